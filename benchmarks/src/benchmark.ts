@@ -1,0 +1,23 @@
+/**
+ * What a benchmark is.
+ *
+ * @module
+ */
+import type { BenchResult } from './result.ts'
+
+export interface BenchOptions {
+  /** Small and few: only to see that it runs. */
+  readonly quick: boolean
+  /** Measurements of each case. */
+  readonly repeat: number
+  /** How to start `godwit` as a process: program and first arguments. */
+  readonly godwit: readonly string[]
+  /** Tells what is going on. */
+  readonly say: (text: string) => void
+}
+
+export interface Benchmark {
+  readonly name: string
+  readonly summary: string
+  run(options: BenchOptions): Promise<BenchResult>
+}

@@ -1,0 +1,23 @@
+/**
+ * The benchmarks behind `godwit bench`.
+ *
+ * @module
+ */
+import { GodwitError } from '@godwit/core'
+import type { Benchmark } from './benchmark.ts'
+import { downtime } from './downtime.ts'
+import { loopback } from './loopback.ts'
+
+export type { Benchmark, BenchOptions } from './benchmark.ts'
+export type { BenchResult, Case } from './result.ts'
+export { formatResult } from './result.ts'
+
+export const BENCHMARKS: readonly Benchmark[] = [loopback, downtime]
+
+/** @throws {GodwitError} `USAGE` */
+export function findBenchmark(name: string): Benchmark {
+  const found = BENCHMARKS.find((benchmark) => benchmark.name === name)
+  if (found !== undefined) return found
+  const known = BENCHMARKS.map((benchmark) => benchmark.name).join(', ')
+  throw new GodwitError('USAGE', `"${name}" is not a benchmark; there are ${known}`)
+}

@@ -1,0 +1,125 @@
+/**
+ * What a benchmark says: schema `godwit.bench/1`. Every figure is measured; ratios compare things
+ * that were measured in the same run.
+ *
+ * @module
+ */
+import { cpus, release, totalmem } from 'node:os'
+import { formatBytes, formatRate } from '@godwit/core'
+import Table from 'cli-table3'
+import { max, median, min } from 'simple-statistics'
+
+export const BENCH_SCHEMA = 'godwit.bench/1'
+
+export type Unit = 'bytes/s' | 'bytes' | 'ms' | 'ratio'
+
+/** One thing measured several times. */
+export interface Case {
+  readonly name: string
+  readonly metric: string
+  readonly unit: Unit
+  readonly values: readonly number[]
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  /** What it is compared with, measured in the same run. */
+  readonly against?: { readonly name: string; readonly median: number }
+  readonly ratio?: number
+  readonly bar?: { readonly op: '>=' | '<='; readonly value: number }
+  readonly pass?: boolean
+}
+
+export interface BenchResult {
+  readonly schema: typeof BENCH_SCHEMA
+  readonly name: string
+  readonly machine: {
+    readonly cpu: string
+    readonly cores: number
+    readonly memoryBytes: number
+    readonly kernel: string
+    readonly node: string
+  }
+  readonly cases: readonly Case[]
+}
+
+export interface CaseFacts {
+  readonly name: string
+  readonly metric: string
+  readonly unit: Unit
+  readonly values: readonly number[]
+  readonly against?: { readonly name: string; readonly median: number }
+  /** Applies to the ratio where there is one, else to the median. */
+  readonly bar?: NonNullable<Case['bar']>
+}
+
+/** Statistics of one case, and whether it meets its bar. */
+export function toCase(facts: CaseFacts): Case {
+  const values = [...facts.values]
+  const middle = median(values)
+  const ratio = facts.against === undefined ? undefined : middle / facts.against.median
+  const judged = ratio ?? middle
+  const { bar } = facts
+  return {
+    ...facts,
+    values,
+    median: middle,
+    min: min(values),
+    max: max(values),
+    ...(ratio === undefined ? {} : { ratio }),
+    ...(bar === undefined
+      ? {}
+      : { pass: bar.op === '>=' ? judged >= bar.value : judged <= bar.value }),
+  }
+}
+
+export function toResult(name: string, cases: readonly Case[]): BenchResult {
+  const processors = cpus()
+  const machine = {
+    cpu: processors[0]?.model ?? 'unknown',
+    cores: processors.length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+    node: process.version,
+  }
+  return { schema: BENCH_SCHEMA, name, machine, cases }
+}
+
+/** The same figures for people. */
+export function formatResult({ name, machine, cases }: BenchResult): string {
+  const { cpu, cores, memoryBytes, kernel, node } = machine
+  const where = `${cpu}, ${cores} cores, ${formatBytes(memoryBytes)}, Linux ${kernel}, Node ${node}`
+  const table = new Table({
+    head: ['case', 'median', 'min', 'max', 'n', 'ratio', 'bar', ''],
+    style: { head: [], border: [] },
+  })
+  for (const one of cases) {
+    table.push([
+      `${one.name}: ${one.metric}`,
+      formatValue(one.median, one.unit),
+      formatValue(one.min, one.unit),
+      formatValue(one.max, one.unit),
+      String(one.values.length),
+      one.ratio === undefined ? '' : `${one.ratio.toFixed(2)} of ${one.against!.name}`,
+      one.bar === undefined ? '' : `${one.bar.op} ${formatBar(one)}`,
+      one.pass === undefined ? '' : one.pass ? 'met' : 'MISSED',
+    ])
+  }
+  return `${name}: ${where}\n${table.toString()}`
+}
+
+function formatBar(one: Case): string {
+  return one.ratio === undefined ? formatValue(one.bar!.value, one.unit) : String(one.bar!.value)
+}
+
+function formatValue(value: number, unit: Unit): string {
+  switch (unit) {
+    case 'bytes/s':
+      return formatRate(value)
+    case 'bytes':
+      return formatBytes(value)
+    case 'ms':
+      return `${value.toFixed(value < 10 ? 2 : 0)} ms`
+    case 'ratio':
+      return value.toFixed(2)
+  }
+}

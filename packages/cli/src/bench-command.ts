@@ -1,0 +1,54 @@
+/**
+ * `godwit bench`: the benchmarks.
+ *
+ * @module
+ */
+import { BENCHMARKS, findBenchmark, formatResult } from '@godwit/benchmarks'
+import { GodwitError } from '@godwit/core'
+import type { Command } from 'commander'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+import { checkWritable, note, writeJson } from './output.ts'
+import { parseCount } from './settings.ts'
+
+interface BenchSettings {
+  readonly list?: boolean
+  readonly quick?: boolean
+  readonly repeat?: number
+  readonly json?: string
+}
+
+/** Adds the command; `finish` gets the exit code. */
+export function addBenchCommand(program: Command, finish: (code: ExitCode) => void): void {
+  program
+    .command('bench')
+    .description('Measure; prints a table with medians and spread')
+    .argument('[name]', 'which; see --list')
+    .option('--list', 'list the benchmarks')
+    .option('--quick', 'small and few: does it run at all?')
+    .option('--repeat <N>', 'measurements of each case (default 5)', parseCount(1))
+    .option('--json <FILE>', 'write the figures; - is stdout')
+    .addHelpText('after', '\nExample:\n  godwit bench loopback --json loopback.json')
+    .action(async (name: string | undefined, settings: BenchSettings) => {
+      finish(await bench(name, settings))
+    })
+}
+
+async function bench(name: string | undefined, settings: BenchSettings): Promise<ExitCode> {
+  if (settings.list === true || name === undefined) {
+    if (settings.list !== true) throw new GodwitError('USAGE', 'bench needs a name; see --list')
+    for (const one of BENCHMARKS) process.stdout.write(`${one.name.padEnd(12)} ${one.summary}\n`)
+    return Exit.Done
+  }
+  checkWritable(settings.json)
+  const benchmark = findBenchmark(name)
+  const result = await benchmark.run({
+    quick: settings.quick === true,
+    repeat: settings.repeat ?? (settings.quick === true ? 1 : 5),
+    godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
+    say: note,
+  })
+  if (settings.json !== undefined) writeJson(settings.json, result)
+  if (settings.json !== '-') process.stdout.write(`${formatResult(result)}\n`)
+  return Exit.Done
+}

@@ -1,0 +1,58 @@
+/**
+ * `godwit status` and `godwit cancel`: talk to an agent on this machine.
+ *
+ * @module
+ */
+import { formatBytes, formatDurationMs, formatRate } from '@godwit/core'
+import Table from 'cli-table3'
+import type { Command } from 'commander'
+import { callControl } from './control-socket.ts'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+
+interface ControlSettings {
+  readonly control: string
+  readonly json?: boolean
+}
+
+/** Adds the commands; `finish` gets the exit code. */
+export function addControlCommands(program: Command, finish: (code: ExitCode) => void): void {
+  const add = (name: string, description: string): void => {
+    program
+      .command(name)
+      .description(description)
+      .requiredOption('--control <SOCKET>', 'the control socket of the agent')
+      .option('--json', 'print the answer as JSON')
+      .addHelpText('after', `\nExample:\n  godwit ${name} --control /run/godwit.sock`)
+      .action(async (settings: ControlSettings) => {
+        const answer = await callControl(settings.control, name)
+        const text = settings.json === true ? JSON.stringify(answer, null, 2) : formatAnswer(answer)
+        process.stdout.write(`${text}\n`)
+        finish(Exit.Done)
+      })
+  }
+  add('status', 'Tell what an agent is doing')
+  add('cancel', 'Stop a migration; the guest goes on at its source')
+}
+
+function formatAnswer(answer: object): string {
+  const table = new Table({ style: { head: [], border: [] } })
+  for (const [key, value] of Object.entries(answer)) table.push([key, formatValue(key, value)])
+  return table.toString()
+}
+
+function formatValue(key: string, value: unknown): string {
+  if (Array.isArray(value)) return value.map((one) => formatItem(one)).join('\n') || 'none'
+  if (typeof value !== 'number') return String(value)
+  if (key.endsWith('Ms')) return formatDurationMs(value)
+  if (key.endsWith('Bytes')) return formatBytes(value)
+  if (key === 'dirtyRate' || key === 'bandwidth') return formatRate(value)
+  return String(value)
+}
+
+function formatItem(item: unknown): string {
+  if (typeof item !== 'object' || item === null) return String(item)
+  return Object.entries(item)
+    .map(([key, value]) => `${key} ${formatValue(key, value)}`)
+    .join(', ')
+}

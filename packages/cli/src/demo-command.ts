@@ -1,0 +1,141 @@
+/**
+ * `godwit demo`: both agents as two processes on this machine.
+ *
+ * @module
+ */
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { GodwitError } from '@godwit/core'
+import { parseGuest } from '@godwit/guest'
+import type { Command } from 'commander'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+import { guestHelp } from './guest-help.ts'
+import { checkWritable, note } from './output.ts'
+import type { MigrationSettings } from './settings.ts'
+import { addMigrationOptions } from './settings.ts'
+
+interface DemoSettings extends MigrationSettings {
+  readonly transport: 'tcp' | 'ws'
+  readonly runFor: string
+  readonly json?: string
+  readonly quiet?: boolean
+}
+
+const guestDefault = 'writer,wss=100MiB,rate=5000,style=few'
+
+/** Adds the command; `finish` gets the exit code. */
+export function addDemoCommand(program: Command, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('demo')
+    .description('Watch a running guest move from one process to another on this machine')
+    .argument('[guest]', `NAME[,key=value...] (default: ${guestDefault}, then a real file)`)
+  addMigrationOptions(command)
+    .option('--transport <NAME>', 'tcp or ws (WebSocket)', parseTransport, 'tcp')
+    .option('--run-for <T>', 'let the guest run on at the destination', '1s')
+    .option('--json <FILE>', "write the source's report; - is stdout")
+    .option('--quiet', 'print nothing but errors')
+    .addHelpText(
+      'after',
+      `\n${guestHelp()}\n\nExample:\n  godwit demo writer,rate=25000 --memory 512MiB`,
+    )
+    .action(async (guest: string | undefined, settings: DemoSettings, self: Command) => {
+      finish(await demo(guest, settings, self))
+    })
+}
+
+function parseTransport(text: string): 'tcp' | 'ws' {
+  if (text === 'tcp' || text === 'ws') return text
+  throw new GodwitError('USAGE', `"${text}" is not a transport; there are tcp and ws`)
+}
+
+async function demo(
+  guest: string | undefined,
+  settings: DemoSettings,
+  self: Command,
+): Promise<ExitCode> {
+  parseGuest(guest ?? guestDefault, settings.memory)
+  checkWritable(settings.json)
+  const first = await move(guest ?? guestDefault, settings, self)
+  if (first !== Exit.Done || guest !== undefined || settings.json !== undefined) return first
+  if (settings.quiet !== true) note('\nAnd memory with real content: the program that runs this.')
+  return move(`image,file=${process.execPath}`, { ...settings, image: true }, self)
+}
+
+/** Options of the demo that the source takes as they were typed. */
+const forwarded = [
+  'memory',
+  'mode',
+  'stop',
+  'verify',
+  'hash',
+  'encode',
+  'tracker',
+  'pageBytes',
+  'warmup',
+] as const
+
+function forwardedArguments(settings: DemoSettings, self: Command, image: boolean): string[] {
+  return forwarded.flatMap((name) => {
+    // The real file brings its own size.
+    if (self.getOptionValueSource(name) !== 'cli' || (image && name === 'memory')) return []
+    const flag = self.options.find((option) => option.attributeName() === name)!.long!
+    const value = settings[name]
+    return [flag, name === 'warmup' ? `${String(value)}ms` : String(value)]
+  })
+}
+
+async function move(
+  guest: string,
+  settings: DemoSettings & { image?: boolean },
+  self: Command,
+): Promise<ExitCode> {
+  const quiet = settings.quiet === true ? ['--quiet'] : []
+  const destination = godwit(
+    ['receive', '--listen', '127.0.0.1:0', '--once', '--run-for', settings.runFor, '--quiet'],
+    ['ignore', 'pipe', 'inherit'],
+  )
+  try {
+    const address = await listeningAddress(destination)
+    if (settings.quiet !== true) {
+      note(`destination: process ${destination.pid}, listening at ${address}`)
+    }
+    const to = settings.transport === 'ws' ? `ws://${address}` : address
+    const json = settings.json === undefined ? [] : ['--json', settings.json]
+    const options = forwardedArguments(settings, self, settings.image === true)
+    const source = godwit(['send', guest, '--to', to, ...options, ...json, ...quiet], 'inherit')
+    if (settings.quiet !== true) note(`source: process ${source.pid}`)
+    const code = await exitOf(source)
+    if (code !== Exit.Done) destination.kill('SIGTERM')
+    await exitOf(destination)
+    return code
+  } finally {
+    destination.kill('SIGTERM')
+  }
+}
+
+function godwit(
+  args: string[],
+  stdio: 'inherit' | ('ignore' | 'pipe' | 'inherit')[],
+): ChildProcess {
+  return spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], { stdio })
+}
+
+function listeningAddress(destination: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    createInterface({ input: destination.stdout! }).on('line', (line) => {
+      if (line.startsWith('listening ')) resolve(line.slice('listening '.length))
+    })
+    destination.once('exit', (code) =>
+      reject(new GodwitError('INTERNAL', `The destination ended with exit code ${code}`)),
+    )
+  })
+}
+
+function exitOf(child: ChildProcess): Promise<ExitCode> {
+  if (child.exitCode !== null) return Promise.resolve(child.exitCode as ExitCode)
+  return new Promise((resolve) => {
+    child.once('exit', (code) => resolve((code ?? Exit.Failed) as ExitCode))
+  })
+}

@@ -1,0 +1,49 @@
+/**
+ * Exit codes, a contract with scripts.
+ *
+ * @module
+ */
+import type { GodwitError, Report } from '@godwit/core'
+
+export const ExitCode = {
+  Done: 0,
+  /** The migration failed; the guest still runs at the source. */
+  Failed: 1,
+  Usage: 2,
+  Cancelled: 3,
+  /** Ownership in doubt. */
+  InDoubt: 4,
+  /** The guest is at the destination; the source's copy is kept. */
+  Unverified: 5,
+} as const
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+/** What a finished migration exits with. */
+export function exitCodeOf(report: Report): ExitCode {
+  switch (report.outcome) {
+    case 'completed':
+      return report.error === undefined ? ExitCode.Done : ExitCode.Unverified
+    case 'cancelled':
+      return ExitCode.Cancelled
+    case 'failed':
+      return report.error?.code === 'OWNERSHIP_IN_DOUBT' ? ExitCode.InDoubt : ExitCode.Failed
+  }
+}
+
+const usageCodes: ReadonlySet<string> = new Set([
+  'USAGE',
+  'GUEST_UNKNOWN',
+  'GUEST_OPTION',
+  'FILE_UNREADABLE',
+  'FILE_UNWRITABLE',
+  'INSECURE_ADDRESS',
+  'ADDRESS_INVALID',
+  'ADDRESS_IN_USE',
+  'ADDRESS_UNAVAILABLE',
+])
+
+/** What an error before any migration exits with. */
+export function exitCodeOfError(error: GodwitError): ExitCode {
+  if (error.code === 'CANCELLED') return ExitCode.Cancelled
+  return usageCodes.has(error.code) ? ExitCode.Usage : ExitCode.Failed
+}

@@ -1,0 +1,66 @@
+/**
+ * The command line: commands, help, and what an error looks like.
+ *
+ * @module
+ */
+import { GodwitError, toGodwitError } from '@godwit/core'
+import { Command, CommanderError } from 'commander'
+import { addBenchCommand } from './bench-command.ts'
+import { addControlCommands } from './control-commands.ts'
+import { addDemoCommand } from './demo-command.ts'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit, exitCodeOfError } from './exit-code.ts'
+import { formatError, note } from './output.ts'
+import { addReceiveCommand } from './receive-command.ts'
+import { addSendCommand } from './send-command.ts'
+
+const description = `Live migration of running guests over TCP.
+
+Start a destination, then move a guest to it:
+  godwit receive --listen 127.0.0.1:7000
+  godwit send writer,wss=100MiB --to 127.0.0.1:7000`
+
+const exitCodes = `
+Exit codes: 0 done; 1 failed, the guest still runs at the source; 2 usage; 3 cancelled;
+4 ownership in doubt; 5 at the destination, but verification failed.`
+
+/** Runs one command line and tells what to exit with. Never throws. */
+export async function runProgram(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = Exit.Done
+  const finish = (code: ExitCode): void => {
+    exitCode = code
+  }
+  const program = new Command('godwit')
+    .description(description)
+    .version('0.1.0')
+    .addHelpText('after', exitCodes)
+  addSendCommand(program, finish)
+  addReceiveCommand(program, finish)
+  addDemoCommand(program, finish)
+  addControlCommands(program, finish)
+  addBenchCommand(program, finish)
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => {} })
+    command.showSuggestionAfterError(true)
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return exitCode
+  } catch (thrown) {
+    return fail(thrown)
+  }
+}
+
+function fail(thrown: unknown): ExitCode {
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return Exit.Done
+    if (thrown.code === 'commander.help') return Exit.Usage
+    const message = thrown.message.replace(/^error: /, '')
+    note(formatError(new GodwitError('USAGE', `${message}; see godwit --help`)))
+    return Exit.Usage
+  }
+  const error = toGodwitError(thrown)
+  note(formatError(error))
+  if (error.code === 'INTERNAL' && error.cause instanceof Error) note(error.cause.stack ?? '')
+  return exitCodeOfError(error)
+}

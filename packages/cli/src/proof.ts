@@ -1,0 +1,49 @@
+/**
+ * The proof of continuity: how the guest ended at the destination, compared with a run of as many
+ * steps that never moved.
+ *
+ * @module
+ */
+import type { Region } from '@godwit/core'
+import { LimitError } from '@godwit/core'
+import type { WorkloadGuest } from '@godwit/guest'
+import { replay, stepsOf } from '@godwit/guest'
+
+/** A destination that claims more steps than this would keep us busy for hours. */
+const replayStepsMax = 1e9
+
+export interface Proof {
+  readonly stepsBefore: number
+  readonly stepsAfter: number
+  readonly continuous: boolean
+}
+
+/**
+ * Runs the guest anew from its beginning, in the memory of the source's copy, which verification
+ * has found equal and nobody needs any more.
+ */
+export async function proveGuest(
+  guest: WorkloadGuest,
+  final: { readonly steps: number; readonly registers: Uint8Array; readonly digest: Uint8Array },
+  digestOf: (regions: readonly Region[]) => Promise<Uint8Array>,
+): Promise<Proof> {
+  const stepsBefore = guest.steps()
+  const stepsAfter = final.steps - stepsBefore
+  const stepsPerThread = stepsOf(final.registers)
+  const total = stepsPerThread.reduce((sum, steps) => sum + steps, 0)
+  if (total !== final.steps || stepsAfter <= 0)
+    return { stepsBefore, stepsAfter, continuous: false }
+  if (total > replayStepsMax) {
+    const facts = { limit: 'replayStepsMax', value: total, maximum: replayStepsMax }
+    throw new LimitError('LIMIT_EXCEEDED', `The destination claims ${total} steps`, facts)
+  }
+  await guest.stop()
+  const { regions, registers } = await replay(guest.identity, guest.regions, stepsPerThread)
+  const digest = await digestOf(regions)
+  const continuous = sameBytes(registers, final.registers) && sameBytes(digest, final.digest)
+  return { stepsBefore, stepsAfter, continuous }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}

@@ -1,0 +1,183 @@
+/**
+ * `godwit receive`: listen for guests and run them.
+ *
+ * @module
+ */
+import type { Report } from '@godwit/core'
+import { formatBytes, parseBytes, parseDurationMs } from '@godwit/core'
+import type { IncomingMigration } from '@godwit/destination'
+import { WorkloadHost } from '@godwit/guest'
+import type { Command } from 'commander'
+import type { Receiver } from 'godwit'
+import { receive } from 'godwit'
+import { serveControl } from './control-socket.ts'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+import type { Interrupts } from './interrupt.ts'
+import { listenToInterrupts } from './interrupt.ts'
+import { checkWritable, formatError, note, writeReport } from './output.ts'
+import type { Progress } from './progress.ts'
+import { noProgress, startProgress } from './progress.ts'
+import { parsePageSizes } from './settings.ts'
+import { formatSummary } from './summary.ts'
+
+export interface ReceiveSettings {
+  readonly listen: string
+  readonly once?: boolean
+  readonly runFor?: number
+  readonly memoryLimit?: number
+  readonly pageBytes?: readonly number[]
+  readonly json?: string
+  readonly control?: string
+  readonly insecure?: boolean
+  readonly quiet?: boolean
+}
+
+const runForOnceMs = 1000
+const example = 'godwit receive --listen 127.0.0.1:7000 --once'
+
+/** Adds the command; `finish` gets the exit code. */
+export function addReceiveCommand(program: Command, finish: (code: ExitCode) => void): void {
+  program
+    .command('receive')
+    .description('Listen for guests, take them in and run them')
+    .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
+    .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
+    .option(
+      '--run-for <T>',
+      'stop a guest after this time (default 1s with --once)',
+      parseDurationMs,
+    )
+    .option(
+      '--memory-limit <SIZE>',
+      'memory for all guests (default: what is available)',
+      parseBytes,
+    )
+    .option(
+      '--page-bytes <SIZES>',
+      'page sizes to accept, like 4KiB,16KiB (default all)',
+      parsePageSizes,
+    )
+    .option('--json <FILE>', 'write the report of each session; - is stdout')
+    .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
+    .option('--insecure', 'listen off loopback although nobody is authenticated')
+    .option('--quiet', 'print nothing but errors and the address')
+    .addHelpText('after', `\nExample:\n  ${example}`)
+    .action(async (settings: ReceiveSettings) => {
+      finish(await run(settings))
+    })
+}
+
+async function run(settings: ReceiveSettings): Promise<ExitCode> {
+  checkWritable(settings.json)
+  const interrupts = listenToInterrupts()
+  const guests: IncomingMigration[] = []
+  const ended = Promise.withResolvers<Report>()
+  let progress: Progress = noProgress
+  const { memoryLimit } = settings
+  const host = new WorkloadHost(memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit })
+  const runForMs = settings.runFor ?? (settings.once === true ? runForOnceMs : undefined)
+  const receiver = await receive(
+    host,
+    { ...settings, ...(runForMs === undefined ? {} : { runForMs }), onDropped: tellDropped },
+    {
+      began(migration) {
+        if (settings.quiet === true) return
+        progress.stop()
+        progress = startProgress(() => migration.progress)
+      },
+      ended(migration, report) {
+        progress.stop()
+        tell(settings, report)
+        if (!migration.ownsGuest) return
+        guests.push(migration)
+        ended.resolve(report)
+      },
+    },
+  )
+  const control = await startControl(settings, receiver, guests)
+  process.stdout.write(`listening ${receiver.address}\n`)
+  try {
+    return settings.once === true
+      ? await serveOnce(receiver, interrupts, ended.promise, guests)
+      : await serve(receiver, interrupts, guests)
+  } finally {
+    progress.stop()
+    control?.close()
+    interrupts.stop()
+    for (const { guest } of guests) await guest?.discard()
+  }
+}
+
+function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {
+  if (error === undefined) return
+  note(formatError({ code: error.code, message: `${remote} was dropped: ${error.message}` }))
+}
+
+function tell(settings: ReceiveSettings, report: Report): void {
+  writeReport(settings.json, report)
+  if (settings.quiet !== true && settings.json !== '-') {
+    process.stdout.write(`${formatSummary(report)}\n`)
+  }
+  if (report.error !== undefined) {
+    note(formatError({ code: report.error.code, message: report.error.text }))
+  }
+}
+
+/** One guest, then exit; attempts that fail before the hand-over do not count. */
+async function serveOnce(
+  receiver: Receiver,
+  interrupts: Interrupts,
+  ended: Promise<Report>,
+  guests: readonly IncomingMigration[],
+): Promise<ExitCode> {
+  const report = await Promise.race([ended, interrupts.first.then(() => undefined)])
+  await receiver.close()
+  if (report === undefined) return Exit.Cancelled
+  // A source that was lost after the hand-over does not shorten the guest's time.
+  await Promise.race([guests[0]?.guestStopped, interrupts.first])
+  return report.error === undefined ? Exit.Done : Exit.Unverified
+}
+
+/** Until Ctrl-C; guests that are here need a second one. */
+async function serve(
+  receiver: Receiver,
+  interrupts: Interrupts,
+  guests: readonly IncomingMigration[],
+): Promise<ExitCode> {
+  await interrupts.first
+  await receiver.close()
+  if (guests.length > 0) {
+    note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)
+    await interrupts.second
+  }
+  return Exit.Done
+}
+
+async function startControl(
+  settings: ReceiveSettings,
+  receiver: Receiver,
+  guests: readonly IncomingMigration[],
+): Promise<{ close(): void } | undefined> {
+  if (settings.control === undefined) return undefined
+  return serveControl(settings.control, {
+    status: () => ({
+      role: 'destination',
+      listening: receiver.address,
+      sessions: receiver.agent.sessions.map((session) => ({
+        session: session.sessionId,
+        state: session.state,
+        ...session.progress,
+      })),
+      guests: guests.map((one) => ({
+        kind: one.report.guestKind,
+        memory: formatBytes(one.report.memoryBytes),
+        steps: one.guest?.steps?.() ?? 0,
+      })),
+    }),
+    cancel: () => {
+      const sessions = receiver.agent.cancel()
+      return { cancelled: sessions }
+    },
+  })
+}

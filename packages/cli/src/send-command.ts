@@ -1,0 +1,174 @@
+/**
+ * `godwit send`: start a guest, let it run, move it.
+ *
+ * @module
+ */
+import type { Report } from '@godwit/core'
+import { GodwitError, formatBytes, formatCount, formatDurationMs } from '@godwit/core'
+import { WorkloadGuest, parseGuest } from '@godwit/guest'
+import type { Command } from 'commander'
+import { createMigration } from 'godwit'
+import type { ControlServer } from './control-socket.ts'
+import { serveControl } from './control-socket.ts'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
+import { guestHelp } from './guest-help.ts'
+import type { Interrupts } from './interrupt.ts'
+import { listenToInterrupts } from './interrupt.ts'
+import { checkWritable, formatError, note, writeReport } from './output.ts'
+import type { Progress } from './progress.ts'
+import { noProgress, startProgress } from './progress.ts'
+import { proveGuest } from './proof.ts'
+import type { MigrationSettings } from './settings.ts'
+import { addMigrationOptions, parseCount } from './settings.ts'
+import { formatSummary } from './summary.ts'
+
+export interface SendSettings extends MigrationSettings {
+  readonly to: string
+  readonly json?: string
+  readonly control?: string
+  readonly quiet?: boolean
+  readonly insecure?: boolean
+  readonly keep?: boolean
+  readonly retry: number
+}
+
+type Migration = Awaited<ReturnType<typeof createMigration>>
+
+const retryDelayMs = 1000
+
+/** Adds the command; `finish` gets the exit code. */
+export function addSendCommand(program: Command, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('send')
+    .description('Start a guest here and move it, running, to a destination')
+    .argument('<guest>', 'NAME[,key=value...]; see below')
+    .requiredOption('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
+  addMigrationOptions(command)
+    .option(
+      '--retry <N>',
+      'try again so often after a failure before the hand-over',
+      parseCount(0),
+      0,
+    )
+    .option('--keep', 'let the guest run on here after a failure or a cancel, until Ctrl-C')
+    .option('--json <FILE>', 'write the report; - is stdout')
+    .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
+    .option('--insecure', 'send off loopback although nobody is authenticated')
+    .option('--quiet', 'print nothing but errors')
+    .addHelpText('after', `\n${guestHelp()}\n\nExample:\n  ${example}`)
+    .action(async (guest: string, settings: SendSettings) => {
+      finish(await send(guest, settings))
+    })
+}
+
+const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --memory 1GiB'
+
+async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
+  const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
+  checkWritable(settings.json)
+  const interrupts = listenToInterrupts()
+  const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
+  const control = await startControl(run)
+  try {
+    if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
+    run.guest = await WorkloadGuest.start(identity, memoryBytes, settings)
+    const report = await attempt(run, run.guest)
+    return await end(run, run.guest, report)
+  } finally {
+    control?.close()
+    interrupts.stop()
+    await run.guest?.stop()
+  }
+}
+
+/** What the parts of one `send` share. */
+interface SendRun {
+  readonly settings: SendSettings
+  readonly interrupts: Interrupts
+  guest: WorkloadGuest | undefined
+  migration: Migration | undefined
+}
+
+async function startControl(run: SendRun): Promise<ControlServer | undefined> {
+  const { control } = run.settings
+  if (control === undefined) return undefined
+  return serveControl(control, {
+    status: () => ({
+      role: 'source',
+      guest: run.guest?.identity.kind ?? 'starting',
+      steps: run.guest?.steps() ?? 0,
+      state: run.migration?.state ?? 'warming-up',
+      ...run.migration?.progress,
+    }),
+    cancel: () => {
+      if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
+      run.migration.cancel()
+      return { cancelled: true }
+    },
+  })
+}
+
+/** Warm-up, then the migration, again where `--retry` says so. */
+async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
+  const { settings, interrupts } = run
+  const abort = new AbortController()
+  void interrupts.first.then(() => abort.abort())
+  const lost = guest.failed.then((error) => Promise.reject(error))
+  await Promise.race([delay(settings.warmup, abort.signal), lost])
+  for (let left = settings.retry; ; left--) {
+    run.migration = await createMigration(guest, {
+      ...settings,
+      signal: abort.signal,
+      prove: (final, digestOf) => proveGuest(guest, final, digestOf),
+    })
+    const { migration } = run
+    const progress = showProgress(settings, () => migration.progress)
+    const report = await migration.run(abort.signal).finally(() => progress.stop())
+    const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed
+    if (!again || left <= 0 || abort.signal.aborted) return report
+    if (settings.quiet !== true) {
+      note(formatError({ code: report.error!.code, message: report.error!.text }))
+      note(`the guest goes on here; trying again in ${formatDurationMs(retryDelayMs)}`)
+    }
+    await delay(retryDelayMs, abort.signal)
+  }
+}
+
+function showProgress(settings: SendSettings, read: () => Migration['progress']): Progress {
+  return settings.quiet === true ? noProgress : startProgress(read)
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+/** Report, summary, and what becomes of a guest that stayed. */
+async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<ExitCode> {
+  const { settings, interrupts } = run
+  const code = exitCodeOf(report)
+  writeReport(settings.json, report)
+  if (settings.quiet !== true && settings.json !== '-') {
+    process.stdout.write(`${formatSummary(report)}\n`)
+  }
+  if (report.error !== undefined) {
+    note(formatError({ code: report.error.code, message: report.error.text }))
+  }
+  if (code !== Exit.Failed && code !== Exit.Cancelled) return code
+  const steps = formatCount(guest.steps())
+  const interrupted = interrupts.signal === 'SIGINT'
+  if (interrupted || settings.keep === true) {
+    note(`the guest goes on here (step ${steps}); Ctrl-C ends it`)
+    await (interrupted ? interrupts.second : interrupts.first)
+  } else if (settings.quiet !== true) {
+    note(`the guest went on here (step ${steps}) and ends with this process; --keep lets it run on`)
+  }
+  return code
+}

@@ -1,0 +1,98 @@
+/**
+ * Options of several commands: how they are spelled, checked and explained.
+ *
+ * @module
+ */
+import type { HashName, MigrationMode, VerifyMode } from '@godwit/core'
+import {
+  GodwitError,
+  PAGE_BYTES_DEFAULT,
+  checkPageBytes,
+  parseBytes,
+  parseDurationMs,
+} from '@godwit/core'
+import { STOP_DEFAULT, parseStop } from '@godwit/policy'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+
+/** Options that say how to migrate; `send` and `demo` share them. */
+export interface MigrationSettings {
+  readonly memory?: number
+  readonly mode: MigrationMode
+  readonly stop: string
+  readonly verify: VerifyMode
+  readonly hash: HashName
+  readonly encode: 'none' | 'raw'
+  readonly tracker: 'auto' | 'barrier' | 'scan'
+  readonly pageBytes: number
+  readonly warmup: number
+}
+
+function checkStop(text: string): string {
+  parseStop(text)
+  return text
+}
+
+/** Adds the options of {@link MigrationSettings}. */
+export function addMigrationOptions(command: Command): Command {
+  return command
+    .option(
+      '--memory <SIZE>',
+      'guest memory (default 1GiB; image: the size of its file)',
+      parseBytes,
+    )
+    .addOption(
+      new Option('--mode <MODE>', 'how to move: rounds while the guest runs, or all in one pause')
+        .choices(['pre-copy', 'stop-copy'])
+        .default('pre-copy'),
+    )
+    .option(
+      '--stop <RULES>',
+      'when to pause: downtime=T (expected pause), max-rounds=N, few-dirty=PAGES; first to fire',
+      checkStop,
+      STOP_DEFAULT,
+    )
+    .addOption(
+      new Option('--verify <HOW>', 'compare whole memory after the hand-over, off the pause')
+        .choices(['fingerprints', 'sha256', 'none'])
+        .default('fingerprints'),
+    )
+    .addOption(
+      new Option('--hash <NAME>', 'fingerprints of pages on the way')
+        .choices(['xxh64', 'sha256'])
+        .default('xxh64'),
+    )
+    .addOption(
+      new Option('--encode <NAME>', 'none: no bytes for zero and unchanged pages; raw: all pages')
+        .choices(['none', 'raw'])
+        .default('none'),
+    )
+    .addOption(
+      new Option('--tracker <NAME>', 'how stores are found: marks of the guest, or a scan')
+        .choices(['auto', 'barrier', 'scan'])
+        .default('auto'),
+    )
+    .option(
+      '--page-bytes <SIZE>',
+      'page size to offer, 4KiB to 64KiB',
+      (text: string) => checkPageBytes(parseBytes(text)),
+      PAGE_BYTES_DEFAULT,
+    )
+    .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
+}
+
+/** `4KiB,16KiB` -> sizes. */
+export function parsePageSizes(text: string): readonly number[] {
+  return text.split(',').map((part) => checkPageBytes(parseBytes(part)))
+}
+
+/** A whole number from `minimum` on. */
+export function parseCount(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < minimum) {
+      throw new GodwitError('USAGE', `"${text}" is not a whole number from ${minimum} on`)
+    }
+    return value
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The summary of a migration, for people.
+ *
+ * @module
+ */
+import type { Report } from '@godwit/core'
+import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
+import Table from 'cli-table3'
+
+type Rows = [string, string][]
+
+/** A table of what happened; several lines, without a line feed at the end. */
+export function formatSummary(report: Report): string {
+  const rows: Rows = []
+  addOutcome(rows, report)
+  addTimes(rows, report)
+  addTraffic(rows, report)
+  addProof(rows, report)
+  const table = new Table({ style: { head: [], border: [] }, wordWrap: true, colWidths: [18, 62] })
+  table.push(...rows)
+  return [table.toString(), formatRounds(report)].filter((text) => text !== '').join('\n')
+}
+
+function addOutcome(rows: Rows, report: Report): void {
+  rows.push(['outcome', outcomeText(report)])
+  if (report.error !== undefined) {
+    const { code, text, phase } = report.error
+    rows.push(['error', `${code} in ${phase}: ${text}`])
+  }
+  if (report.guest !== undefined && report.memoryBytes !== undefined) {
+    const tracker = report.tracker === undefined ? '' : `, tracker ${report.tracker}`
+    const memory = formatBytes(report.memoryBytes)
+    rows.push(['guest', `${report.guest.kind}, ${memory}, mode ${report.mode}${tracker}`])
+  }
+}
+
+function outcomeText({ outcome, error, role }: Report): string {
+  if (outcome === 'completed') return role === 'source' ? 'moved; it runs there' : 'arrived'
+  if (error?.code === 'OWNERSHIP_IN_DOUBT') return 'in doubt; stopped here'
+  const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
+  return `${outcome}; ${where}`
+}
+
+function addTimes(rows: Rows, report: Report): void {
+  const { downtime, downtimeMs, totalMs, reservationMs, verifyMs, stop } = report
+  if (downtimeMs !== undefined && downtime !== undefined) {
+    const { pauseMs, pagesMs, stateMs, resumeMs } = downtime
+    const parts = [
+      `pause ${formatDurationMs(pauseMs)}`,
+      `pages ${formatDurationMs(pagesMs)}`,
+      `state ${formatDurationMs(stateMs)}`,
+      `resume ${formatDurationMs(resumeMs)}`,
+    ]
+    rows.push(['downtime', `${formatDurationMs(downtimeMs)} (${parts.join(', ')})`])
+  }
+  if (totalMs !== undefined) {
+    const apart = [
+      reservationMs === undefined ? '' : `reservation ${formatDurationMs(reservationMs)}`,
+      verifyMs === undefined ? '' : `verification ${formatDurationMs(verifyMs)}`,
+    ].filter((text) => text !== '')
+    const besides = apart.length === 0 ? '' : ` (apart: ${apart.join(', ')})`
+    rows.push(['total', `${formatDurationMs(totalMs)}${besides}`])
+  }
+  if (stop !== undefined && stop.rule !== 'mode') {
+    const numbers = Object.entries(stop).filter(([key]) => key !== 'rule')
+    const told = numbers.map(([key, value]) => `${key} ${round(value)}`)
+    rows.push(['stopped by', `${stop.rule}: ${told.join(', ')}`])
+  }
+}
+
+function round(value: number | string): string {
+  if (typeof value === 'string') return value
+  return value >= 1000 ? formatCount(value) : String(Number(value.toPrecision(3)))
+}
+
+function addTraffic(rows: Rows, report: Report): void {
+  const { pages, savedBytes, cpu, overheadBytes } = report
+  rows.push(['on the wire', formatBytes(report.wireBytes)])
+  if (pages !== undefined) {
+    const counts = Object.entries(pages).map(([name, count]) => `${formatCount(count)} ${name}`)
+    rows.push(['pages', counts.join(', ')])
+  }
+  if (savedBytes !== undefined) {
+    const saved = Object.entries(savedBytes).map(([name, n]) => `${name} ${formatBytes(n)}`)
+    rows.push(['saved', saved.join(', ')])
+  }
+  if (cpu !== undefined) {
+    const { sourceSeconds, destinationSeconds } = cpu
+    rows.push([
+      'agent CPU',
+      `source ${seconds(sourceSeconds)}, destination ${seconds(destinationSeconds)}`,
+    ])
+  }
+  if (overheadBytes !== undefined) {
+    const { source, destination } = overheadBytes
+    rows.push(['agent memory', `source ${bytes(source)}, destination ${bytes(destination)}`])
+  }
+}
+
+function seconds(value: number | undefined): string {
+  return value === undefined ? 'unknown' : `${value.toFixed(2)} s`
+}
+
+function bytes(value: number | undefined): string {
+  return value === undefined ? 'unknown' : formatBytes(value)
+}
+
+function addProof(rows: Rows, { memory, guestProof }: Report): void {
+  if (memory !== undefined) {
+    const text = memory.equal ? `equal (${memory.sourceDigest.slice(0, 16)})` : 'DIFFERENT'
+    rows.push(['memory', text])
+  }
+  if (guestProof !== undefined) {
+    const { stepsBefore, stepsAfter, continuous } = guestProof
+    const verdict = continuous ? 'exactly as if it had never moved' : 'NOT as if it had never moved'
+    const steps = `${formatCount(stepsBefore)} steps here + ${formatCount(stepsAfter)} there`
+    rows.push(['computation', `${steps}: ${verdict}`])
+  }
+}
+
+function formatRounds({ rounds }: Report): string {
+  if (rounds.length === 0) return ''
+  const table = new Table({
+    head: ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate'],
+    style: { head: [], border: [] },
+    colAligns: ['right', 'right', 'right', 'right', 'right', 'right', 'right'],
+  })
+  for (const one of rounds) {
+    table.push([
+      one.paused ? `${one.round} (paused)` : `${one.round}`,
+      formatCount(one.pages),
+      formatBytes(one.bytes),
+      formatDurationMs(one.ms),
+      formatRate(one.bandwidth),
+      one.dirtyPages === undefined ? '' : formatCount(one.dirtyPages),
+      one.dirtyRate === undefined ? '' : formatRate(one.dirtyRate),
+    ])
+  }
+  return table.toString()
+}

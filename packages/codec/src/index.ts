@@ -1,0 +1,7 @@
+export * from './batch-decoder.ts'
+export * from './batch-encoder.ts'
+export * from './hasher.ts'
+export * from './memory-digest.ts'
+export * from './sha256.ts'
+export * from './xxh64.ts'
+export * from './zero.ts'

@@ -1,0 +1,73 @@
+/**
+ * One bit per page of a region.
+ *
+ * @module
+ */
+
+/** Number of set bits in a 32-bit word. */
+function popcount32(word: number): number {
+  let v = word - ((word >>> 1) & 0x55555555)
+  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333)
+  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+/** A set of page indexes `0 .. pageCount - 1`; 1 bit per page, allocated once. */
+export class PageBitmap {
+  readonly pageCount: number
+  readonly words: Uint32Array
+
+  constructor(pageCount: number) {
+    this.pageCount = pageCount
+    this.words = new Uint32Array(Math.ceil(pageCount / 32))
+  }
+
+  has(page: number): boolean {
+    return ((this.words[page >>> 5]! >>> (page & 31)) & 1) === 1
+  }
+
+  add(page: number): void {
+    this.words[page >>> 5]! |= 1 << (page & 31)
+  }
+
+  delete(page: number): void {
+    this.words[page >>> 5]! &= ~(1 << (page & 31))
+  }
+
+  clear(): void {
+    this.words.fill(0)
+  }
+
+  addAll(): void {
+    this.words.fill(0xffffffff)
+    const rest = this.pageCount & 31
+    if (rest !== 0) this.words[this.words.length - 1] = (1 << rest) - 1
+  }
+
+  /** Number of pages in the set. */
+  get size(): number {
+    let size = 0
+    for (let i = 0; i < this.words.length; i++) size += popcount32(this.words[i]!)
+    return size
+  }
+
+  /** The first page in the set at or after `from`, or `pageCount` when there is none. */
+  nextSet(from: number): number {
+    return this.#next(from, 0)
+  }
+
+  /** The first page *not* in the set at or after `from`, or `pageCount`. */
+  nextClear(from: number): number {
+    return this.#next(from, 0xffffffff)
+  }
+
+  #next(from: number, flip: number): number {
+    if (from >= this.pageCount) return this.pageCount
+    let index = from >>> 5
+    let word = (this.words[index]! ^ flip) & (0xffffffff << (from & 31))
+    while (word === 0) {
+      if (++index >= this.words.length) return this.pageCount
+      word = this.words[index]! ^ flip
+    }
+    return Math.min(this.pageCount, index * 32 + (31 - Math.clz32(word & -word)))
+  }
+}

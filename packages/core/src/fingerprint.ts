@@ -1,0 +1,65 @@
+/**
+ * Page fingerprints and where they are kept.
+ *
+ * @module
+ */
+
+/** Fixed-width fingerprints, one per page: 8 bytes each for XXH64, 32 for SHA-256. */
+export class FingerprintTable {
+  readonly entryBytes: 8 | 32
+  readonly bytes: Uint8Array
+  /** The same memory by 64-bit words, for writing. */
+  readonly words64: BigUint64Array
+  /** The same memory by 32-bit words, for comparing without allocating. */
+  readonly words32: Uint32Array
+
+  constructor(entryCount: number, entryBytes: 8 | 32) {
+    this.entryBytes = entryBytes
+    this.bytes = new Uint8Array(entryCount * entryBytes)
+    this.words64 = new BigUint64Array(this.bytes.buffer)
+    this.words32 = new Uint32Array(this.bytes.buffer)
+  }
+
+  get entryCount(): number {
+    return this.bytes.length / this.entryBytes
+  }
+
+  /** Whether entry `index` equals entry `otherIndex` of `other` (same width). */
+  equals(index: number, other: FingerprintTable, otherIndex: number): boolean {
+    const words = this.entryBytes >>> 2
+    const a = index * words
+    const b = otherIndex * words
+    for (let i = 0; i < words; i++) {
+      if (this.words32[a + i] !== other.words32[b + i]) return false
+    }
+    return true
+  }
+
+  /** Copies entry `otherIndex` of `other` (same width) to `index`. */
+  copyEntry(index: number, other: FingerprintTable, otherIndex: number): void {
+    const words = this.entryBytes >>> 2
+    const a = index * words
+    const b = otherIndex * words
+    for (let i = 0; i < words; i++) this.words32[a + i] = other.words32[b + i]!
+  }
+}
+
+/** Hashes pages; one instance per thread and seed. */
+export interface PageHasher {
+  readonly name: 'xxh64' | 'sha256'
+  readonly entryBytes: 8 | 32
+  /**
+   * Hashes the consecutive pages of `bytes[start, end)` (the last may be short) and writes one
+   * entry each to `into`, from `firstEntry` on. `bytes` is borrowed for the call.
+   */
+  hashPages(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    pageBytes: number,
+    into: FingerprintTable,
+    firstEntry: number,
+  ): void
+  /** The digest of a run of entries, in order: what two ends compare. 8 or 32 bytes. */
+  digest(entries: Uint8Array): Uint8Array
+}

@@ -1,0 +1,110 @@
+/**
+ * What the engine knows of a guest: regions of memory, a tracker of its stores, and how to stop,
+ * capture, restore and start it. Everything else is the adapter's business.
+ *
+ * @module
+ */
+import type { PageBitmap } from './bitmap.ts'
+
+/** A contiguous piece of guest memory; at most 4 GiB. */
+export interface Region {
+  /** Unique within the guest, 0 .. 65535. */
+  readonly id: number
+  readonly name: string
+  /** The live memory itself. Shared with the running guest: it changes at any time. */
+  readonly bytes: Uint8Array
+}
+
+/** A region as announced on the wire. */
+export interface RegionShape {
+  readonly id: number
+  readonly name: string
+  readonly byteLength: number
+}
+
+/** Who the guest is; enough for the destination to build an empty one of the same kind. */
+export interface GuestIdentity {
+  /** The adapter: `writer`, `image`, `memory` (a library user's own), ... */
+  readonly kind: string
+  /** The adapter's options, by name. */
+  readonly options: Readonly<Record<string, string | number>>
+}
+
+/**
+ * Finds out which pages of one region were stored to.
+ *
+ * The contract that makes pre-copy safe: {@link collect} clears a page's mark *before* it returns,
+ * and whoever copies the page does so afterwards, so a store that the copy missed is marked again.
+ */
+export interface DirtyTracker {
+  readonly name: string
+  /** Most pages to ask for in one call, so that the caller's thread stays responsive. */
+  readonly collectPagesMax: number
+  /** Forgets everything: the next {@link collect} reports stores from now on. */
+  reset(): void
+  /**
+   * Adds the dirty pages of `[firstPage, firstPage + pageCount)` to `into` and clears their marks.
+   *
+   * @returns how many dirty pages were found
+   */
+  collect(firstPage: number, pageCount: number, into: PageBitmap): number
+}
+
+/** A guest that can be moved away. */
+export interface Guest {
+  readonly identity: GuestIdentity
+  readonly regions: readonly Region[]
+  /**
+   * One per region, in the same order. Absent when nobody marks the guest's stores: the source
+   * then scans, comparing every page with the fingerprint of what it sent.
+   */
+  readonly trackers?: readonly DirtyTracker[]
+  /** Stops every store to guest memory; resolved once that is true. */
+  pause(): Promise<void>
+  /** Undoes {@link pause}. Never called after the guest was released to the other side. */
+  resume(): void
+  /** Everything beside memory (registers), as one opaque package. Only while paused. */
+  captureState(): Uint8Array | Promise<Uint8Array>
+  /** Steps done so far, for guests that count them. */
+  steps?(): number
+}
+
+/** What a source wants to bring. */
+export interface GuestOffer {
+  readonly identity: GuestIdentity
+  readonly pageBytes: number
+  readonly regions: readonly RegionShape[]
+}
+
+/** A guest that is arriving: memory reserved, not running. */
+export interface IncomingGuest {
+  /** As offered, in the same order; the engine installs pages here. */
+  readonly regions: readonly Region[]
+  /** Loads the state package; the guest stays stopped. Rejects when the package is not right. */
+  restoreState(state: Uint8Array): void | Promise<void>
+  /** Starts the guest. From here on this side owns it. */
+  run(): void | Promise<void>
+  /** Gives the memory back; the guest never ran, or its time is over. */
+  discard(): void | Promise<void>
+  /** Stops the guest again and tells its steps and registers. Only after {@link run}. */
+  stop?(): Promise<FinalState>
+  /** Steps done so far, for guests that count them. */
+  steps?(): number
+}
+
+/** How a guest ended at the destination: the second half of the proof of continuity. */
+export interface FinalState {
+  readonly steps: number
+  readonly registers: Uint8Array
+}
+
+/** Makes room for guests at the destination. */
+export interface GuestHost {
+  /**
+   * Reserves everything the guest needs and touches its memory.
+   *
+   * @throws {LimitError} `NO_ROOM` with how much is lacking
+   * @throws {GodwitError} `GUEST_UNKNOWN` or `GUEST_OPTION`
+   */
+  reserve(offer: GuestOffer): Promise<IncomingGuest>
+}

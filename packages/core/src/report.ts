@@ -1,0 +1,83 @@
+/**
+ * The report of one migration (`--json`): the same shape on both sides. Fields whose facts a side
+ * does not have are absent, never guessed. Schema id `godwit.report/1`.
+ *
+ * @module
+ */
+import type { ErrorCode } from './errors.ts'
+
+export const REPORT_SCHEMA = 'godwit.report/1'
+
+export type MigrationMode = 'stop-copy' | 'pre-copy'
+export type VerifyMode = 'none' | 'fingerprints' | 'sha256'
+export type HashName = 'xxh64' | 'sha256'
+export type Outcome = 'completed' | 'failed' | 'cancelled'
+
+/** One pre-copy round; the last one is sent while the guest is paused. */
+export interface RoundReport {
+  /** From 1. */
+  round: number
+  /** Pages of the round's set: every page in round 1, the dirty ones later. */
+  pages: number
+  /** Bytes of all page frames of the round, headers included. */
+  bytes: number
+  ms: number
+  /** Pages found dirty when the round had ended (what the next round sends). Source only. */
+  dirtyPages?: number
+  /** Dirtied bytes per second during the round. Source only. */
+  dirtyRate?: number
+  /** Bytes of page frames per second. */
+  bandwidth: number
+  /** True for the stop-and-copy round. */
+  paused: boolean
+}
+
+/** Pages by what was sent for them; exclusive, adding up to the pages of all rounds. */
+export interface PageCounts {
+  raw: number
+  zero: number
+  unchanged: number
+}
+
+export interface StageReport {
+  name: string
+  /** Milliseconds since the migration was asked for, by this side's clock. */
+  atMs: number
+}
+
+export interface StopReport {
+  /** The rule that ended pre-copy, or `mode` where the mode has no rounds. */
+  rule: string
+  [number: string]: number | string
+}
+
+export interface Report {
+  schema: typeof REPORT_SCHEMA
+  role: 'source' | 'destination'
+  outcome: Outcome
+  error?: { code: ErrorCode; text: string; phase: string }
+  mode?: MigrationMode
+  guest?: { kind: string; options: Record<string, string | number> }
+  memoryBytes?: number
+  pageBytes?: number
+  tracker?: string
+  encoders?: string[]
+  policies?: Record<string, string>
+  totalMs?: number
+  reservationMs?: number
+  verifyMs?: number
+  downtimeMs?: number
+  downtime?: { pauseMs: number; pagesMs: number; stateMs: number; resumeMs: number }
+  stages: StageReport[]
+  wireBytes: number
+  sentBytes?: number
+  resentBytes?: number
+  rounds: RoundReport[]
+  pages?: PageCounts
+  savedBytes?: Record<string, number>
+  stop?: StopReport
+  memory?: { sourceDigest: string; destinationDigest: string; equal: boolean }
+  guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
+  cpu?: { sourceSeconds?: number; destinationSeconds?: number }
+  overheadBytes?: { source?: number; destination?: number }
+}

@@ -1,0 +1,102 @@
+/**
+ * Takes channels in, sorts them by session, and keeps serving whatever one peer does.
+ *
+ * @module
+ */
+import type { Channel, GodwitError, Report } from '@godwit/core'
+import { CancelledError, LimitError, ProtocolError, toHex } from '@godwit/core'
+import type { LinkHandler } from '@godwit/link'
+import { Link } from '@godwit/link'
+import type { Preface } from '@godwit/wire'
+import { ChannelRole } from '@godwit/wire'
+import { IncomingMigration } from './incoming-migration.ts'
+import type { DestinationOptions } from './options.ts'
+
+/** Migrations at once; each may hold a whole guest, which the host's own limit bounds. */
+const SESSIONS_MAX = 16
+
+export interface AgentEvents {
+  /** A control channel introduced itself. */
+  began?(migration: IncomingMigration): void
+  /** The session is over; the guest is here exactly when `migration.ownsGuest`. */
+  ended?(migration: IncomingMigration, report: Report): void
+  /** A connection that never became a session was dropped. */
+  dropped?(remote: string, error: GodwitError | undefined): void
+}
+
+/** The destination's side of any number of migrations. */
+export class DestinationAgent {
+  readonly #options: DestinationOptions
+  readonly #events: AgentEvents
+  readonly #sessions = new Map<string, IncomingMigration>()
+
+  constructor(options: DestinationOptions, events: AgentEvents = {}) {
+    this.#options = options
+    this.#events = events
+  }
+
+  /** Sessions that are going on. */
+  get sessions(): readonly IncomingMigration[] {
+    return [...this.#sessions.values()]
+  }
+
+  /** A channel was accepted. Never throws. */
+  accept(channel: Channel): void {
+    new Link(
+      channel,
+      this.#options.clock,
+      (preface, link) => this.#sort(preface, link),
+      (error) => this.#events.dropped?.(channel.remote, error),
+    )
+  }
+
+  /** Gives up every migration whose guest has not been handed over. @returns how many */
+  cancel(): number {
+    const sessions = this.sessions.filter((session) => !session.ownsGuest)
+    for (const session of sessions) session.abort(new CancelledError())
+    return sessions.length
+  }
+
+  /** As {@link cancel}; resolves when all sessions are over. */
+  async close(): Promise<void> {
+    const sessions = this.sessions
+    this.cancel()
+    await Promise.all(sessions.map((session) => session.done))
+  }
+
+  #sort(preface: Preface, link: Link): LinkHandler {
+    if (preface.epoch !== 0) {
+      throw new ProtocolError('SESSION_UNKNOWN', `Epoch ${preface.epoch} of no session`)
+    }
+    const sessionId = toHex(preface.session)
+    const session = this.#sessions.get(sessionId)
+    if (preface.role === ChannelRole.Control) {
+      if (session !== undefined) {
+        throw new ProtocolError('PROTOCOL_STATE', 'The session has a control channel already')
+      }
+      return this.#begin(sessionId, preface, link)
+    }
+    if (session === undefined) {
+      throw new ProtocolError('SESSION_UNKNOWN', 'A data channel of no session')
+    }
+    const lane = session.openLane(preface, link)
+    link.sendPreface(preface)
+    return lane
+  }
+
+  #begin(sessionId: string, preface: Preface, link: Link): LinkHandler {
+    if (this.#sessions.size >= SESSIONS_MAX) {
+      const facts = { limit: 'sessionsMax', value: SESSIONS_MAX + 1, maximum: SESSIONS_MAX }
+      throw new LimitError('LIMIT_EXCEEDED', `${SESSIONS_MAX} migrations are going on here`, facts)
+    }
+    link.sendPreface(preface)
+    const migration = new IncomingMigration(link, sessionId, this.#options)
+    this.#sessions.set(sessionId, migration)
+    this.#events.began?.(migration)
+    void migration.done.then((report) => {
+      this.#sessions.delete(sessionId)
+      this.#events.ended?.(migration, report)
+    })
+    return migration.control
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The destination's report: the same shape as the source's, with the facts this side has.
+ *
+ * @module
+ */
+import type { Channel, GodwitError, Report, RoundReport } from '@godwit/core'
+import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import type { DestinationState } from '@godwit/session'
+import type { Hello, Reserve, RoundBegin, Usage, Welcome } from '@godwit/wire'
+import type { DestinationLane } from './lane.ts'
+import type { DestinationOptions } from './options.ts'
+import type { UsageMeter } from './usage.ts'
+
+/** Collects the facts of one migration at the destination. */
+export class DestinationReport {
+  readonly channels: Channel[] = []
+  readonly #options: DestinationOptions
+  readonly #meter: UsageMeter | undefined
+  readonly #startMs: number
+  readonly #report: Report
+  #roundStartMs = 0
+  #roundBytesBefore = 0
+  #roundBegin: RoundBegin | undefined
+  #reservingMs = 0
+  #commitMs = 0
+  #sourceUsage: Usage = {}
+  #usage: Usage | undefined
+  resumeMs = 0
+
+  constructor(options: DestinationOptions) {
+    this.#options = options
+    this.#startMs = options.clock.nowMs()
+    this.#meter = options.usage?.()
+    this.#meter?.start()
+    this.#report = {
+      schema: REPORT_SCHEMA,
+      role: 'destination',
+      outcome: 'failed',
+      stages: [],
+      wireBytes: 0,
+      rounds: [],
+    }
+    this.reach('preparation')
+  }
+
+  get stage(): string {
+    return this.#report.stages.at(-1)?.name ?? 'preparation'
+  }
+
+  get memoryBytes(): number {
+    return this.#report.memoryBytes ?? 0
+  }
+
+  get wireBytes(): number {
+    return this.channels.reduce((sum, one) => sum + one.bytesWritten + one.bytesRead, 0)
+  }
+
+  get elapsedMs(): number {
+    return this.#options.clock.nowMs() - this.#startMs
+  }
+
+  /** Kind of the guest on its way, once known. */
+  get guestKind(): string | undefined {
+    return this.#report.guest?.kind
+  }
+
+  reach(name: string): void {
+    if (this.#report.stages.some((stage) => stage.name === name)) return
+    const stage = { name, atMs: this.elapsedMs }
+    this.#report.stages.push(stage)
+    this.#options.onStage?.(stage)
+  }
+
+  greeted(hello: Hello, welcome: Welcome): void {
+    this.#report.mode = hello.mode
+    this.#report.pageBytes = welcome.pageBytes
+  }
+
+  reserving({ guest, regions }: Reserve): void {
+    this.reach('reservation')
+    this.#reservingMs = this.elapsedMs
+    this.#report.guest = { kind: guest.kind, options: { ...guest.options } }
+    this.#report.memoryBytes = regions.reduce((sum, region) => sum + region.byteLength, 0)
+  }
+
+  reserved(): void {
+    this.#meter?.exclude(this.memoryBytes)
+    this.#report.reservationMs = this.elapsedMs - this.#reservingMs
+  }
+
+  roundBegins(begin: RoundBegin): void {
+    this.reach(begin.kind === 'final' ? 'stop-and-copy' : 'pre-copy')
+    this.#roundBegin = begin
+    this.#roundStartMs = this.elapsedMs
+  }
+
+  roundEnded(raw: number, zero: number, lanes: readonly DestinationLane[]): void {
+    const begin = this.#roundBegin!
+    const received = lanes.reduce((sum, lane) => sum + lane.receivedBytes, 0)
+    const bytes = received - this.#roundBytesBefore
+    this.#roundBytesBefore = received
+    const ms = this.elapsedMs - this.#roundStartMs
+    const round: RoundReport = {
+      round: begin.round,
+      pages: begin.pages,
+      bytes,
+      ms,
+      bandwidth: ms > 0 ? (bytes / ms) * 1e3 : 0,
+      paused: begin.kind === 'final',
+    }
+    this.#report.rounds.push(round)
+    const pages = (this.#report.pages ??= { raw: 0, zero: 0, unchanged: 0 })
+    pages.raw += raw
+    pages.zero += zero
+    // What the source announced and did not send is what it found unchanged.
+    pages.unchanged += begin.pages - raw - zero
+  }
+
+  committed(): void {
+    this.#commitMs = this.elapsedMs
+  }
+
+  activated(): void {
+    this.reach('activation')
+    this.resumeMs = this.elapsedMs - this.#commitMs
+  }
+
+  compared(source: Uint8Array, destination: Uint8Array, equal: boolean): void {
+    this.reach('verification')
+    this.#report.memory = {
+      sourceDigest: toHex(source),
+      destinationDigest: toHex(destination),
+      equal,
+    }
+  }
+
+  addSourceUsage(usage: Usage): void {
+    this.#sourceUsage = usage
+  }
+
+  readUsage(): Usage {
+    this.#usage ??= this.#meter?.read() ?? {}
+    return this.#usage
+  }
+
+  /** An error beside the outcome: the last one is kept. */
+  note(error: GodwitError): void {
+    const phase = error.phase ?? this.stage
+    this.#report.error = { code: error.code, text: error.message, phase }
+  }
+
+  finish(state: DestinationState): Report {
+    const report = this.#report
+    report.wireBytes = this.wireBytes
+    if (state.name === 'completed') {
+      report.outcome = 'completed'
+      this.#addUsage()
+      if (report.memory?.equal === false) {
+        this.note(new Failure('VERIFY_FAILED', "Memory differs from the source's"))
+      } else if (state.error !== undefined) {
+        const text = `The guest runs here; the source was lost before the end: ${state.error.message}`
+        this.note(new Failure('VERIFY_INCOMPLETE', text))
+      }
+    } else if (state.name === 'discarded') {
+      report.outcome = state.error.code === 'CANCELLED' ? 'cancelled' : 'failed'
+      this.note(state.error)
+    }
+    return report
+  }
+
+  #addUsage(): void {
+    const own = this.readUsage()
+    const source = this.#sourceUsage
+    this.#report.cpu = {
+      ...(source.cpuSeconds === undefined ? {} : { sourceSeconds: source.cpuSeconds }),
+      ...(own.cpuSeconds === undefined ? {} : { destinationSeconds: own.cpuSeconds }),
+    }
+    this.#report.overheadBytes = {
+      ...(source.overheadBytes === undefined ? {} : { source: source.overheadBytes }),
+      ...(own.overheadBytes === undefined ? {} : { destination: own.overheadBytes }),
+    }
+  }
+}

@@ -1,0 +1,6 @@
+export { DestinationAgent } from './destination-agent.ts'
+export type { AgentEvents } from './destination-agent.ts'
+export { IncomingMigration } from './incoming-migration.ts'
+export type { DestinationProgress } from './incoming-migration.ts'
+export type { DestinationOptions } from './options.ts'
+export type { UsageMeter } from './usage.ts'

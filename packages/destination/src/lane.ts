@@ -1,0 +1,94 @@
+/**
+ * One data channel at the destination: batches are installed as they arrive, in the reader's own
+ * memory, without a promise or an event per batch.
+ *
+ * @module
+ */
+import type { GodwitError } from '@godwit/core'
+import { PeerError, ProtocolError } from '@godwit/core'
+import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
+import { emptyTotals } from '@godwit/codec'
+import type { Link, LinkHandler } from '@godwit/link'
+import type { Barrier, Frame } from '@godwit/wire'
+import { FrameType, decodeMessage, errorCodeOf, u64FromBytes } from '@godwit/wire'
+
+/** What a lane asks of its migration. */
+export interface LaneOwner {
+  /** The round that may be installed now: the one after the last acknowledged; 0 for none. */
+  readonly installableRound: number
+  /** Something arrived: the source is alive. */
+  heard(): void
+  /** All of `round` on this lane is installed. */
+  barrier(round: number, totals: DecodedTotals): void
+  laneClosed(error: GodwitError | undefined): void
+}
+
+/** The destination's end of one data channel. */
+export class DestinationLane implements LinkHandler {
+  readonly link: Link
+  readonly #decoder: BatchDecoder
+  readonly #owner: LaneOwner
+  #round = 1
+  #totals: DecodedTotals = emptyTotals()
+  #receivedBytes = 0
+
+  constructor(link: Link, decoder: BatchDecoder, owner: LaneOwner) {
+    this.link = link
+    this.#decoder = decoder
+    this.#owner = owner
+  }
+
+  /** Pages of the round that is arriving. */
+  get pages(): number {
+    return this.#totals.pages
+  }
+
+  /** Bytes of page frames so far. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  frame(frame: Frame): void {
+    this.#owner.heard()
+    if (frame.type === FrameType.Error) this.#peerError(frame)
+    if (this.#round !== this.#owner.installableRound) {
+      throw new ProtocolError('PROTOCOL_STATE', `Pages of round ${this.#round} came out of turn`)
+    }
+    if (frame.type === FrameType.Pages) {
+      this.#receivedBytes += frame.body.length
+      this.#decoder.decode(frame.body, this.#round, this.#totals)
+      return
+    }
+    const message = decodeMessage(frame.type, frame.body)
+    if (message.name === 'Barrier') this.#barrier(message.body)
+  }
+
+  closed(error: GodwitError | undefined): void {
+    this.#owner.laneClosed(error)
+  }
+
+  #peerError(frame: Frame): never {
+    const message = decodeMessage(frame.type, frame.body)
+    if (message.name !== 'Error') throw new Error('not an ERROR frame')
+    throw new PeerError(errorCodeOf(message.body.code), message.body.text)
+  }
+
+  #barrier(barrier: Barrier): void {
+    const totals = this.#totals
+    const right =
+      barrier.round === this.#round &&
+      barrier.batches === totals.batches &&
+      barrier.pages === totals.pages &&
+      u64FromBytes(barrier.digest) === totals.digest
+    if (!right) {
+      throw new ProtocolError(
+        'PROTOCOL_TOTALS',
+        `The source counts ${barrier.pages} pages in round ${barrier.round} of this channel; ` +
+          `${totals.pages} arrived`,
+      )
+    }
+    this.#round++
+    this.#totals = emptyTotals()
+    this.#owner.barrier(barrier.round, totals)
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * What a destination needs to take guests in. Everything that depends on the runtime is handed in.
+ *
+ * @module
+ */
+import type { Clock, GuestHost, StageReport } from '@godwit/core'
+import type { Hashes } from '@godwit/codec'
+import type { UsageMeter } from './usage.ts'
+
+export interface DestinationOptions {
+  readonly host: GuestHost
+  readonly clock: Clock
+  readonly hashes: Hashes
+  readonly software: string
+  /** Page sizes this side accepts; empty accepts every legal one. */
+  readonly pageBytes?: readonly number[]
+  readonly heartbeatMs?: number
+  /** Run a guest that arrived this long, stop it and tell the source how it ended. */
+  readonly runForMs?: number
+  readonly usage?: () => UsageMeter
+  readonly onStage?: (stage: StageReport) => void
+}

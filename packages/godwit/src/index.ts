@@ -1,0 +1,24 @@
+/**
+ * Godwit as a library: live migration of memory you own.
+ *
+ * @module
+ */
+export type {
+  ErrorCode,
+  FinalState,
+  Guest,
+  GuestHost,
+  GuestIdentity,
+  GuestOffer,
+  IncomingGuest,
+  Region,
+  Report,
+} from '@godwit/core'
+export { GodwitError } from '@godwit/core'
+export type { MemoryArrival, MemoryGuest, MemorySource } from './memory.ts'
+export { MEMORY_GUEST, MemoryHost, memoryGuest } from './memory.ts'
+export type { ReceiveOptions, Receiver } from './receive.ts'
+export { receive } from './receive.ts'
+export { SOFTWARE, createUsageMeter, nodeHashes, randomBytes } from './runtime.ts'
+export type { SendOptions } from './send.ts'
+export { createMigration, send } from './send.ts'

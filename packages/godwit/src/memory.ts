@@ -1,0 +1,111 @@
+/**
+ * The library case: a program's own memory as a guest, and memory for one that arrives.
+ *
+ * @module
+ */
+import type { Guest, GuestHost, GuestOffer, IncomingGuest, Region } from '@godwit/core'
+import { GodwitError, LimitError, formatBytes } from '@godwit/core'
+import type { WasmMemory } from '@godwit/memory'
+import { allocateRegion, regionOf } from '@godwit/memory'
+
+/** `WebAssembly.Memory`, `SharedArrayBuffer`, `ArrayBuffer` or a view of bytes; up to 4 GiB each. */
+export type MemorySource = WasmMemory | ArrayBufferLike | Uint8Array
+
+/** Kind of a guest that is nothing but memory and a state package. */
+export const MEMORY_GUEST = 'memory'
+
+/** What a program says about memory that shall move. */
+export interface MemoryGuest {
+  /** One or several; they arrive in the same order. */
+  readonly memory: MemorySource | readonly MemorySource[]
+  /** Stops all stores to the memory; resolved once that is true. */
+  pause(): void | Promise<void>
+  /** Goes on after a migration that did not happen. */
+  resume(): void
+  /** Whatever the other side needs beside the memory; taken while paused. */
+  state?(): Uint8Array | Promise<Uint8Array>
+}
+
+/** What a program does with memory that arrives. */
+export interface MemoryArrival {
+  /** Memory to receive into; allocated (shared `WebAssembly.Memory`) where absent. */
+  readonly memory?: MemorySource | readonly MemorySource[]
+  /** State has come: prepare, but do not run. Throwing refuses the guest. */
+  prepare?(state: Uint8Array, regions: readonly Region[]): void | Promise<void>
+  /** The guest is yours: run it. */
+  run?(regions: readonly Region[]): void | Promise<void>
+}
+
+function regionsOf(memory: MemorySource | readonly MemorySource[]): readonly Region[] {
+  const sources: readonly MemorySource[] = Array.isArray(memory) ? memory : [memory]
+  return sources.map((source, id) => regionOf(source, { id, name: `memory${id}` }))
+}
+
+/** Wraps a program's memory as a guest. Its stores are found by scanning. */
+export function memoryGuest(owner: MemoryGuest): Guest {
+  return {
+    identity: { kind: MEMORY_GUEST, options: {} },
+    regions: regionsOf(owner.memory),
+    pause: async () => owner.pause(),
+    resume: () => owner.resume(),
+    captureState: async () => (await owner.state?.()) ?? new Uint8Array(0),
+  }
+}
+
+/** Takes in guests of {@link memoryGuest}, up to `bytesMax` each. */
+export class MemoryHost implements GuestHost {
+  readonly #arrival: MemoryArrival
+  readonly #bytesMax: number
+
+  constructor(arrival: MemoryArrival, bytesMax: number) {
+    this.#arrival = arrival
+    this.#bytesMax = bytesMax
+  }
+
+  async reserve(offer: GuestOffer): Promise<IncomingGuest> {
+    const { kind } = offer.identity
+    if (kind !== MEMORY_GUEST) {
+      throw new GodwitError(
+        'GUEST_UNKNOWN',
+        `This program takes plain memory, not "${kind}" guests`,
+      )
+    }
+    const regions = this.#arrival.memory === undefined ? this.#allocate(offer) : this.#take(offer)
+    const arrival = this.#arrival
+    return {
+      regions,
+      restoreState: (state) => arrival.prepare?.(state, regions),
+      run: () => arrival.run?.(regions),
+      discard: () => undefined,
+    }
+  }
+
+  #allocate(offer: GuestOffer): readonly Region[] {
+    const bytes = offer.regions.reduce((sum, region) => sum + region.byteLength, 0)
+    if (bytes > this.#bytesMax) throw noRoom(bytes, this.#bytesMax)
+    return offer.regions.map((region) => allocateRegion(region))
+  }
+
+  /** Memory that the program brought must have exactly the shape that is offered. */
+  #take(offer: GuestOffer): readonly Region[] {
+    const regions = regionsOf(this.#arrival.memory!)
+    const offered = offer.regions.map((region) => region.byteLength)
+    const own = regions.map((region) => region.bytes.length)
+    if (offered.join() !== own.join()) {
+      const text = `Regions of ${offered.join(', ')} bytes were offered; this side has ${own.join(', ')}`
+      throw new GodwitError('GUEST_OPTION', text)
+    }
+    for (const region of regions) region.bytes.fill(0)
+    return regions.map((region, index) => ({ ...region, id: offer.regions[index]!.id }))
+  }
+}
+
+function noRoom(bytes: number, bytesMax: number): LimitError {
+  const lacking = formatBytes(bytes - bytesMax)
+  const text = `${formatBytes(bytes)} asked, ${formatBytes(bytesMax)} free: ${lacking} are lacking`
+  return new LimitError('NO_ROOM', text, {
+    limit: 'memoryBytesMax',
+    value: bytes,
+    maximum: bytesMax,
+  })
+}

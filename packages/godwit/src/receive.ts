@@ -1,0 +1,103 @@
+/**
+ * `receive`: listen for guests.
+ *
+ * @module
+ */
+import type { GodwitError, GuestHost, Report, StageReport } from '@godwit/core'
+import { systemClock } from '@godwit/core'
+import type { AgentEvents } from '@godwit/destination'
+import { DestinationAgent } from '@godwit/destination'
+import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
+import type { MemoryArrival } from './memory.ts'
+import { MemoryHost } from './memory.ts'
+import { SOFTWARE, createUsageMeter, nodeHashes } from './runtime.ts'
+
+/** How to receive. */
+export interface ReceiveOptions {
+  /** `HOST:PORT`; port 0 takes any. TCP and WebSocket both. */
+  readonly listen: string
+  /** Page sizes to accept; all legal ones by default. */
+  readonly pageBytes?: readonly number[]
+  /** Most memory one guest may take. Default: what the machine has available. */
+  readonly memoryBytesMax?: number
+  /** Run an arrived guest this long, stop it, and report its end to the source. */
+  readonly runForMs?: number
+  /** Listen off loopback although nobody is authenticated. */
+  readonly insecure?: boolean
+  readonly onStage?: (stage: StageReport) => void
+  /** A report of every session, whatever its outcome. */
+  readonly onReport?: (report: Report) => void
+  readonly onDropped?: (remote: string, error: GodwitError | undefined) => void
+}
+
+/** A destination that listens. */
+export interface Receiver {
+  /** `HOST:PORT` really bound. */
+  readonly address: string
+  readonly agent: DestinationAgent
+  /** The report of the next guest that arrived (completed); failed attempts are not arrivals. */
+  arrival(): Promise<Report>
+  /** Stops listening and gives up sessions whose guest has not been handed over. */
+  close(): Promise<void>
+}
+
+/**
+ * Listens for guests. `arrival` is a {@link GuestHost}, or what to do with plain memory.
+ *
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ * @throws {TransportError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `ADDRESS_UNRESOLVED`
+ */
+export async function receive(
+  arrival: GuestHost | MemoryArrival,
+  options: ReceiveOptions,
+  events: AgentEvents = {},
+): Promise<Receiver> {
+  requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
+  const waiting: ((report: Report) => void)[] = []
+  const arrived: Report[] = []
+  const host =
+    'reserve' in arrival
+      ? arrival
+      : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory())
+  const agent = new DestinationAgent(
+    {
+      host,
+      clock: systemClock,
+      hashes: await nodeHashes(),
+      software: SOFTWARE,
+      usage: createUsageMeter,
+      ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),
+      ...(options.runForMs === undefined ? {} : { runForMs: options.runForMs }),
+      ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
+    },
+    {
+      ...events,
+      ended(migration, report) {
+        events.ended?.(migration, report)
+        options.onReport?.(report)
+        if (!migration.ownsGuest) return
+        const next = waiting.shift()
+        if (next === undefined) arrived.push(report)
+        else next(report)
+      },
+      dropped(remote, error) {
+        events.dropped?.(remote, error)
+        options.onDropped?.(remote, error)
+      },
+    },
+  )
+  const listener = await listen(options.listen, (channel) => agent.accept(channel))
+  return {
+    address: listener.address,
+    agent,
+    arrival() {
+      const report = arrived.shift()
+      if (report !== undefined) return Promise.resolve(report)
+      return new Promise((resolve) => waiting.push(resolve))
+    },
+    async close() {
+      await listener.close()
+      await agent.close()
+    },
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What Node gives the runtime-neutral packages: hashes, randomness, and what this process uses.
+ *
+ * @module
+ */
+import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Hashes, Sha256 } from '@godwit/codec'
+import { createHashes } from '@godwit/codec'
+import type { UsageMeter } from '@godwit/destination'
+
+export const SOFTWARE = 'godwit/0.1.0'
+
+const nativeSha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
+
+let hashes: Promise<Hashes> | undefined
+
+/** The hash functions, instantiated once per thread. */
+export function nodeHashes(): Promise<Hashes> {
+  hashes ??= createHashes(nativeSha256)
+  return hashes
+}
+
+/** Cryptographically random bytes in memory of their own. */
+export function randomBytes(byteCount: number): Uint8Array {
+  return Uint8Array.from(nodeRandomBytes(byteCount))
+}
+
+/** A value of `/proc/self/status` in bytes, or undefined where there is none. */
+function statusBytes(field: 'VmHWM' | 'VmRSS'): number | undefined {
+  try {
+    const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(
+      readFileSync('/proc/self/status', 'utf8'),
+    )
+    return match === null ? undefined : Number(match[1]) * 1024
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes the kernel forget the peak so far (Linux: `clear_refs` 5). */
+function resetPeak(): void {
+  try {
+    writeFileSync('/proc/self/clear_refs', '5')
+  } catch {
+    // Not Linux, or not allowed: the peak then includes what came before the migration.
+  }
+}
+
+/**
+ * CPU of the agent's thread and peak resident memory of the process, from `start` on. Migrations
+ * that run at the same time in one process share the peak.
+ */
+export function createUsageMeter(): UsageMeter {
+  let excludedBytes = 0
+  let residentBytes = 0
+  let cpu = process.threadCpuUsage()
+  return {
+    start() {
+      resetPeak()
+      residentBytes = statusBytes('VmRSS') ?? process.memoryUsage.rss()
+      cpu = process.threadCpuUsage()
+    },
+    exclude(guestBytes) {
+      excludedBytes += guestBytes
+    },
+    read() {
+      const { user, system } = process.threadCpuUsage(cpu)
+      const peakBytes = statusBytes('VmHWM') ?? process.memoryUsage.rss()
+      return {
+        cpuSeconds: (user + system) / 1e6,
+        overheadBytes: Math.max(0, peakBytes - residentBytes - excludedBytes),
+      }
+    },
+  }
+}

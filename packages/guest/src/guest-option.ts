@@ -1,0 +1,174 @@
+/**
+ * The options of every kind of guest: what `--help` prints, what a command line may say, and what a
+ * peer may send.
+ *
+ * @module
+ */
+import { GodwitError, parseBytes } from '@godwit/core'
+import { parseContentMix } from './content.ts'
+import { THREADS_MAX } from './state-package.ts'
+
+/** The kinds of guests of this package. */
+export const WORKLOAD_KINDS = [
+  'idle',
+  'cpu',
+  'memory-read',
+  'memory-write',
+  'writer',
+  'image',
+] as const
+export type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
+
+/** One option of one kind of guest. */
+export interface GuestOption {
+  readonly name: string
+  /** What stands after the `=` in help, like `SIZE`. */
+  readonly value: string
+  /** The value it has when it is not given, as people would write it; '' for none. */
+  readonly fallback: string
+  readonly help: string
+  /** Text to canonical value. @throws {GodwitError} */
+  readonly parse: (text: string) => number | string
+}
+
+/** A kind of guest, for help. */
+export interface GuestKindHelp {
+  readonly kind: WorkloadKind
+  readonly help: string
+  readonly options: readonly GuestOption[]
+}
+
+const rateMax = 1e9
+const fileTextMax = 4096
+
+function refuse(text: string): never {
+  throw new GodwitError('GUEST_OPTION', text)
+}
+
+function integer(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d{1,16}$/.test(text) || value < minimum || value > maximum) {
+      refuse(`"${text}" is not a whole number from ${minimum} to ${maximum}`)
+    }
+    return value
+  }
+}
+
+function choice(...values: string[]): (text: string) => string {
+  return (text) =>
+    values.includes(text) ? text : refuse(`"${text}" is not ${values.join(' or ')}`)
+}
+
+function file(text: string): string {
+  if (text === '' || text.length > fileTextMax) refuse('a file name is missing or too long')
+  return text
+}
+
+const content: GuestOption = {
+  name: 'content',
+  value: 'Z/T/H/R',
+  fallback: '40/30/20/10',
+  help: 'percent of memory that is zero, text, heap-like, random, in runs of 2 MiB',
+  parse: (text) => Object.values(parseContentMix(text)).join('/'),
+}
+const seed: GuestOption = {
+  name: 'seed',
+  value: 'N',
+  fallback: '1',
+  help: 'makes other content and another course of the same kind',
+  parse: integer(0, Number.MAX_SAFE_INTEGER),
+}
+
+function rate(fallback: string, help: string): GuestOption {
+  return { name: 'rate', value: 'PAGES', fallback, help, parse: integer(0, rateMax) }
+}
+
+function workingSet(fallback: string): GuestOption {
+  const help = 'the memory that is written: the last so many bytes'
+  return { name: 'wss', value: 'SIZE', fallback, help, parse: parseBytes }
+}
+
+const load: GuestOption = {
+  name: 'load',
+  value: 'PERCENT',
+  fallback: '80',
+  help: 'share of one processor that it uses',
+  parse: integer(0, 100),
+}
+const threads: GuestOption = {
+  name: 'threads',
+  value: 'N',
+  fallback: '1',
+  help: 'writing threads; each has its own part of the working set and of the rate',
+  parse: integer(1, THREADS_MAX),
+}
+const style: GuestOption = {
+  name: 'style',
+  value: 'few|page',
+  fallback: 'few',
+  help: 'three 8-byte words of a page at a time, or the whole page with fresh random bytes',
+  parse: choice('few', 'page'),
+}
+const order: GuestOption = {
+  name: 'order',
+  value: 'seq|rand',
+  fallback: 'seq',
+  help: 'pages one after the other or at random',
+  parse: choice('seq', 'rand'),
+}
+const image: GuestOption = {
+  name: 'file',
+  value: 'FILE',
+  fallback: '',
+  help: 'memory starts with the content of this file; needed at the source only',
+  parse: file,
+}
+
+/** Every kind with its options, in the order of the help. */
+export const GUEST_KINDS: readonly GuestKindHelp[] = [
+  { kind: 'idle', help: 'counts time, stores nothing', options: [content, seed] },
+  { kind: 'cpu', help: 'computes in registers, stores nothing', options: [load, content, seed] },
+  {
+    kind: 'memory-read',
+    help: 'adds up its memory, page after page',
+    options: [rate('100000', 'pages read per second'), content, seed],
+  },
+  {
+    kind: 'memory-write',
+    help: 'rewrites whole pages, one after the other',
+    options: [
+      workingSet('half of memory'),
+      rate('25000', 'pages written per second'),
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'writer',
+    help: 'dirties pages at a rate, like the load that peers are measured with',
+    options: [
+      workingSet('100MiB, or half of memory where that is less'),
+      rate('25000', 'pages written per second, by all threads together'),
+      style,
+      order,
+      threads,
+      image,
+      content,
+      seed,
+    ],
+  },
+  { kind: 'image', help: 'memory out of a file; behaves like idle', options: [image] },
+]
+
+/** The entry of `kind`. @throws {GodwitError} `GUEST_UNKNOWN` with the known ones */
+export function guestKind(kind: string): GuestKindHelp {
+  const found = GUEST_KINDS.find((entry) => entry.kind === kind)
+  if (found === undefined) {
+    throw new GodwitError(
+      'GUEST_UNKNOWN',
+      `There is no guest "${kind}"; the guests are ${WORKLOAD_KINDS.join(', ')}`,
+    )
+  }
+  return found
+}

@@ -1,0 +1,132 @@
+/**
+ * A workload with its memory, registers and threads: what the guest at the source and the guest
+ * that arrives have in common.
+ *
+ * @module
+ */
+import { type GuestIdentity, pagesCovering, type Region } from '@godwit/core'
+import {
+  allocateControlBlock,
+  allRegisters,
+  Command,
+  type Registers,
+  seedRegisters,
+  STEPS,
+} from './control-block.ts'
+import { Crew } from './crew.ts'
+import { decodeState, encodeState } from './state-package.ts'
+import { cursorLimitOf, threadCountOf } from './workload.ts'
+import type { MemoryPreparation } from './worker-job.ts'
+
+/** What to build a machine from. */
+export interface MachineParts {
+  /** Complete: see `completeGuest`. */
+  readonly identity: GuestIdentity
+  /** Shared memory, starting at a multiple of 4 bytes; in order. */
+  readonly regions: readonly Region[]
+  readonly pageBytes: number
+  /** Whether stores are marked in byte maps. */
+  readonly barrier: boolean
+  /** What the first thread does with memory before it parks. */
+  readonly prepare: MemoryPreparation
+  /** See {@link WorkerJob.replay}; then only one thread is started. */
+  readonly replay?: readonly number[]
+}
+
+/** A guest's memory, registers and threads. Starts parked; see {@link ready}. */
+export class Machine {
+  readonly identity: GuestIdentity
+  readonly pageBytes: number
+  /** Emptied by {@link release}. */
+  regions: readonly Region[]
+  /** Byte maps, one per region, in order; undefined without a barrier. */
+  readonly maps: readonly Uint8Array[] | undefined
+  readonly crew: Crew
+  readonly #registers: readonly Registers[]
+  readonly #cursorLimits: readonly number[]
+  #parked = true
+
+  constructor(parts: MachineParts) {
+    const { identity, pageBytes, regions } = parts
+    const threadCount = threadCountOf(identity)
+    const control = allocateControlBlock(threadCount)
+    this.identity = identity
+    this.pageBytes = pageBytes
+    this.regions = regions
+    this.#registers = allRegisters(control)
+    this.#registers.forEach((registers, thread) => {
+      seedRegisters(registers, Number(identity.options['seed'] ?? 1), thread)
+    })
+    const bytes = regions.map((region) => region.bytes)
+    const regionBytes = bytes.map((region) => region.byteLength)
+    this.#cursorLimits = this.#registers.map((_, thread) =>
+      cursorLimitOf(identity, regionBytes, thread),
+    )
+    this.maps = parts.barrier ? allocateMaps(regionBytes, pageBytes) : undefined
+    const memory = { regions: bytes, maps: this.maps, pageBytes }
+    const { prepare, replay } = parts
+    const started = replay === undefined ? threadCount : 1
+    this.crew = new Crew(
+      Array.from({ length: started }, (_, thread) => ({
+        identity,
+        memory,
+        control,
+        thread,
+        prepare: thread === 0 ? prepare : ('none' as const),
+        ...(replay === undefined ? {} : { replay }),
+      })),
+    )
+  }
+
+  /** Resolves when memory is prepared and every thread is parked; ends them when that fails. */
+  async ready(): Promise<void> {
+    try {
+      await this.crew.obeyed()
+    } catch (error) {
+      await this.crew.stop()
+      throw error
+    }
+  }
+
+  /** Steps of all threads together; while they run, at some moment just past. */
+  get steps(): number {
+    return this.#registers.reduce((sum, registers) => sum + registers.counts[STEPS]!, 0)
+  }
+
+  /** Stops all stores; resolved once that is true. */
+  async pause(): Promise<void> {
+    this.crew.command(Command.Park)
+    await this.crew.obeyed()
+    this.#parked = true
+  }
+
+  /** Lets the threads go on; they do so a moment later. */
+  run(): void {
+    this.#parked = false
+    this.crew.command(Command.Run)
+  }
+
+  /** The registers as a package of its own memory. Only while parked. */
+  capture(): Uint8Array {
+    if (!this.#parked) throw new Error('a running guest has no state to capture')
+    return encodeState(this.#registers)
+  }
+
+  /** Loads a package. Only while parked. @throws {ProtocolError} `PROTOCOL_STATE` */
+  restore(state: Uint8Array): void {
+    if (!this.#parked) throw new Error('a running guest cannot be restored')
+    decodeState(state, this.#registers, this.#cursorLimits)
+  }
+
+  /** Ends the threads and lets go of the memory. */
+  async release(): Promise<void> {
+    await this.crew.stop()
+    this.regions = []
+  }
+}
+
+function allocateMaps(regionBytes: readonly number[], pageBytes: number): Uint8Array[] {
+  return regionBytes.map(
+    (bytes) => new Uint8Array(new SharedArrayBuffer(pagesCovering(bytes, pageBytes))),
+  )
+}

@@ -1,0 +1,115 @@
+/**
+ * The entry of a guest's thread: prepares memory, then obeys the command word.
+ *
+ * @module
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { toGodwitError } from '@godwit/core'
+import { touchPages } from '@godwit/memory'
+import {
+  ANSWER_WORD,
+  Command,
+  COMMAND_WORD,
+  commandOf,
+  commandWords,
+  registersOf,
+} from './control-block.ts'
+import { fillMemory } from './initial-memory.ts'
+import { WORK_PAGE_BYTES } from './layout.ts'
+import { type Pacer, pacerOf } from './pacer.ts'
+import type { WorkerFailure, WorkerJob } from './worker-job.ts'
+import { createWorkload, threadCountOf, type Workload } from './workload.ts'
+
+/** Work between two looks at the command word: what a pause may have to wait for. */
+const batchMsTarget = 0.05
+const batchStepsMax = 1 << 16
+const touchPagesPerLook = 1024
+const replayStepsPerLook = 4096
+
+function isStopped(words: Int32Array): boolean {
+  return commandOf(Atomics.load(words, COMMAND_WORD)) === Command.Stop
+}
+
+function touchMemory(job: WorkerJob, words: Int32Array): void {
+  for (const region of job.memory.regions) {
+    const pageCount = Math.ceil(region.byteLength / WORK_PAGE_BYTES)
+    for (let page = 0; page < pageCount && !isStopped(words); page += touchPagesPerLook) {
+      touchPages(region, WORK_PAGE_BYTES, page, touchPagesPerLook)
+    }
+  }
+}
+
+function prepareMemory(job: WorkerJob, words: Int32Array): void {
+  const { regions } = job.memory
+  if (job.prepare === 'touch') touchMemory(job, words)
+  if (job.prepare === 'refill') for (const region of regions) region.fill(0)
+  if (job.prepare === 'fill' || job.prepare === 'refill') {
+    fillMemory(job.identity, { regions, shouldStop: () => isStopped(words) })
+  }
+}
+
+function createThread(job: WorkerJob, thread: number): Workload {
+  return createWorkload(job.identity, thread, job.memory, registersOf(job.control, thread))
+}
+
+/** Threads do not share pages or registers, so one after the other ends like all at once. */
+function replayThreads(job: WorkerJob, words: Int32Array, steps: readonly number[]): void {
+  for (let thread = 0; thread < threadCountOf(job.identity); thread++) {
+    const workload = createThread(job, thread)
+    let left = steps[thread]!
+    while (left > 0 && !isStopped(words)) {
+      const count = Math.min(left, replayStepsPerLook)
+      workload.step(count)
+      left -= count
+    }
+  }
+}
+
+/** Steps until the command word is no longer `command`. */
+function run(workload: Workload, pacer: Pacer, words: Int32Array, command: number): void {
+  let batchSteps = 1
+  pacer.restart(performance.now())
+  while (Atomics.load(words, COMMAND_WORD) === command) {
+    const startMs = performance.now()
+    const count = Math.min(pacer.due(startMs), batchSteps)
+    if (count < 1) {
+      Atomics.wait(words, COMMAND_WORD, command, pacer.sleepMs())
+      continue
+    }
+    workload.step(count)
+    const tookMs = performance.now() - startMs
+    pacer.spend(count, tookMs)
+    if (tookMs > batchMsTarget) batchSteps = Math.max(1, batchSteps >>> 1)
+    else if (count === batchSteps) batchSteps = Math.min(batchStepsMax, batchSteps * 2)
+  }
+  // The time of a sleep that a pause cut short counts, too.
+  pacer.due(performance.now())
+}
+
+function obey(workload: Workload, pacer: Pacer, words: Int32Array): void {
+  for (;;) {
+    const command = Atomics.load(words, COMMAND_WORD)
+    // Everything the last command stored is visible to whoever reads this answer.
+    Atomics.store(words, ANSWER_WORD, command)
+    Atomics.notify(words, ANSWER_WORD)
+    const verb = commandOf(command)
+    if (verb === Command.Stop) return
+    if (verb === Command.Run) run(workload, pacer, words, command)
+    else Atomics.wait(words, COMMAND_WORD, command)
+  }
+}
+
+function main(job: WorkerJob): void {
+  const words = commandWords(job.control, job.thread)
+  prepareMemory(job, words)
+  if (job.replay !== undefined) replayThreads(job, words, job.replay)
+  obey(createThread(job, job.thread), pacerOf(job.identity), words)
+}
+
+try {
+  main(workerData as WorkerJob)
+} catch (thrown) {
+  const error = toGodwitError(thrown)
+  const failure: WorkerFailure = { code: error.code, text: error.message }
+  parentPort?.postMessage(failure)
+}

@@ -1,0 +1,104 @@
+/**
+ * A workload as a guest that can be moved away.
+ *
+ * @module
+ */
+import {
+  checkPageBytes,
+  type DirtyTracker,
+  type Guest,
+  type GodwitError,
+  type GuestIdentity,
+  PAGE_BYTES_DEFAULT,
+  pagesCovering,
+  type Region,
+} from '@godwit/core'
+import { allocateRegion, ByteMapTracker } from '@godwit/memory'
+import { completeGuest } from './guest-spec.ts'
+import { splitMemory } from './layout.ts'
+import { Machine } from './machine.ts'
+
+/** How to start a guest. */
+export interface WorkloadGuestOptions {
+  /** Default 4096. */
+  readonly pageBytes?: number
+  /** For tests that want several regions: cuts memory smaller than 4 GiB. */
+  readonly regionBytesMax?: number
+}
+
+function barrierTrackers(machine: Machine, maps: readonly Uint8Array[]): DirtyTracker[] {
+  return machine.regions.map((region, i) => {
+    const pageCount = pagesCovering(region.bytes.byteLength, machine.pageBytes)
+    return new ByteMapTracker({ map: maps[i]!, pageCount })
+  })
+}
+
+/** A running workload. */
+export class WorkloadGuest implements Guest {
+  readonly identity: GuestIdentity
+  readonly regions: readonly Region[]
+  readonly trackers: readonly DirtyTracker[]
+  /** Resolves, with the reason, when the guest dies; else never. */
+  readonly failed: Promise<GodwitError>
+  readonly #machine: Machine
+
+  /** @param machine - becomes the guest's; one with byte maps */
+  constructor(machine: Machine) {
+    this.#machine = machine
+    this.identity = machine.identity
+    this.regions = machine.regions
+    this.failed = machine.crew.failed
+    this.trackers = barrierTrackers(machine, machine.maps!)
+  }
+
+  /**
+   * Allocates and fills memory (in the guest's thread) and starts the guest.
+   *
+   * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`, `FILE_UNREADABLE`, `GUEST_FAILED`,
+   *   `USAGE`
+   * @throws {LimitError} `NO_ROOM`
+   */
+  static async start(
+    identity: GuestIdentity,
+    memoryBytes: number,
+    options: WorkloadGuestOptions = {},
+  ): Promise<WorkloadGuest> {
+    const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
+    const shapes = splitMemory(memoryBytes, options.regionBytesMax)
+    const complete = completeGuest(
+      identity,
+      shapes.map((shape) => shape.byteLength),
+    )
+    const regions = shapes.map((shape) => allocateRegion(shape))
+    const parts = { identity: complete, regions, pageBytes, barrier: true }
+    const machine = new Machine({ ...parts, prepare: 'fill' })
+    await machine.ready()
+    const guest = new WorkloadGuest(machine)
+    guest.resume()
+    return guest
+  }
+
+  /** Resolves once no thread stores to memory any more. @throws {GodwitError} `GUEST_FAILED` */
+  pause(): Promise<void> {
+    return this.#machine.pause()
+  }
+
+  /** @throws {GodwitError} `GUEST_FAILED` */
+  resume(): void {
+    this.#machine.run()
+  }
+
+  /** The registers of every thread; see `state-package.ts`. Only while paused. */
+  captureState(): Uint8Array {
+    return this.#machine.capture()
+  }
+
+  steps(): number {
+    return this.#machine.steps
+  }
+
+  /** Ends the guest's threads; its memory stays readable for whoever holds it. */
+  stop(): Promise<void> {
+    return this.#machine.crew.stop()
+  }
+}

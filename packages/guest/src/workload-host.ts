@@ -1,0 +1,173 @@
+/**
+ * Room for arriving workloads. Everything in an offer comes from a peer and is checked.
+ *
+ * @module
+ */
+import {
+  type FinalState,
+  formatBytes,
+  type GuestHost,
+  type GuestIdentity,
+  type GuestOffer,
+  type IncomingGuest,
+  isPageBytes,
+  LimitError,
+  MIB,
+  ProtocolError,
+  type Region,
+  type RegionShape,
+} from '@godwit/core'
+import { allocateRegion, REGION_BYTES_MAX } from '@godwit/memory'
+import { completeGuest } from './guest-spec.ts'
+import { memoryBytesOf } from './layout.ts'
+import { Machine } from './machine.ts'
+import { WorkloadGuest } from './workload-guest.ts'
+
+/** Left to the rest of the process: staging, byte maps, fingerprints of both ends. */
+const keptFreeBytes: number = 256 * MIB
+/** Each region costs address space far beyond its size; 1024 of 4 GiB are 4 TiB of memory. */
+const regionCountMax = 1024
+const regionIdMax = 65535
+
+/** What a host may use. */
+export interface WorkloadHostOptions {
+  /** Memory for all its guests together; default: what the system has left, less 256 MiB. */
+  readonly memoryBytesMax?: number
+}
+
+function refuse(text: string): never {
+  throw new ProtocolError('PROTOCOL_STATE', `The offered guest is not right: ${text}`)
+}
+
+function checkRegions(regions: readonly RegionShape[]): void {
+  if (regions.length === 0) refuse('it has no memory')
+  if (regions.length > regionCountMax) {
+    throw new LimitError(
+      'LIMIT_EXCEEDED',
+      `The offered guest has ${regions.length} regions; at most ${regionCountMax} are accepted`,
+      { limit: 'regionCountMax', value: regions.length, maximum: regionCountMax },
+    )
+  }
+  const ids = new Set<number>()
+  for (const { id, byteLength } of regions) {
+    if (!Number.isInteger(id) || id < 0 || id > regionIdMax) refuse(`a region has the id ${id}`)
+    if (ids.has(id)) refuse(`two regions have the id ${id}`)
+    ids.add(id)
+    if (!Number.isInteger(byteLength) || byteLength < 1 || byteLength > REGION_BYTES_MAX) {
+      refuse(`region ${id} has ${byteLength} bytes`)
+    }
+  }
+}
+
+function checkOffer(offer: GuestOffer): GuestIdentity {
+  if (!isPageBytes(offer.pageBytes)) {
+    throw new ProtocolError('PAGE_SIZE_MISMATCH', `${offer.pageBytes} is not a page size`)
+  }
+  checkRegions(offer.regions)
+  return completeGuest(
+    offer.identity,
+    offer.regions.map((region) => region.byteLength),
+  )
+}
+
+/** A workload that arrives: memory reserved, threads parked. */
+export class IncomingWorkload implements IncomingGuest {
+  readonly #machine: Machine
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
+
+  /** Empty after {@link discard}. */
+  get regions(): readonly Region[] {
+    return this.#machine.regions
+  }
+
+  /** @throws {ProtocolError} `PROTOCOL_STATE`; then nothing was loaded */
+  restoreState(state: Uint8Array): void {
+    this.#machine.restore(state)
+  }
+
+  /** Starts the guest; resolves when its threads run. @throws {GodwitError} `GUEST_FAILED` */
+  async run(): Promise<void> {
+    this.#machine.run()
+    await this.#machine.crew.obeyed()
+  }
+
+  async discard(): Promise<void> {
+    await this.#machine.release()
+  }
+
+  /** Stops all steps; `registers` is the same package that a source captures. */
+  async stop(): Promise<FinalState> {
+    await this.#machine.pause()
+    return { steps: this.#machine.steps, registers: this.#machine.capture() }
+  }
+
+  steps(): number {
+    return this.#machine.steps
+  }
+
+  /** The same guest, to be moved on from here. Whoever has it decides when it stops. */
+  asGuest(): WorkloadGuest {
+    return new WorkloadGuest(this.#machine)
+  }
+}
+
+/** Makes room for workloads. */
+export class WorkloadHost implements GuestHost {
+  readonly #memoryBytesMax: number | undefined
+  /** Bytes of guests that are not gone, and the part of them whose memory is not touched yet. */
+  #heldBytes = 0
+  #untouchedBytes = 0
+
+  constructor(options: WorkloadHostOptions = {}) {
+    this.#memoryBytesMax = options.memoryBytesMax
+  }
+
+  #freeBytes(): number {
+    if (this.#memoryBytesMax !== undefined) return this.#memoryBytesMax - this.#heldBytes
+    // The system counts memory only once it was touched.
+    return process.availableMemory() - keptFreeBytes - this.#untouchedBytes
+  }
+
+  #checkRoom(bytes: number): void {
+    const free = Math.max(0, this.#freeBytes())
+    if (bytes <= free) return
+    throw new LimitError(
+      'NO_ROOM',
+      `The guest needs ${formatBytes(bytes)} of memory and ${formatBytes(free)} are free here: ` +
+        `${formatBytes(bytes - free)} are lacking`,
+      { limit: 'memoryBytesMax', value: bytes, maximum: free },
+    )
+  }
+
+  /**
+   * Allocates the guest's memory, touches every page of it in the guest's own thread, and leaves
+   * the threads parked.
+   *
+   * @throws {LimitError} `NO_ROOM`, `LIMIT_EXCEEDED`
+   * @throws {ProtocolError} `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
+   * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`
+   */
+  async reserve(offer: GuestOffer): Promise<IncomingWorkload> {
+    const identity = checkOffer(offer)
+    const bytes = memoryBytesOf(offer.regions)
+    this.#checkRoom(bytes)
+    const regions = offer.regions.map((shape) => allocateRegion(shape))
+    const { pageBytes } = offer
+    const parts = { identity, regions, pageBytes, barrier: true }
+    const machine = new Machine({ ...parts, prepare: 'touch' })
+    this.#heldBytes += bytes
+    this.#untouchedBytes += bytes
+    void machine.crew.ended.then(() => {
+      this.#heldBytes -= bytes
+    })
+    try {
+      await machine.ready()
+    } finally {
+      this.#untouchedBytes -= bytes
+    }
+    return new IncomingWorkload(machine)
+  }
+}

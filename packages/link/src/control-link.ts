@@ -1,0 +1,110 @@
+/**
+ * The control channel: messages both ways, heartbeats, and a deadline on the peer's silence.
+ *
+ * @module
+ */
+import type { Clock, GodwitError } from '@godwit/core'
+import { TransportError } from '@godwit/core'
+import type { Frame, Message } from '@godwit/wire'
+import { decodeMessage } from '@godwit/wire'
+import type { Link, LinkHandler } from './link.ts'
+
+export const HEARTBEAT_MS_DEFAULT = 1000
+/** A peer is taken for lost after this many of its heartbeats did not come. */
+export const HEARTBEATS_MISSED_MAX = 5
+
+export interface ControlHandler {
+  message(message: Message): void
+  closed(error: GodwitError | undefined): void
+}
+
+/** Wraps a {@link Link} whose preface has been read. */
+export class ControlLink implements LinkHandler {
+  readonly link: Link
+  readonly #clock: Clock
+  readonly #handler: ControlHandler
+  readonly #heartbeatMs: number
+  #peerHeartbeatMs: number
+  #cancelTick: () => void = () => {}
+  #sentAtMs: number
+  #heardAtMs: number
+
+  constructor(
+    link: Link,
+    clock: Clock,
+    handler: ControlHandler,
+    heartbeatMs: number = HEARTBEAT_MS_DEFAULT,
+  ) {
+    this.link = link
+    this.#clock = clock
+    this.#handler = handler
+    this.#heartbeatMs = heartbeatMs
+    this.#peerHeartbeatMs = heartbeatMs
+    this.#sentAtMs = clock.nowMs()
+    this.#heardAtMs = this.#sentAtMs
+    this.#schedule()
+  }
+
+  /** How often the peer said it would send, as HELLO or WELCOME told. */
+  set peerHeartbeatMs(heartbeatMs: number) {
+    this.#peerHeartbeatMs = heartbeatMs
+  }
+
+  send(message: Message): void {
+    this.#sentAtMs = this.#clock.nowMs()
+    this.link.sendMessage(message)
+  }
+
+  /** Tells the peer why and ends; the handler hears nothing more. */
+  refuse(error: GodwitError): void {
+    this.#cancelTick()
+    this.link.refuse(error)
+  }
+
+  close(): void {
+    this.#cancelTick()
+    this.link.close()
+  }
+
+  frame(frame: Frame): void {
+    this.#heardAtMs = this.#clock.nowMs()
+    const message = decodeMessage(frame.type, frame.body)
+    if (message.name !== 'Heartbeat') this.#handler.message(message)
+  }
+
+  closed(error: GodwitError | undefined): void {
+    this.#cancelTick()
+    this.#handler.closed(error)
+  }
+
+  /** Something arrived on another channel of the session: the peer is alive. */
+  heard(): void {
+    this.#heardAtMs = this.#clock.nowMs()
+  }
+
+  #schedule(): void {
+    const tickMs = this.#heartbeatMs / 2
+    const dueMs = this.#clock.nowMs() + tickMs
+    this.#cancelTick = this.#clock.after(tickMs, () => this.#tick(this.#clock.nowMs() - dueMs))
+  }
+
+  /** @param lateMs - how late this thread was: silence it could not hear does not count */
+  #tick(lateMs: number): void {
+    if (this.link.isClosed) return
+    const nowMs = this.#clock.nowMs()
+    if (lateMs > this.#peerHeartbeatMs) this.#heardAtMs = nowMs
+    const silentMs = nowMs - this.#heardAtMs
+    if (silentMs > this.#peerHeartbeatMs * HEARTBEATS_MISSED_MAX) {
+      const seconds = (silentMs / 1e3).toFixed(1)
+      this.link.fail(
+        new TransportError(
+          'PEER_SILENT',
+          `${this.link.channel.remote} was silent for ${seconds} s`,
+        ),
+      )
+      return
+    }
+    if (nowMs - this.#sentAtMs >= this.#heartbeatMs / 2) this.send({ name: 'Heartbeat', body: {} })
+    this.#schedule()
+  }
+}

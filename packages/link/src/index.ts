@@ -1,0 +1,2 @@
+export * from './control-link.ts'
+export * from './link.ts'

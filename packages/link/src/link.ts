@@ -1,0 +1,216 @@
+/**
+ * A channel that speaks frames: preface first, in both directions, then frames. Used by both agents
+ * for both channel roles; knows nothing of what the frames say.
+ *
+ * @module
+ */
+import type { Channel, ChannelSink, Clock, GodwitError, TransportError } from '@godwit/core'
+import { PeerError, TransportError as LostError, WireError, toGodwitError } from '@godwit/core'
+import type { Frame, Message, MessageName, Preface } from '@godwit/wire'
+import {
+  FrameReader,
+  FrameType,
+  FrameWriter,
+  PREFACE_BYTES,
+  decodePreface,
+  encodeMessage,
+  encodePreface,
+  errorNumbers,
+  FRAME_HEADER_BYTES,
+} from '@godwit/wire'
+
+/** A peer that has not sent a whole preface by then is dropped. */
+export const PREFACE_DEADLINE_MS = 5000
+
+/** Who gets what arrives after the preface. */
+export interface LinkHandler {
+  /** `frame.body` is borrowed for the call. Whatever is thrown ends the link. */
+  frame(frame: Frame): void
+  /** The link is over: `error` tells why, undefined when the peer closed it cleanly. Once, last. */
+  closed(error: GodwitError | undefined): void
+}
+
+/** How long a side that closed waits for the other side's end before it drops the connection. */
+const LINGER_MS = 2000
+
+/** Receive buffer of a data channel: several batches. */
+export const DATA_READER_BYTES: number = 2 * 1024 * 1024
+
+/** One side of one framed channel. */
+export class Link implements ChannelSink {
+  readonly channel: Channel
+  readonly #onPreface: (preface: Preface, link: Link) => LinkHandler
+  readonly #onUnopened: (error: GodwitError | undefined) => void
+  readonly #preface = new Uint8Array(PREFACE_BYTES)
+  #prefaceLength = 0
+  #reader: FrameReader | undefined
+  readonly #writer = new FrameWriter()
+  #handler: LinkHandler | undefined
+  #closed = false
+  #sentPreface = false
+  readonly #clock: Clock
+  /** The preface deadline, later the linger time. */
+  #cancelTimer: () => void
+
+  /**
+   * Starts reading at once.
+   *
+   * @param onPreface - the peer's preface arrived; the handler it returns gets every later frame.
+   *   Whatever it throws ends the link.
+   * @param onUnopened - the link ended before its preface
+   */
+  constructor(
+    channel: Channel,
+    clock: Clock,
+    onPreface: (preface: Preface, link: Link) => LinkHandler,
+    onUnopened: (error: GodwitError | undefined) => void,
+    prefaceDeadlineMs: number = PREFACE_DEADLINE_MS,
+  ) {
+    this.channel = channel
+    this.#onPreface = onPreface
+    this.#onUnopened = onUnopened
+    this.#clock = clock
+    this.#cancelTimer = clock.after(prefaceDeadlineMs, () =>
+      this.fail(new LostError('PEER_SILENT', `${channel.remote} did not introduce itself in time`)),
+    )
+    channel.open(this)
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** The first bytes of this direction. */
+  sendPreface(preface: Preface): void {
+    if (this.#closed || this.#sentPreface) return
+    this.#sentPreface = true
+    this.channel.write(encodePreface(preface))
+  }
+
+  sendMessage(message: Message): void {
+    if (this.#closed) return
+    this.channel.write(this.#writer.frame(FrameType[message.name], encodeMessage(message)))
+  }
+
+  /**
+   * Sends a frame that stands in `bytes[frameStart, frameEnd)` with its header still to be written.
+   * Borrowed until `written`.
+   */
+  sendInPlace(
+    type: FrameType,
+    bytes: Uint8Array,
+    frameStart: number,
+    frameEnd: number,
+    written: () => void,
+  ): void {
+    if (this.#closed) return
+    this.#writer.seal(type, bytes, frameStart, frameEnd - frameStart - FRAME_HEADER_BYTES)
+    this.channel.write(bytes.subarray(frameStart, frameEnd), written)
+  }
+
+  /** Tells the peer why, flushes, and ends. Nothing more is handed to the handler. */
+  refuse(error: GodwitError, preface?: Preface): void {
+    if (this.#closed) return
+    if (preface !== undefined) this.sendPreface(preface)
+    if (this.#sentPreface) this.sendMessage(errorMessage(error))
+    this.close()
+  }
+
+  /** Flushes what was sent and ends this side; nothing more is handed to the handler. */
+  close(): void {
+    if (this.#closed) return
+    this.#finish()
+  }
+
+  /** Ends the link at once and tells the handler. */
+  fail(error: GodwitError): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cancelTimer()
+    this.channel.destroy()
+    this.#tellClosed(error)
+  }
+
+  space(): Uint8Array {
+    if (this.#reader !== undefined) return this.#reader.space()
+    return this.#preface.subarray(this.#prefaceLength)
+  }
+
+  received(byteCount: number): void {
+    if (this.#reader === undefined) this.#receivedPreface(byteCount)
+    else {
+      this.#reader.received(byteCount)
+      this.#drain(this.#reader)
+    }
+  }
+
+  closed(error?: TransportError): void {
+    this.#cancelTimer()
+    if (this.#closed) return
+    this.#closed = true
+    const pending = this.#reader?.pendingBytes ?? this.#prefaceLength
+    const truncated = pending > 0 && (this.#reader !== undefined || pending < PREFACE_BYTES)
+    this.#tellClosed(
+      error ??
+        (truncated
+          ? new WireError('WIRE_TRUNCATED', 'The stream ended inside a frame')
+          : undefined),
+    )
+  }
+
+  #tellClosed(error: GodwitError | undefined): void {
+    if (this.#handler === undefined) this.#onUnopened(error)
+    else this.#handler.closed(error)
+  }
+
+  #receivedPreface(byteCount: number): void {
+    this.#prefaceLength += byteCount
+    try {
+      const preface = decodePreface(this.#preface.subarray(0, this.#prefaceLength))
+      if (preface === undefined) return
+      this.#cancelTimer()
+      const isData = preface.role === 2
+      this.#reader = new FrameReader(preface.role, isData ? DATA_READER_BYTES : undefined)
+      this.#handler = this.#onPreface(preface, this)
+    } catch (thrown) {
+      this.#end(toGodwitError(thrown))
+    }
+  }
+
+  #drain(reader: FrameReader): void {
+    try {
+      for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+        if (this.#closed) return
+        this.#handler!.frame(frame)
+      }
+    } catch (thrown) {
+      this.#end(toGodwitError(thrown))
+    }
+  }
+
+  /** Our side refuses to go on: the peer is told where it can still listen. */
+  #end(error: GodwitError): void {
+    if (this.#closed) return
+    if (error.code !== 'WIRE_MAGIC' && !(error instanceof PeerError)) {
+      const session = this.#preface.slice(PREFACE_BYTES - 16)
+      this.sendPreface({ role: 1, index: 0, epoch: 0, session })
+      this.sendMessage(errorMessage(error))
+    }
+    this.#finish()
+    this.#tellClosed(error)
+  }
+
+  #finish(): void {
+    this.#closed = true
+    this.#cancelTimer()
+    this.channel.end()
+    this.#cancelTimer = this.#clock.after(LINGER_MS, () => this.channel.destroy())
+  }
+}
+
+/** The ERROR message that tells a peer of `error`. */
+export function errorMessage(error: GodwitError): Message & { name: MessageName & 'Error' } {
+  const phase = error.phase === undefined ? {} : { phase: error.phase }
+  const text = error.code === 'INTERNAL' ? 'Internal error' : error.message.slice(0, 1024)
+  return { name: 'Error', body: { code: errorNumbers[error.code], text, ...phase } }
+}

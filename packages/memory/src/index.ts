@@ -1,0 +1,3 @@
+export * from './byte-map-tracker.ts'
+export * from './region.ts'
+export * from './scan-tracker.ts'

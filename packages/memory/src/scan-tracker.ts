@@ -1,0 +1,85 @@
+/**
+ * Dirty tracking for memory whose stores nobody reports: every page is hashed and compared with the
+ * fingerprint of what was sent of it.
+ *
+ * @module
+ */
+import {
+  type DirtyTracker,
+  FingerprintTable,
+  type PageBitmap,
+  type PageHasher,
+  pageRunBytes,
+  pagesCovering,
+  type Region,
+} from '@godwit/core'
+
+/** Pages hashed at a time: their fingerprints and the pages' ends stay in the nearest caches. */
+const chunkPagesMax = 64
+
+/** What to scan and with what. */
+export interface ScanOptions {
+  readonly region: Region
+  readonly pageBytes: number
+  /** Used from the collecting thread only; its seed must not change. */
+  readonly hasher: PageHasher
+  /**
+   * Fingerprint of every page as it was last copied and sent, by the same hasher. Shared with
+   * whoever copies pages, who keeps it up to date.
+   */
+  readonly sent: FingerprintTable
+}
+
+/**
+ * Finds dirty pages by scanning (100 to 160 ms per GiB). It has no state: a page is dirty as long as
+ * its content is not what was sent.
+ *
+ * Comparing with what was *sent*, not with what the scan before saw, closes a gap: a page that
+ * changes after a scan, is copied like that, and has its old content back at the next scan would
+ * look clean although the copy is of the content in between.
+ */
+export class ScanTracker implements DirtyTracker {
+  readonly name = 'scan'
+  /** 8 MiB of 4 KiB pages: about a millisecond. */
+  readonly collectPagesMax = 2048
+  readonly #bytes: Uint8Array
+  readonly #pageBytes: number
+  readonly #pageCount: number
+  readonly #hasher: PageHasher
+  readonly #sent: FingerprintTable
+  readonly #fresh: FingerprintTable
+
+  constructor({ region, pageBytes, hasher, sent }: ScanOptions) {
+    this.#bytes = region.bytes
+    this.#pageBytes = pageBytes
+    this.#pageCount = pagesCovering(region.bytes.byteLength, pageBytes)
+    this.#hasher = hasher
+    this.#sent = sent
+    this.#fresh = new FingerprintTable(chunkPagesMax, hasher.entryBytes)
+  }
+
+  /** Nothing to forget: whoever sends everything writes every fingerprint anew. */
+  reset(): void {}
+
+  collect(firstPage: number, pageCount: number, into: PageBitmap): number {
+    const end = Math.min(this.#pageCount, firstPage + pageCount)
+    let found = 0
+    for (let page = firstPage; page < end; page += chunkPagesMax) {
+      found += this.#collectChunk(page, Math.min(chunkPagesMax, end - page), into)
+    }
+    return found
+  }
+
+  #collectChunk(firstPage: number, pageCount: number, into: PageBitmap): number {
+    const start = firstPage * this.#pageBytes
+    const end = start + pageRunBytes(this.#bytes.byteLength, this.#pageBytes, firstPage, pageCount)
+    this.#hasher.hashPages(this.#bytes, start, end, this.#pageBytes, this.#fresh, 0)
+    let found = 0
+    for (let i = 0; i < pageCount; i++) {
+      if (this.#sent.equals(firstPage + i, this.#fresh, i)) continue
+      into.add(firstPage + i)
+      found++
+    }
+    return found
+  }
+}

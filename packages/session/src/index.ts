@@ -1,0 +1,3 @@
+export * from './destination-machine.ts'
+export * from './source-machine.ts'
+export * from './terms.ts'

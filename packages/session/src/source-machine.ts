@@ -1,0 +1,272 @@
+/**
+ * The source's side of a migration as a pure machine: `step(state, event)` gives the next state and
+ * effects as plain data. No sockets, timers or promises; the source agent performs the effects and
+ * reports what came of them as events.
+ *
+ * One owner: the guest may be resumed in every state before `released`, and never from it on.
+ *
+ * @module
+ */
+import type { GodwitError, MigrationMode } from '@godwit/core'
+import { ProtocolError, assertNever } from '@godwit/core'
+import type { Message, MessageName } from '@godwit/wire'
+
+export type RoundKind = 'full' | 'dirty' | 'final'
+
+export type SourceState =
+  | { readonly name: 'idle' }
+  | { readonly name: 'greeting' }
+  | { readonly name: 'reserving' }
+  /** Channels for pages are being dialled. */
+  | { readonly name: 'opening' }
+  | { readonly name: 'sending'; readonly round: number; readonly kind: 'full' | 'dirty' }
+  | { readonly name: 'acknowledging'; readonly round: number }
+  /** The dirty pages are counted and the stop rules asked. */
+  | { readonly name: 'deciding'; readonly round: number }
+  | { readonly name: 'switching-over'; readonly round: number }
+  | { readonly name: 'pausing'; readonly round: number }
+  /** Guest paused; its last pages leave. */
+  | { readonly name: 'sending-final'; readonly round: number }
+  | { readonly name: 'capturing'; readonly round: number }
+  /** State package sent; the destination loads it. */
+  | { readonly name: 'preparing'; readonly round: number }
+  /** COMMIT is out. Only the destination may run the guest from here on. */
+  | { readonly name: 'released' }
+  | { readonly name: 'verifying'; readonly final: boolean; readonly digested: boolean }
+  | { readonly name: 'awaiting-final' }
+  | { readonly name: 'proving' }
+  | { readonly name: 'ending' }
+  | { readonly name: 'completed'; readonly error: GodwitError | undefined }
+  /** The guest is, or goes on, at the source. */
+  | { readonly name: 'failed'; readonly error: GodwitError }
+  /** COMMIT was sent and no answer came: stay stopped, ask the peer, never guess. */
+  | { readonly name: 'in-doubt'; readonly error: GodwitError }
+
+export type SourceEvent =
+  | { readonly type: 'start' }
+  | { readonly type: 'message'; readonly message: Message }
+  | { readonly type: 'opened' }
+  | { readonly type: 'sent' }
+  | { readonly type: 'decided'; readonly next: 'round' | 'switch-over' }
+  | { readonly type: 'paused' }
+  | { readonly type: 'captured' }
+  | { readonly type: 'digested' }
+  | { readonly type: 'proved' }
+  | { readonly type: 'fail'; readonly error: GodwitError }
+
+export type SourceEffect =
+  | { readonly do: 'send'; readonly message: MessageName }
+  | { readonly do: 'apply'; readonly message: Message }
+  | { readonly do: 'open-channels' }
+  | { readonly do: 'send-round'; readonly round: number; readonly kind: RoundKind }
+  | { readonly do: 'decide'; readonly round: number }
+  | { readonly do: 'pause' }
+  | { readonly do: 'capture' }
+  /** Write `released` with the next epoch; must be durable before the next effect. */
+  | { readonly do: 'release' }
+  | { readonly do: 'digest' }
+  | { readonly do: 'prove' }
+  | { readonly do: 'resume' }
+  /** Tell the peer why we stop, where it can still hear. */
+  | { readonly do: 'refuse'; readonly error: GodwitError }
+  | { readonly do: 'close' }
+
+/** What the machine must know of the session's terms. */
+export interface SourceTerms {
+  readonly mode: MigrationMode
+  readonly verify: boolean
+  /** WELCOME announced FINAL. */
+  readonly final: boolean
+}
+
+export interface SourceStep {
+  readonly state: SourceState
+  readonly effects: readonly SourceEffect[]
+}
+
+const to = (state: SourceState, ...effects: SourceEffect[]): SourceStep => ({ state, effects })
+const send = (message: MessageName): SourceEffect => ({ do: 'send', message })
+
+/** States in which a cancel is honoured: all before COMMIT. */
+export function isCancellable(state: SourceState): boolean {
+  switch (state.name) {
+    case 'idle':
+    case 'greeting':
+    case 'reserving':
+    case 'opening':
+    case 'sending':
+    case 'acknowledging':
+    case 'deciding':
+    case 'switching-over':
+    case 'pausing':
+    case 'sending-final':
+    case 'capturing':
+    case 'preparing':
+      return true
+    case 'released':
+    case 'verifying':
+    case 'awaiting-final':
+    case 'proving':
+    case 'ending':
+    case 'completed':
+    case 'failed':
+    case 'in-doubt':
+      return false
+    default:
+      return assertNever(state)
+  }
+}
+
+/** Whether the guest was asked to pause and has not been given away. */
+export function isPaused(state: SourceState): boolean {
+  return (
+    state.name === 'pausing' ||
+    state.name === 'sending-final' ||
+    state.name === 'capturing' ||
+    state.name === 'preparing'
+  )
+}
+
+export function isFinished(state: SourceState): boolean {
+  return state.name === 'completed' || state.name === 'failed' || state.name === 'in-doubt'
+}
+
+/**
+ * The only function that decides what the source does next.
+ *
+ * @throws {ProtocolError} `PROTOCOL_STATE` for a legal message in the wrong state. The agent feeds
+ *   it back as a `fail` event.
+ */
+export function stepSource(state: SourceState, event: SourceEvent, terms: SourceTerms): SourceStep {
+  if (event.type === 'fail') return failed(state, event.error)
+  if (isFinished(state)) return to(state)
+  if (event.type === 'message') return receive(state, event.message, terms)
+  switch (`${state.name}/${event.type}`) {
+    case 'idle/start':
+      return to({ name: 'greeting' }, send('Hello'))
+    case 'opening/opened':
+      return terms.mode === 'stop-copy'
+        ? to({ name: 'switching-over', round: 0 }, send('SwitchOver'))
+        : beginRound(1, 'full')
+    case 'verifying/digested':
+      return to(
+        { ...(state as SourceState & { name: 'verifying' }), digested: true },
+        send('Verify'),
+      )
+    case 'proving/proved':
+      return to({ name: 'ending' }, send('End'))
+    default:
+      return stepRounds(state, event)
+  }
+}
+
+function stepRounds(state: SourceState, event: SourceEvent): SourceStep {
+  if (state.name === 'sending' && event.type === 'sent') {
+    return to({ name: 'acknowledging', round: state.round }, send('RoundEnd'))
+  }
+  if (state.name === 'deciding' && event.type === 'decided') {
+    return event.next === 'round'
+      ? beginRound(state.round + 1, 'dirty')
+      : to({ name: 'switching-over', round: state.round }, send('SwitchOver'))
+  }
+  if (state.name === 'pausing' && event.type === 'paused') {
+    const round = state.round + 1
+    return to({ name: 'sending-final', round }, { do: 'send-round', round, kind: 'final' })
+  }
+  if (state.name === 'sending-final' && event.type === 'sent') {
+    return to({ name: 'capturing', round: state.round }, send('RoundEnd'), { do: 'capture' })
+  }
+  if (state.name === 'capturing' && event.type === 'captured') {
+    return to({ name: 'preparing', round: state.round }, send('State'))
+  }
+  throw new Error(`source machine: ${event.type} in ${state.name}`)
+}
+
+function beginRound(round: number, kind: 'full' | 'dirty'): SourceStep {
+  return to({ name: 'sending', round, kind }, { do: 'send-round', round, kind })
+}
+
+function receive(state: SourceState, message: Message, terms: SourceTerms): SourceStep {
+  const apply: SourceEffect = { do: 'apply', message }
+  if (message.name === 'Heartbeat') return to(state)
+  if (message.name === 'Error') return to(state, apply)
+  switch (state.name) {
+    case 'greeting':
+      if (message.name === 'Welcome') return to({ name: 'reserving' }, apply, send('Reserve'))
+      break
+    case 'reserving':
+      if (message.name === 'Reserved')
+        return to({ name: 'opening' }, apply, { do: 'open-channels' })
+      break
+    case 'acknowledging':
+      if (message.name === 'RoundAck' && message.body.round === state.round) {
+        const { round } = state
+        return to({ name: 'deciding', round }, apply, { do: 'decide', round })
+      }
+      break
+    case 'switching-over':
+      if (message.name === 'SwitchOverAck') {
+        return to({ name: 'pausing', round: state.round }, apply, { do: 'pause' })
+      }
+      break
+    case 'capturing':
+    case 'preparing':
+      if (message.name === 'RoundAck' && message.body.round === state.round) return to(state, apply)
+      if (message.name === 'Ready' && state.name === 'preparing') {
+        return to({ name: 'released' }, apply, { do: 'release' }, send('Commit'))
+      }
+      break
+    default:
+      return receiveAfterCommit(state, message, terms)
+  }
+  throw unexpected(state, message)
+}
+
+function receiveAfterCommit(state: SourceState, message: Message, terms: SourceTerms): SourceStep {
+  const apply: SourceEffect = { do: 'apply', message }
+  if (state.name === 'released' && message.name === 'Running') {
+    if (terms.verify) {
+      return to({ name: 'verifying', final: false, digested: false }, apply, { do: 'digest' })
+    }
+    return terms.final
+      ? to({ name: 'awaiting-final' }, apply)
+      : to({ name: 'ending' }, apply, send('End'))
+  }
+  if (state.name === 'verifying') {
+    if (message.name === 'Final' && terms.final && !state.final) {
+      return to({ ...state, final: true }, apply)
+    }
+    if (message.name === 'Verified' && state.digested) {
+      if (!terms.final) return to({ name: 'ending' }, apply, send('End'))
+      return state.final
+        ? to({ name: 'proving' }, apply, { do: 'prove' })
+        : to({ name: 'awaiting-final' }, apply)
+    }
+  }
+  if (state.name === 'awaiting-final' && message.name === 'Final') {
+    return to({ name: 'proving' }, apply, { do: 'prove' })
+  }
+  if (state.name === 'ending' && message.name === 'EndAck') {
+    return to({ name: 'completed', error: undefined }, apply, { do: 'close' })
+  }
+  throw unexpected(state, message)
+}
+
+function unexpected(state: SourceState, message: Message): ProtocolError {
+  return new ProtocolError(
+    'PROTOCOL_STATE',
+    `The destination sent ${message.name} while the source was ${state.name}`,
+  )
+}
+
+function failed(state: SourceState, error: GodwitError): SourceStep {
+  if (isFinished(state)) return to(state)
+  const leave: SourceEffect[] = [{ do: 'refuse', error }, { do: 'close' }]
+  if (isCancellable(state)) {
+    const resume: SourceEffect[] = isPaused(state) ? [{ do: 'resume' }] : []
+    return to({ name: 'failed', error }, ...resume, ...leave)
+  }
+  if (state.name === 'released') return to({ name: 'in-doubt', error }, ...leave)
+  // The destination runs the guest; only what comes after the hand-over is incomplete.
+  return to({ name: 'completed', error }, ...leave)
+}

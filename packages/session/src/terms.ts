@@ -1,0 +1,112 @@
+/**
+ * Negotiation: what one side offers and the other accepts. Pure functions.
+ *
+ * @module
+ */
+import { GodwitError, ProtocolError, isPageBytes } from '@godwit/core'
+import type { Hello, Welcome } from '@godwit/wire'
+
+/** Version of the session protocol: order and meaning of frames. */
+export const SESSION_VERSION_MIN = 1
+export const SESSION_VERSION_MAX = 1
+
+/**
+ * Capabilities of this implementation. Names of later ones are reserved in `docs/PROTOCOL.md`.
+ * `final`: the destination may run the guest for a while, stop it and report how it ended.
+ */
+export const CAPABILITIES: readonly string[] = ['final']
+
+/** What the destination is able and willing to do. */
+export interface DestinationTerms {
+  readonly software: string
+  /** Page sizes it accepts; empty accepts every legal one. */
+  readonly pageBytes: readonly number[]
+  readonly dataChannelsMax: number
+  readonly heartbeatMs: number
+  readonly finalAfterMs?: number | undefined
+}
+
+/**
+ * The terms for an offer.
+ *
+ * @throws {ProtocolError} `PROTOCOL_VERSION`, `PROTOCOL_CAPABILITY`
+ * @throws {GodwitError} `PAGE_SIZE_MISMATCH`
+ */
+export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
+  if (hello.versionMin > SESSION_VERSION_MAX || hello.versionMax < SESSION_VERSION_MIN) {
+    throw new ProtocolError(
+      'PROTOCOL_VERSION',
+      `The source speaks protocol ${range(hello.versionMin, hello.versionMax)}; ` +
+        `the destination speaks ${range(SESSION_VERSION_MIN, SESSION_VERSION_MAX)}`,
+    )
+  }
+  const missing = hello.required.filter((name) => !CAPABILITIES.includes(name))
+  if (missing.length > 0) {
+    throw new ProtocolError(
+      'PROTOCOL_CAPABILITY',
+      `The destination cannot do what the source requires: ${missing.join(', ')}`,
+    )
+  }
+  const wanted = [...hello.required, ...hello.optional]
+  return {
+    version: Math.min(hello.versionMax, SESSION_VERSION_MAX),
+    software: terms.software,
+    capabilities: CAPABILITIES.filter((name) => wanted.includes(name)),
+    pageBytes: choosePageBytes(hello.pageBytes, terms.pageBytes),
+    dataChannels: Math.min(hello.dataChannels, terms.dataChannelsMax),
+    heartbeatMs: terms.heartbeatMs,
+    ...(terms.finalAfterMs !== undefined && wanted.includes('final')
+      ? { finalAfterMs: terms.finalAfterMs }
+      : {}),
+  }
+}
+
+function choosePageBytes(offered: readonly number[], accepted: readonly number[]): number {
+  const chosen = offered.find(
+    (size) => isPageBytes(size) && (accepted.length === 0 || accepted.includes(size)),
+  )
+  if (chosen !== undefined) return chosen
+  const willing = accepted.length === 0 ? 'powers of two from 4096 to 65536' : accepted.join(', ')
+  throw new GodwitError(
+    'PAGE_SIZE_MISMATCH',
+    `The source offers pages of ${offered.join(', ')} bytes; the destination accepts ${willing}`,
+  )
+}
+
+/**
+ * Checks that the destination's answer stays within what was offered.
+ *
+ * @throws {ProtocolError} `PROTOCOL_VERSION`, `PROTOCOL_CAPABILITY`
+ * @throws {GodwitError} `PAGE_SIZE_MISMATCH`
+ */
+export function checkWelcome(hello: Hello, welcome: Welcome): void {
+  if (welcome.version < hello.versionMin || welcome.version > hello.versionMax) {
+    throw new ProtocolError('PROTOCOL_VERSION', `The destination chose version ${welcome.version}`)
+  }
+  const lacking = hello.required.filter((name) => !welcome.capabilities.includes(name))
+  const extra = welcome.capabilities.filter(
+    (name) => !hello.required.includes(name) && !hello.optional.includes(name),
+  )
+  if (lacking.length > 0 || extra.length > 0) {
+    throw new ProtocolError(
+      'PROTOCOL_CAPABILITY',
+      `The destination's capabilities are not those offered: ${[...lacking, ...extra].join(', ')}`,
+    )
+  }
+  if (!hello.pageBytes.includes(welcome.pageBytes)) {
+    throw new GodwitError(
+      'PAGE_SIZE_MISMATCH',
+      `The destination chose pages of ${welcome.pageBytes} bytes, which were not offered`,
+    )
+  }
+  if (welcome.dataChannels < 1 || welcome.dataChannels > hello.dataChannels) {
+    throw new ProtocolError('PROTOCOL_CAPABILITY', 'The destination chose other data channels')
+  }
+  if (welcome.finalAfterMs !== undefined && !welcome.capabilities.includes('final')) {
+    throw new ProtocolError('PROTOCOL_CAPABILITY', 'FINAL was announced but not negotiated')
+  }
+}
+
+function range(minimum: number, maximum: number): string {
+  return minimum === maximum ? `${minimum}` : `${minimum} to ${maximum}`
+}

@@ -1,0 +1,66 @@
+/**
+ * The pages that the destination does not hold in their newest form.
+ *
+ * @module
+ */
+import type { Clock, DirtyTracker, Region } from '@godwit/core'
+import { PageBitmap, pagesCovering, yieldTo } from '@godwit/core'
+
+/** Dirty pages of all regions; two bitmaps per region, swapped when a round takes its set. */
+export class DirtySet {
+  readonly #trackers: readonly DirtyTracker[]
+  readonly #clock: Clock
+  #pending: PageBitmap[]
+  #taken: PageBitmap[]
+
+  /** @param trackers - one per region, in the same order */
+  constructor(
+    regions: readonly Region[],
+    trackers: readonly DirtyTracker[],
+    pageBytes: number,
+    clock: Clock,
+  ) {
+    const bitmaps = (): PageBitmap[] =>
+      regions.map((region) => new PageBitmap(pagesCovering(region.bytes.length, pageBytes)))
+    this.#trackers = trackers
+    this.#clock = clock
+    this.#pending = bitmaps()
+    this.#taken = bitmaps()
+  }
+
+  /** Everything is to be sent; stores before this call are forgotten, later ones are not. */
+  addAll(): void {
+    for (const tracker of this.#trackers) tracker.reset()
+    for (const bitmap of this.#pending) bitmap.addAll()
+  }
+
+  /**
+   * Moves the trackers' marks into the pending set, in pieces that let control traffic through.
+   *
+   * @returns pages pending
+   */
+  async collect(): Promise<number> {
+    for (const [index, tracker] of this.#trackers.entries()) {
+      const bitmap = this.#pending[index]!
+      const step = tracker.collectPagesMax
+      for (let page = 0; page < bitmap.pageCount; page += step) {
+        tracker.collect(page, Math.min(step, bitmap.pageCount - page), bitmap)
+        if (page + step < bitmap.pageCount) await yieldTo(this.#clock)
+      }
+    }
+    return this.pages
+  }
+
+  get pages(): number {
+    return this.#pending.reduce((sum, bitmap) => sum + bitmap.size, 0)
+  }
+
+  /** The pending set, for one round; valid until the next call. Pending starts empty again. */
+  take(): readonly PageBitmap[] {
+    const work = this.#pending
+    this.#pending = this.#taken
+    this.#taken = work
+    for (const bitmap of this.#pending) bitmap.clear()
+    return work
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * One data channel at the source: encodes batches into a few private slots and writes each slot
+ * with one call. No promise, event or object per page; one promise per round.
+ *
+ * @module
+ */
+import type { Clock, GodwitError, PageBitmap, PageHasher } from '@godwit/core'
+import { CancelledError, PeerError, TransportError } from '@godwit/core'
+import type { EncodedBatch, SentPages } from '@godwit/codec'
+import { BatchEncoder, BatchSlot, ZeroTest } from '@godwit/codec'
+import type { Link, LinkHandler } from '@godwit/link'
+import type { Frame } from '@godwit/wire'
+import { FrameType, decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
+
+/** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
+const slotCount = 6
+/** Batches without anything to send before other work gets its turn. */
+const emptyBatchesMax = 4
+
+/** What one lane did in one round. */
+export interface LaneRound {
+  batches: number
+  /** Pages with an entry in some batch: raw + zero. */
+  pages: number
+  rawPages: number
+  zeroPages: number
+  unchangedPages: number
+  unchangedBytes: number
+  payloadBytes: number
+  /** Whole frames, headers and barrier included. */
+  frameBytes: number
+  digest: bigint
+}
+
+export interface LaneOptions {
+  readonly pageBytes: number
+  readonly hasher: PageHasher
+  readonly raw: boolean
+  /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
+  readonly sent: readonly SentPages[]
+}
+
+interface RoundInProgress {
+  readonly round: number
+  readonly known: boolean
+  readonly dirty: readonly PageBitmap[]
+  readonly done: LaneRound
+  readonly resolve: (done: LaneRound) => void
+  readonly reject: (error: GodwitError) => void
+  region: number
+  page: number
+  encoded: boolean
+}
+
+/** The source's end of one data channel. */
+export class SourceLane implements LinkHandler {
+  readonly #link: Link
+  readonly #clock: Clock
+  readonly #sent: readonly SentPages[]
+  readonly #zeroTests: readonly ZeroTest[]
+  readonly #encoder: BatchEncoder
+  readonly #freeSlots: BatchSlot[]
+  readonly #onClosed: (error: GodwitError | undefined) => void
+  readonly #batch: EncodedBatch = {
+    frameStart: 0,
+    frameEnd: 0,
+    pages: 0,
+    rawPages: 0,
+    zeroPages: 0,
+    unchangedPages: 0,
+    unchangedBytes: 0,
+    payloadBytes: 0,
+    digest: 0n,
+    nextPage: 0,
+  }
+  #current: RoundInProgress | undefined
+
+  constructor(
+    link: Link,
+    clock: Clock,
+    options: LaneOptions,
+    onClosed: (error: GodwitError | undefined) => void,
+  ) {
+    this.#link = link
+    this.#clock = clock
+    this.#sent = options.sent
+    this.#zeroTests = options.sent.map(({ region }) => new ZeroTest(region.bytes))
+    this.#encoder = new BatchEncoder(options)
+    this.#freeSlots = Array.from({ length: slotCount }, () => new BatchSlot(options.pageBytes))
+    this.#onClosed = onClosed
+  }
+
+  /** Progress of the round that is being sent. */
+  get progress(): Readonly<LaneRound> | undefined {
+    return this.#current?.done
+  }
+
+  /**
+   * Sends the pages of `dirty` (one bitmap per region) and the barrier. Resolves when everything
+   * was handed to the socket; rejects when the channel is lost.
+   *
+   * @param known - whether the destination holds some content of every page already
+   */
+  sendRound(round: number, dirty: readonly PageBitmap[], known: boolean): Promise<LaneRound> {
+    return new Promise((resolve, reject) => {
+      const done: LaneRound = {
+        batches: 0,
+        pages: 0,
+        rawPages: 0,
+        zeroPages: 0,
+        unchangedPages: 0,
+        unchangedBytes: 0,
+        payloadBytes: 0,
+        frameBytes: 0,
+        digest: 0n,
+      }
+      const place = { region: 0, page: 0, encoded: false }
+      this.#current = { round, known, dirty, done, resolve, reject, ...place }
+      this.#pump()
+    })
+  }
+
+  /** Ends the channel after what was written; a round in progress rejects. */
+  close(): void {
+    this.#link.close()
+    this.#current?.reject(new CancelledError())
+    this.#current = undefined
+  }
+
+  frame(frame: Frame): void {
+    const message = decodeMessage(frame.type, frame.body)
+    if (message.name === 'Error') {
+      throw new PeerError(errorCodeOf(message.body.code), message.body.text)
+    }
+  }
+
+  closed(error: GodwitError | undefined): void {
+    const lost =
+      error ?? new TransportError('CONNECTION_LOST', 'The destination closed a data channel')
+    this.#current?.reject(lost)
+    this.#current = undefined
+    this.#onClosed(lost)
+  }
+
+  /** Fills free slots until none is left or the round is encoded. */
+  #pump(): void {
+    let empty = 0
+    while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
+      if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
+        this.#clock.soon(() => this.#pump())
+        return
+      }
+    }
+    this.#finishRound()
+  }
+
+  /** @returns whether a batch was sent */
+  #encodeNext(current: RoundInProgress): boolean {
+    const sent = this.#sent[current.region]
+    if (sent === undefined) {
+      current.encoded = true
+      this.#sendBarrier(current)
+      return true
+    }
+    const slot = this.#freeSlots[this.#freeSlots.length - 1]!
+    const batch = this.#batch
+    const dirty = current.dirty[current.region]!
+    const filled = this.#encoder.encode(
+      current.round,
+      sent,
+      this.#zeroTests[current.region]!,
+      dirty,
+      current.page,
+      current.known,
+      slot,
+      batch,
+    )
+    current.page = batch.nextPage
+    if (batch.nextPage >= dirty.pageCount) {
+      current.region++
+      current.page = 0
+    }
+    this.#count(current.done)
+    if (filled) this.#sendSlot(current.done)
+    return filled
+  }
+
+  #count(done: LaneRound): void {
+    const batch = this.#batch
+    done.rawPages += batch.rawPages
+    done.zeroPages += batch.zeroPages
+    done.pages += batch.rawPages + batch.zeroPages
+    done.unchangedPages += batch.unchangedPages
+    done.unchangedBytes += batch.unchangedBytes
+    done.payloadBytes += batch.payloadBytes
+  }
+
+  #sendSlot(done: LaneRound): void {
+    const slot = this.#freeSlots.pop()!
+    const { frameStart, frameEnd, digest } = this.#batch
+    done.batches++
+    done.digest = BigInt.asUintN(64, done.digest + digest)
+    done.frameBytes += frameEnd - frameStart
+    this.#link.sendInPlace(FrameType.Pages, slot.bytes, frameStart, frameEnd, () => {
+      this.#freeSlots.push(slot)
+      this.#pump()
+    })
+  }
+
+  #sendBarrier({ round, done }: RoundInProgress): void {
+    const { batches, pages, digest } = done
+    this.#link.sendMessage({
+      name: 'Barrier',
+      body: { round, batches, pages, digest: u64ToBytes(digest) },
+    })
+  }
+
+  #finishRound(): void {
+    const current = this.#current
+    if (current === undefined || !current.encoded || this.#freeSlots.length < slotCount) return
+    this.#current = undefined
+    current.resolve(current.done)
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What a source needs to migrate a guest. Everything that depends on the runtime is handed in.
+ *
+ * @module
+ */
+import type {
+  Clock,
+  Dialler,
+  Guest,
+  HashName,
+  MigrationMode,
+  Region,
+  StageReport,
+  VerifyMode,
+} from '@godwit/core'
+import type { Hashes } from '@godwit/codec'
+import type { StopRule } from '@godwit/policy'
+import type { Final } from '@godwit/wire'
+
+/** What this side's process uses for the migration. */
+export interface UsageMeter {
+  /** Start of the migration: later values are relative to now. */
+  start(): void
+  /** CPU seconds of the agent and peak resident growth, guest memory excluded. */
+  read(): { cpuSeconds?: number; overheadBytes?: number }
+}
+
+export interface GuestProof {
+  readonly stepsBefore: number
+  readonly stepsAfter: number
+  /** The destination's final memory and registers are those of a run that never moved. */
+  readonly continuous: boolean
+}
+
+export type TrackerChoice = 'auto' | 'barrier' | 'scan'
+
+export interface SourceOptions {
+  readonly dialler: Dialler
+  readonly guest: Guest
+  readonly clock: Clock
+  readonly hashes: Hashes
+  /** Cryptographically random bytes: session id and seeds. */
+  readonly randomBytes: (byteCount: number) => Uint8Array
+  readonly software: string
+  readonly mode: MigrationMode
+  readonly stop: readonly StopRule[]
+  readonly hash: HashName
+  readonly verify: VerifyMode
+  /** `raw` sends every page with its bytes; `none` suppresses zero and unchanged pages. */
+  readonly encode: 'none' | 'raw'
+  readonly tracker: TrackerChoice
+  readonly pageBytes: number
+  readonly heartbeatMs?: number
+  readonly usage?: UsageMeter
+  /**
+   * Recomputes how the guest must have ended, after verification found memory equal. May use the
+   * source's copy of the memory: it is not needed any more. `digestOf` is the digest FINAL carries.
+   */
+  readonly prove?: (
+    final: Final,
+    digestOf: (regions: readonly Region[]) => Promise<Uint8Array>,
+  ) => Promise<GuestProof>
+  readonly onStage?: (stage: StageReport) => void
+}

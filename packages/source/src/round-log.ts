@@ -1,0 +1,65 @@
+/**
+ * Statistics of rounds: what the stop rules and the report are made of.
+ *
+ * @module
+ */
+import type { PageCounts, RoundReport } from '@godwit/core'
+import type { RoundStatistics } from '@godwit/policy'
+import type { LaneRound } from './lane.ts'
+
+/** A round below this size says little about bandwidth: its time is mostly the round trip. */
+const usefulRoundBytes = 1 << 20
+
+/** Collects what happened, round by round. */
+export class RoundLog {
+  readonly rounds: RoundReport[] = []
+  readonly pages: PageCounts = { raw: 0, zero: 0, unchanged: 0 }
+  sentBytes = 0
+  resentBytes = 0
+  zeroBytes = 0
+  unchangedBytes = 0
+  readonly #pageBytes: number
+  /** Bytes of page frames per second, from the last round of useful size. */
+  #bandwidth = 0
+
+  constructor(pageBytes: number) {
+    this.#pageBytes = pageBytes
+  }
+
+  get bandwidth(): number {
+    return this.#bandwidth
+  }
+
+  /** A round was acknowledged (or, for the last one, handed over) after `ms`. */
+  add(round: number, pageCount: number, sent: LaneRound, ms: number, paused: boolean): void {
+    const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
+    if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) this.#bandwidth = bandwidth
+    this.rounds.push({ round, pages: pageCount, bytes: sent.frameBytes, ms, bandwidth, paused })
+    this.pages.raw += sent.rawPages
+    this.pages.zero += sent.zeroPages
+    this.pages.unchanged += sent.unchangedPages
+    this.zeroBytes += sent.zeroPages * this.#pageBytes
+    this.unchangedBytes += sent.unchangedBytes
+    if (round === 1) this.sentBytes += sent.payloadBytes
+    else this.resentBytes += sent.payloadBytes
+  }
+
+  /** Pages found dirty after the last round, dirtied within `ms`. */
+  addDirty(dirtyPages: number, ms: number): void {
+    const last = this.rounds.at(-1)
+    if (last === undefined) return
+    last.dirtyPages = dirtyPages
+    last.dirtyRate = ms > 0 ? ((dirtyPages * this.#pageBytes) / ms) * 1e3 : 0
+  }
+
+  /** What the stop rules look at. */
+  statistics(dirtyPages: number, pauseOverheadMs: number): RoundStatistics {
+    return {
+      round: this.rounds.length,
+      dirtyPages,
+      dirtyBytes: dirtyPages * this.#pageBytes,
+      bandwidth: this.#bandwidth,
+      pauseOverheadMs,
+    }
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The source's report: filled while the migration runs, complete when it ends.
+ *
+ * @module
+ */
+import type { GodwitError, Report } from '@godwit/core'
+import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import type { StopDecision } from '@godwit/policy'
+import { formatStop } from '@godwit/policy'
+import type { SourceState, SourceTerms } from '@godwit/session'
+import type { Usage, Verified } from '@godwit/wire'
+import type { GuestProof, SourceOptions } from './options.ts'
+import type { RoundLog } from './round-log.ts'
+
+/** Moments of the migration by the source's clock, in milliseconds. */
+export interface Moments {
+  readonly askedMs: number
+  helloMs?: number
+  reservedMs?: number
+  firstRoundMs?: number
+  pauseMs?: number
+  pausedMs?: number
+  pagesSentMs?: number
+  readyMs?: number
+  runningMs?: number
+  verifyMs?: number
+  verifiedMs?: number
+}
+
+/** Collects the facts of one migration. */
+export class SourceReport {
+  readonly moments: Moments
+  readonly #options: SourceOptions
+  readonly #report: Report
+  #usage: Usage | undefined
+
+  constructor(options: SourceOptions, tracker: string) {
+    const { guest, mode } = options
+    this.#options = options
+    this.moments = { askedMs: options.clock.nowMs() }
+    this.#report = {
+      schema: REPORT_SCHEMA,
+      role: 'source',
+      outcome: 'failed',
+      mode,
+      guest: { kind: guest.identity.kind, options: { ...guest.identity.options } },
+      memoryBytes: guest.regions.reduce((sum, region) => sum + region.bytes.length, 0),
+      pageBytes: options.pageBytes,
+      tracker: mode === 'stop-copy' ? 'none' : tracker,
+      encoders: options.encode === 'raw' ? ['raw'] : ['zero', 'unchanged'],
+      policies: mode === 'pre-copy' ? { stop: formatStop(options.stop) } : {},
+      stages: [],
+      wireBytes: 0,
+      rounds: [],
+      ...(mode === 'stop-copy' ? { stop: { rule: 'mode' } } : {}),
+    }
+  }
+
+  /** The stage that is going on. */
+  get stage(): string {
+    return this.#report.stages.at(-1)?.name ?? 'preparation'
+  }
+
+  /** A stage begins; whoever listens is told. */
+  reach(name: string): void {
+    if (this.#report.stages.some((stage) => stage.name === name)) return
+    const stage = { name, atMs: this.#options.clock.nowMs() - this.moments.askedMs }
+    this.#report.stages.push(stage)
+    this.#options.onStage?.(stage)
+  }
+
+  stopped(decision: StopDecision): void {
+    this.#report.stop = { rule: decision.rule, ...decision.numbers }
+  }
+
+  /** The two digests of memory, and an error where they differ. */
+  verified(sourceDigest: Uint8Array, answer: Verified): void {
+    const source = toHex(sourceDigest)
+    const destination = toHex(answer.digest)
+    const equal = answer.equal && source === destination
+    this.#report.memory = { sourceDigest: source, destinationDigest: destination, equal }
+    if (equal) return
+    const names = this.#options.guest.regions
+      .filter(({ id }) => answer.differing.includes(id))
+      .map(({ name }) => name)
+    const text = `The destination's memory differs from the source's (regions: ${names.join(', ')})`
+    this.#addError(new Failure('VERIFY_FAILED', text))
+  }
+
+  /** Whether verification found a difference. */
+  get differs(): boolean {
+    return this.#report.memory?.equal === false
+  }
+
+  proved(proof: GuestProof): void {
+    this.#report.guestProof = proof
+    if (proof.continuous) return
+    const text = 'The guest did not go on at the destination as it would have here'
+    this.#addError(new Failure('VERIFY_FAILED', text))
+  }
+
+  /** What this side used; measured once, when everything that belongs to the migration is over. */
+  readUsage(): Usage {
+    this.#usage ??= this.#options.usage?.read() ?? {}
+    return this.#usage
+  }
+
+  addDestinationUsage(destination: Usage): void {
+    const source = this.readUsage()
+    this.#report.cpu = present({
+      sourceSeconds: source.cpuSeconds,
+      destinationSeconds: destination.cpuSeconds,
+    })
+    this.#report.overheadBytes = present({
+      source: source.overheadBytes,
+      destination: destination.overheadBytes,
+    })
+  }
+
+  /** Outcome, times and counters; every field only when its facts are there. */
+  finish(state: SourceState, terms: SourceTerms, log: RoundLog): Report {
+    this.#addRounds(log)
+    this.#addTimes()
+    if (this.moments.runningMs !== undefined && this.#report.cpu === undefined) {
+      this.addDestinationUsage({})
+    }
+    switch (state.name) {
+      case 'completed':
+        this.#report.outcome = 'completed'
+        if (state.error !== undefined && !this.#isProven(terms)) {
+          const text = `The guest runs at the destination but was not verified: ${state.error.message}`
+          this.#addError(new Failure('VERIFY_INCOMPLETE', text))
+        }
+        break
+      case 'in-doubt': {
+        const text =
+          `The connection was lost after COMMIT (${state.error.message}). The guest stays stopped ` +
+          'here; it runs at the destination if COMMIT arrived: look there before starting it again'
+        this.#addError(new Failure('OWNERSHIP_IN_DOUBT', text))
+        break
+      }
+      case 'failed':
+        this.#report.outcome = state.error.code === 'CANCELLED' ? 'cancelled' : 'failed'
+        this.#addError(state.error)
+        break
+      default:
+        throw new Error(`finished in ${state.name}`)
+    }
+    return this.#report
+  }
+
+  /** Whether everything that was asked for after the hand-over is known. */
+  #isProven(terms: SourceTerms): boolean {
+    const verified = !terms.verify || this.#report.memory !== undefined
+    return verified && (!terms.final || this.#report.guestProof !== undefined)
+  }
+
+  #addRounds(log: RoundLog): void {
+    this.#report.rounds = log.rounds
+    if (log.rounds.length === 0) return
+    this.#report.pages = log.pages
+    this.#report.sentBytes = log.sentBytes
+    this.#report.resentBytes = log.resentBytes
+    this.#report.savedBytes = { zero: log.zeroBytes, unchanged: log.unchangedBytes }
+  }
+
+  #addTimes(): void {
+    const { moments } = this
+    const report = this.#report
+    Object.assign(
+      report,
+      present({
+        totalMs: between(moments.firstRoundMs, moments.runningMs),
+        reservationMs: between(moments.helloMs, moments.reservedMs),
+        verifyMs: between(moments.verifyMs, moments.verifiedMs),
+        downtimeMs: between(moments.pauseMs, moments.runningMs),
+      }),
+    )
+    if (moments.runningMs === undefined) return
+    report.downtime = {
+      pauseMs: between(moments.pauseMs, moments.pausedMs)!,
+      pagesMs: between(moments.pausedMs, moments.pagesSentMs)!,
+      stateMs: between(moments.pagesSentMs, moments.readyMs)!,
+      resumeMs: between(moments.readyMs, moments.runningMs)!,
+    }
+  }
+
+  #addError(error: GodwitError): void {
+    const phase = error.phase ?? this.stage
+    this.#report.error = { code: error.code, text: error.message, phase }
+  }
+}
+
+function between(from: number | undefined, until: number | undefined): number | undefined {
+  return from === undefined || until === undefined ? undefined : until - from
+}
+
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
+}

@@ -1,0 +1,7 @@
+export * from './address.ts'
+export * from './dialler.ts'
+export * from './listener.ts'
+export { createChannelPair, MEMORY_QUEUE_BYTES_MAX } from './memory-channel.ts'
+export * from './memory-network.ts'
+export { TcpChannel } from './tcp-channel.ts'
+export { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'

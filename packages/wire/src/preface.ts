@@ -1,0 +1,70 @@
+/**
+ * The first 32 bytes of every channel, in both directions. Its layout never changes.
+ *
+ * @module
+ */
+import { WireError } from '@godwit/core'
+import {
+  ChannelRole,
+  MAGIC,
+  PREFACE,
+  PREFACE_BYTES,
+  SESSION_ID_BYTES,
+  WIRE_VERSION,
+} from './layout.ts'
+import { DATA_CHANNELS_MAX } from './limits.ts'
+
+/** What a channel announces about itself. */
+export interface Preface {
+  readonly role: typeof ChannelRole.Control | typeof ChannelRole.Data
+  /** 0 for control; the lane number for data. */
+  readonly index: number
+  readonly epoch: number
+  /** 16 bytes; owned by the value. */
+  readonly session: Uint8Array
+}
+
+/** Writes a preface into new memory of {@link PREFACE_BYTES}. */
+export function encodePreface(preface: Preface): Uint8Array {
+  const bytes = new Uint8Array(PREFACE_BYTES)
+  const view = new DataView(bytes.buffer)
+  bytes.set(MAGIC, PREFACE.magic)
+  view.setUint16(PREFACE.version, WIRE_VERSION, true)
+  bytes[PREFACE.role] = preface.role
+  bytes[PREFACE.index] = preface.index
+  view.setUint32(PREFACE.epoch, preface.epoch, true)
+  bytes.set(preface.session.subarray(0, SESSION_ID_BYTES), PREFACE.session)
+  return bytes
+}
+
+/**
+ * Reads a preface from the start of `bytes`.
+ *
+ * @returns undefined while fewer than {@link PREFACE_BYTES} are there and none of them is wrong
+ * @throws {WireError} `WIRE_MAGIC` at the first wrong byte; `WIRE_PREFACE` for the other fields
+ */
+export function decodePreface(bytes: Uint8Array): Preface | undefined {
+  const seen = Math.min(bytes.length, MAGIC.length)
+  for (let i = 0; i < seen; i++) {
+    if (bytes[i] !== MAGIC[i]) throw new WireError('WIRE_MAGIC', 'The peer does not speak Godwit')
+  }
+  if (bytes.length < PREFACE_BYTES) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, PREFACE_BYTES)
+  const version = view.getUint16(PREFACE.version, true)
+  if (version !== WIRE_VERSION) {
+    throw new WireError(
+      'WIRE_PREFACE',
+      `The peer speaks wire version ${version}; this side speaks ${WIRE_VERSION}`,
+    )
+  }
+  const role = bytes[PREFACE.role]!
+  const index = bytes[PREFACE.index]!
+  if (role !== ChannelRole.Control && role !== ChannelRole.Data) {
+    throw new WireError('WIRE_PREFACE', `Channel role ${role} is not known`)
+  }
+  if (role === ChannelRole.Control ? index !== 0 : index >= DATA_CHANNELS_MAX) {
+    throw new WireError('WIRE_PREFACE', `Channel index ${index} is out of range`)
+  }
+  const session = bytes.slice(PREFACE.session, PREFACE.session + SESSION_ID_BYTES)
+  return { role, index, epoch: view.getUint32(PREFACE.epoch, true), session }
+}
