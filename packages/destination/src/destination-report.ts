@@ -6,8 +6,7 @@
 import type { Channel, GodwitError, Report, RoundReport } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
 import type { DestinationState } from '@godwit/session'
-import type { Hello, Reserve, RoundBegin, Usage, Welcome } from '@godwit/wire'
-import type { DestinationLane } from './lane.ts'
+import type { Hello, Reserve, RoundBegin, Usage, Verified, Welcome } from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
 import type { UsageMeter } from './usage.ts'
 
@@ -94,11 +93,11 @@ export class DestinationReport {
     this.#roundStartMs = this.elapsedMs
   }
 
-  roundEnded(raw: number, zero: number, lanes: readonly DestinationLane[]): void {
+  /** @param receivedBytes - of page frames since the first round */
+  roundEnded({ raw, zero }: { raw: number; zero: number }, receivedBytes: number): void {
     const begin = this.#roundBegin!
-    const received = lanes.reduce((sum, lane) => sum + lane.receivedBytes, 0)
-    const bytes = received - this.#roundBytesBefore
-    this.#roundBytesBefore = received
+    const bytes = receivedBytes - this.#roundBytesBefore
+    this.#roundBytesBefore = receivedBytes
     const ms = this.elapsedMs - this.#roundStartMs
     const round: RoundReport = {
       round: begin.round,
@@ -125,13 +124,10 @@ export class DestinationReport {
     this.resumeMs = this.elapsedMs - this.#commitMs
   }
 
-  compared(source: Uint8Array, destination: Uint8Array, equal: boolean): void {
+  compared(sourceDigest: Uint8Array, { digest, equal }: Verified): void {
     this.reach('verification')
-    this.#report.memory = {
-      sourceDigest: toHex(source),
-      destinationDigest: toHex(destination),
-      equal,
-    }
+    const destinationDigest = toHex(digest)
+    this.#report.memory = { sourceDigest: toHex(sourceDigest), destinationDigest, equal }
   }
 
   addSourceUsage(usage: Usage): void {

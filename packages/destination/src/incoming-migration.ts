@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { FinalState, IncomingGuest, PageHasher, Region, Report } from '@godwit/core'
+import type { FinalState, IncomingGuest, Report } from '@godwit/core'
 import {
   GodwitError,
   PeerError,
@@ -12,16 +12,8 @@ import {
   TransportError,
   assertNever,
   toGodwitError,
-  yieldTo,
 } from '@godwit/core'
-import type { DecodedTotals, InstalledPages, MemoryDigest } from '@godwit/codec'
-import {
-  BatchDecoder,
-  createHasher,
-  digestFingerprints,
-  digestMemory,
-  zeroFingerprints,
-} from '@godwit/codec'
+import type { DecodedTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type {
@@ -30,7 +22,13 @@ import type {
   DestinationState,
   DestinationTermsInForce,
 } from '@godwit/session'
-import { isDestinationFinished, negotiate, ownsGuest, stepDestination } from '@godwit/session'
+import {
+  isDestinationFinished,
+  negotiate,
+  ownsGuest,
+  Runner,
+  stepDestination,
+} from '@godwit/session'
 import type {
   Final,
   Hello,
@@ -39,15 +37,15 @@ import type {
   Preface,
   Reserve,
   RoundBegin,
-  RoundEnd,
+  Verified,
   Verify,
   Welcome,
 } from '@godwit/wire'
-import { errorCodeOf, u64FromBytes } from '@godwit/wire'
+import { errorCodeOf } from '@godwit/wire'
 import { DestinationReport } from './destination-report.ts'
 import type { LaneOwner } from './lane.ts'
-import { DestinationLane } from './lane.ts'
 import type { DestinationOptions } from './options.ts'
+import { Rounds } from './rounds.ts'
 
 const EPOCH = 1
 /** This version of the agent opens one lane; the wire allows more. */
@@ -71,27 +69,16 @@ export class IncomingMigration implements LaneOwner {
   readonly control: ControlLink
   readonly #options: DestinationOptions
   readonly #report: DestinationReport
-  readonly #finished = Promise.withResolvers<void>()
-  readonly #events: DestinationEvent[] = []
-  readonly #inFlight = new Set<Promise<void>>()
-  readonly #lanes: DestinationLane[] = []
-  #state: DestinationState = { name: 'greeting' }
+  readonly #runner: Runner<DestinationState, DestinationEvent, DestinationEffect>
   #terms: DestinationTermsInForce = { mode: 'pre-copy', verify: false, final: false }
-  #dispatching = false
-  #settling = false
   #hello: Hello | undefined
   #welcome: Welcome | undefined
   #reserve: Reserve | undefined
   #guest: IncomingGuest | undefined
-  #installed: readonly InstalledPages[] = []
-  #hasher: PageHasher | undefined
-  #verifyHasher: PageHasher | undefined
+  #rounds: Rounds | undefined
   #round: RoundBegin | undefined
-  #roundEnd: RoundEnd | undefined
   #acknowledgedRound = 0
-  #barriers: DecodedTotals[] = []
   #package: Uint8Array = new Uint8Array(0)
-  #memoryDigest: MemoryDigest | undefined
   #verify: Verify | undefined
   #final: Final | undefined
   #guestStopped: Promise<FinalState> | undefined
@@ -102,21 +89,28 @@ export class IncomingMigration implements LaneOwner {
     this.#report = new DestinationReport(options)
     this.#report.channels.push(link.channel)
     const handler = {
-      message: (message: Message) => this.#dispatch({ type: 'message', message }),
+      message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error: GodwitError | undefined) => this.#lost(error),
     }
     const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT
     this.control = new ControlLink(link, options.clock, handler, heartbeatMs)
-    this.done = this.#finished.promise.then(() => this.#report.finish(this.#state))
+    this.#runner = new Runner<DestinationState, DestinationEvent, DestinationEffect>({
+      initial: { name: 'greeting' },
+      step: (state, event) => stepDestination(state, event, this.#terms),
+      perform: (effect) => this.#perform(effect),
+      failure: (thrown) => ({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) }),
+      isFinished: isDestinationFinished,
+    })
+    this.done = this.#runner.finished.then(() => this.#end())
   }
 
   get state(): DestinationState['name'] {
-    return this.#state.name
+    return this.#runner.state.name
   }
 
   /** Whether the guest is this side's; it stays so after the session ended. */
   get ownsGuest(): boolean {
-    return ownsGuest(this.#state)
+    return ownsGuest(this.#runner.state)
   }
 
   /** The guest, once this side owns it. */
@@ -134,11 +128,10 @@ export class IncomingMigration implements LaneOwner {
   }
 
   get progress(): DestinationProgress {
-    const pagesDone = this.#lanes.reduce((sum, lane) => sum + lane.pages, 0)
     return {
       stage: this.#report.stage,
       round: this.#round?.round ?? 0,
-      pagesDone,
+      pagesDone: this.#rounds?.pages ?? 0,
       pagesTotal: this.#round?.pages ?? 0,
       wireBytes: this.#report.wireBytes,
       elapsedMs: this.#report.elapsedMs,
@@ -151,36 +144,25 @@ export class IncomingMigration implements LaneOwner {
    * @throws {ProtocolError} `PROTOCOL_STATE`: too early, too late, or its number is taken
    */
   openLane(preface: Preface, link: Link): LinkHandler {
-    const welcome = this.#welcome
-    const state = this.#state
-    const early = state.name !== 'reserved' || state.round > 0 || state.switching
-    if (welcome === undefined || early) {
+    const state = this.#runner.state
+    const isTime = state.name === 'reserved' && state.round === 0 && !state.switching
+    if (this.#rounds === undefined || !isTime) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
-    if (preface.index >= welcome.dataChannels || this.#lanes[preface.index] !== undefined) {
-      throw new ProtocolError('PROTOCOL_STATE', `Data channel ${preface.index} is not expected`)
-    }
-    const decoder = new BatchDecoder({
-      pageBytes: welcome.pageBytes,
-      regions: this.#installed,
-      hasher: this.#hasher!,
-      verifyHasher: this.#verifyHasher,
-    })
-    const lane = new DestinationLane(link, decoder, this)
-    this.#lanes[preface.index] = lane
+    const lane = this.#rounds.open(preface.index, link, this)
     this.#report.channels.push(link.channel)
     return lane
   }
 
   /** Gives up: a guest that is not owned yet is discarded, and the source is told. */
   abort(error: GodwitError): void {
-    this.#dispatch({ type: 'fail', error })
+    this.#runner.dispatch({ type: 'fail', error })
   }
 
   // What lanes ask.
 
   get installableRound(): number {
-    const { name } = this.#state
+    const { name } = this.#runner.state
     return name === 'reserved' || name === 'receiving' ? this.#acknowledgedRound + 1 : 0
   }
 
@@ -189,58 +171,18 @@ export class IncomingMigration implements LaneOwner {
   }
 
   barrier(_round: number, totals: DecodedTotals): void {
-    this.#barriers.push(totals)
+    this.#rounds!.addBarrier(totals)
     this.#joinRound()
   }
 
   laneClosed(error: GodwitError | undefined): void {
-    if (this.#state.name === 'running') return
+    if (this.#runner.state.name === 'running') return
     this.#lost(error)
   }
 
   #lost(error: GodwitError | undefined): void {
     const text = 'The source closed the connection'
-    this.#fail(error ?? new TransportError('CONNECTION_LOST', text))
-  }
-
-  #fail(thrown: unknown): void {
-    this.#dispatch({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) })
-  }
-
-  /** Feeds the machine; the only place where the state changes. */
-  #dispatch(event: DestinationEvent): void {
-    this.#events.push(event)
-    if (this.#dispatching) return
-    this.#dispatching = true
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      try {
-        const { state, effects } = stepDestination(this.#state, next, this.#terms)
-        this.#state = state
-        for (const effect of effects) this.#perform(effect)
-      } catch (thrown) {
-        this.#events.unshift({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) })
-      }
-    }
-    this.#dispatching = false
-    if (isDestinationFinished(this.#state)) void this.#settle()
-  }
-
-  /** After the last effect: memory that is given back must not be written to any more. */
-  async #settle(): Promise<void> {
-    if (this.#settling) return
-    this.#settling = true
-    await Promise.allSettled(this.#inFlight)
-    if (!this.ownsGuest) await this.#discard()
-    this.#finished.resolve()
-  }
-
-  #start(work: () => Promise<DestinationEvent>): void {
-    const running = work().then(
-      (event) => this.#dispatch(event),
-      (thrown: unknown) => this.#fail(thrown),
-    )
-    this.#inFlight.add(running)
-    void running.finally(() => this.#inFlight.delete(running))
+    this.#runner.fail(error ?? new TransportError('CONNECTION_LOST', text))
   }
 
   #perform(effect: DestinationEffect): void {
@@ -252,33 +194,33 @@ export class IncomingMigration implements LaneOwner {
         this.#apply(effect.message)
         break
       case 'reserve':
-        this.#start(() => this.#reserveMemory())
+        this.#runner.start(() => this.#reserveMemory())
         break
       case 'install':
         this.#joinRound()
         break
       case 'load':
-        this.#start(() => this.#load())
+        this.#runner.start(() => this.#load())
         break
       case 'prepare':
         // Durable ownership records come with the state directory; the order is right already.
         this.#report.reach('commit')
         break
       case 'own-and-run':
-        this.#start(() => this.#run())
+        this.#runner.start(() => this.#run())
         break
       case 'run-until-final':
         this.#startFinal()
         break
       case 'discard':
-        // Done in #settle, when nothing touches the memory any more.
+        // Done in #end, when nothing touches the memory any more.
         break
       case 'refuse':
         if (!(effect.error instanceof PeerError)) this.control.refuse(effect.error)
         break
       case 'close':
         this.control.close()
-        for (const lane of this.#lanes) lane.link.close()
+        this.#rounds?.close()
         break
       default:
         assertNever(effect)
@@ -303,7 +245,7 @@ export class IncomingMigration implements LaneOwner {
       case 'Running':
         return { name, body: { epoch: EPOCH, resumeMs: this.#report.resumeMs } }
       case 'Verified':
-        return { name, body: this.#compareDigests() }
+        return { name, body: this.#compare() }
       case 'Final':
         return { name, body: this.#final! }
       case 'EndAck':
@@ -330,7 +272,7 @@ export class IncomingMigration implements LaneOwner {
         this.#report.roundBegins(message.body)
         break
       case 'RoundEnd':
-        this.#roundEnd = message.body
+        this.#rounds!.addEnd(message.body)
         break
       case 'State':
         this.#package = message.body.package
@@ -372,43 +314,20 @@ export class IncomingMigration implements LaneOwner {
   async #reserveMemory(): Promise<DestinationEvent> {
     const { host, hashes } = this.#options
     const { guest: identity, regions } = this.#reserve!
-    const { pageBytes } = this.#welcome!
-    const hello = this.#hello!
+    const welcome = this.#welcome!
     this.#report.reserving(this.#reserve!)
-    this.#guest = await host.reserve({ identity, pageBytes, regions })
-    this.#hasher = createHasher(hashes, hello.hash, hello.fingerprintSeed)
-    if (hello.verify !== 'none') {
-      const verifyHash = hello.verify === 'sha256' ? 'sha256' : 'xxh64'
-      this.#verifyHasher = createHasher(hashes, verifyHash, hello.verifySeed)
-    }
-    this.#installed = this.#guest.regions.map((region) => ({
-      region,
-      fingerprints: this.#verifyHasher && zeroFingerprints(this.#verifyHasher, region, pageBytes),
-    }))
+    this.#guest = await host.reserve({ identity, pageBytes: welcome.pageBytes, regions })
+    this.#rounds = new Rounds(this.#guest.regions, this.#hello!, welcome, hashes)
     this.#report.reserved()
     return { type: 'reserved' }
   }
 
   /** A round is installed when every lane's barrier and ROUND_END are there, and agree. */
   #joinRound(): void {
-    const end = this.#roundEnd
-    if (end === undefined || this.#barriers.length < this.#welcome!.dataChannels) return
-    let [batches, pages, digest, raw, zero] = [0, 0, 0n, 0, 0]
-    for (const totals of this.#barriers) {
-      batches += totals.batches
-      pages += totals.pages
-      raw += totals.rawPages
-      zero += totals.zeroPages
-      digest = BigInt.asUintN(64, digest + totals.digest)
-    }
-    this.#barriers = []
-    this.#roundEnd = undefined
-    if (end.batches !== batches || end.pages !== pages || u64FromBytes(end.digest) !== digest) {
-      const text = `The source counts ${end.pages} pages in round ${end.round}; ${pages} arrived`
-      throw new ProtocolError('PROTOCOL_TOTALS', text)
-    }
-    this.#report.roundEnded(raw, zero, this.#lanes)
-    this.#dispatch({ type: 'installed' })
+    const pages = this.#rounds!.join()
+    if (pages === undefined) return
+    this.#report.roundEnded(pages, this.#rounds!.receivedBytes)
+    this.#runner.dispatch({ type: 'installed' })
   }
 
   async #load(): Promise<DestinationEvent> {
@@ -427,7 +346,9 @@ export class IncomingMigration implements LaneOwner {
     const { clock, runForMs = 0 } = this.#options
     const guest = this.#guest!
     if (guest.stop === undefined) {
-      this.#fail(new GodwitError('GUEST_OPTION', 'This guest cannot be stopped to report its end'))
+      this.#runner.fail(
+        new GodwitError('GUEST_OPTION', 'This guest cannot be stopped to report its end'),
+      )
       return
     }
     const stopped = Promise.withResolvers<FinalState>()
@@ -437,49 +358,35 @@ export class IncomingMigration implements LaneOwner {
     })
     stopped.promise.then(
       async (final) => {
-        if (this.#state.name !== 'running') return
-        const { digest } = await this.#digestOf(guest.regions)
+        if (this.#runner.state.name !== 'running') return
+        const { digest } = await this.#rounds!.digestNow(clock)
         this.#final = { steps: final.steps, registers: final.registers, digest }
-        if (this.#state.name === 'running') this.#dispatch({ type: 'finished' })
+        if (this.#runner.state.name === 'running') this.#runner.dispatch({ type: 'finished' })
       },
-      (thrown: unknown) => this.#fail(thrown),
+      (thrown: unknown) => this.#runner.fail(thrown),
     )
   }
 
-  #digestOf(regions: readonly Region[]): Promise<MemoryDigest> {
-    const { clock } = this.#options
-    const hasher = this.#verifyHasher ?? this.#hasher!
-    return digestMemory(hasher, regions, this.#welcome!.pageBytes, () => yieldTo(clock))
+  #compare(): Verified {
+    const verified = this.#rounds!.compare(this.#verify!)
+    this.#report.compared(this.#verify!.digest, verified)
+    return verified
   }
 
-  #compareDigests(): { equal: boolean; digest: Uint8Array; differing: number[] } {
-    const regions = this.#installed.map(({ region, fingerprints }) => ({
-      id: region.id,
-      fingerprints: fingerprints!,
-    }))
-    this.#memoryDigest = digestFingerprints(this.#verifyHasher!, regions)
-    const asked = new Map(this.#verify!.regions.map(({ id, digest }) => [id, digest]))
-    const differing = this.#memoryDigest.regions
-      .filter(({ id, digest }) => !sameBytes(digest, asked.get(id)))
-      .map(({ id }) => id)
-    const { digest } = this.#memoryDigest
-    const equal = differing.length === 0 && sameBytes(digest, this.#verify!.digest)
-    this.#report.compared(this.#verify!.digest, digest, equal)
-    return { equal, digest, differing }
+  /** Nothing of the session is under way any more: memory that is not ours goes. */
+  async #end(): Promise<Report> {
+    if (!this.ownsGuest) await this.#discard()
+    return this.#report.finish(this.#runner.state)
   }
 
   async #discard(): Promise<void> {
     const guest = this.#guest
     this.#guest = undefined
-    this.#installed = []
+    this.#rounds = undefined
     try {
       await guest?.discard()
     } catch (thrown) {
       this.#report.note(toGodwitError(thrown, this.#report.stage))
     }
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  return b !== undefined && a.length === b.length && a.every((byte, index) => byte === b[index])
 }

@@ -4,12 +4,11 @@
  *
  * @module
  */
-import type { Channel, PageHasher, Region, Report } from '@godwit/core'
+import type { PageHasher, Region, Report } from '@godwit/core'
 import {
   CancelledError,
   GodwitError,
   PeerError,
-  ProtocolError,
   TransportError,
   assertNever,
   toGodwitError,
@@ -17,8 +16,7 @@ import {
 } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
 import { createHasher, digestMemory } from '@godwit/codec'
-import type { LinkHandler } from '@godwit/link'
-import { ControlLink, HEARTBEAT_MS_DEFAULT, Link } from '@godwit/link'
+import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
   CAPABILITIES,
@@ -27,10 +25,12 @@ import {
   checkWelcome,
   isCancellable,
   isFinished,
+  Runner,
   stepSource,
 } from '@godwit/session'
-import type { Final, Hello, Message, MessageName, Preface, Usage, Verified } from '@godwit/wire'
+import type { Final, Hello, Message, MessageName } from '@godwit/wire'
 import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
+import { Channels } from './channels.ts'
 import type { SourceOptions } from './options.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
@@ -59,22 +59,12 @@ export class SourceMigration {
   readonly #hasher: PageHasher
   readonly #verifyHasher: PageHasher | undefined
   readonly #hello: Hello
-  readonly #session: Uint8Array
   readonly #rounds: Rounds
   readonly #report: SourceReport
   readonly #moments: Moments
-  readonly #channels: Channel[] = []
-  readonly #events: SourceEvent[] = []
-  readonly #finished = Promise.withResolvers<void>()
-  readonly #dialling = new AbortController()
-  /** Links that still wait for the destination's preface. */
-  readonly #unopened = new Set<Link>()
-  /** Work that must end before the guest may be migrated again. */
-  readonly #inFlight = new Set<Promise<void>>()
-  #state: SourceState = { name: 'idle' }
+  readonly #channels: Channels
+  readonly #runner: Runner<SourceState, SourceEvent, SourceEffect>
   #terms: SourceTerms
-  #dispatching = false
-  #settling = false
   #control: ControlLink | undefined
   #pausing: Promise<void> = Promise.resolve()
   #roundTripMs = 0
@@ -87,7 +77,7 @@ export class SourceMigration {
     const { hashes, randomBytes, verify } = options
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
-    this.#session = randomBytes(SESSION_ID_BYTES)
+    this.#channels = new Channels(options.dialler, options.clock, randomBytes(SESSION_ID_BYTES))
     this.#hasher = createHasher(hashes, options.hash, fingerprintSeed)
     const verifyHash = verify === 'sha256' ? 'sha256' : 'xxh64'
     this.#verifyHasher =
@@ -111,6 +101,13 @@ export class SourceMigration {
     this.#report = new SourceReport(options, this.#rounds.trackerName)
     this.#moments = this.#report.moments
     this.#terms = { mode: options.mode, verify: verify !== 'none', final: false }
+    this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
+      initial: { name: 'idle' },
+      step: (state, event) => stepSource(state, event, this.#terms),
+      perform: (effect) => this.#perform(effect),
+      failure: (thrown) => ({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) }),
+      isFinished,
+    })
   }
 
   /**
@@ -126,22 +123,22 @@ export class SourceMigration {
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#report.reach('preparation')
     this.#options.usage?.start()
-    this.#start(() => this.#openControl())
+    this.#runner.start(() => this.#openControl())
     if (signal?.aborted === true) onAbort()
-    await this.#finished.promise
+    await this.#runner.finished
     signal?.removeEventListener('abort', onAbort)
-    const report = this.#report.finish(this.#state, this.#terms, this.#rounds.log)
-    report.wireBytes = this.#wireBytes()
+    const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
+    report.wireBytes = this.#channels.wireBytes
     return report
   }
 
   /** Whether {@link cancel} would be honoured now. */
   get canCancel(): boolean {
-    return isCancellable(this.#state)
+    return isCancellable(this.#runner.state)
   }
 
   get state(): SourceState['name'] {
-    return this.#state.name
+    return this.#runner.state.name
   }
 
   /**
@@ -154,7 +151,7 @@ export class SourceMigration {
     if (!this.canCancel) {
       throw new GodwitError('TOO_LATE', 'The guest was handed over already; nothing to cancel')
     }
-    this.#dispatch({ type: 'fail', error: new CancelledError() })
+    this.#runner.fail(new CancelledError())
   }
 
   get progress(): SourceProgress {
@@ -162,53 +159,11 @@ export class SourceMigration {
     return {
       stage: this.#report.stage,
       ...this.#rounds.progress,
-      wireBytes: this.#wireBytes(),
+      wireBytes: this.#channels.wireBytes,
       dirtyRate: log.rounds.findLast((round) => round.dirtyRate !== undefined)?.dirtyRate,
       bandwidth: log.bandwidth,
       elapsedMs: this.#options.clock.nowMs() - this.#moments.askedMs,
     }
-  }
-
-  /** Feeds the machine; the only place where the state changes. */
-  #dispatch(event: SourceEvent): void {
-    this.#events.push(event)
-    if (this.#dispatching) return
-    this.#dispatching = true
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      try {
-        const { state, effects } = stepSource(this.#state, next, this.#terms)
-        this.#state = state
-        for (const effect of effects) this.#perform(effect)
-      } catch (thrown) {
-        this.#events.unshift({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) })
-      }
-    }
-    this.#dispatching = false
-    if (isFinished(this.#state)) void this.#settle()
-  }
-
-  #fail(thrown: unknown): void {
-    this.#dispatch({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) })
-  }
-
-  /** After the last effect: nothing may touch the guest or its trackers any more. */
-  async #settle(): Promise<void> {
-    if (this.#settling) return
-    this.#settling = true
-    await Promise.allSettled([...this.#inFlight, this.#pausing])
-    this.#finished.resolve()
-  }
-
-  /** Runs an asynchronous effect; its event, if any, is fed back when it is done. */
-  #start(work: () => Promise<SourceEvent | undefined>): void {
-    const running = work().then(
-      (event) => {
-        if (event !== undefined) this.#dispatch(event)
-      },
-      (thrown: unknown) => this.#fail(thrown),
-    )
-    this.#inFlight.add(running)
-    void running.finally(() => this.#inFlight.delete(running))
   }
 
   #perform(effect: SourceEffect): void {
@@ -220,29 +175,29 @@ export class SourceMigration {
         this.#apply(effect.message)
         break
       case 'open-channels':
-        this.#start(() => this.#openLane())
+        this.#runner.start(() => this.#openLane())
         break
       case 'send-round':
-        this.#start(() => this.#sendRound(effect))
+        this.#runner.start(() => this.#sendRound(effect))
         break
       case 'decide':
-        this.#start(() => this.#decide())
+        this.#runner.start(() => this.#decide())
         break
       case 'pause':
-        this.#start(() => this.#pause())
+        this.#runner.start(() => this.#pause())
         break
       case 'capture':
-        this.#start(() => this.#capture())
+        this.#runner.start(() => this.#capture())
         break
       case 'release':
         // Durable ownership records come with the state directory; the order is right already.
         this.#report.reach('commit')
         break
       case 'digest':
-        this.#start(() => this.#digest())
+        this.#runner.start(() => this.#digest())
         break
       case 'prove':
-        this.#start(() => this.#prove())
+        this.#runner.start(() => this.#prove())
         break
       case 'resume':
         this.#resume()
@@ -261,10 +216,10 @@ export class SourceMigration {
   async #openControl(): Promise<SourceEvent> {
     const { clock } = this.#options
     const handler = {
-      message: (message: Message) => this.#dispatch({ type: 'message', message }),
+      message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error: GodwitError | undefined) => this.#lost(error),
     }
-    await this.#dial(ChannelRole.Control, (link) => {
+    await this.#channels.dial(ChannelRole.Control, (link) => {
       this.#control = new ControlLink(link, clock, handler, this.#hello.heartbeatMs)
       return this.#control
     })
@@ -272,36 +227,15 @@ export class SourceMigration {
   }
 
   async #openLane(): Promise<SourceEvent> {
-    await this.#dial(ChannelRole.Data, (link) =>
+    await this.#channels.dial(ChannelRole.Data, (link) =>
       this.#rounds.open(link, (error) => this.#lost(error)),
     )
     return { type: 'opened' }
   }
 
-  /** Dials a channel and exchanges prefaces; `open` makes the handler of what follows. */
-  async #dial(role: Preface['role'], open: (link: Link) => LinkHandler): Promise<void> {
-    const channel = await this.#options.dialler.dial(this.#dialling.signal)
-    this.#channels.push(channel)
-    const opened = Promise.withResolvers<void>()
-    const preface = { role, index: 0, epoch: 0, session: this.#session }
-    const link = new Link(
-      channel,
-      this.#options.clock,
-      (answer, self) => {
-        checkAnswer(preface, answer)
-        opened.resolve()
-        return open(self)
-      },
-      (error) => opened.reject(error ?? noAnswer(channel)),
-    )
-    this.#unopened.add(link)
-    link.sendPreface(preface)
-    await opened.promise.finally(() => this.#unopened.delete(link))
-  }
-
   #lost(error: GodwitError | undefined): void {
     const text = 'The destination closed the connection'
-    this.#fail(error ?? new TransportError('CONNECTION_LOST', text))
+    this.#runner.fail(error ?? new TransportError('CONNECTION_LOST', text))
   }
 
   async #sendRound(effect: SourceEffect & { do: 'send-round' }): Promise<SourceEvent> {
@@ -338,7 +272,7 @@ export class SourceMigration {
   /** A pause that is still on its way ends first, so that it cannot overtake the resume. */
   #resume(): void {
     const { guest } = this.#options
-    this.#pausing = this.#pausing.catch(() => undefined).then(() => guest.resume())
+    this.#runner.hold(this.#pausing.catch(() => undefined).then(() => guest.resume()))
   }
 
   #compose(name: MessageName): Message {
@@ -394,7 +328,7 @@ export class SourceMigration {
         this.#moments.reservedMs = nowMs
         break
       case 'RoundAck':
-        if (this.#state.name === 'deciding') this.#rounds.acknowledged()
+        if (this.#runner.state.name === 'deciding') this.#rounds.acknowledged()
         break
       case 'Ready':
         this.#moments.readyMs = nowMs
@@ -404,27 +338,19 @@ export class SourceMigration {
         this.#report.reach('activation')
         break
       case 'Verified':
-        this.#applyVerified(message.body, nowMs)
+        this.#moments.verifiedMs = nowMs
+        this.#report.verified(this.#memoryDigest!.digest, message.body)
         break
       case 'Final':
         this.#final = message.body
         break
       case 'EndAck':
-        this.#applyUsage(message.body.usage)
+        this.#report.addDestinationUsage(message.body.usage)
         break
       default:
         // Nothing to note: the machine has drawn its conclusions.
         break
     }
-  }
-
-  #applyUsage(destination: Usage): void {
-    this.#report.addDestinationUsage(destination)
-  }
-
-  #applyVerified(answer: Verified, nowMs: number): void {
-    this.#moments.verifiedMs = nowMs
-    this.#report.verified(this.#memoryDigest!.digest, answer)
   }
 
   async #digest(): Promise<SourceEvent> {
@@ -454,29 +380,8 @@ export class SourceMigration {
   }
 
   #close(): void {
-    this.#dialling.abort(new CancelledError())
+    this.#channels.abort()
     this.#control?.close()
     this.#rounds.close()
-    for (const link of this.#unopened) link.fail(new CancelledError())
   }
-
-  #wireBytes(): number {
-    return this.#channels.reduce((sum, one) => sum + one.bytesWritten + one.bytesRead, 0)
-  }
-}
-
-function checkAnswer(asked: Preface, answer: Preface): void {
-  const same =
-    asked.role === answer.role &&
-    asked.index === answer.index &&
-    asked.epoch === answer.epoch &&
-    asked.session.every((byte, index) => byte === answer.session[index])
-  if (!same) {
-    throw new ProtocolError('PROTOCOL_STATE', 'The destination answered for another channel')
-  }
-}
-
-function noAnswer(channel: Channel): TransportError {
-  const text = `${channel.remote} closed the connection without a word; is it a Godwit destination?`
-  return new TransportError('CONNECTION_LOST', text)
 }

@@ -1,0 +1,80 @@
+/**
+ * The channels of one migration, all dialled by the source.
+ *
+ * @module
+ */
+import type { Channel, Clock, Dialler } from '@godwit/core'
+import { CancelledError, ProtocolError, TransportError } from '@godwit/core'
+import type { LinkHandler } from '@godwit/link'
+import { Link } from '@godwit/link'
+import type { Preface } from '@godwit/wire'
+
+/** Dials channels of one session and counts their bytes. */
+export class Channels {
+  readonly #dialler: Dialler
+  readonly #clock: Clock
+  readonly #session: Uint8Array
+  readonly #channels: Channel[] = []
+  readonly #dialling = new AbortController()
+  /** Links that still wait for the destination's preface. */
+  readonly #unopened = new Set<Link>()
+
+  constructor(dialler: Dialler, clock: Clock, session: Uint8Array) {
+    this.#dialler = dialler
+    this.#clock = clock
+    this.#session = session
+  }
+
+  /** Everything on the wire so far, both ways. */
+  get wireBytes(): number {
+    return this.#channels.reduce((sum, one) => sum + one.bytesWritten + one.bytesRead, 0)
+  }
+
+  /**
+   * Dials a channel and exchanges prefaces.
+   *
+   * @param open - makes the handler of whatever follows the destination's preface
+   * @throws {TransportError} {@link WireError} {@link ProtocolError}
+   */
+  async dial(role: Preface['role'], open: (link: Link) => LinkHandler): Promise<void> {
+    const channel = await this.#dialler.dial(this.#dialling.signal)
+    this.#channels.push(channel)
+    const opened = Promise.withResolvers<void>()
+    const preface = { role, index: 0, epoch: 0, session: this.#session }
+    const link = new Link(
+      channel,
+      this.#clock,
+      (answer, self) => {
+        checkAnswer(preface, answer)
+        opened.resolve()
+        return open(self)
+      },
+      (error) => opened.reject(error ?? noAnswer(channel)),
+    )
+    this.#unopened.add(link)
+    link.sendPreface(preface)
+    await opened.promise.finally(() => this.#unopened.delete(link))
+  }
+
+  /** Gives up what is still being dialled; opened links are their handlers' to close. */
+  abort(): void {
+    this.#dialling.abort(new CancelledError())
+    for (const link of this.#unopened) link.fail(new CancelledError())
+  }
+}
+
+function checkAnswer(asked: Preface, answer: Preface): void {
+  const same =
+    asked.role === answer.role &&
+    asked.index === answer.index &&
+    asked.epoch === answer.epoch &&
+    asked.session.every((byte, index) => byte === answer.session[index])
+  if (!same) {
+    throw new ProtocolError('PROTOCOL_STATE', 'The destination answered for another channel')
+  }
+}
+
+function noAnswer(channel: Channel): TransportError {
+  const text = `${channel.remote} closed the connection without a word; is it a Godwit destination?`
+  return new TransportError('CONNECTION_LOST', text)
+}
