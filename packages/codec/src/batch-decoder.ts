@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PageHasher, Region } from '@godwit/core'
+import type { PageBitmap, PageHasher, Region } from '@godwit/core'
 import { CodecError, FingerprintTable, ProtocolError, pagesCovering } from '@godwit/core'
 import {
   BATCH_HEADER_BYTES,
@@ -18,10 +18,15 @@ import {
   u64FromBytes,
 } from '@godwit/wire'
 
-/** What the destination keeps of one region. */
+/** What the destination keeps of one region, whose memory is zero at first. */
 export interface InstalledPages {
   readonly region: Region
-  /** Fingerprints of every page as installed, by the verification hash; absent with `none`. */
+  /** Pages that may hold something: all others are zero, and zero needs no work. */
+  readonly written: PageBitmap
+  /**
+   * Fingerprints of every page as installed, by the verification hash; absent with `none`. At first
+   * those of zero pages.
+   */
   readonly fingerprints: FingerprintTable | undefined
 }
 
@@ -108,7 +113,7 @@ export class BatchDecoder {
     const pageCount = view.getUint16(entry + ENTRY.pageCount, true)
     const payloadBytes = view.getUint32(entry + ENTRY.payloadBytes, true)
     const encoding = readEntryEncoding(view, entry)
-    const { pageBytes, verifyHasher } = this.#options
+    const { pageBytes } = this.#options
     const memory = target.region.bytes
     if (pageCount === 0 || firstPage + pageCount > pagesCovering(memory.length, pageBytes)) {
       throw new CodecError(
@@ -125,19 +130,40 @@ export class BatchDecoder {
         'A batch entry states a payload that its pages cannot have',
       )
     }
-    if (encoding === PageEncoding.Zero) {
-      memory.fill(0, start, end)
-      totals.zeroPages += pageCount
-    } else {
-      memory.set(body.subarray(payloadAt, payloadAt + payloadBytes), start)
-      this.#fingerprint(memory, start, end, pageCount)
-      totals.rawPages += pageCount
-    }
     totals.pages += pageCount
-    if (verifyHasher !== undefined && target.fingerprints !== undefined) {
-      verifyHasher.hashPages(memory, start, end, pageBytes, target.fingerprints, firstPage)
+    if (encoding === PageEncoding.Zero) {
+      totals.zeroPages += pageCount
+      this.#clear(target, firstPage, firstPage + pageCount)
+      return payloadAt
     }
+    totals.rawPages += pageCount
+    memory.set(body.subarray(payloadAt, payloadAt + payloadBytes), start)
+    for (let page = firstPage; page < firstPage + pageCount; page++) target.written.add(page)
+    this.#fingerprint(memory, start, end, pageCount)
+    this.#verifyLater(target, firstPage, start, end)
     return payloadAt + payloadBytes
+  }
+
+  /** Zero pages: work only where something was written before. */
+  #clear(target: InstalledPages, firstPage: number, endPage: number): void {
+    const { pageBytes } = this.#options
+    const { written, region } = target
+    let page = written.nextSet(firstPage)
+    for (; page < endPage; page = written.nextSet(page + 1)) {
+      const start = page * pageBytes
+      const end = Math.min(start + pageBytes, region.bytes.length)
+      region.bytes.fill(0, start, end)
+      written.delete(page)
+      this.#verifyLater(target, page, start, end)
+    }
+  }
+
+  /** Remembers pages as installed, for the verification after the hand-over. */
+  #verifyLater(target: InstalledPages, firstPage: number, start: number, end: number): void {
+    const { pageBytes, verifyHasher } = this.#options
+    if (verifyHasher === undefined || target.fingerprints === undefined) return
+    const { bytes } = target.region
+    verifyHasher.hashPages(bytes, start, end, pageBytes, target.fingerprints, firstPage)
   }
 
   #fingerprint(memory: Uint8Array, start: number, end: number, pageCount: number): void {

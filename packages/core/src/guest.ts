@@ -78,7 +78,7 @@ export interface GuestOffer {
 
 /** A guest that is arriving: memory reserved, not running. */
 export interface IncomingGuest {
-  /** As offered, in the same order; the engine installs pages here. */
+  /** As offered, in the same order, all bytes zero; the engine installs pages here. */
   readonly regions: readonly Region[]
   /** Loads the state package; the guest stays stopped. Rejects when the package is not right. */
   restoreState(state: Uint8Array): void | Promise<void>

@@ -23,8 +23,10 @@ import type {
   DestinationTermsInForce,
 } from '@godwit/session'
 import {
+  checkEpoch,
   isDestinationFinished,
   negotiate,
+  OWNER_EPOCH,
   ownsGuest,
   Runner,
   stepDestination,
@@ -47,7 +49,6 @@ import type { LaneOwner } from './lane.ts'
 import type { DestinationOptions } from './options.ts'
 import { Rounds } from './rounds.ts'
 
-const EPOCH = 1
 /** This version of the agent opens one lane; the wire allows more. */
 const DATA_CHANNELS_MAX = 1
 
@@ -241,9 +242,9 @@ export class IncomingMigration implements LaneOwner {
       case 'SwitchOverAck':
         return { name, body: {} }
       case 'Ready':
-        return { name, body: { epoch: EPOCH } }
+        return { name, body: { epoch: OWNER_EPOCH } }
       case 'Running':
-        return { name, body: { epoch: EPOCH, resumeMs: this.#report.resumeMs } }
+        return { name, body: { epoch: OWNER_EPOCH, resumeMs: this.#report.resumeMs } }
       case 'Verified':
         return { name, body: this.#compare() }
       case 'Final':
@@ -278,6 +279,7 @@ export class IncomingMigration implements LaneOwner {
         this.#package = message.body.package
         break
       case 'Commit':
+        checkEpoch(message.body.epoch)
         this.#report.committed()
         break
       case 'Verify':

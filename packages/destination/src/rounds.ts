@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock, PageHasher, Region } from '@godwit/core'
-import { ProtocolError, yieldTo } from '@godwit/core'
+import { PageBitmap, ProtocolError, pagesCovering, yieldTo } from '@godwit/core'
 import type { DecodedTotals, Hashes, InstalledPages, MemoryDigest } from '@godwit/codec'
 import {
   BatchDecoder,
@@ -47,6 +47,7 @@ export class Rounds {
     this.#verifyHasher = verifyHasher
     this.#installed = regions.map((region) => ({
       region,
+      written: new PageBitmap(pagesCovering(region.bytes.length, pageBytes)),
       fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, pageBytes),
     }))
   }

@@ -8,9 +8,11 @@ import type { Channel, ChannelSink, Clock, GodwitError, TransportError } from '@
 import { PeerError, TransportError as LostError, WireError, toGodwitError } from '@godwit/core'
 import type { Frame, Message, MessageName, Preface } from '@godwit/wire'
 import {
+  ChannelRole,
   FrameReader,
   FrameType,
   FrameWriter,
+  PREFACE,
   PREFACE_BYTES,
   decodePreface,
   encodeMessage,
@@ -36,6 +38,9 @@ const LINGER_MS = 2000
 /** Receive buffer of a data channel: several batches. */
 export const DATA_READER_BYTES: number = 2 * 1024 * 1024
 
+/** Where bytes go that come after the end of a link. */
+const discarded = new Uint8Array(64 * 1024)
+
 /** One side of one framed channel. */
 export class Link implements ChannelSink {
   readonly channel: Channel
@@ -43,6 +48,7 @@ export class Link implements ChannelSink {
   readonly #onUnopened: (error: GodwitError | undefined) => void
   readonly #preface = new Uint8Array(PREFACE_BYTES)
   #prefaceLength = 0
+  #peer: Preface | undefined
   #reader: FrameReader | undefined
   readonly #writer = new FrameWriter()
   #handler: LinkHandler | undefined
@@ -132,11 +138,13 @@ export class Link implements ChannelSink {
   }
 
   space(): Uint8Array {
+    if (this.#closed) return discarded
     if (this.#reader !== undefined) return this.#reader.space()
     return this.#preface.subarray(this.#prefaceLength)
   }
 
   received(byteCount: number): void {
+    if (this.#closed) return
     if (this.#reader === undefined) this.#receivedPreface(byteCount)
     else {
       this.#reader.received(byteCount)
@@ -168,8 +176,9 @@ export class Link implements ChannelSink {
     try {
       const preface = decodePreface(this.#preface.subarray(0, this.#prefaceLength))
       if (preface === undefined) return
+      this.#peer = preface
       this.#cancelTimer()
-      const isData = preface.role === 2
+      const isData = preface.role === ChannelRole.Data
       this.#reader = new FrameReader(preface.role, isData ? DATA_READER_BYTES : undefined)
       this.#handler = this.#onPreface(preface, this)
     } catch (thrown) {
@@ -192,8 +201,8 @@ export class Link implements ChannelSink {
   #end(error: GodwitError): void {
     if (this.#closed) return
     if (error.code !== 'WIRE_MAGIC' && !(error instanceof PeerError)) {
-      const session = this.#preface.slice(PREFACE_BYTES - 16)
-      this.sendPreface({ role: 1, index: 0, epoch: 0, session })
+      const session = this.#preface.slice(PREFACE.session)
+      this.sendPreface(this.#peer ?? { role: ChannelRole.Control, index: 0, epoch: 0, session })
       this.sendMessage(errorMessage(error))
     }
     this.#finish()

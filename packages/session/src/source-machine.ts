@@ -27,9 +27,9 @@ export type SourceState =
   | { readonly name: 'pausing'; readonly round: number }
   /** Guest paused; its last pages leave. */
   | { readonly name: 'sending-final'; readonly round: number }
-  | { readonly name: 'capturing'; readonly round: number }
+  | { readonly name: 'capturing'; readonly round: number; readonly acknowledged: boolean }
   /** State package sent; the destination loads it. */
-  | { readonly name: 'preparing'; readonly round: number }
+  | { readonly name: 'preparing'; readonly round: number; readonly acknowledged: boolean }
   /** COMMIT is out. Only the destination may run the guest from here on. */
   | { readonly name: 'released' }
   | { readonly name: 'verifying'; readonly final: boolean; readonly digested: boolean }
@@ -174,10 +174,12 @@ function stepRounds(state: SourceState, event: SourceEvent): SourceStep {
     return to({ name: 'sending-final', round }, { do: 'send-round', round, kind: 'final' })
   }
   if (state.name === 'sending-final' && event.type === 'sent') {
-    return to({ name: 'capturing', round: state.round }, send('RoundEnd'), { do: 'capture' })
+    return to({ name: 'capturing', round: state.round, acknowledged: false }, send('RoundEnd'), {
+      do: 'capture',
+    })
   }
   if (state.name === 'capturing' && event.type === 'captured') {
-    return to({ name: 'preparing', round: state.round }, send('State'))
+    return to({ ...state, name: 'preparing' }, send('State'))
   }
   throw new Error(`source machine: ${event.type} in ${state.name}`)
 }
@@ -211,8 +213,14 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
       break
     case 'capturing':
     case 'preparing':
-      if (message.name === 'RoundAck' && message.body.round === state.round) return to(state, apply)
-      if (message.name === 'Ready' && state.name === 'preparing') {
+      if (
+        message.name === 'RoundAck' &&
+        message.body.round === state.round &&
+        !state.acknowledged
+      ) {
+        return to({ ...state, acknowledged: true }, apply)
+      }
+      if (message.name === 'Ready' && state.name === 'preparing' && state.acknowledged) {
         return to({ name: 'released' }, apply, { do: 'release' }, send('Commit'))
       }
       break

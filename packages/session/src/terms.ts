@@ -16,6 +16,18 @@ export const SESSION_VERSION_MAX = 1
  */
 export const CAPABILITIES: readonly string[] = ['final']
 
+/** The only epoch before recovery exists: the hand-over makes the destination owner in epoch 1. */
+export const OWNER_EPOCH = 1
+
+/** @throws {ProtocolError} `PROTOCOL_STATE` for a READY, COMMIT or RUNNING of another epoch */
+export function checkEpoch(epoch: number): void {
+  if (epoch === OWNER_EPOCH) return
+  throw new ProtocolError(
+    'PROTOCOL_STATE',
+    `The peer speaks of epoch ${epoch}; it is ${OWNER_EPOCH}`,
+  )
+}
+
 /** What the destination is able and willing to do. */
 export interface DestinationTerms {
   readonly software: string

@@ -20,8 +20,10 @@ import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
   CAPABILITIES,
+  OWNER_EPOCH,
   SESSION_VERSION_MAX,
   SESSION_VERSION_MIN,
+  checkEpoch,
   checkWelcome,
   isCancellable,
   isFinished,
@@ -35,9 +37,6 @@ import type { SourceOptions } from './options.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
 import { SourceReport } from './source-report.ts'
-
-/** The only epoch before recovery exists: the hand-over makes the destination owner in epoch 1. */
-const EPOCH = 1
 
 /** What a progress bar shows. */
 export interface SourceProgress {
@@ -297,7 +296,7 @@ export class SourceMigration {
       case 'State':
         return { name, body: { package: this.#package } }
       case 'Commit':
-        return { name, body: { epoch: EPOCH } }
+        return { name, body: { epoch: OWNER_EPOCH } }
       case 'Verify':
         return { name, body: this.#memoryDigest! }
       case 'End': {
@@ -331,9 +330,11 @@ export class SourceMigration {
         if (this.#runner.state.name === 'deciding') this.#rounds.acknowledged()
         break
       case 'Ready':
+        checkEpoch(message.body.epoch)
         this.#moments.readyMs = nowMs
         break
       case 'Running':
+        checkEpoch(message.body.epoch)
         this.#moments.runningMs = nowMs
         this.#report.reach('activation')
         break

@@ -157,7 +157,7 @@ export class FrameReader {
 /** How many bytes of a body the frame's checksum covers. */
 export function coveredBytes(type: number, view: DataView, start: number, length: number): number {
   if (type !== FrameType.Pages) return length
-  if (length < BATCH_HEADER_BYTES) return length
+  if (length < BATCH_HEADER_BYTES) return 0
   const entryCount = view.getUint16(start + BATCH.entryCount, true)
   return Math.min(length, BATCH_HEADER_BYTES + entryCount * ENTRY_BYTES)
 }

@@ -33,3 +33,5 @@ export const ROUNDS_MAX = 1_000_000
 
 /** MessagePack nesting: the deepest message of the protocol needs 4. */
 export const MSGPACK_DEPTH_MAX = 8
+/** Values in one body, however nested: what a few bytes can make this side allocate. */
+export const MSGPACK_VALUES_MAX = 65_536

@@ -236,14 +236,21 @@ const digest = v.pipe(
 const names = v.pipe(v.array(name), v.maxLength(CAPABILITIES_MAX))
 const heartbeatMs = v.pipe(u32, v.minValue(100), v.maxValue(60_000))
 const dataChannels = v.pipe(u16, v.minValue(1), v.maxValue(DATA_CHANNELS_MAX))
-const option = v.union([
-  v.pipe(v.string(), v.maxLength(OPTION_CHARS_MAX)),
-  v.pipe(v.number(), v.finite()),
-])
-const usage = v.object({
-  cpuSeconds: v.optional(amount),
-  overheadBytes: v.optional(v.pipe(v.number(), v.finite())),
-})
+/** A map of the wire: arrays and binary values are objects too, for the schema library. */
+const map = v.custom<Record<string, unknown>>(isMap)
+const options = v.custom<Record<string, string | number>>(
+  (value) =>
+    isMap(value) &&
+    Object.keys(value).length <= OPTIONS_MAX &&
+    Object.entries(value).every(([key, item]) => v.is(name, key) && isOption(item)),
+)
+const usage = v.pipe(
+  map,
+  v.object({
+    cpuSeconds: v.optional(amount),
+    overheadBytes: v.optional(v.pipe(v.number(), v.finite())),
+  }),
+)
 const region = v.object({
   id: u16,
   name,
@@ -282,10 +289,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   Reserve: v.object({
     guest: v.object({
       kind: name,
-      options: v.pipe(
-        v.record(name, option),
-        v.check((options) => Object.keys(options).length <= OPTIONS_MAX),
-      ),
+      options,
     }),
     regions: v.pipe(
       v.array(region),
@@ -317,6 +321,15 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   Final: v.object({ steps: count, registers: bytes(STATE_BODY_BYTES_MAX), digest }),
   End: v.object({ rounds: u32, pages: count, usage }),
   EndAck: v.object({ usage }),
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  return !Array.isArray(value) && !(value instanceof Uint8Array)
+}
+
+function isOption(value: unknown): value is string | number {
+  return typeof value === 'string' ? value.length <= OPTION_CHARS_MAX : Number.isFinite(value)
 }
 
 const namesByType: ReadonlyMap<number, MessageName> = new Map(

@@ -1,0 +1,166 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { errorCodeOf, errorNumbers } from './error-codes.ts'
+import { FrameType } from './frame-type.ts'
+import { ChannelRole } from './layout.ts'
+import type { Message } from './messages.ts'
+import { decodeMessage, encodeMessage } from './messages.ts'
+import { decodePreface, encodePreface } from './preface.ts'
+import { u64FromBytes, u64ToBytes } from './u64.ts'
+
+const u16 = fc.nat(0xffff)
+const u32 = fc.nat(0xffffffff)
+const count = fc.maxSafeNat()
+const amount = fc.double({ min: 0, noDefaultInfinity: true, noNaN: true })
+const round = fc.integer({ min: 1, max: 1_000_000 })
+const name = fc.string({ minLength: 1, maxLength: 60, unit: 'grapheme' })
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+const digest = fc.oneof(bytes(8), bytes(32))
+const sums = fc.record({ round, batches: count, pages: count, digest: bytes(8) })
+const usage = fc.record({ cpuSeconds: amount, overheadBytes: fc.integer() }, { requiredKeys: [] })
+const region = fc.record({
+  id: u16,
+  name,
+  byteLength: fc.integer({ min: 1, max: 4 * 1024 ** 3 }),
+})
+// The writer makes an integer of -0.
+const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0)
+const optionName = name.filter((one) => !['__proto__', 'constructor', 'prototype'].includes(one))
+
+const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
+  Hello: fc.record({
+    versionMin: u16,
+    versionMax: u16,
+    software: name,
+    required: fc.array(name, { maxLength: 5 }),
+    optional: fc.array(name, { maxLength: 5 }),
+    pageBytes: fc.array(u32, { minLength: 1, maxLength: 16 }),
+    mode: fc.constantFrom('stop-copy', 'pre-copy'),
+    hash: fc.constantFrom('xxh64', 'sha256'),
+    verify: fc.constantFrom('none', 'fingerprints', 'sha256'),
+    fingerprintSeed: bytes(8),
+    verifySeed: bytes(8),
+    dataChannels: fc.integer({ min: 1, max: 64 }),
+    heartbeatMs: fc.integer({ min: 100, max: 60_000 }),
+  }),
+  Welcome: fc.record(
+    {
+      version: u16,
+      software: name,
+      capabilities: fc.array(name, { maxLength: 5 }),
+      pageBytes: u32,
+      dataChannels: fc.integer({ min: 1, max: 64 }),
+      heartbeatMs: fc.integer({ min: 100, max: 60_000 }),
+      finalAfterMs: u32,
+    },
+    {
+      requiredKeys: [
+        'version',
+        'software',
+        'capabilities',
+        'pageBytes',
+        'dataChannels',
+        'heartbeatMs',
+      ],
+    },
+  ),
+  Error: fc.record({ code: u16, text: name, phase: name }, { requiredKeys: ['code', 'text'] }),
+  Heartbeat: fc.constant({}),
+  Reserve: fc.record({
+    guest: fc.record({
+      kind: name,
+      options: fc.dictionary(optionName, fc.oneof(name, number), {
+        maxKeys: 8,
+        noNullPrototype: true,
+      }),
+    }),
+    regions: fc.uniqueArray(region, { minLength: 1, maxLength: 8, selector: ({ id }) => id }),
+  }),
+  Reserved: fc.record({ reservedBytes: count }),
+  RoundBegin: fc.record({ round, kind: fc.constantFrom('full', 'dirty', 'final'), pages: count }),
+  Barrier: sums,
+  RoundEnd: sums,
+  RoundAck: fc.record({ round }),
+  SwitchOver: fc.record({ round: u32 }),
+  SwitchOverAck: fc.constant({}),
+  State: fc.record({ package: fc.uint8Array({ maxLength: 300, size: 'max' }) }),
+  Ready: fc.record({ epoch: u32 }),
+  Commit: fc.record({ epoch: u32 }),
+  Running: fc.record({ epoch: u32, resumeMs: amount }),
+  Verify: fc.record({
+    digest,
+    regions: fc.array(fc.record({ id: u16, digest }), { maxLength: 5 }),
+  }),
+  Verified: fc.record({ equal: fc.boolean(), digest, differing: fc.array(u16, { maxLength: 5 }) }),
+  Final: fc.record({ steps: count, registers: fc.uint8Array(), digest }),
+  End: fc.record({ rounds: u32, pages: count, usage }),
+  EndAck: fc.record({ usage }),
+}
+
+describe('messages', () => {
+  it.each(Object.keys(bodies) as Message['name'][])('%s comes out as it went in', (each) => {
+    fc.assert(
+      fc.property(bodies[each], (body) => {
+        const message = { name: each, body } as Message
+        // A copy: in Node the writer makes a `Buffer`.
+        const bytes = new Uint8Array(encodeMessage(message))
+        expect(decodeMessage(FrameType[each], bytes)).toEqual(message)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('that are not messages are refused', () => {
+    for (const type of [FrameType.Pages, FrameType.Invalid, 0x0005, 0x9000]) {
+      expect(() => decodeMessage(type, Uint8Array.of(0x80))).toThrow(/has no message/)
+    }
+  })
+})
+
+describe('prefaces', () => {
+  const preface = fc.oneof(
+    fc.record({ role: fc.constant(ChannelRole.Control), index: fc.constant(0) }),
+    fc.record({ role: fc.constant(ChannelRole.Data), index: fc.nat(63) }),
+  )
+
+  it('come out as they went in, and only when they are whole', () => {
+    fc.assert(
+      fc.property(preface, u32, bytes(16), (start, epoch, session) => {
+        const whole = { ...start, epoch, session }
+        const sent = encodePreface(whole)
+        expect(decodePreface(sent)).toEqual(whole)
+        for (let length = 0; length < sent.length; length++) {
+          expect(decodePreface(sent.subarray(0, length))).toBe(undefined)
+        }
+      }),
+    )
+  })
+
+  it('keep nothing of the bytes they were read from', () => {
+    const session = new Uint8Array(16).fill(7)
+    const sent = encodePreface({ role: ChannelRole.Control, index: 0, epoch: 0, session })
+    const found = decodePreface(sent)!
+    sent.fill(0)
+    expect(found.session).toEqual(session)
+  })
+})
+
+describe('small things', () => {
+  it('u64 goes both ways', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (value) => {
+        expect(u64FromBytes(u64ToBytes(value))).toBe(value)
+        expect(u64ToBytes(value + 2n ** 64n)).toEqual(u64ToBytes(value))
+      }),
+    )
+  })
+
+  it('every error has a number of its own, and unknown numbers are INTERNAL', () => {
+    const numbers = Object.values(errorNumbers)
+    expect(new Set(numbers).size).toBe(numbers.length)
+    for (const [code, number] of Object.entries(errorNumbers)) {
+      expect(errorCodeOf(number)).toBe(code)
+    }
+    for (const number of [0, 5, 9999, 65535]) expect(errorCodeOf(number)).toBe('INTERNAL')
+  })
+})

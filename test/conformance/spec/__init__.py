@@ -1,0 +1,1 @@
+"""The wire format as docs/PROTOCOL.md has it, and nothing else."""

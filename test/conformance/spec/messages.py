@@ -1,0 +1,151 @@
+"""The table of section 4: keys, kinds, and one plain message of every type."""
+
+BIN8 = bytes(range(1, 9))
+BIN32 = bytes(range(32))
+
+# key: (kind, required)
+ROUND_SUMS = {
+    'round': ('round', True), 'batches': ('count', True),
+    'pages': ('count', True), 'digest': ('bin8', True),
+}
+KEYS = {
+    'HELLO': {
+        'versionMin': ('u16', True), 'versionMax': ('u16', True), 'software': ('text', True),
+        'required': ('names', True), 'optional': ('names', True),
+        'pageBytes': ('pageSizes', True), 'mode': ('mode', True), 'hash': ('hash', True),
+        'verify': ('verify', True), 'fingerprintSeed': ('bin8', True),
+        'verifySeed': ('bin8', True), 'dataChannels': ('channels', True),
+        'heartbeatMs': ('heartbeat', True),
+    },
+    'WELCOME': {
+        'version': ('u16', True), 'software': ('text', True), 'capabilities': ('list', True),
+        'pageBytes': ('u32', True), 'dataChannels': ('channels', True),
+        'heartbeatMs': ('heartbeat', True), 'finalAfterMs': ('u32', False),
+    },
+    'ERROR': {'code': ('u16', True), 'text': ('text', True), 'phase': ('name', False)},
+    'HEARTBEAT': {},
+    'RESERVE': {'guest': ('map', True), 'regions': ('regions', True)},
+    'RESERVED': {'reservedBytes': ('count', True)},
+    'ROUND_BEGIN': {
+        'round': ('round', True), 'kind': ('kind', True), 'pages': ('count', True),
+    },
+    'BARRIER': ROUND_SUMS,
+    'ROUND_END': ROUND_SUMS,
+    'ROUND_ACK': {'round': ('round', True)},
+    'SWITCH_OVER': {'round': ('u32', True)},
+    'SWITCH_OVER_ACK': {},
+    'STATE': {'package': ('bin', True)},
+    'READY': {'epoch': ('epoch', True)},
+    'COMMIT': {'epoch': ('epoch', True)},
+    'RUNNING': {'epoch': ('epoch', True), 'resumeMs': ('amount', True)},
+    'VERIFY': {'digest': ('digest', True), 'regions': ('list', True)},
+    'VERIFIED': {
+        'equal': ('bool', True), 'digest': ('digest', True), 'differing': ('differing', True),
+    },
+    'FINAL': {'steps': ('count', True), 'registers': ('bin', True), 'digest': ('digest', True)},
+    'END': {'rounds': ('u32', True), 'pages': ('count', True), 'usage': ('map', True)},
+    'END_ACK': {'usage': ('map', True)},
+}
+
+SUMS = {'round': 1, 'batches': 1, 'pages': 1, 'digest': bytes(8)}
+PLAIN = {
+    'HELLO': {
+        'versionMin': 1, 'versionMax': 1, 'software': '', 'required': [], 'optional': [],
+        'pageBytes': [4096], 'mode': 'stop-copy', 'hash': 'xxh64', 'verify': 'none',
+        'fingerprintSeed': BIN8, 'verifySeed': bytes(8), 'dataChannels': 1, 'heartbeatMs': 1000,
+    },
+    'WELCOME': {
+        'version': 1, 'software': '', 'capabilities': [], 'pageBytes': 4096, 'dataChannels': 1,
+        'heartbeatMs': 1000,
+    },
+    'ERROR': {'code': 2, 'text': 'The migration was cancelled'},
+    'HEARTBEAT': {},
+    'RESERVE': {
+        'guest': {'kind': 'memory', 'options': {}},
+        'regions': [{'id': 0, 'name': 'ram', 'byteLength': 4096}],
+    },
+    'RESERVED': {'reservedBytes': 4096},
+    'ROUND_BEGIN': {'round': 1, 'kind': 'final', 'pages': 1},
+    'BARRIER': SUMS,
+    'ROUND_END': SUMS,
+    'ROUND_ACK': {'round': 1},
+    'SWITCH_OVER': {'round': 0},
+    'SWITCH_OVER_ACK': {},
+    'STATE': {'package': b'\x01\x02\x03'},
+    'READY': {'epoch': 1},
+    'COMMIT': {'epoch': 1},
+    'RUNNING': {'epoch': 1, 'resumeMs': 0},
+    'VERIFY': {'digest': BIN8, 'regions': []},
+    'VERIFIED': {'equal': True, 'digest': BIN8, 'differing': []},
+    'FINAL': {'steps': 0, 'registers': b'', 'digest': BIN8},
+    'END': {'rounds': 1, 'pages': 1, 'usage': {}},
+    'END_ACK': {'usage': {}},
+}
+
+OPTIONAL = {
+    'WELCOME': {**PLAIN['WELCOME'], 'capabilities': ['final'], 'finalAfterMs': 250},
+    'ERROR': {**PLAIN['ERROR'], 'phase': 'pre-copy'},
+    'END': {**PLAIN['END'], 'usage': {'cpuSeconds': 0.25, 'overheadBytes': -4096}},
+    'END_ACK': {'usage': {'cpuSeconds': 1, 'overheadBytes': 0.5}},
+}
+
+BIG = (1 << 53) - 1
+LONG = 'ü' * 1024
+BIRDS = '\U0001F426' * 512
+NAN, INF = float('nan'), float('inf')
+
+# kind: good values at the borders
+GOOD = {
+    'u16': [0, 65535],
+    'u32': [0, 4294967295],
+    'count': [0, 4294967296, BIG],
+    'amount': [0, 0.5, 1e300],
+    'round': [1, 1000000],
+    'text': ['', 'Zugvögel 渡り鳥 \U0001F426', LONG, BIRDS],
+    'name': ['a', 'é' * 128, '\U0001F426' * 64],
+    'bin8': [b'\xff' * 8],
+    'digest': [bytes(8), BIN32],
+    'names': [['a'] * 256, ['ä', 'n' * 128]],
+    'pageSizes': [[4096] * 16, [65536, 4096]],
+    'mode': ['stop-copy', 'pre-copy'],
+    'hash': ['xxh64', 'sha256'],
+    'verify': ['none', 'fingerprints', 'sha256'],
+    'channels': [1, 64],
+    'heartbeat': [100, 60000],
+    'kind': ['full', 'dirty', 'final'],
+    'epoch': [],
+    'bool': [True, False],
+    'bin': [b'', bytes(300)],
+    'differing': [[], [0, 65535], list(range(1024))],
+    'list': [], 'map': [], 'regions': [],
+}
+
+# kind: what it is not
+NUMBERS = [None, True, '1', b'\x01', [1], {}, -1, 1.5, NAN, INF, -INF]
+STRINGS = [None, 1, b'abc', ['abc'], {}]
+BAD = {
+    'u16': NUMBERS + [65536],
+    'u32': NUMBERS + [4294967296],
+    'count': NUMBERS + [BIG + 1, 1 << 63, float(1 << 53)],
+    'amount': [None, '1', b'\x01', [1], -1, -0.5, NAN, INF, -INF],
+    'round': NUMBERS + [0, 1000001],
+    'text': STRINGS + [LONG + 'x', BIRDS + '\U0001F426'],
+    'name': STRINGS + ['', 'n' * 129, '\U0001F426' * 64 + 'x'],
+    'bin8': [None, 1, '12345678', [1] * 8, {}, b'', bytes(7), bytes(9)],
+    'digest': [None, 1, '12345678', b'', bytes(7), bytes(9), bytes(31), bytes(33)],
+    'names': [None, 1, 'a', {}, b'a', ['a'] * 257, [''], ['n' * 129], [1], ['a', None]],
+    'pageSizes': [None, 4096, {}, [], [4096] * 17, [-1], [4294967296], [0.5], ['4096']],
+    'mode': STRINGS + ['', 'post-copy', 'Stop-copy'],
+    'hash': STRINGS + ['', 'sha512', 'XXH64'],
+    'verify': STRINGS + ['', 'all', 'None'],
+    'channels': NUMBERS + [0, 65],
+    'heartbeat': NUMBERS + [99, 60001],
+    'kind': STRINGS + ['', 'partial'],
+    'epoch': NUMBERS + [4294967296],
+    'bool': [None, 0, 1, 'true'],
+    'bin': [None, 1, 'abc', [1], {}],
+    'differing': [None, 1, {}, b'', [-1], [65536], ['1'], [0] * 1025],
+    'list': [None, 1, 'a', {}, b'', [1]],
+    'map': [None, 1, 'a', [], b''],
+    'regions': [None, 1, 'a', {}, b'', [1]],
+}

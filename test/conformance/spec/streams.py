@@ -1,0 +1,102 @@
+"""streams.json: the conversations of section 10, one vector for each channel and direction."""
+
+from .frame import CONTROL, DATA, batch, frame, preface
+from .hashes import batch_digest
+from .messages import PLAIN
+from .msgpack import pack, plain
+from .output import vector
+
+SEED = PLAIN['HELLO']['fingerprintSeed']
+
+
+class Stream:
+    """The bytes of one direction of one channel, and what they mean."""
+
+    def __init__(self, name, side, role=CONTROL, index=0):
+        self.name, self.side, self.role, self.index = name, side, role, index
+        self.data, self.meaning = preface(role, index), []
+
+    def send(self, type_name, body=None, /, **message):
+        shown = {'type': type_name}
+        if body is None:
+            content = {**PLAIN[type_name], **message}
+            shown['message'], body = plain(content), pack(content)
+        self.data += frame(type_name, body, len(self.meaning))
+        self.meaning.append(shown)
+        return self
+
+    def vector(self, note):
+        channel = 'control' if self.role == CONTROL else 'data'
+        name = f'{self.name}: {channel} {self.index}, {self.side}'
+        expect = {'index': self.index, 'frames': self.meaning}
+        fields = {'channel': channel, 'from': self.side, 'expect': expect}
+        return vector(name, note, self.data, **fields)
+
+
+def smallest():
+    name = 'the smallest'
+    source, back = Stream(name, 'source'), Stream(name, 'destination')
+    data, answer = Stream(name, 'source', DATA), Stream(name, 'destination', DATA)
+    source.send('HELLO').send('RESERVE').send('SWITCH_OVER').send('ROUND_BEGIN')
+    source.send('ROUND_END').send('STATE').send('COMMIT').send('END')
+    back.send('WELCOME').send('RESERVED').send('SWITCH_OVER_ACK').send('ROUND_ACK')
+    back.send('READY').send('RUNNING', resumeMs=1.5).send('END_ACK')
+    data.send('PAGES', batch([(0, 1)])).send('BARRIER')
+    return [stream.vector('section 10') for stream in (source, back, data, answer)]
+
+
+def refusal():
+    source, back = Stream('a refusal', 'source'), Stream('a refusal', 'destination')
+    regions = [{'id': at, 'name': f'ram-{at}', 'byteLength': 1 << 32} for at in range(16)]
+    source.send('HELLO').send('RESERVE', regions=regions)
+    lacking = '64 GiB asked, 22 GiB free: 42 GiB are lacking'
+    back.send('WELCOME').send('ERROR', code=97, text=lacking)
+    return [stream.vector('section 10') for stream in (source, back)]
+
+
+def cancel():
+    name = 'a cancel'
+    source, data = Stream(name, 'source'), Stream(name, 'source', DATA)
+    page = b'\x42' * 4096
+    total = batch_digest('xxh64', SEED, [page])
+    source.send('HELLO', mode='pre-copy').send('RESERVE')
+    source.send('ROUND_BEGIN', kind='full').send('ROUND_END', digest=total)
+    source.send('ROUND_BEGIN', round=2, kind='dirty').send('ERROR')
+    data.send('PAGES', batch([(0, [page])], 'xxh64', SEED)).send('BARRIER', digest=total)
+    data.send('PAGES', batch([(0, [page])], 'xxh64', SEED, round=2))
+    return [stream.vector('section 10') for stream in (source, data)]
+
+
+def complete():
+    """Pre-copy over two channels, sha256, verification, FINAL."""
+    name = 'complete'
+    source, back = Stream(name, 'source'), Stream(name, 'destination')
+    first, second = Stream(name, 'source', DATA), Stream(name, 'source', DATA, 1)
+    pages = [b'\x01' * 4096, b'\x02' * 4096]
+    sums = [batch_digest('sha256', SEED, [page]) for page in pages]
+    both = sum(int.from_bytes(item, 'little') for item in sums) % (1 << 64)
+    total = both.to_bytes(8, 'little')
+    for stream, at in ((first, 0), (second, 1)):
+        stream.send('PAGES', batch([(at, [pages[at]])], 'sha256', SEED))
+        stream.send('BARRIER', digest=sums[at]).send('BARRIER', round=2, batches=0, pages=0)
+    source.send('HELLO', mode='pre-copy', hash='sha256', verify='sha256', dataChannels=2,
+                optional=['final'], software='Uferschnepfe 1')
+    source.send('RESERVE', regions=[{'id': 7, 'name': 'ram', 'byteLength': 8192}])
+    source.send('ROUND_BEGIN', kind='full', pages=2)
+    source.send('ROUND_END', batches=2, pages=2, digest=total).send('SWITCH_OVER', round=1)
+    source.send('ROUND_BEGIN', round=2, pages=0).send('ROUND_END', round=2, batches=0, pages=0)
+    source.send('HEARTBEAT').send('STATE').send('COMMIT')
+    whole = bytes(range(32))
+    source.send('VERIFY', digest=whole, regions=[{'id': 7, 'digest': whole}])
+    source.send('END', rounds=2, pages=2, usage={'cpuSeconds': 0.5})
+    back.send('WELCOME', dataChannels=2, capabilities=['final'], finalAfterMs=100)
+    back.send('RESERVED', reservedBytes=8192).send('ROUND_ACK').send('SWITCH_OVER_ACK')
+    back.send('ROUND_ACK', round=2).send('READY').send('HEARTBEAT').send('RUNNING')
+    back.send('VERIFIED', digest=whole)
+    back.send('FINAL', steps=12345, registers=bytes(16), digest=whole).send('END_ACK')
+    streams = (source, back, first, second)
+    return [stream.vector('every frame') for stream in streams]
+
+
+def vectors():
+    return smallest() + refusal() + cancel() + complete()
