@@ -55,7 +55,7 @@ function fail(thrown: unknown): ExitCode {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return Exit.Done
     if (thrown.code === 'commander.help') return Exit.Usage
-    const message = thrown.message.replace(/^error: /, '')
+    const message = thrown.message.replace(/^error: /, '').replace(/\.$/, '')
     note(formatError(new GodwitError('USAGE', `${message}; see godwit --help`)))
     return Exit.Usage
   }

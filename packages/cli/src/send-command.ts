@@ -7,7 +7,7 @@ import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import type { Command } from 'commander'
-import { createMigration } from 'godwit'
+import { checkDestination, createMigration } from 'godwit'
 import type { ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -66,6 +66,7 @@ const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --m
 
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
+  checkDestination(settings.to, settings.insecure)
   checkWritable(settings.json)
   const interrupts = listenToInterrupts()
   const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
@@ -114,8 +115,8 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   const { settings, interrupts } = run
   const abort = new AbortController()
   void interrupts.first.then(() => abort.abort())
-  const lost = guest.failed.then((error) => Promise.reject(error))
-  await Promise.race([delay(settings.warmup, abort.signal), lost])
+  const dead = await Promise.race([delay(settings.warmup, abort.signal), guest.failed])
+  if (dead !== undefined) throw dead
   for (let left = settings.retry; ; left--) {
     run.migration = await createMigration(guest, {
       ...settings,

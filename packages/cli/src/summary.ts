@@ -3,9 +3,29 @@
  *
  * @module
  */
-import type { Report } from '@godwit/core'
+import type { Report, StopReport } from '@godwit/core'
 import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
 import Table from 'cli-table3'
+
+/** No lines inside: eyes find their way without, and a copied table stays readable. */
+const plain = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+}
+const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }
 
 type Rows = [string, string][]
 
@@ -16,9 +36,9 @@ export function formatSummary(report: Report): string {
   addTimes(rows, report)
   addTraffic(rows, report)
   addProof(rows, report)
-  const table = new Table({ style: { head: [], border: [] }, wordWrap: true, colWidths: [18, 62] })
+  const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
   table.push(...rows)
-  return [table.toString(), formatRounds(report)].filter((text) => text !== '').join('\n')
+  return [table.toString(), formatRounds(report)].filter((text) => text !== '').join('\n\n')
 }
 
 function addOutcome(rows: Rows, report: Report): void {
@@ -62,15 +82,24 @@ function addTimes(rows: Rows, report: Report): void {
     rows.push(['total', `${formatDurationMs(totalMs)}${besides}`])
   }
   if (stop !== undefined && stop.rule !== 'mode') {
-    const numbers = Object.entries(stop).filter(([key]) => key !== 'rule')
-    const told = numbers.map(([key, value]) => `${key} ${round(value)}`)
-    rows.push(['stopped by', `${stop.rule}: ${told.join(', ')}`])
+    rows.push(['stopped by', `${stop.rule}: ${stopText(stop)}`])
   }
 }
 
-function round(value: number | string): string {
-  if (typeof value === 'string') return value
-  return value >= 1000 ? formatCount(value) : String(Number(value.toPrecision(3)))
+/** The rule's numbers in words. */
+function stopText(stop: StopReport): string {
+  const number = (key: string): number => Number(stop[key])
+  const dirty = `${formatCount(number('dirtyPages'))} pages dirty`
+  switch (stop.rule) {
+    case 'downtime': {
+      const expected = formatDurationMs(number('expectedMs'))
+      return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
+    }
+    case 'max-rounds':
+      return `${number('limit')} rounds are over, ${dirty}`
+    default:
+      return `${dirty}, the limit is ${formatCount(number('limit'))}`
+  }
 }
 
 function addTraffic(rows: Rows, report: Report): void {
@@ -122,7 +151,8 @@ function formatRounds({ rounds }: Report): string {
   if (rounds.length === 0) return ''
   const table = new Table({
     head: ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate'],
-    style: { head: [], border: [] },
+    chars: plain,
+    style,
     colAligns: ['right', 'right', 'right', 'right', 'right', 'right', 'right'],
   })
   for (const one of rounds) {

@@ -38,6 +38,15 @@ function isGuest(guest: Guest | MemoryGuest): guest is Guest {
 }
 
 /**
+ * Checks what can be checked of a destination before anything is begun.
+ *
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ */
+export function checkDestination(to: string, insecure = false): void {
+  requireSecureOrLoopback(parseAddress(to).host, insecure)
+}
+
+/**
  * Prepares a migration without starting it: for progress and cancel. `run()` moves the guest.
  *
  * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`
@@ -46,7 +55,7 @@ export async function createMigration(
   guest: Guest | MemoryGuest,
   options: SendOptions,
 ): Promise<SourceMigration> {
-  requireSecureOrLoopback(parseAddress(options.to).host, options.insecure ?? false)
+  checkDestination(options.to, options.insecure)
   const meter = createUsageMeter()
   return new SourceMigration({
     dialler: createDialler(options.to),

@@ -64,7 +64,7 @@ export function requireSecureOrLoopback(host: string, insecure: boolean): void {
   if (insecure || isLoopback(host)) return
   throw new GodwitError(
     'INSECURE_ADDRESS',
-    `${host} is not this machine and the connection is not encrypted; ` +
-      'use a tunnel to 127.0.0.1, or pass --insecure to send guest memory in the clear',
+    `${host} reaches beyond this machine, without authentication or encryption; ` +
+      'use a tunnel to 127.0.0.1, or say --insecure',
   )
 }
