@@ -95,7 +95,10 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
       },
     },
   )
-  const control = await startControl(settings, receiver, guests)
+  const control = await startControl(settings, receiver, guests).catch(async (thrown: unknown) => {
+    await receiver.close()
+    throw thrown
+  })
   process.stdout.write(`listening ${receiver.address}\n`)
   try {
     return settings.once === true

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Channel, GodwitError, Report, RoundReport } from '@godwit/core'
+import type { GodwitError, Report, RoundReport } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import type { Link } from '@godwit/link'
 import type { DestinationState } from '@godwit/session'
 import type { Hello, Reserve, RoundBegin, Usage, Verified, Welcome } from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
@@ -12,7 +13,7 @@ import type { UsageMeter } from './usage.ts'
 
 /** Collects the facts of one migration at the destination. */
 export class DestinationReport {
-  readonly channels: Channel[] = []
+  readonly links: Link[] = []
   readonly #options: DestinationOptions
   readonly #meter: UsageMeter | undefined
   readonly #startMs: number
@@ -51,7 +52,9 @@ export class DestinationReport {
   }
 
   get wireBytes(): number {
-    return this.channels.reduce((sum, one) => sum + one.bytesWritten + one.bytesRead, 0)
+    return this.links.reduce((sum, { channel }) => {
+      return sum + channel.bytesWritten + channel.bytesRead
+    }, 0)
   }
 
   get elapsedMs(): number {

@@ -88,7 +88,7 @@ export class IncomingMigration implements LaneOwner {
     this.sessionId = sessionId
     this.#options = options
     this.#report = new DestinationReport(options)
-    this.#report.channels.push(link.channel)
+    this.#report.links.push(link)
     const handler = {
       message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error: GodwitError | undefined) => this.#lost(error),
@@ -151,7 +151,7 @@ export class IncomingMigration implements LaneOwner {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
     const lane = this.#rounds.open(preface.index, link, this)
-    this.#report.channels.push(link.channel)
+    this.#report.links.push(link)
     return lane
   }
 
@@ -378,6 +378,7 @@ export class IncomingMigration implements LaneOwner {
   /** Nothing of the session is under way any more: memory that is not ours goes. */
   async #end(): Promise<Report> {
     if (!this.ownsGuest) await this.#discard()
+    await Promise.all(this.#report.links.map((link) => link.ended))
     return this.#report.finish(this.#runner.state)
   }
 

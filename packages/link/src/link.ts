@@ -44,6 +44,9 @@ const discarded = new Uint8Array(64 * 1024)
 /** One side of one framed channel. */
 export class Link implements ChannelSink {
   readonly channel: Channel
+  /** Resolves when the channel is closed in both directions and its counters are final. */
+  readonly ended: Promise<void>
+  readonly #resolveEnded: () => void
   readonly #onPreface: (preface: Preface, link: Link) => LinkHandler
   readonly #onUnopened: (error: GodwitError | undefined) => void
   readonly #preface = new Uint8Array(PREFACE_BYTES)
@@ -73,6 +76,9 @@ export class Link implements ChannelSink {
     prefaceDeadlineMs: number = PREFACE_DEADLINE_MS,
   ) {
     this.channel = channel
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ended = promise
+    this.#resolveEnded = resolve
     this.#onPreface = onPreface
     this.#onUnopened = onUnopened
     this.#clock = clock
@@ -154,6 +160,7 @@ export class Link implements ChannelSink {
 
   closed(error?: TransportError): void {
     this.#cancelTimer()
+    this.#resolveEnded()
     if (this.#closed) return
     this.#closed = true
     const pending = this.#reader?.pendingBytes ?? this.#prefaceLength

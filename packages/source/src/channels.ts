@@ -14,7 +14,7 @@ export class Channels {
   readonly #dialler: Dialler
   readonly #clock: Clock
   readonly #session: Uint8Array
-  readonly #channels: Channel[] = []
+  readonly #links: Link[] = []
   readonly #dialling = new AbortController()
   /** Links that still wait for the destination's preface. */
   readonly #unopened = new Set<Link>()
@@ -27,7 +27,14 @@ export class Channels {
 
   /** Everything on the wire so far, both ways. */
   get wireBytes(): number {
-    return this.#channels.reduce((sum, one) => sum + one.bytesWritten + one.bytesRead, 0)
+    return this.#links.reduce((sum, { channel }) => {
+      return sum + channel.bytesWritten + channel.bytesRead
+    }, 0)
+  }
+
+  /** Resolves when every channel is closed in both directions: then both sides count the same. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.ended))
   }
 
   /**
@@ -38,7 +45,6 @@ export class Channels {
    */
   async dial(role: Preface['role'], open: (link: Link) => LinkHandler): Promise<void> {
     const channel = await this.#dialler.dial(this.#dialling.signal)
-    this.#channels.push(channel)
     const opened = Promise.withResolvers<void>()
     const preface = { role, index: 0, epoch: 0, session: this.#session }
     const link = new Link(
@@ -51,6 +57,7 @@ export class Channels {
       },
       (error) => opened.reject(error ?? noAnswer(channel)),
     )
+    this.#links.push(link)
     this.#unopened.add(link)
     link.sendPreface(preface)
     await opened.promise.finally(() => this.#unopened.delete(link))

@@ -125,6 +125,7 @@ export class SourceMigration {
     this.#runner.start(() => this.#openControl())
     if (signal?.aborted === true) onAbort()
     await this.#runner.finished
+    await this.#channels.ended()
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
     report.wireBytes = this.#channels.wireBytes
