@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import type { Report } from '@godwit/core'
-import { GodwitError } from '@godwit/core'
+import { GodwitError, toGodwitError } from '@godwit/core'
 
 /** A line for people about what is going on. */
 export function note(text: string): void {
@@ -36,9 +36,14 @@ export function writeJson(file: string, value: object): void {
   }
 }
 
-/** Writes the report where `--json` says, if it does. */
-export function writeReport(file: string | undefined, report: Report): void {
-  if (file !== undefined) writeJson(file, report)
+/** Writes the report where `--json` says. A file that cannot be written does not undo a migration. */
+export function saveReport(file: string | undefined, report: Report): void {
+  if (file === undefined) return
+  try {
+    writeJson(file, report)
+  } catch (thrown) {
+    note(formatError(toGodwitError(thrown)))
+  }
 }
 
 /** Fails before the migration, not after it, when the report could not be written. */

@@ -15,7 +15,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
-import { checkWritable, formatError, note, writeReport } from './output.ts'
+import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { parsePageSizes } from './settings.ts'
@@ -118,7 +118,7 @@ function tellDropped(remote: string, error: { code: string; message: string } | 
 }
 
 function tell(settings: ReceiveSettings, report: Report): void {
-  writeReport(settings.json, report)
+  saveReport(settings.json, report)
   if (settings.quiet !== true && settings.json !== '-') {
     process.stdout.write(`${formatSummary(report)}\n`)
   }

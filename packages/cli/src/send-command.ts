@@ -15,7 +15,7 @@ import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
-import { checkWritable, formatError, note, writeReport } from './output.ts'
+import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
@@ -51,7 +51,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
       parseCount(0),
       0,
     )
-    .option('--keep', 'let the guest run on here after a failure or a cancel, until Ctrl-C')
+    .option('--keep', 'keep a guest that stayed (or whose copy differs) until Ctrl-C')
     .option('--json <FILE>', 'write the report; - is stdout')
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'send off loopback although nobody is authenticated')
@@ -155,12 +155,16 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
 async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<ExitCode> {
   const { settings, interrupts } = run
   const code = exitCodeOf(report)
-  writeReport(settings.json, report)
+  saveReport(settings.json, report)
   if (settings.quiet !== true && settings.json !== '-') {
     process.stdout.write(`${formatSummary(report)}\n`)
   }
   if (report.error !== undefined) {
     note(formatError({ code: report.error.code, message: report.error.text }))
+  }
+  if (code === Exit.Unverified && settings.keep === true) {
+    note('the stopped copy of the guest is kept here; Ctrl-C drops it')
+    await interrupts.first
   }
   if (code !== Exit.Failed && code !== Exit.Cancelled) return code
   const steps = formatCount(guest.steps())

@@ -52,7 +52,7 @@ export class BatchSlot {
   }
 }
 
-/** One encoded batch: `slot.bytes[frameStart, frameEnd)` with room for the frame header in front. */
+/** One encoded batch: `slot.bytes[frameStart, frameEnd)`, the frame header still to be written. */
 export interface EncodedBatch {
   frameStart: number
   frameEnd: number

@@ -1,5 +1,5 @@
 /**
- * Every error a user or a peer can cause. Programming mistakes are assertions and never appear here.
+ * Every error a user or a peer can cause. Programming mistakes are assertions, not among these.
  *
  * @module
  */

@@ -157,7 +157,7 @@ export class DestinationReport {
       if (report.memory?.equal === false) {
         this.note(new Failure('VERIFY_FAILED', "Memory differs from the source's"))
       } else if (state.error !== undefined) {
-        const text = `The guest runs here; the source was lost before the end: ${state.error.message}`
+        const text = `The guest runs here; the source was lost too early: ${state.error.message}`
         this.note(new Failure('VERIFY_INCOMPLETE', text))
       }
     } else if (state.name === 'discarded') {

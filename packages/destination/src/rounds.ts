@@ -1,6 +1,6 @@
 /**
- * The destination's data plane seen from the control plane: lanes, rounds that are joined from them,
- * and what is known of the memory that was installed.
+ * The destination's data plane seen from the control plane: lanes, rounds joined from them, and
+ * what is known of the memory that was installed.
  *
  * @module
  */

@@ -8,7 +8,7 @@ import { GodwitError, LimitError, formatBytes } from '@godwit/core'
 import type { WasmMemory } from '@godwit/memory'
 import { allocateRegion, regionOf } from '@godwit/memory'
 
-/** `WebAssembly.Memory`, `SharedArrayBuffer`, `ArrayBuffer` or a view of bytes; up to 4 GiB each. */
+/** `WebAssembly.Memory`, `SharedArrayBuffer`, `ArrayBuffer` or a view; up to 4 GiB each. */
 export type MemorySource = WasmMemory | ArrayBufferLike | Uint8Array
 
 /** Kind of a guest that is nothing but memory and a state package. */
@@ -92,7 +92,7 @@ export class MemoryHost implements GuestHost {
     const offered = offer.regions.map((region) => region.byteLength)
     const own = regions.map((region) => region.bytes.length)
     if (offered.join() !== own.join()) {
-      const text = `Regions of ${offered.join(', ')} bytes were offered; this side has ${own.join(', ')}`
+      const text = `Offered: regions of ${offered.join(', ')} bytes; here: ${own.join(', ')}`
       throw new GodwitError('GUEST_OPTION', text)
     }
     for (const region of regions) region.bytes.fill(0)

@@ -1,6 +1,6 @@
 /**
- * The source's data plane seen from the control plane: sets of dirty pages, rounds of them, and what
- * the stop rules say. Page bytes pass through the lane only.
+ * The source's data plane seen from the control plane: sets of dirty pages, rounds of them, and
+ * what the stop rules say. Page bytes pass through the lane only.
  *
  * @module
  */

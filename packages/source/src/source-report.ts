@@ -128,14 +128,14 @@ export class SourceReport {
       case 'completed':
         this.#report.outcome = 'completed'
         if (state.error !== undefined && !this.#isProven(terms)) {
-          const text = `The guest runs at the destination but was not verified: ${state.error.message}`
+          const text = `The guest runs there but was not verified: ${state.error.message}`
           this.#addError(new Failure('VERIFY_INCOMPLETE', text))
         }
         break
       case 'in-doubt': {
         const text =
-          `The connection was lost after COMMIT (${state.error.message}). The guest stays stopped ` +
-          'here; it runs at the destination if COMMIT arrived: look there before starting it again'
+          `The connection was lost after COMMIT (${state.error.message}). The guest stays ` +
+          'stopped here; it runs there if COMMIT arrived: look there before starting it again'
         this.#addError(new Failure('OWNERSHIP_IN_DOUBT', text))
         break
       }

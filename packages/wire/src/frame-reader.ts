@@ -42,7 +42,7 @@ export class FrameReader {
     return this.#tail - this.#head + this.#skipBytes
   }
 
-  /** Free space for the transport to write to. Frames handed out before are invalid from here on. */
+  /** Free space for the transport to write to. Frames handed out before are invalid now. */
   space(): Uint8Array {
     if (this.#head === this.#tail) {
       this.#head = 0

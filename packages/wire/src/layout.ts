@@ -1,6 +1,6 @@
 /**
- * Every byte offset of the wire format, version 1. All integers are little-endian. The specification
- * for implementers is `docs/PROTOCOL.md`; a tidy test keeps its tables equal to this file.
+ * Every byte offset of the wire format, version 1. All integers are little-endian. The
+ * specification for implementers is `docs/PROTOCOL.md`; a tidy test keeps its tables equal to this file.
  *
  * Preface: the first 32 bytes of every channel, in both directions.
  *
@@ -93,7 +93,7 @@ export const ENTRY = {
 export const ChannelRole = { Invalid: 0, Control: 1, Data: 2, ReservedUrgent: 3 } as const
 export type ChannelRole = (typeof ChannelRole)[keyof typeof ChannelRole]
 
-/** How a run of pages is encoded. Numbers are wire facts; reserved ones belong to later versions. */
+/** How a run of pages is encoded. Numbers are wire facts; reserved ones are for later. */
 export const PageEncoding = {
   Invalid: 0,
   Raw: 1,

@@ -16,7 +16,7 @@ const unpackr = new Unpackr({
   int64AsType: 'number',
 })
 
-/** Encodes a plain object as one MessagePack map in memory of its own. Absent fields are left out. */
+/** Encodes a plain object as one map in memory of its own. Absent fields are left out. */
 export function encodeMap(fields: object): Uint8Array {
   const present = Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined),

@@ -1,0 +1,173 @@
+/**
+ * The shape of a report, to validate one with or to publish. It lists the fields of `Report` in
+ * `core`; where the two differ this file does not compile. Fields it does not know are no fault:
+ * later versions add some under the same id.
+ *
+ * @module
+ */
+import type { ErrorCode, PageCounts, Report, RoundReport } from '@godwit/core'
+import { REPORT_SCHEMA } from '@godwit/core'
+import { errorNumbers } from '@godwit/wire'
+import * as v from 'valibot'
+
+const count = (text: string) =>
+  v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.description(text))
+const amount = (text: string) => v.pipe(v.number(), v.finite(), v.minValue(0), v.description(text))
+const text = (meaning: string) => v.pipe(v.string(), v.description(meaning))
+const flag = (meaning: string) => v.pipe(v.boolean(), v.description(meaning))
+const digest = (meaning: string) =>
+  v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{16}|[0-9a-f]{64})$/), v.description(meaning))
+
+const errorCodes = Object.keys(errorNumbers) as ErrorCode[]
+const scalar = v.union([v.string(), v.pipe(v.number(), v.finite())])
+
+const error = v.pipe(
+  v.object({
+    code: v.pipe(v.picklist(errorCodes), v.description('Stable; see docs/ERRORS.md.')),
+    text: text('One line for people.'),
+    phase: text('The stage in which it happened.'),
+  }),
+  v.description('What went wrong. Beside `completed`: the guest moved but was not verified.'),
+)
+
+const guest = v.pipe(
+  v.object({
+    kind: text('The adapter, like `writer` or `memory`.'),
+    options: v.pipe(v.record(v.string(), scalar), v.description("The adapter's, by name.")),
+  }),
+  v.description('Who moved.'),
+)
+
+const downtime = v.pipe(
+  v.object({
+    pauseMs: amount('Milliseconds from the pause request until no thread of the guest stores.'),
+    pagesMs: amount('Milliseconds until the last pages were handed to the socket.'),
+    stateMs: amount('Milliseconds until the destination had pages and state and was ready.'),
+    resumeMs: amount("Milliseconds until the destination's word that the guest runs."),
+  }),
+  v.description('Parts of `downtimeMs`, in order; they add up to it.'),
+)
+
+const stage = v.object({
+  name: text('Like `preparation`, `pre-copy`, `stop-and-copy`, `commit`.'),
+  atMs: amount("Milliseconds since the migration began for this side, by this side's clock."),
+})
+
+const round = v.object({
+  round: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.description('From 1.')),
+  pages: count("Pages of the round's set: all of them in a full round, the dirty ones later."),
+  bytes: count('Bytes of all page frames of the round, headers included.'),
+  ms: amount('Milliseconds the round took.'),
+  dirtyPages: v.exactOptional(count('Pages dirty when the round had ended. Source only.')),
+  dirtyRate: v.exactOptional(amount('Dirtied bytes per second in the round. Source only.')),
+  bandwidth: amount('Bytes of page frames per second.'),
+  paused: flag('True for the stop-and-copy round.'),
+} satisfies Record<keyof RoundReport, unknown>)
+
+const pages = v.pipe(
+  v.object({
+    raw: count('Sent with their bytes.'),
+    zero: count('All zeros: only their numbers were sent.'),
+    unchanged: count('Marked dirty but as sent before: nothing was sent.'),
+  } satisfies Record<keyof PageCounts, unknown>),
+  v.description('Pages by what was sent for them; they add up to the pages of all rounds.'),
+)
+
+const stop = v.pipe(
+  v.objectWithRest(
+    { rule: text('Its name; `mode` where the mode has no rounds to stop.') },
+    scalar,
+  ),
+  v.description('The rule that ended pre-copy, and the numbers it looked at.'),
+)
+
+const memory = v.pipe(
+  v.object({
+    sourceDigest: digest("Of the source's memory as frozen, hexadecimal."),
+    destinationDigest: digest("Of the destination's memory as installed, hexadecimal."),
+    equal: flag('Whether both sides hold the same memory.'),
+  }),
+  v.description('Verification of the whole memory, after the hand-over.'),
+)
+
+const guestProof = v.pipe(
+  v.object({
+    stepsBefore: count('Steps of the guest at the source.'),
+    stepsAfter: count('Steps of the guest at the destination, until it was stopped.'),
+    continuous: flag('Final memory and registers equal those of a run that never moved.'),
+  }),
+  v.description('Whether the guest went on as it would have, had it stayed.'),
+)
+
+const cpu = v.pipe(
+  v.object({
+    sourceSeconds: v.exactOptional(amount('CPU seconds.')),
+    destinationSeconds: v.exactOptional(amount('CPU seconds.')),
+  }),
+  v.description("CPU time of the agents' threads."),
+)
+
+const bytesOf = (side: string) => v.pipe(v.number(), v.finite(), v.description(side))
+const overheadBytes = v.pipe(
+  v.object({
+    source: v.exactOptional(bytesOf('Bytes at the source.')),
+    destination: v.exactOptional(bytesOf('Bytes at the destination.')),
+  }),
+  v.description('Peak growth of resident memory since before HELLO, guest memory excluded.'),
+)
+
+const savedBytes = v.pipe(
+  v.record(v.string(), count('Bytes.')),
+  v.description('Bytes of guest memory that did not have to travel, by encoder.'),
+)
+
+const times = {
+  totalMs: v.exactOptional(
+    amount('Milliseconds from the first round until the guest ran at the destination.'),
+  ),
+  reservationMs: v.exactOptional(
+    amount('Milliseconds of handshake and making room; destination: of making room.'),
+  ),
+  verifyMs: v.exactOptional(amount('Milliseconds of verification, after the hand-over.')),
+  downtimeMs: v.exactOptional(
+    amount("Milliseconds from the pause request to the destination's word that the guest runs."),
+  ),
+}
+
+const fields = {
+  schema: v.literal(REPORT_SCHEMA),
+  role: v.picklist(['source', 'destination']),
+  outcome: v.pipe(
+    v.picklist(['completed', 'failed', 'cancelled']),
+    v.description('`completed`: the guest is at the destination.'),
+  ),
+  error: v.exactOptional(error),
+  mode: v.exactOptional(v.picklist(['stop-copy', 'pre-copy'])),
+  guest: v.exactOptional(guest),
+  memoryBytes: v.exactOptional(count('Bytes of guest memory.')),
+  pageBytes: v.exactOptional(count('Bytes per page.')),
+  tracker: v.exactOptional(text('How stores were found; `none` where no round followed another.')),
+  encoders: v.exactOptional(v.array(v.string())),
+  policies: v.exactOptional(v.record(v.string(), v.string())),
+  ...times,
+  downtime: v.exactOptional(downtime),
+  stages: v.array(stage),
+  wireBytes: count('Bytes this side wrote to and read from its sockets, all channels.'),
+  sentBytes: v.exactOptional(count('Payload bytes of round 1.')),
+  resentBytes: v.exactOptional(count('Payload bytes of all later rounds.')),
+  rounds: v.array(round),
+  pages: v.exactOptional(pages),
+  savedBytes: v.exactOptional(savedBytes),
+  stop: v.exactOptional(stop),
+  memory: v.exactOptional(memory),
+  guestProof: v.exactOptional(guestProof),
+  cpu: v.exactOptional(cpu),
+  overheadBytes: v.exactOptional(overheadBytes),
+} satisfies Record<keyof Report, unknown>
+
+/** Validates reports of both sides; a field whose facts a side does not have is absent. */
+export const reportSchema: v.GenericSchema<Report> = v.pipe(
+  v.object(fields),
+  v.title('Report of one Godwit migration'),
+  v.description('The same shape on both sides. Absent: a fact that this side does not have.'),
+)

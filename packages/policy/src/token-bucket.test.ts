@@ -1,0 +1,64 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { TokenBucket } from './token-bucket.ts'
+
+/** Sends batches as fast as the bucket allows, with timers that are late. @returns bytes sent */
+function sendFor(
+  bucket: TokenBucket,
+  ms: number,
+  batchBytes: number,
+  lateMs: () => number,
+  startMs = 0,
+): number {
+  let nowMs = startMs
+  let sent = 0
+  while (nowMs < startMs + ms) {
+    const waitMs = bucket.waitMs(nowMs)
+    if (waitMs > 0) nowMs += Math.max(1, waitMs) + lateMs()
+    else {
+      bucket.spend(batchBytes, nowMs)
+      sent += batchBytes
+    }
+  }
+  return sent
+}
+
+describe('TokenBucket', () => {
+  it('holds the cap within 5 percent from 10 Mbit/s to 10 Gbit/s, with late timers', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1.25e6, max: 1.25e9, noNaN: true }),
+        fc.constantFrom(256 * 1024, 64 * 1024),
+        fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 20 }),
+        (rate, batchBytes, late) => {
+          let at = 0
+          const bucket = new TokenBucket(rate)
+          const sent = sendFor(bucket, 10_000, batchBytes, () => late[at++ % late.length]!)
+          expect(Math.abs(sent / 10 / rate - 1)).toBeLessThan(0.05)
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+
+  it('does not save up idle time', () => {
+    const bucket = new TokenBucket(1e6)
+    bucket.spend(1000, 0)
+    const sent = sendFor(bucket, 100, 1000, () => 0, 60_000)
+    expect(sent).toBeLessThanOrEqual(100_000 + 20_000 + 1000)
+  })
+
+  it('follows a change of the cap', () => {
+    const bucket = new TokenBucket(1e6)
+    expect(sendFor(bucket, 1000, 1000, () => 0)).toBeCloseTo(1e6, -5)
+    bucket.bytesPerSecond = 5e6
+    expect(bucket.bytesPerSecond).toBe(5e6)
+    expect(sendFor(bucket, 1000, 1000, () => 0, 1000) / 5e6).toBeCloseTo(1, 1)
+  })
+
+  it('never waits without a cap', () => {
+    const bucket = new TokenBucket(Infinity)
+    for (let i = 0; i < 100; i++) bucket.spend(1e9, 0)
+    expect(bucket.waitMs(0)).toBe(0)
+  })
+})

@@ -1,0 +1,45 @@
+/**
+ * Pacing: how long to wait before the next batch, so that a cap on bandwidth holds.
+ *
+ * @module
+ */
+
+/**
+ * Unused time that may be caught up with. Timers are late by milliseconds; without this the cap
+ * would never be reached, with much more of it bursts would break it.
+ */
+const burstMs = 20
+
+/**
+ * A token bucket at the grain of batches, kept as the time at which the bytes sent so far are paid
+ * for. Pure: the clock is a parameter.
+ */
+export class TokenBucket {
+  #bytesPerMs: number
+  #paidAtMs = -Infinity
+
+  /** @param bytesPerSecond - the cap; `Infinity` for none */
+  constructor(bytesPerSecond: number) {
+    this.#bytesPerMs = bytesPerSecond / 1e3
+  }
+
+  get bytesPerSecond(): number {
+    return this.#bytesPerMs * 1e3
+  }
+
+  /** Changes the cap; what was sent before is paid for at the old one. */
+  set bytesPerSecond(bytesPerSecond: number) {
+    this.#bytesPerMs = bytesPerSecond / 1e3
+  }
+
+  /** Milliseconds to wait before anything more may be sent; 0 to send now. */
+  waitMs(nowMs: number): number {
+    return Math.max(0, this.#paidAtMs - nowMs)
+  }
+
+  /** `bytes` were sent. */
+  spend(bytes: number, nowMs: number): void {
+    if (this.#bytesPerMs === Infinity) return
+    this.#paidAtMs = Math.max(this.#paidAtMs, nowMs - burstMs) + bytes / this.#bytesPerMs
+  }
+}
