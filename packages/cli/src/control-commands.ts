@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { formatBytes, formatDurationMs, formatRate } from '@godwit/core'
+import { GodwitError, formatBytes, formatDurationMs, formatRate } from '@godwit/core'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
+import type { ControlOptions } from './control-socket.ts'
 import { callControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
@@ -31,8 +32,28 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
         finish(Exit.Done)
       })
   }
+  program
+    .command('set')
+    .description('Change a migration that is going on')
+    .argument('<option...>', 'max-bandwidth=RATE, or none')
+    .requiredOption('--control <SOCKET>', 'the control socket of the agent')
+    .addHelpText('after', '\nExample:\n  godwit set --control /run/godwit.sock max-bandwidth=1Gbit')
+    .action(async (options: string[], settings: ControlSettings) => {
+      const answer = await callControl(settings.control, 'set', parseOptions(options))
+      process.stdout.write(`${formatAnswer(answer)}\n`)
+      finish(Exit.Done)
+    })
   add('status', 'Tell what an agent is doing')
   add('cancel', 'Stop a migration; the guest goes on at its source')
+}
+
+function parseOptions(options: readonly string[]): ControlOptions {
+  const pairs = options.map((option) => {
+    const at = option.indexOf('=')
+    if (at < 1) throw new GodwitError('USAGE', `"${option}" is not NAME=VALUE`)
+    return [option.slice(0, at), option.slice(at + 1)]
+  })
+  return Object.fromEntries(pairs) as ControlOptions
 }
 
 function formatAnswer(answer: object): string {

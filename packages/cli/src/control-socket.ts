@@ -15,7 +15,10 @@ const requestBytesMax = 4096
 const answerTimeoutMs = 5000
 
 /** Commands by name; each answers with a JSON value. */
-export type ControlCommands = Readonly<Record<string, () => object>>
+export type ControlCommands = Readonly<Record<string, (options: ControlOptions) => object>>
+
+/** `NAME=VALUE` pairs of a command, as they were typed. */
+export type ControlOptions = Readonly<Record<string, string>>
 
 interface Answer {
   readonly ok: boolean
@@ -100,14 +103,14 @@ function readLine(socket: Socket, onLine: (line: string) => void): void {
 
 function answer(line: string, commands: ControlCommands): Answer {
   try {
-    const request = JSON.parse(line) as { command?: unknown }
+    const request = JSON.parse(line) as { command?: unknown; options?: unknown }
     const name = String(request.command)
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command === undefined) {
       const known = Object.keys(commands).join(', ')
       throw new GodwitError('USAGE', `"${name}" is not a command here; there are ${known}`)
     }
-    return { ok: true, result: command() }
+    return { ok: true, result: command(toOptions(request.options)) }
   } catch (thrown) {
     const error =
       thrown instanceof SyntaxError
@@ -117,12 +120,22 @@ function answer(line: string, commands: ControlCommands): Answer {
   }
 }
 
+function toOptions(options: unknown): ControlOptions {
+  if (typeof options !== 'object' || options === null) return {}
+  const pairs = Object.entries(options).filter(([, value]) => typeof value === 'string')
+  return Object.fromEntries(pairs) as ControlOptions
+}
+
 /**
  * Sends one command and waits for its answer.
  *
  * @throws {GodwitError} the agent's own error, `CONNECTION_REFUSED` when nobody listens
  */
-export async function callControl(file: string, command: string): Promise<object> {
+export async function callControl(
+  file: string,
+  command: string,
+  options: ControlOptions = {},
+): Promise<object> {
   const line = await new Promise<string>((resolve, reject) => {
     const socket = createConnection(file)
     socket.setTimeout(answerTimeoutMs, () => {
@@ -133,7 +146,7 @@ export async function callControl(file: string, command: string): Promise<object
       const text = `No agent serves the control socket ${file}`
       reject(new GodwitError('CONNECTION_REFUSED', text))
     })
-    socket.on('connect', () => socket.write(`${JSON.stringify({ command })}\n`))
+    socket.on('connect', () => socket.write(`${JSON.stringify({ command, options })}\n`))
     readAll(socket, resolve)
   })
   const { ok, result, error } = JSON.parse(line) as Answer

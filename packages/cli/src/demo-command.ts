@@ -74,6 +74,8 @@ const forwarded = [
   'tracker',
   'pageBytes',
   'warmup',
+  'maxBandwidth',
+  'pauseBandwidth',
 ] as const
 
 function forwardedArguments(settings: DemoSettings, self: Command, image: boolean): string[] {
@@ -81,9 +83,15 @@ function forwardedArguments(settings: DemoSettings, self: Command, image: boolea
     // The real file brings its own size.
     if (self.getOptionValueSource(name) !== 'cli' || (image && name === 'memory')) return []
     const flag = self.options.find((option) => option.attributeName() === name)!.long!
-    const value = settings[name]
-    return [flag, name === 'warmup' ? `${String(value)}ms` : String(value)]
+    return [flag, spell(name, settings[name]!)]
   })
+}
+
+/** A value as the command line takes it, with its unit. */
+function spell(name: (typeof forwarded)[number], value: string | number): string {
+  if (name === 'warmup') return `${value}ms`
+  const isRate = name === 'maxBandwidth' || name === 'pauseBandwidth'
+  return isRate ? `${Number(value) * 8}bit` : String(value)
 }
 
 async function move(

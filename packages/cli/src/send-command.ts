@@ -4,11 +4,18 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { GodwitError, formatBytes, formatCount, formatDurationMs } from '@godwit/core'
+import {
+  GodwitError,
+  formatBytes,
+  formatCount,
+  formatDurationMs,
+  formatRate,
+  parseRate,
+} from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import type { Command } from 'commander'
 import { checkDestination, createMigration } from 'godwit'
-import type { ControlServer } from './control-socket.ts'
+import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
@@ -102,12 +109,29 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
       state: run.migration?.state ?? 'warming-up',
       ...run.migration?.progress,
     }),
+    set: (options) => setOptions(run.migration, options),
     cancel: () => {
       if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
       run.migration.cancel()
       return { cancelled: true }
     },
   })
+}
+
+/** What may be changed while the migration goes on. */
+function setOptions(migration: Migration | undefined, options: ControlOptions): object {
+  if (migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== 'max-bandwidth') {
+      throw new GodwitError('USAGE', `"${name}" cannot be set; there is max-bandwidth`)
+    }
+    migration.maxBandwidth = value === 'none' ? Infinity : parseRate(value)
+  }
+  return { 'max-bandwidth': formatBandwidth(migration.maxBandwidth) }
+}
+
+function formatBandwidth(bytesPerSecond: number): string {
+  return bytesPerSecond === Infinity ? 'none' : formatRate(bytesPerSecond)
 }
 
 /** Warm-up, then the migration, again where `--retry` says so. */

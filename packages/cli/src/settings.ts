@@ -10,6 +10,7 @@ import {
   checkPageBytes,
   parseBytes,
   parseDurationMs,
+  parseRate,
 } from '@godwit/core'
 import { STOP_DEFAULT, parseStop } from '@godwit/policy'
 import type { Command } from 'commander'
@@ -26,6 +27,8 @@ export interface MigrationSettings {
   readonly tracker: 'auto' | 'barrier' | 'scan'
   readonly pageBytes: number
   readonly warmup: number
+  readonly maxBandwidth?: number
+  readonly pauseBandwidth?: number
 }
 
 function checkStop(text: string): string {
@@ -77,6 +80,12 @@ export function addMigrationOptions(command: Command): Command {
       'page size to offer, 4KiB to 64KiB',
       (text: string) => checkPageBytes(parseBytes(text)),
       PAGE_BYTES_DEFAULT,
+    )
+    .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
+    .option(
+      '--pause-bandwidth <RATE>',
+      'cap while the guest is paused (default the same)',
+      parseRate,
     )
     .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
 }

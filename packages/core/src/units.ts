@@ -60,6 +60,23 @@ export function parseDurationMs(text: string): number {
   return parseWithUnit(text, durationUnitsMs, 'a duration', '300ms or 2s')
 }
 
+const rateUnitsBytes: Readonly<Record<string, number>> = {
+  BIT: 1 / 8,
+  KBIT: 1e3 / 8,
+  MBIT: 1e6 / 8,
+  GBIT: 1e9 / 8,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+}
+
+/** `100Mbit`, `1Gbit`, `50MB` -> bytes per second. The unit is required. @throws `USAGE` */
+export function parseRate(text: string): number {
+  const bytesPerSecond = parseWithUnit(text, rateUnitsBytes, 'a rate', '100Mbit or 1Gbit')
+  if (bytesPerSecond <= 0) throw new GodwitError('USAGE', `A rate of "${text}" moves nothing`)
+  return bytesPerSecond
+}
+
 /** `67108864` -> `64 MiB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

@@ -25,6 +25,10 @@ export interface SendOptions {
   readonly encode?: 'none' | 'raw'
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
+  /** Cap on bandwidth while the guest runs, bytes per second. */
+  readonly maxBandwidth?: number
+  /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
+  readonly pauseBandwidth?: number
   /** Send off loopback although nobody is authenticated. */
   readonly insecure?: boolean
   /** Aborting cancels, as long as the guest has not been handed over. */
@@ -72,6 +76,8 @@ export async function createMigration(
     tracker: options.tracker ?? 'auto',
     pageBytes: checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT),
     usage: meter,
+    ...(options.maxBandwidth === undefined ? {} : { maxBandwidth: options.maxBandwidth }),
+    ...(options.pauseBandwidth === undefined ? {} : { pauseBandwidth: options.pauseBandwidth }),
     ...(options.prove === undefined ? {} : { prove: options.prove }),
     ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
   })

@@ -1,1 +1,2 @@
 export * from './stop-condition.ts'
+export * from './token-bucket.ts'

@@ -16,7 +16,8 @@ const burstMs = 20
  */
 export class TokenBucket {
   #bytesPerMs: number
-  #paidAtMs = -Infinity
+  /** Undefined before the first byte: nothing is saved up then. */
+  #paidAtMs: number | undefined
 
   /** @param bytesPerSecond - the cap; `Infinity` for none */
   constructor(bytesPerSecond: number) {
@@ -34,12 +35,13 @@ export class TokenBucket {
 
   /** Milliseconds to wait before anything more may be sent; 0 to send now. */
   waitMs(nowMs: number): number {
-    return Math.max(0, this.#paidAtMs - nowMs)
+    return Math.max(0, (this.#paidAtMs ?? nowMs) - nowMs)
   }
 
   /** `bytes` were sent. */
   spend(bytes: number, nowMs: number): void {
     if (this.#bytesPerMs === Infinity) return
-    this.#paidAtMs = Math.max(this.#paidAtMs, nowMs - burstMs) + bytes / this.#bytesPerMs
+    const from = Math.max(this.#paidAtMs ?? nowMs, nowMs - burstMs)
+    this.#paidAtMs = from + bytes / this.#bytesPerMs
   }
 }

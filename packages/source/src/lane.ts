@@ -9,6 +9,7 @@ import { CancelledError, PeerError, TransportError } from '@godwit/core'
 import type { EncodedBatch, SentPages } from '@godwit/codec'
 import { BatchEncoder, BatchSlot, ZeroTest } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
+import type { TokenBucket } from '@godwit/policy'
 import type { Frame } from '@godwit/wire'
 import { FrameType, decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
 
@@ -38,6 +39,8 @@ export interface LaneOptions {
   readonly raw: boolean
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
   readonly sent: readonly SentPages[]
+  /** The cap on bandwidth. */
+  readonly pacer: TokenBucket
 }
 
 interface RoundInProgress {
@@ -60,6 +63,9 @@ export class SourceLane implements LinkHandler {
   readonly #zeroTests: readonly ZeroTest[]
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
+  readonly #pacer: TokenBucket
+  /** A pump is due when the cap allows it. */
+  #isWaiting = false
   readonly #onClosed: (error: GodwitError | undefined) => void
   readonly #batch: EncodedBatch = {
     frameStart: 0,
@@ -87,6 +93,7 @@ export class SourceLane implements LinkHandler {
     this.#zeroTests = options.sent.map(({ region }) => new ZeroTest(region.bytes))
     this.#encoder = new BatchEncoder(options)
     this.#freeSlots = Array.from({ length: slotCount }, () => new BatchSlot(options.pageBytes))
+    this.#pacer = options.pacer
     this.#onClosed = onClosed
   }
 
@@ -146,12 +153,26 @@ export class SourceLane implements LinkHandler {
   #pump(): void {
     let empty = 0
     while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
+      if (this.#waits()) return
       if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
         this.#clock.soon(() => this.#pump())
         return
       }
     }
     this.#finishRound()
+  }
+
+  /** @returns whether the cap on bandwidth says to wait; then the pump goes on by itself */
+  #waits(): boolean {
+    if (this.#isWaiting) return true
+    const waitMs = this.#pacer.waitMs(this.#clock.nowMs())
+    if (waitMs === 0) return false
+    this.#isWaiting = true
+    this.#clock.after(waitMs, () => {
+      this.#isWaiting = false
+      this.#pump()
+    })
+    return true
   }
 
   /** @returns whether a batch was sent */
@@ -201,6 +222,7 @@ export class SourceLane implements LinkHandler {
     done.batches++
     done.digest = BigInt.asUintN(64, done.digest + digest)
     done.frameBytes += frameEnd - frameStart
+    this.#pacer.spend(frameEnd - frameStart, this.#clock.nowMs())
     this.#link.sendInPlace(FrameType.Pages, slot.bytes, frameStart, frameEnd, () => {
       this.#freeSlots.push(slot)
       this.#pump()

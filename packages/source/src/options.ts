@@ -50,6 +50,10 @@ export interface SourceOptions {
   readonly encode: 'none' | 'raw'
   readonly tracker: TrackerChoice
   readonly pageBytes: number
+  /** Cap on bandwidth while the guest runs, bytes per second; none by default. */
+  readonly maxBandwidth?: number
+  /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
+  readonly pauseBandwidth?: number
   readonly heartbeatMs?: number
   readonly usage?: UsageMeter
   /**

@@ -10,7 +10,7 @@ import type { SentPages } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
-import { evaluateStop } from '@godwit/policy'
+import { TokenBucket, evaluateStop } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
 import type { RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
@@ -28,6 +28,7 @@ export class Rounds {
   readonly #hasher: PageHasher
   readonly #sent: readonly SentPages[]
   readonly #dirty: DirtySet
+  readonly #pacer: TokenBucket
   #lane: SourceLane | undefined
   /** The round in progress, or the last one. */
   #round = 0
@@ -37,6 +38,8 @@ export class Rounds {
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
   #collectMs = 0
+  #maxBandwidth: number
+  #isPaused = false
 
   constructor(options: SourceOptions, hasher: PageHasher) {
     const { guest, pageBytes, clock } = options
@@ -50,12 +53,15 @@ export class Rounds {
     this.trackerName = trackers[0]?.name ?? 'none'
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
+    this.#maxBandwidth = options.maxBandwidth ?? Infinity
+    this.#pacer = new TokenBucket(this.#maxBandwidth)
   }
 
   /** Takes over the data channel. */
   open(link: Link, onLost: (error: GodwitError | undefined) => void): SourceLane {
     const { clock, pageBytes, encode } = this.#options
-    const options = { pageBytes, hasher: this.#hasher, raw: encode === 'raw', sent: this.#sent }
+    const raw = encode === 'raw'
+    const options = { pageBytes, hasher: this.#hasher, raw, sent: this.#sent, pacer: this.#pacer }
     this.#lane = new SourceLane(link, clock, options, onLost)
     return this.#lane
   }
@@ -63,6 +69,16 @@ export class Rounds {
   /** Ends the lane; a round in progress rejects. */
   close(): void {
     this.#lane?.close()
+  }
+
+  /** The cap on bandwidth while the guest runs, bytes per second; takes effect at once. */
+  get maxBandwidth(): number {
+    return this.#maxBandwidth
+  }
+
+  set maxBandwidth(bytesPerSecond: number) {
+    this.#maxBandwidth = bytesPerSecond
+    if (!this.#isPaused) this.#pacer.bytesPerSecond = bytesPerSecond
   }
 
   get progress(): { round: number; pagesDone: number; pagesTotal: number } {
@@ -84,6 +100,7 @@ export class Rounds {
     } else if (kind === 'final') {
       await this.#collect()
     }
+    if (kind === 'final') this.#usePauseBandwidth()
     this.#round = round
     this.#pages = this.#dirty.pages
     this.#startMs = clock.nowMs()
@@ -116,6 +133,12 @@ export class Rounds {
     this.#collectedAtMs = nowMs
     const overheadMs = this.#collectMs + 2 * roundTripMs
     return evaluateStop(this.#options.stop, this.log.statistics(pages, overheadMs))
+  }
+
+  /** The pause may have a cap of its own; without one it has that of the rounds. */
+  #usePauseBandwidth(): void {
+    this.#isPaused = true
+    this.#pacer.bytesPerSecond = this.#options.pauseBandwidth ?? this.#maxBandwidth
   }
 
   async #collect(): Promise<number> {

@@ -154,6 +154,15 @@ export class SourceMigration {
     this.#runner.fail(new CancelledError())
   }
 
+  /** Cap on bandwidth while the guest runs, bytes per second; may be changed at any time. */
+  get maxBandwidth(): number {
+    return this.#rounds.maxBandwidth
+  }
+
+  set maxBandwidth(bytesPerSecond: number) {
+    this.#rounds.maxBandwidth = bytesPerSecond
+  }
+
   get progress(): SourceProgress {
     const { log } = this.#rounds
     return {
