@@ -36,7 +36,7 @@ export function writeJson(file: string, value: object): void {
   }
 }
 
-/** Writes the report where `--json` says. A file that cannot be written does not undo a migration. */
+/** Writes the report where `--json` says; failing at that does not undo a migration. */
 export function saveReport(file: string | undefined, report: Report): void {
   if (file === undefined) return
   try {

@@ -4,14 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import {
-  GodwitError,
-  formatBytes,
-  formatCount,
-  formatDurationMs,
-  formatRate,
-  parseRate,
-} from '@godwit/core'
+import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import type { Command } from 'commander'
 import { checkDestination, createMigration } from 'godwit'
@@ -125,13 +118,9 @@ function setOptions(migration: Migration | undefined, options: ControlOptions): 
     if (name !== 'max-bandwidth') {
       throw new GodwitError('USAGE', `"${name}" cannot be set; there is max-bandwidth`)
     }
-    migration.maxBandwidth = value === 'none' ? Infinity : parseRate(value)
+    migration.limitBandwidth(value === 'none' ? Infinity : parseRate(value))
   }
-  return { 'max-bandwidth': formatBandwidth(migration.maxBandwidth) }
-}
-
-function formatBandwidth(bytesPerSecond: number): string {
-  return bytesPerSecond === Infinity ? 'none' : formatRate(bytesPerSecond)
+  return options
 }
 
 /** Warm-up, then the migration, again where `--retry` says so. */

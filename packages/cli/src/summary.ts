@@ -38,7 +38,8 @@ export function formatSummary(report: Report): string {
   addProof(rows, report)
   const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
   table.push(...rows)
-  return [table.toString(), formatRounds(report)].filter((text) => text !== '').join('\n\n')
+  const parts = [table.toString(), formatRounds(report)].filter((text) => text !== '')
+  return parts.join('\n\n').replaceAll(/ +$/gm, '')
 }
 
 function addOutcome(rows: Rows, report: Report): void {

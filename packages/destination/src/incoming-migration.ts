@@ -23,6 +23,7 @@ import type {
   DestinationTermsInForce,
 } from '@godwit/session'
 import {
+  awaitsPages,
   checkEpoch,
   isDestinationFinished,
   negotiate,
@@ -177,8 +178,7 @@ export class IncomingMigration implements LaneOwner {
   }
 
   laneClosed(error: GodwitError | undefined): void {
-    if (this.#runner.state.name === 'running') return
-    this.#lost(error)
+    if (awaitsPages(this.#runner.state)) this.#lost(error)
   }
 
   #lost(error: GodwitError | undefined): void {

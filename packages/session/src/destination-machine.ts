@@ -87,6 +87,11 @@ export function ownsGuest(state: DestinationState): boolean {
   return state.name === 'starting' || state.name === 'running' || state.name === 'completed'
 }
 
+/** Whether the loss of a data channel is a loss at all: after the last round it is not. */
+export function awaitsPages(state: DestinationState): boolean {
+  return state.name === 'reserved' || state.name === 'receiving'
+}
+
 export function isDestinationFinished(state: DestinationState): boolean {
   return state.name === 'completed' || state.name === 'discarded'
 }

@@ -127,6 +127,12 @@ export function isPaused(state: SourceState): boolean {
   )
 }
 
+/** Whether losing a data channel matters: after the last acknowledgement it does not. */
+export function needsDataChannels(state: SourceState): boolean {
+  if (state.name === 'capturing' || state.name === 'preparing') return !state.acknowledged
+  return isCancellable(state)
+}
+
 export function isFinished(state: SourceState): boolean {
   return state.name === 'completed' || state.name === 'failed' || state.name === 'in-doubt'
 }

@@ -66,6 +66,7 @@ export class SourceLane implements LinkHandler {
   readonly #pacer: TokenBucket
   /** A pump is due when the cap allows it. */
   #isWaiting = false
+  #isClosed = false
   readonly #onClosed: (error: GodwitError | undefined) => void
   readonly #batch: EncodedBatch = {
     frameStart: 0,
@@ -109,6 +110,7 @@ export class SourceLane implements LinkHandler {
    * @param known - whether the destination holds some content of every page already
    */
   sendRound(round: number, dirty: readonly PageBitmap[], known: boolean): Promise<LaneRound> {
+    if (this.#isClosed) return Promise.reject(new CancelledError())
     return new Promise((resolve, reject) => {
       const done: LaneRound = {
         batches: 0,
@@ -129,6 +131,7 @@ export class SourceLane implements LinkHandler {
 
   /** Ends the channel after what was written; a round in progress rejects. */
   close(): void {
+    this.#isClosed = true
     this.#link.close()
     this.#current?.reject(new CancelledError())
     this.#current = undefined
@@ -144,6 +147,7 @@ export class SourceLane implements LinkHandler {
   closed(error: GodwitError | undefined): void {
     const lost =
       error ?? new TransportError('CONNECTION_LOST', 'The destination closed a data channel')
+    this.#isClosed = true
     this.#current?.reject(lost)
     this.#current = undefined
     this.#onClosed(lost)

@@ -71,12 +71,8 @@ export class Rounds {
     this.#lane?.close()
   }
 
-  /** The cap on bandwidth while the guest runs, bytes per second; takes effect at once. */
-  get maxBandwidth(): number {
-    return this.#maxBandwidth
-  }
-
-  set maxBandwidth(bytesPerSecond: number) {
+  /** Changes the cap on bandwidth while the guest runs. */
+  limitBandwidth(bytesPerSecond: number): void {
     this.#maxBandwidth = bytesPerSecond
     if (!this.#isPaused) this.#pacer.bytesPerSecond = bytesPerSecond
   }

@@ -27,6 +27,7 @@ import {
   checkWelcome,
   isCancellable,
   isFinished,
+  needsDataChannels,
   Runner,
   stepSource,
 } from '@godwit/session'
@@ -154,13 +155,9 @@ export class SourceMigration {
     this.#runner.fail(new CancelledError())
   }
 
-  /** Cap on bandwidth while the guest runs, bytes per second; may be changed at any time. */
-  get maxBandwidth(): number {
-    return this.#rounds.maxBandwidth
-  }
-
-  set maxBandwidth(bytesPerSecond: number) {
-    this.#rounds.maxBandwidth = bytesPerSecond
+  /** Cap on bandwidth while the guest runs, bytes per second; takes effect at once. */
+  limitBandwidth(bytesPerSecond: number): void {
+    this.#rounds.limitBandwidth(bytesPerSecond)
   }
 
   get progress(): SourceProgress {
@@ -237,7 +234,9 @@ export class SourceMigration {
 
   async #openLane(): Promise<SourceEvent> {
     await this.#channels.dial(ChannelRole.Data, (link) =>
-      this.#rounds.open(link, (error) => this.#lost(error)),
+      this.#rounds.open(link, (error) => {
+        if (needsDataChannels(this.#runner.state)) this.#lost(error)
+      }),
     )
     return { type: 'opened' }
   }

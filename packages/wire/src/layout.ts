@@ -1,7 +1,7 @@
 /**
  * Every byte offset of the wire format, version 1. All integers are little-endian. The
- * specification for implementers is `docs/PROTOCOL.md`; a tidy test keeps its tables equal to this file.
- *
+ * specification for implementers is `docs/PROTOCOL.md`; a tidy test keeps its tables equal to this
+ * file.
  * Preface: the first 32 bytes of every channel, in both directions.
  *
  *   offset bytes name       meaning
