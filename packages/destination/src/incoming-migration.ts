@@ -210,9 +210,6 @@ export class IncomingMigration implements LaneOwner {
       case 'own-and-run':
         this.#runner.start(() => this.#run())
         break
-      case 'run-until-final':
-        this.#startFinal()
-        break
       case 'discard':
         // Done in #end, when nothing touches the memory any more.
         break
@@ -319,6 +316,9 @@ export class IncomingMigration implements LaneOwner {
     const welcome = this.#welcome!
     this.#report.reserving(this.#reserve!)
     this.#guest = await host.reserve({ identity, pageBytes: welcome.pageBytes, regions })
+    if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
+      throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
+    }
     this.#rounds = new Rounds(this.#guest.regions, this.#hello!, welcome, hashes)
     this.#report.reserved()
     return { type: 'reserved' }
@@ -340,33 +340,30 @@ export class IncomingMigration implements LaneOwner {
   async #run(): Promise<DestinationEvent> {
     await this.#guest!.run()
     this.#report.activated()
+    this.#limitTime()
     return { type: 'started' }
   }
 
-  /** Lets the guest run for its time, stops it, and takes the digest of its memory. */
-  #startFinal(): void {
-    const { clock, runForMs = 0 } = this.#options
+  /** A guest whose time is limited is stopped then; the source is told how it ended, if it asked. */
+  #limitTime(): void {
+    const { clock, runForMs } = this.#options
     const guest = this.#guest!
-    if (guest.stop === undefined) {
-      this.#runner.fail(
-        new GodwitError('GUEST_OPTION', 'This guest cannot be stopped to report its end'),
-      )
-      return
-    }
+    if (runForMs === undefined) return
     const stopped = Promise.withResolvers<FinalState>()
     this.#guestStopped = stopped.promise
     clock.after(runForMs, () => {
       guest.stop!().then(stopped.resolve, stopped.reject)
     })
-    stopped.promise.then(
-      async (final) => {
-        if (this.#runner.state.name !== 'running') return
-        const { digest } = await this.#rounds!.digestNow(clock)
-        this.#final = { steps: final.steps, registers: final.registers, digest }
-        if (this.#runner.state.name === 'running') this.#runner.dispatch({ type: 'finished' })
-      },
-      (thrown: unknown) => this.#runner.fail(thrown),
-    )
+    stopped.promise
+      .then((final) => this.#tellFinal(final))
+      .catch((thrown: unknown) => this.#runner.fail(thrown))
+  }
+
+  async #tellFinal({ steps, registers }: FinalState): Promise<void> {
+    if (!this.#terms.final || this.#runner.state.name !== 'running') return
+    const { digest } = await this.#rounds!.digestNow(this.#options.clock)
+    this.#final = { steps, registers, digest }
+    if (this.#runner.state.name === 'running') this.#runner.dispatch({ type: 'finished' })
   }
 
   #compare(): Verified {

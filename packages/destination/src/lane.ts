@@ -10,7 +10,13 @@ import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
 import { emptyTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { Barrier, Frame } from '@godwit/wire'
-import { FrameType, decodeMessage, errorCodeOf, u64FromBytes } from '@godwit/wire'
+import {
+  FRAME_HEADER_BYTES,
+  FrameType,
+  decodeMessage,
+  errorCodeOf,
+  u64FromBytes,
+} from '@godwit/wire'
 
 /** What a lane asks of its migration. */
 export interface LaneOwner {
@@ -55,7 +61,7 @@ export class DestinationLane implements LinkHandler {
       throw new ProtocolError('PROTOCOL_STATE', `Pages of round ${this.#round} came out of turn`)
     }
     if (frame.type === FrameType.Pages) {
-      this.#receivedBytes += frame.body.length
+      this.#receivedBytes += FRAME_HEADER_BYTES + frame.body.length
       this.#decoder.decode(frame.body, this.#round, this.#totals)
       return
     }

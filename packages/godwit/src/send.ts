@@ -48,6 +48,7 @@ function isGuest(guest: Guest | MemoryGuest): guest is Guest {
  */
 export function checkDestination(to: string, insecure = false): void {
   requireSecureOrLoopback(parseAddress(to).host, insecure)
+  createDialler(to)
 }
 
 /**

@@ -58,9 +58,8 @@ export type DestinationEffect =
   | { readonly do: 'load' }
   /** Write `prepared` with the next epoch; must be durable before the next effect. */
   | { readonly do: 'prepare' }
-  /** Write `owner` with the next epoch, durable, then start the guest. */
+  /** Write `owner` with the next epoch, durable, then start the guest and its time, if limited. */
   | { readonly do: 'own-and-run' }
-  | { readonly do: 'run-until-final' }
   | { readonly do: 'discard' }
   | { readonly do: 'refuse'; readonly error: GodwitError }
   | { readonly do: 'close' }
@@ -131,9 +130,7 @@ export function stepDestination(
     case 'started':
       if (state.name === 'starting') {
         const running: DestinationState = { name: 'running', verified: false, final: false }
-        return terms.final
-          ? to(running, send('Running'), { do: 'run-until-final' })
-          : to(running, send('Running'))
+        return to(running, send('Running'))
       }
       break
     case 'finished':

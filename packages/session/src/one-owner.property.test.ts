@@ -190,9 +190,6 @@ class World {
         this.targetRuns = true
         work.push({ type: 'started' })
         break
-      case 'run-until-final':
-        work.push({ type: 'finished' })
-        break
       case 'discard':
         if (this.targetRuns) throw new Error(`discarded what runs, from ${before.name}`)
         this.memoryKept = false

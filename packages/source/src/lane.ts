@@ -28,7 +28,7 @@ export interface LaneRound {
   unchangedPages: number
   unchangedBytes: number
   payloadBytes: number
-  /** Whole frames, headers and barrier included. */
+  /** Whole page frames, headers included. */
   frameBytes: number
   digest: bigint
 }
