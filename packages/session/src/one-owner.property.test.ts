@@ -189,6 +189,7 @@ class World {
         if (!this.prepared) throw new Error('runs without having prepared')
         this.targetRuns = true
         work.push({ type: 'started' })
+        if (this.#terms.final) work.push({ type: 'finished' })
         break
       case 'discard':
         if (this.targetRuns) throw new Error(`discarded what runs, from ${before.name}`)
