@@ -6,6 +6,9 @@ import { isTest, listFiles, listPackages, readText, workspaceNames } from './rep
 import { blankTexts, importsOf, packageOf } from './source-text.ts'
 
 const packages = listPackages(listFiles())
+/** What users run: neither tests nor the scripts that build or measure. */
+const isProduct = (path: string): boolean => path.includes('/src/') && !isTest(path)
+
 /** What the workspace's root gives to every test. */
 const rootTools = new Set(['vitest', 'fast-check'])
 const nodeNames = /(?<![\w$.#])(?:Buffer|process|require|__dirname|__filename)\b(?!\s*\??:)/g
@@ -51,7 +54,7 @@ describe('the level table', () => {
 })
 
 describe.each(packages.map((one) => [one.manifest.name, one] as const))('%s', (name, one) => {
-  const runtime = imported(one, (path) => !isTest(path))
+  const runtime = imported(one, isProduct)
   const everything = imported(one, () => true)
 
   it('depends on lower levels only', () => {
@@ -93,7 +96,7 @@ describe.each(packages.map((one) => [one.manifest.name, one] as const))('%s', (n
 
   it.runIf(neutral.has(name))('knows nothing of Node', () => {
     const found = one.sources
-      .filter((path) => !isTest(path))
+      .filter(isProduct)
       .flatMap((path) => nodeIn(readText(path)).map((what) => `${path}: ${what}`))
     expect(found).toEqual([])
   })

@@ -8,7 +8,7 @@
 /** Everything that is published, by level. */
 export const levels: readonly (readonly string[])[] = [
   ['@godwit/core'],
-  ['@godwit/wire', '@godwit/memory', '@godwit/policy'],
+  ['@godwit/wire', '@godwit/kernels', '@godwit/memory', '@godwit/linux', '@godwit/policy'],
   ['@godwit/codec', '@godwit/transport', '@godwit/link'],
   ['@godwit/session'],
   ['@godwit/source', '@godwit/destination'],
@@ -33,6 +33,7 @@ export const forbidden: Readonly<Record<string, readonly string[]>> = {
 export const neutral: ReadonlySet<string> = new Set([
   '@godwit/core',
   '@godwit/wire',
+  '@godwit/kernels',
   '@godwit/policy',
   '@godwit/codec',
   '@godwit/link',

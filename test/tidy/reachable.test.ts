@@ -9,7 +9,10 @@ const packages = listPackages(listFiles()).filter(({ folder }) => folder !== 'te
 /** Files from which everything else of a package must be reached. */
 function rootsOf({ folder, manifest, sources }: Package): readonly string[] {
   const entries = [...Object.values(manifest.exports ?? {}), ...Object.values(manifest.bin ?? {})]
-  return [...entries.map((path) => posix.join(folder, path)), ...sources.filter(isTest)]
+  // Scripts are run by hand or by a test; the kernels' compiler starts at their index.
+  const started = sources.filter((path) => /\/(scripts\/\w+|assembly\/index)\.ts$/.test(path))
+  const exported = entries.map((path) => posix.join(folder, path))
+  return [...exported, ...started, ...sources.filter(isTest)]
 }
 
 /** Files that no root imports, directly or by way of others. */

@@ -61,6 +61,7 @@ interface Manifest {
   readonly exports?: Readonly<Record<string, string>>
   readonly bin?: Readonly<Record<string, string>>
   readonly dependencies?: Dependencies
+  readonly optionalDependencies?: Dependencies
   readonly devDependencies?: Dependencies
 }
 
@@ -86,7 +87,7 @@ export function listPackages(files: readonly string[]): readonly Package[] {
     return {
       folder,
       manifest,
-      dependencies: manifest.dependencies ?? {},
+      dependencies: { ...manifest.dependencies, ...manifest.optionalDependencies },
       devDependencies: manifest.devDependencies ?? {},
       sources: files.filter((file) => file.startsWith(`${folder}/`) && file.endsWith('.ts')),
     }

@@ -60,7 +60,8 @@ export interface EncodedBatch {
   rawPages: number
   zeroPages: number
   unchangedPages: number
-  /** Bytes of the unchanged pages: what the fingerprints saved. */
+  /** Bytes of the zero pages, and of the unchanged ones: what was saved. */
+  zeroBytes: number
   unchangedBytes: number
   /** Sum of page bytes sent raw. */
   payloadBytes: number
@@ -137,6 +138,7 @@ export class BatchEncoder {
     out.rawPages = 0
     out.zeroPages = 0
     out.unchangedPages = 0
+    out.zeroBytes = 0
     out.unchangedBytes = 0
     out.payloadBytes = 0
     out.digest = 0n
@@ -191,6 +193,7 @@ export class BatchEncoder {
       }
       sent.fingerprints.copyEntry(page, zero, 0)
       out.zeroPages++
+      out.zeroBytes += length
       this.#addEntry(page, PageEncoding.Zero, 0)
     }
   }

@@ -50,6 +50,7 @@ const emptyBatch = (): EncodedBatch => ({
   rawPages: 0,
   zeroPages: 0,
   unchangedPages: 0,
+  zeroBytes: 0,
   unchangedBytes: 0,
   payloadBytes: 0,
   digest: 0n,

@@ -344,7 +344,7 @@ export class IncomingMigration implements LaneOwner {
     return { type: 'started' }
   }
 
-  /** A guest whose time is limited is stopped then; the source is told how it ended, if it asked. */
+  /** A guest whose time is limited is stopped then; a source that asked is told how it ended. */
   #limitTime(): void {
     const { clock, runForMs } = this.#options
     const guest = this.#guest!

@@ -26,6 +26,7 @@ export interface LaneRound {
   rawPages: number
   zeroPages: number
   unchangedPages: number
+  zeroBytes: number
   unchangedBytes: number
   payloadBytes: number
   /** Whole page frames, headers included. */
@@ -75,6 +76,7 @@ export class SourceLane implements LinkHandler {
     rawPages: 0,
     zeroPages: 0,
     unchangedPages: 0,
+    zeroBytes: 0,
     unchangedBytes: 0,
     payloadBytes: 0,
     digest: 0n,
@@ -118,6 +120,7 @@ export class SourceLane implements LinkHandler {
         rawPages: 0,
         zeroPages: 0,
         unchangedPages: 0,
+        zeroBytes: 0,
         unchangedBytes: 0,
         payloadBytes: 0,
         frameBytes: 0,
@@ -216,6 +219,7 @@ export class SourceLane implements LinkHandler {
     done.zeroPages += batch.zeroPages
     done.pages += batch.rawPages + batch.zeroPages
     done.unchangedPages += batch.unchangedPages
+    done.zeroBytes += batch.zeroBytes
     done.unchangedBytes += batch.unchangedBytes
     done.payloadBytes += batch.payloadBytes
   }

@@ -38,7 +38,7 @@ export class RoundLog {
     this.pages.raw += sent.rawPages
     this.pages.zero += sent.zeroPages
     this.pages.unchanged += sent.unchangedPages
-    this.zeroBytes += sent.zeroPages * this.#pageBytes
+    this.zeroBytes += sent.zeroBytes
     this.unchangedBytes += sent.unchangedBytes
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes

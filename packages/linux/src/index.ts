@@ -1,0 +1,5 @@
+export * from './pagemap-tracker.ts'
+export * from './probe.ts'
+export * from './system-calls.ts'
+export * from './tracker-set.ts'
+export * from './write-watch.ts'

@@ -1,0 +1,135 @@
+/**
+ * Exact dirty tracking of stores that nobody reports, by the kernel's write protection.
+ *
+ * @module
+ */
+import { types } from 'node:util'
+import { checkPageBytes, type DirtyTracker, GIB, GodwitError } from '@godwit/core'
+import type { PageBitmap, Region } from '@godwit/core'
+import type { WriteWatch } from './write-watch.ts'
+
+/** Bytes that one call of `collect` looks at; a GiB takes at most 12 ms (all of it dirty). */
+const collectBytesMax = GIB
+
+/** What to track, and with what. */
+export interface PagemapOptions {
+  /** Shared memory that starts at the border of a kernel page. Kept alive by the tracker. */
+  readonly region: Region
+  /** A migration's pages: a multiple of the kernel's. */
+  readonly pageBytes: number
+  /** Shared with other trackers of the same thread; it belongs to the caller. */
+  readonly watch: WriteWatch
+}
+
+/**
+ * Finds dirty pages by asking the kernel, whoever stored: JavaScript, WebAssembly, or a system call
+ * on this process' behalf. A store of the value that is there already counts.
+ *
+ * The first store to a page after it was collected costs its thread a fault of about a microsecond;
+ * later ones cost nothing, and so do loads.
+ *
+ * The memory must not be unmapped nor replaced while it is tracked. A `WebAssembly.Memory` may
+ * grow; the new pages are no part of the region.
+ */
+export class PagemapTracker implements DirtyTracker {
+  readonly name = 'pagemap'
+  readonly collectPagesMax: number
+  readonly #watch: WriteWatch
+  readonly #pageBytes: number
+  readonly #start: number
+  /** The end of the last kernel page with a byte of the region. */
+  readonly #end: number
+  /** While the kernel watches an address, the memory there must not be given back. */
+  #bytes: Uint8Array | undefined
+
+  /**
+   * Protects all of the region; what was stored before is not reported.
+   *
+   * @throws {GodwitError} `USAGE` with a reason when the region or the page size does not fit,
+   *   `INTERNAL` when the kernel refuses
+   */
+  constructor({ region, pageBytes, watch }: PagemapOptions) {
+    const { kernelPageBytes } = watch.calls
+    const start = startOf(region, watch)
+    if (checkPageBytes(pageBytes) % kernelPageBytes !== 0) {
+      // Clearing a kernel page would clear pages of the migration that were not asked for.
+      throw new GodwitError(
+        'USAGE',
+        `pages of ${pageBytes} bytes are smaller than the kernel's, of ${kernelPageBytes}`,
+      )
+    }
+    this.#watch = watch
+    this.#pageBytes = pageBytes
+    this.#start = start
+    this.#end = start + Math.ceil(region.bytes.byteLength / kernelPageBytes) * kernelPageBytes
+    this.#bytes = region.bytes
+    this.collectPagesMax = collectBytesMax / pageBytes
+    watch.watch(this.#start, this.#end)
+  }
+
+  /**
+   * A scan whose result is thrown away. It has a place for the result all the same: kernels before
+   * 6.18 may crash on scans that have none ("fs/proc/task_mmu: check p->vec_buf for NULL").
+   */
+  reset(): void {
+    this.#checkOpen()
+    for (let at = this.#start; at < this.#end; at = this.#watch.walkEnd) {
+      this.#watch.scan(at, this.#end)
+    }
+  }
+
+  collect(firstPage: number, pageCount: number, into: PageBitmap): number {
+    this.#checkOpen()
+    const from = this.#start + firstPage * this.#pageBytes
+    const to = Math.min(this.#end, from + pageCount * this.#pageBytes)
+    let found = 0
+    // Runs are in order, and two of them may touch the same page when it has several of the
+    // kernel's; `next` is the first page that was not counted yet.
+    let next = firstPage
+    for (let at = from; at < to; at = this.#watch.walkEnd) {
+      const runs = this.#watch.scan(at, to)
+      for (let run = 0; run < runs; run++) {
+        const first = this.#pageOf(this.#watch.runStart(run))
+        const last = this.#pageOf(this.#watch.runEnd(run) - 1)
+        for (next = Math.max(next, first); next <= last; next++) {
+          into.add(next)
+          found++
+        }
+      }
+    }
+    return found
+  }
+
+  #pageOf(address: number): number {
+    return Math.floor((address - this.#start) / this.#pageBytes)
+  }
+
+  /** Lifts the protection. Safe at any time, also while other threads store; twice is once. */
+  close(): void {
+    if (this.#bytes === undefined) return
+    this.#watch.unwatch(this.#start)
+    this.#bytes = undefined
+  }
+
+  #checkOpen(): void {
+    if (this.#bytes === undefined) throw new Error('the tracker is closed')
+  }
+}
+
+/** Where the region starts, or why it cannot be tracked. */
+function startOf({ name, bytes }: Region, watch: WriteWatch): number {
+  if (!types.isSharedArrayBuffer(bytes.buffer)) {
+    throw new GodwitError(
+      'USAGE',
+      `region "${name}" is in an ArrayBuffer, which may move; a shared WebAssembly.Memory does not`,
+    )
+  }
+  const start = watch.calls.addressOf(bytes)
+  const beyond = start % watch.calls.kernelPageBytes
+  if (beyond === 0) return start
+  throw new GodwitError(
+    'USAGE',
+    `region "${name}" starts ${beyond} bytes into a page of the kernel; it must start with one, ` +
+      'as a shared WebAssembly.Memory does',
+  )
+}

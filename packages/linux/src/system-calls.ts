@@ -1,0 +1,143 @@
+/**
+ * The system calls that Node does not have, through koffi. Nothing else of the package knows koffi,
+ * numbers of system calls, or the layout of the kernel's structures.
+ *
+ * @module
+ */
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
+import { GodwitError } from '@godwit/core'
+
+/** What `import('koffi')` gives. */
+export type Koffi = typeof import('koffi')
+
+/** `__NR_userfaultfd` of `asm/unistd.h`: x64 has numbers of its own, arm64 the generic ones. */
+const userfaultfdNumbers: Readonly<Record<string, number>> = { x64: 323, arm64: 282 }
+
+/** `_SC_PAGESIZE` of `bits/confname.h`; the same in musl. */
+const SC_PAGESIZE = 30
+
+/** `asm-generic/fcntl.h`: the descriptor is closed when another program is executed. */
+const O_CLOEXEC = 0o2000000
+
+/**
+ * `UFFD_USER_MODE_ONLY` of `linux/userfaultfd.h`: no privilege is needed. It leaves out faults that
+ * the kernel raises *and a monitor has to resolve*; with asynchronous write protection the kernel
+ * resolves them itself, so that stores by system calls (`read` into the memory) are tracked, too.
+ */
+const UFFD_USER_MODE_ONLY = 1
+
+/** Requests to a userfaultfd: `_IOWR(0xAA, ...)` of `linux/userfaultfd.h`. */
+export const UFFDIO_API = 0xc018aa3f
+export const UFFDIO_REGISTER = 0xc020aa00
+/** Declared with `_IOR` although the kernel reads the argument; the header excuses itself. */
+export const UFFDIO_UNREGISTER = 0x8010aa01
+export const UFFDIO_WRITEPROTECT = 0xc018aa06
+
+/** `UFFD_API`: the only version of the interface. */
+export const UFFD_API = 0xaa
+/** `UFFD_FEATURE_WP_UNPOPULATED` (Linux 6.4): pages that were never touched can be protected. */
+export const UFFD_FEATURE_WP_UNPOPULATED: number = 1 << 13
+/** `UFFD_FEATURE_WP_ASYNC` (Linux 6.7): the kernel itself lifts the protection at a store. */
+export const UFFD_FEATURE_WP_ASYNC: number = 1 << 15
+/** `UFFDIO_REGISTER_MODE_WP`: the range is there to be write-protected, nothing else. */
+export const UFFDIO_REGISTER_MODE_WP = 2
+/** `UFFDIO_WRITEPROTECT_MODE_WP`: protect; without it, the request would lift protection. */
+export const UFFDIO_WRITEPROTECT_MODE_WP = 1
+
+/** `PAGEMAP_SCAN`, `_IOWR('f', 16, struct pm_scan_arg)` of `linux/fs.h` (Linux 6.7). */
+export const PAGEMAP_SCAN = 0xc0606610
+/** `PM_SCAN_WP_MATCHING`: protect the pages that are reported, in one step with finding them. */
+export const PM_SCAN_WP_MATCHING = 1
+/** `PM_SCAN_CHECK_WPASYNC`: fail, rather than find nothing, where the range is not registered. */
+export const PM_SCAN_CHECK_WPASYNC = 2
+/** `PAGE_IS_WRITTEN`: stored to since it was protected last. */
+export const PAGE_IS_WRITTEN = 2
+
+/** The kernel's services; all of them synchronous, on the calling thread. */
+export interface SystemCalls {
+  /** Bytes that the kernel protects as one: 4096 on x64, up to 65536 on arm64. */
+  readonly kernelPageBytes: number
+  /**
+   * Where the first byte is in the address space: below 2 ** 53 on every supported machine. It
+   * stays true while the bytes are in use, for shared memory; an `ArrayBuffer` may be moved.
+   */
+  addressOf(bytes: Uint8Array): number
+  /**
+   * Opens a userfaultfd; the caller closes it with `fs.closeSync`.
+   *
+   * @throws {GodwitError} `INTERNAL` with the kernel's reason
+   */
+  openUserfault(): number
+  /**
+   * `ioctl(2)`; `argument` is a structure of 64-bit fields, read and written in place.
+   *
+   * @throws {GodwitError} `INTERNAL`: `what` failed, with the kernel's reason
+   */
+  ioctl(what: string, descriptor: number, request: number, argument: BigUint64Array): number
+}
+
+/** Where to load koffi from, and what machine this is; tests say otherwise. */
+export interface LoadOptions {
+  readonly importKoffi?: () => Promise<Koffi>
+  readonly platform?: string
+  readonly architecture?: string
+}
+
+/**
+ * Binds the system calls.
+ *
+ * @throws {GodwitError} `INTERNAL` with a reason of one line: not Linux, an unknown machine, or
+ *   koffi is not installed or has no binary for this system
+ */
+export async function loadSystemCalls(options: LoadOptions = {}): Promise<SystemCalls> {
+  const platform = options.platform ?? process.platform
+  const architecture = options.architecture ?? process.arch
+  if (platform !== 'linux') throw new GodwitError('INTERNAL', `${platform} is not Linux`)
+  const number = userfaultfdNumbers[architecture]
+  if (number === undefined) {
+    throw new GodwitError('INTERNAL', `the system calls of ${architecture} are not known`)
+  }
+  return bind(await loadKoffi(options.importKoffi ?? (() => import('koffi'))), number)
+}
+
+async function loadKoffi(importKoffi: () => Promise<Koffi>): Promise<Koffi> {
+  try {
+    return await importKoffi()
+  } catch (error) {
+    const isMissing = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
+    const text = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    const reason = isMissing ? 'is not installed' : `does not load: ${text}`
+    throw new GodwitError('INTERNAL', `the optional package koffi ${reason}`, { cause: error })
+  }
+}
+
+function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
+  // Of the C library that this process has loaded already, glibc's or musl's.
+  const library = koffi.load(null)
+  // `syscall` and `ioctl` are variadic in C. On x64 and arm64 Linux that makes no difference for
+  // whole numbers and pointers, and calls of fixed shape cost half as much.
+  const syscall = library.func('long syscall(long number, long flags)')
+  const ioctl = library.func('int ioctl(int descriptor, unsigned long request, void *argument)')
+  const sysconf = library.func('long sysconf(int name)')
+  const succeed = (what: string, result: number): number => {
+    if (result >= 0) return result
+    throw refused(what, koffi.errno())
+  }
+  return {
+    kernelPageBytes: Number(sysconf(SC_PAGESIZE)),
+    addressOf: (bytes) => {
+      const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      return Number(koffi.address(view))
+    },
+    openUserfault: () =>
+      succeed('userfaultfd', Number(syscall(userfaultfdNumber, O_CLOEXEC | UFFD_USER_MODE_ONLY))),
+    ioctl: (what, descriptor, request, argument) =>
+      succeed(what, ioctl(descriptor, request, argument)),
+  }
+}
+
+/** `userfaultfd: operation not permitted (EPERM)`. */
+export function refused(what: string, errno: number): GodwitError {
+  const text = `${getSystemErrorMessage(-errno)} (${getSystemErrorName(-errno)})`
+  return new GodwitError('INTERNAL', `${what}: ${text}`)
+}
