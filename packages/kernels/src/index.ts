@@ -1,0 +1,11 @@
+export { DeltaRefusal } from './delta.ts'
+export type { Kernels, KernelsOptions, SharedKernelsOptions } from './kernels.ts'
+export {
+  createKernels,
+  createKernelsOver,
+  KERNELS_SHARED_WASM_URL,
+  KERNELS_WASM_URL,
+} from './kernels.ts'
+export type { WasmMemory, WasmModule } from './wasm.ts'
+export type { Xxh3Scratch } from './xxh3-hasher.ts'
+export { allocateXxh3Scratch, Xxh3Hasher } from './xxh3-hasher.ts'
