@@ -92,6 +92,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
         if (!migration.ownsGuest) return
         guests.push(migration)
         ended.resolve(report)
+        if (settings.once !== true) void giveBack(migration, guests)
       },
     },
   )
@@ -110,6 +111,14 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     interrupts.stop()
     for (const { guest } of guests) await guest?.discard()
   }
+}
+
+/** A guest whose time is over leaves its memory to the next one. */
+async function giveBack(migration: IncomingMigration, guests: IncomingMigration[]): Promise<void> {
+  if (migration.guestStopped === undefined) return
+  await migration.guestStopped
+  guests.splice(guests.indexOf(migration), 1)
+  await migration.guest?.discard()
 }
 
 function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Channel, Clock, Dialler } from '@godwit/core'
+import type { Channel, Clock, Dialler, GodwitError } from '@godwit/core'
 import { CancelledError, ProtocolError, TransportError } from '@godwit/core'
 import type { LinkHandler } from '@godwit/link'
 import { Link } from '@godwit/link'
@@ -55,7 +55,7 @@ export class Channels {
         opened.resolve()
         return open(self)
       },
-      (error) => opened.reject(error ?? noAnswer(channel)),
+      (error) => opened.reject(isMute(error) ? noAnswer(channel) : error),
     )
     this.#links.push(link)
     this.#unopened.add(link)
@@ -79,6 +79,11 @@ function checkAnswer(asked: Preface, answer: Preface): void {
   if (!same) {
     throw new ProtocolError('PROTOCOL_STATE', 'The destination answered for another channel')
   }
+}
+
+/** Whether the other side just hung up. */
+function isMute(error: GodwitError | undefined): boolean {
+  return error === undefined || error.code === 'CONNECTION_LOST'
 }
 
 function noAnswer(channel: Channel): TransportError {

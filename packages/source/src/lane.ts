@@ -140,6 +140,11 @@ export class SourceLane implements LinkHandler {
     this.#current = undefined
   }
 
+  /** Drops the channel at once: what is under way is of no use to anybody. */
+  destroy(): void {
+    this.#link.fail(new CancelledError())
+  }
+
   frame(frame: Frame): void {
     const message = decodeMessage(frame.type, frame.body)
     if (message.name === 'Error') {

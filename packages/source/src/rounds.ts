@@ -66,9 +66,14 @@ export class Rounds {
     return this.#lane
   }
 
-  /** Ends the lane; a round in progress rejects. */
+  /** Ends the lane after what was written. */
   close(): void {
     this.#lane?.close()
+  }
+
+  /** Drops the lane; a round in progress rejects. */
+  destroy(): void {
+    this.#lane?.destroy()
   }
 
   /** Changes the cap on bandwidth while the guest runs. */

@@ -392,6 +392,7 @@ export class SourceMigration {
   #close(): void {
     this.#channels.abort()
     this.#control?.close()
-    this.#rounds.close()
+    if (this.#runner.state.name === 'completed') this.#rounds.close()
+    else this.#rounds.destroy()
   }
 }
