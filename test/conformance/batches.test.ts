@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BatchDecoder, createHasher, createHashes, emptyTotals } from '@godwit/codec'
+import { BatchDecoder, createHashes, emptyTotals, Workspace } from '@godwit/codec'
 import type { DecodedTotals } from '@godwit/codec'
 import { PageBitmap } from '@godwit/core'
 import { FrameType, FrameWriter, frameRule } from '@godwit/wire'
@@ -8,7 +8,7 @@ import { codeOf, cutsOf, readFrames } from './feeding.ts'
 import { bytesOf, readVectors } from './vector-files.ts'
 import type { BatchVector } from './vector-files.ts'
 
-const hashes = await createHashes()
+const workspace = new Workspace(await createHashes(), 0)
 
 interface Decoding {
   readonly error: string | undefined
@@ -26,7 +26,7 @@ function decode(vector: BatchVector, body: Uint8Array): Decoding {
   const decoder = new BatchDecoder({
     pageBytes: vector.pageBytes,
     regions,
-    hasher: createHasher(hashes, vector.hash, seed),
+    hasher: workspace.createHasher(vector.hash, seed),
     verifyHasher: undefined,
   })
   const totals = emptyTotals()

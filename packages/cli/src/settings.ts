@@ -62,8 +62,8 @@ export function addMigrationOptions(command: Command): Command {
     )
     .addOption(
       new Option('--hash <NAME>', 'fingerprints of pages on the way')
-        .choices(['xxh64', 'sha256'])
-        .default('xxh64'),
+        .choices(['xxh3', 'xxh64', 'sha256'])
+        .default('xxh3'),
     )
     .addOption(
       new Option('--encode <NAME>', 'none: no bytes for zero and unchanged pages; raw: all pages')

@@ -137,9 +137,10 @@ export class BatchDecoder {
       return payloadAt
     }
     totals.rawPages += pageCount
-    memory.set(body.subarray(payloadAt, payloadAt + payloadBytes), start)
+    const payloadEnd = payloadAt + payloadBytes
+    this.#fingerprint(body, payloadAt, payloadEnd, pageCount)
+    memory.set(body.subarray(payloadAt, payloadEnd), start)
     for (let page = firstPage; page < firstPage + pageCount; page++) target.written.add(page)
-    this.#fingerprint(memory, start, end, pageCount)
     this.#verifyLater(target, firstPage, start, end)
     return payloadAt + payloadBytes
   }
@@ -166,12 +167,12 @@ export class BatchDecoder {
     verifyHasher.hashPages(bytes, start, end, pageBytes, target.fingerprints, firstPage)
   }
 
-  #fingerprint(memory: Uint8Array, start: number, end: number, pageCount: number): void {
+  #fingerprint(body: Uint8Array, start: number, end: number, pageCount: number): void {
     if (this.#payloadPages + pageCount > this.#fingerprints.entryCount) {
       throw new CodecError('CODEC_BATCH', 'A batch names the same pages again and again')
     }
     this.#options.hasher.hashPages(
-      memory,
+      body,
       start,
       end,
       this.#options.pageBytes,

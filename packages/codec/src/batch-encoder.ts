@@ -7,7 +7,7 @@
  * @module
  */
 import type { PageBitmap, PageHasher, Region } from '@godwit/core'
-import { FingerprintTable, pageRunBytes } from '@godwit/core'
+import { FingerprintTable } from '@godwit/core'
 import {
   BATCH_ENTRIES_MAX,
   BATCH_HEADER_BYTES,
@@ -18,7 +18,7 @@ import {
   writeBatchEntry,
   writeBatchHeader,
 } from '@godwit/wire'
-import { ZeroTest } from './zero.ts'
+import type { Workspace } from './workspace.ts'
 
 /** Pages with payload in one batch. 64 pages of 4 KiB measured best of 16 .. 256. */
 export const BATCH_PAGES = 64
@@ -28,6 +28,16 @@ export const BATCH_PAGES = 64
  */
 const scannedPagesMax = BATCH_ENTRIES_MAX
 const entryPagesMax = 0xffff
+
+/** Header and the longest table, rounded up so that the payload begins at a page's boundary. */
+const tableBytes =
+  Math.ceil((FRAME_HEADER_BYTES + BATCH_HEADER_BYTES + BATCH_ENTRIES_MAX * ENTRY_BYTES) / 4096) *
+  4096
+
+/** What a {@link BatchSlot} takes of a workspace. */
+export function batchSlotBytes(pageBytes: number): number {
+  return tableBytes + BATCH_PAGES * pageBytes
+}
 
 /** What the destination is known to hold of one region. */
 export interface SentPages {
@@ -44,11 +54,10 @@ export class BatchSlot {
   readonly view: DataView
   readonly payloadStart: number
 
-  constructor(pageBytes: number) {
-    const table = FRAME_HEADER_BYTES + BATCH_HEADER_BYTES + BATCH_ENTRIES_MAX * ENTRY_BYTES
-    this.payloadStart = Math.ceil(table / 4096) * 4096
-    this.bytes = new Uint8Array(this.payloadStart + BATCH_PAGES * pageBytes)
-    this.view = new DataView(this.bytes.buffer)
+  constructor(workspace: Workspace, pageBytes: number) {
+    this.payloadStart = tableBytes
+    this.bytes = workspace.allocate(batchSlotBytes(pageBytes))
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
   }
 }
 
@@ -72,6 +81,8 @@ export interface EncodedBatch {
 
 export interface BatchEncoderOptions {
   readonly pageBytes: number
+  /** That of the slots. */
+  readonly workspace: Workspace
   readonly hasher: PageHasher
   /** Send every page with its bytes: no zero pages, no suppression (`--encode raw`). */
   readonly raw: boolean
@@ -80,6 +91,7 @@ export interface BatchEncoderOptions {
 /** Encodes batches of one lane; owns scratch memory, holds no page between calls. */
 export class BatchEncoder {
   readonly #pageBytes: number
+  readonly #workspace: Workspace
   readonly #hasher: PageHasher
   readonly #raw: boolean
   /** Fingerprints of the batch's payload pages, in table order. */
@@ -94,6 +106,7 @@ export class BatchEncoder {
 
   constructor(options: BatchEncoderOptions) {
     this.#pageBytes = options.pageBytes
+    this.#workspace = options.workspace
     this.#hasher = options.hasher
     this.#raw = options.raw
     this.#fingerprints = new FingerprintTable(BATCH_PAGES, options.hasher.entryBytes)
@@ -109,7 +122,6 @@ export class BatchEncoder {
   encode(
     round: number,
     sent: SentPages,
-    zeroTest: ZeroTest,
     dirty: PageBitmap,
     fromPage: number,
     known: boolean,
@@ -123,7 +135,7 @@ export class BatchEncoder {
       if (this.#payloadPages === BATCH_PAGES) break
       const room = Math.min(BATCH_PAGES - this.#payloadPages, scannedPagesMax - scanned)
       const end = Math.min(dirty.nextClear(page), page + room)
-      this.#encodeRun(sent, zeroTest, page, end, known, slot, out)
+      this.#encodeRun(sent, page, end, known, slot, out)
       scanned += end - page
       page = dirty.nextSet(end)
     }
@@ -144,61 +156,8 @@ export class BatchEncoder {
     out.digest = 0n
   }
 
-  /** Consecutive dirty pages, no more than the slot has room for. */
+  /** Copies consecutive dirty pages, no more than the slot has room for, and looks at the copy. */
   #encodeRun(
-    sent: SentPages,
-    zeroTest: ZeroTest,
-    first: number,
-    end: number,
-    known: boolean,
-    slot: BatchSlot,
-    out: EncodedBatch,
-  ): void {
-    let page = first
-    while (page < end) {
-      const zeroEnd = this.#raw ? page : this.#zeroRunEnd(sent.region, zeroTest, page, end)
-      if (zeroEnd > page) {
-        this.#zeroPages(sent, page, zeroEnd, known, out)
-        page = zeroEnd
-        continue
-      }
-      let dataEnd = page + 1
-      while (dataEnd < end && !this.#isZero(sent.region, zeroTest, dataEnd)) dataEnd++
-      this.#dataPages(sent, page, dataEnd, known, slot, out)
-      page = dataEnd
-    }
-  }
-
-  #isZero(region: Region, zeroTest: ZeroTest, page: number): boolean {
-    if (this.#raw) return false
-    const start = page * this.#pageBytes
-    return zeroTest.isZero(start, Math.min(start + this.#pageBytes, region.bytes.length))
-  }
-
-  #zeroRunEnd(region: Region, zeroTest: ZeroTest, first: number, end: number): number {
-    let page = first
-    while (page < end && this.#isZero(region, zeroTest, page)) page++
-    return page
-  }
-
-  #zeroPages(sent: SentPages, first: number, end: number, known: boolean, out: EncodedBatch): void {
-    for (let page = first; page < end; page++) {
-      const length = pageRunBytes(sent.region.bytes.length, this.#pageBytes, page, 1)
-      const zero = this.#zeroFingerprint(length)
-      out.pages++
-      if (known && sent.fingerprints.equals(page, zero, 0)) {
-        out.unchangedPages++
-        out.unchangedBytes += length
-        continue
-      }
-      sent.fingerprints.copyEntry(page, zero, 0)
-      out.zeroPages++
-      out.zeroBytes += length
-      this.#addEntry(page, PageEncoding.Zero, 0)
-    }
-  }
-
-  #dataPages(
     sent: SentPages,
     first: number,
     end: number,
@@ -210,21 +169,68 @@ export class BatchEncoder {
     const source = sent.region.bytes
     const start = first * pageBytes
     const stop = Math.min(end * pageBytes, source.length)
-    const stagedAt = slot.payloadStart + out.payloadBytes
-    slot.bytes.set(source.subarray(start, stop), stagedAt)
-    const firstEntry = this.#payloadPages
-    this.#hasher.hashPages(
-      slot.bytes,
-      stagedAt,
-      stagedAt + stop - start,
-      pageBytes,
-      this.#fingerprints,
-      firstEntry,
-    )
-    for (let page = first; page < end; page++) {
-      const from = stagedAt + (page - first) * pageBytes
-      const length = Math.min(pageBytes, stagedAt + stop - start - from)
-      const entry = firstEntry + page - first
+    const staged = slot.payloadStart + out.payloadBytes
+    const stagedEnd = staged + stop - start
+    slot.bytes.set(source.subarray(start, stop), staged)
+    let at = staged
+    for (let page = first; page < end; ) {
+      const pageEnd = Math.min(at + pageBytes, stagedEnd)
+      if (this.#isZero(slot, at, pageEnd)) {
+        this.#zeroPage(sent, page++, pageEnd - at, known, out)
+        at = pageEnd
+        continue
+      }
+      let dataEnd = pageEnd
+      while (dataEnd < stagedEnd) {
+        const nextEnd = Math.min(dataEnd + pageBytes, stagedEnd)
+        if (this.#isZero(slot, dataEnd, nextEnd)) break
+        dataEnd = nextEnd
+      }
+      page = this.#dataPages(sent, page, at, dataEnd, known, slot, out)
+      at = dataEnd
+    }
+  }
+
+  #isZero(slot: BatchSlot, start: number, end: number): boolean {
+    return !this.#raw && this.#workspace.isZero(slot.bytes, start, end)
+  }
+
+  #zeroPage(
+    sent: SentPages,
+    page: number,
+    length: number,
+    known: boolean,
+    out: EncodedBatch,
+  ): void {
+    const zero = this.#zeroFingerprint(length)
+    out.pages++
+    if (known && sent.fingerprints.equals(page, zero, 0)) {
+      out.unchangedPages++
+      out.unchangedBytes += length
+      return
+    }
+    sent.fingerprints.copyEntry(page, zero, 0)
+    out.zeroPages++
+    out.zeroBytes += length
+    this.#addEntry(page, PageEncoding.Zero, 0)
+  }
+
+  /** Pages staged at `slot.bytes[start, end)`. @returns the page after them */
+  #dataPages(
+    sent: SentPages,
+    first: number,
+    start: number,
+    end: number,
+    known: boolean,
+    slot: BatchSlot,
+    out: EncodedBatch,
+  ): number {
+    const pageBytes = this.#pageBytes
+    let entry = this.#payloadPages
+    this.#hasher.hashPages(slot.bytes, start, end, pageBytes, this.#fingerprints, entry)
+    let page = first
+    for (let from = start; from < end; from += pageBytes, entry++, page++) {
+      const length = Math.min(pageBytes, end - from)
       out.pages++
       if (known && !this.#raw && sent.fingerprints.equals(page, this.#fingerprints, entry)) {
         out.unchangedPages++
@@ -235,13 +241,14 @@ export class BatchEncoder {
       this.#keep(slot, from, length, entry, out)
       this.#addEntry(page, PageEncoding.Raw, length)
     }
+    return page
   }
 
-  /** Closes the gap that unchanged pages left in front of a page. */
+  /** Closes the gap that zero and unchanged pages left in front of a page. */
   #keep(slot: BatchSlot, from: number, length: number, entry: number, out: EncodedBatch): void {
     const to = slot.payloadStart + out.payloadBytes
-    if (to !== from) {
-      slot.bytes.copyWithin(to, from, from + length)
+    if (to !== from) slot.bytes.copyWithin(to, from, from + length)
+    if (entry !== this.#payloadPages) {
       this.#fingerprints.copyEntry(this.#payloadPages, this.#fingerprints, entry)
     }
     this.#payloadPages++

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { FingerprintTable } from '@godwit/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createHasher, createHashes } from './hasher.ts'
+import { createHashes } from './hasher.ts'
 import { digestMemory, zeroFingerprints } from './memory-digest.ts'
 import { Sha256Hasher, portableSha256 } from './sha256.ts'
-import { isZeroBytes, isZeroWords, ZeroTest } from './zero.ts'
+import { Workspace } from './workspace.ts'
 
 const hashes = await createHashes()
+const workspace = new Workspace(hashes, 0)
 const native = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash('sha256').update(bytes).digest())
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -26,7 +27,7 @@ describe('xxh64', () => {
 
   it('reads its seed as little-endian bytes and writes digests like that', () => {
     const seed = Uint8Array.of(0xe1, 0x53, 0x33, 0x01, 0, 0, 0, 0)
-    const hasher = createHasher(hashes, 'xxh64', seed)
+    const hasher = workspace.createHasher('xxh64', seed)
     const table = new FingerprintTable(1, 8)
     hasher.hashPages(text('xxhash'), 0, 6, 64, table, 0)
     expect(table.words64[0]!.toString(16)).toBe('b559b98d844e0635')
@@ -34,7 +35,7 @@ describe('xxh64', () => {
   })
 
   it('takes seeds with the highest bit set', () => {
-    const hasher = createHasher(hashes, 'xxh64', new Uint8Array(8).fill(0xff))
+    const hasher = workspace.createHasher('xxh64', new Uint8Array(8).fill(0xff))
     const table = new FingerprintTable(1, 8)
     hasher.hashPages(new Uint8Array(64), 0, 64, 64, table, 0)
     expect(table.words64[0]).toBe(hashes.xxh64.hash(new Uint8Array(64), 2n ** 64n - 1n))
@@ -79,7 +80,7 @@ describe('sha256', () => {
 describe('digests of memory', () => {
   it('of what was never sent are those of zero bytes', async () => {
     for (const name of ['xxh64', 'sha256'] as const) {
-      const hasher = createHasher(hashes, name, new Uint8Array(8).fill(3))
+      const hasher = workspace.createHasher(name, new Uint8Array(8).fill(3))
       for (const length of [1, 63, 64, 65, 128, 200]) {
         const region = { id: 5, name: 'r', bytes: new Uint8Array(length) }
         const pause = (): Promise<void> => Promise.resolve()
@@ -92,7 +93,7 @@ describe('digests of memory', () => {
   })
 
   it('go in chunks and give way in between', async () => {
-    const hasher = createHasher(hashes, 'xxh64', new Uint8Array(8))
+    const hasher = workspace.createHasher('xxh64', new Uint8Array(8))
     const bytes = Uint8Array.from({ length: 5000 * 64 - 3 }, (_, i) => i % 251)
     let pauses = 0
     const regions = [{ id: 0, name: 'r', bytes }]
@@ -104,54 +105,5 @@ describe('digests of memory', () => {
     hasher.hashPages(bytes, 0, bytes.length, 64, table, 0)
     expect(hex(chunked.regions[0]!.digest)).toBe(hex(hasher.digest(table.bytes)))
     expect(pauses).toBe(3)
-  })
-})
-
-describe('ZeroTest', () => {
-  it('says what looking at every byte says, at any offset and length', () => {
-    const place = fc.record({ offset: fc.nat(9), start: fc.nat(70), length: fc.nat(200) })
-    fc.assert(
-      fc.property(place, fc.option(fc.nat(300)), ({ offset, start, length }, other) => {
-        const bytes = new Uint8Array(new ArrayBuffer(400), offset, 300)
-        if (other !== null && other < 300) bytes[other] = 0x80
-        const wanted = bytes.subarray(start, start + length).every((byte) => byte === 0)
-        expect(new ZeroTest(bytes).isZero(start, start + length)).toBe(wanted)
-        expect(isZeroBytes(bytes, start, start + length)).toBe(wanted)
-      }),
-      { numRuns: 1000 },
-    )
-  })
-
-  it('finds one bit anywhere in a page', () => {
-    const bytes = new Uint8Array(4096)
-    const test = new ZeroTest(bytes)
-    expect(test.isZero(0, 4096)).toBe(true)
-    const missed = Array.from({ length: 32768 }, (_, bit) => bit).filter((bit) => {
-      bytes[bit >>> 3] = 1 << (bit & 7)
-      const isZero = test.isZero(0, 4096)
-      bytes[bit >>> 3] = 0
-      return isZero
-    })
-    expect(missed).toEqual([])
-  })
-
-  it('does not take the double -0 for zero', () => {
-    const doubles = new Float64Array(8)
-    doubles[5] = -0
-    expect(isZeroWords(new Int32Array(doubles.buffer), 0, 16)).toBe(false)
-    expect(new ZeroTest(new Uint8Array(doubles.buffer)).isZero(0, 64)).toBe(false)
-    expect(new ZeroTest(new Uint8Array(doubles.buffer)).isZero(0, 40)).toBe(true)
-  })
-
-  it('looks at nothing outside of what it was asked for', () => {
-    const around = new Uint8Array(100).fill(1)
-    const bytes = around.subarray(5, 95)
-    bytes.fill(0, 10, 20)
-    const test = new ZeroTest(bytes)
-    expect([test.isZero(10, 20), test.isZero(9, 20), test.isZero(10, 21)]).toEqual([
-      true,
-      false,
-      false,
-    ])
   })
 })

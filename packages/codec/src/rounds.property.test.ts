@@ -1,6 +1,8 @@
 import { deepStrictEqual, ok } from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import type { PageHasher, Region } from '@godwit/core'
 import { FingerprintTable, GodwitError, PageBitmap, pagesCovering } from '@godwit/core'
+import { KERNELS_WASM_URL } from '@godwit/kernels'
 import { ChannelRole, FRAME_HEADER_BYTES, FrameReader, FrameType, FrameWriter } from '@godwit/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -8,11 +10,22 @@ import type { DecodedTotals, InstalledPages } from './batch-decoder.ts'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
 import { BATCH_PAGES, BatchEncoder, BatchSlot } from './batch-encoder.ts'
-import { createHasher, createHashes } from './hasher.ts'
+import { createHashes } from './hasher.ts'
 import { digestFingerprints, digestMemory, zeroFingerprints } from './memory-digest.ts'
-import { ZeroTest } from './zero.ts'
+import { Workspace } from './workspace.ts'
 
-const hashes = await createHashes()
+const kernelsWasm = readFileSync(KERNELS_WASM_URL)
+const hashes = await createHashes({ kernelsWasm })
+const workspace = new Workspace(hashes, 64 * 1024 * 1024)
+/** Slots of one workspace, used again and again: it has no way to give memory back. */
+const slots = {
+  all: Array.from({ length: 16 }, () => new BatchSlot(workspace, 64)),
+  at: 0,
+  next(): BatchSlot {
+    return this.all[this.at++ % this.all.length]!
+  },
+}
+
 /** Memory that is filled before: no page of it counts as zero. */
 function fullBitmap(pages: number): PageBitmap {
   const bitmap = new PageBitmap(pages)
@@ -22,10 +35,10 @@ function fullBitmap(pages: number): PageBitmap {
 
 const pageBytes = 64
 const guardBytes = 96
-type HashName = 'xxh64' | 'sha256'
+type HashName = 'xxh3' | 'xxh64' | 'sha256'
 
 const hasherOf = (name: HashName, seed: number) =>
-  createHasher(hashes, name, new Uint8Array(8).fill(seed))
+  workspace.createHasher(name, new Uint8Array(8).fill(seed))
 
 /** Memory of a region with a guard on both sides, at an offset that nothing is aligned to. */
 function regionOf(id: number, byteLength: number, offset: number): Region {
@@ -70,7 +83,7 @@ class Pair {
   readonly decoder: BatchDecoder
   readonly #sent: readonly FingerprintTable[]
   readonly #encoder: BatchEncoder
-  readonly #slot = new BatchSlot(pageBytes)
+  readonly #slot = slots.next()
   readonly #writer = new FrameWriter()
   readonly #reader = new FrameReader(ChannelRole.Data)
 
@@ -86,7 +99,7 @@ class Pair {
       written: fullBitmap(pagesCovering(region.bytes.length, pageBytes)),
       fingerprints: verify && zeroFingerprints(verify, region, pageBytes),
     }))
-    this.#encoder = new BatchEncoder({ pageBytes, hasher, raw })
+    this.#encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw })
     this.decoder = new BatchDecoder({
       pageBytes,
       regions: this.installed,
@@ -102,10 +115,9 @@ class Pair {
     const out = emptyBatch()
     for (const [index, region] of this.source.entries()) {
       const sent = { region, fingerprints: this.#sent[index]! }
-      const zeroTest = new ZeroTest(region.bytes)
       const set = dirty[index]!
       for (let page = 0; page < set.pageCount; page = out.nextPage) {
-        const any = this.#encoder.encode(round, sent, zeroTest, set, page, known, this.#slot, out)
+        const any = this.#encoder.encode(round, sent, set, page, known, this.#slot, out)
         sum.scanned += out.pages
         sum.unchanged += out.unchangedPages
         if (any) this.#deliver(round, out, sum, arrived)
@@ -194,7 +206,7 @@ function changedPages(pair: Pair, dirty: readonly PageBitmap[]): number {
 
 const setting = fc.record({
   lengths: fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 3 }),
-  hash: fc.constantFrom<HashName>('xxh64', 'sha256'),
+  hash: fc.constantFrom<HashName>('xxh3', 'xxh64', 'sha256'),
   raw: fc.boolean(),
   first: fc.array(store, { maxLength: 80 }),
   rounds: fc.array(fc.array(store, { maxLength: 40 }), { maxLength: 4 }),
@@ -278,12 +290,16 @@ describe('BatchDecoder, with bytes of an enemy', () => {
     const region = pair.source[0]!
     for (let page = 0; page < 9; page += 2) region.bytes[page * pageBytes] = 1 + page
     const set = everyPage(pair)[0]!
-    const slot = new BatchSlot(pageBytes)
+    const slot = slots.next()
     const out = emptyBatch()
-    const encoder = new BatchEncoder({ pageBytes, hasher: hasherOf('xxh64', 1), raw: false })
+    const encoder = new BatchEncoder({
+      pageBytes,
+      workspace,
+      hasher: hasherOf('xxh64', 1),
+      raw: false,
+    })
     const fingerprints = new FingerprintTable(9, 8)
-    const zeroTest = new ZeroTest(region.bytes)
-    encoder.encode(1, { region, fingerprints }, zeroTest, set, 0, false, slot, out)
+    encoder.encode(1, { region, fingerprints }, set, 0, false, slot, out)
     return { body: slot.bytes.slice(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd), pair }
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Fixed-width fingerprints, one per page: 8 bytes each for XXH64, 32 for SHA-256. */
+/** Fixed-width fingerprints, one per page: 8 bytes each for XXH3 and XXH64, 32 for SHA-256. */
 export class FingerprintTable {
   readonly entryBytes: 8 | 32
   readonly bytes: Uint8Array
@@ -46,7 +46,7 @@ export class FingerprintTable {
 
 /** Hashes pages; one instance per thread and seed. */
 export interface PageHasher {
-  readonly name: 'xxh64' | 'sha256'
+  readonly name: 'xxh3' | 'xxh64' | 'sha256'
   readonly entryBytes: 8 | 32
   /**
    * Hashes the consecutive pages of `bytes[start, end)` (the last may be short) and writes one

@@ -10,7 +10,7 @@ export const REPORT_SCHEMA = 'godwit.report/1'
 
 export type MigrationMode = 'stop-copy' | 'pre-copy'
 export type VerifyMode = 'none' | 'fingerprints' | 'sha256'
-export type HashName = 'xxh64' | 'sha256'
+export type HashName = 'xxh3' | 'xxh64' | 'sha256'
 export type Outcome = 'completed' | 'failed' | 'cancelled'
 
 /** One pre-copy round; the last one is sent while the guest is paused. */

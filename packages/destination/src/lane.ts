@@ -32,14 +32,17 @@ export interface LaneOwner {
 /** The destination's end of one data channel. */
 export class DestinationLane implements LinkHandler {
   readonly link: Link
+  /** Frames are received and hashed here; in the decoder's workspace. */
+  readonly buffer: Uint8Array
   readonly #decoder: BatchDecoder
   readonly #owner: LaneOwner
   #round = 1
   #totals: DecodedTotals = emptyTotals()
   #receivedBytes = 0
 
-  constructor(link: Link, decoder: BatchDecoder, owner: LaneOwner) {
+  constructor(link: Link, decoder: BatchDecoder, owner: LaneOwner, buffer: Uint8Array) {
     this.link = link
+    this.buffer = buffer
     this.#decoder = decoder
     this.#owner = owner
   }

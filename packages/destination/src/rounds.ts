@@ -5,13 +5,14 @@
  * @module
  */
 import type { Clock, PageHasher, Region } from '@godwit/core'
-import { PageBitmap, ProtocolError, pagesCovering, yieldTo } from '@godwit/core'
+import { MIB, PageBitmap, ProtocolError, pagesCovering, yieldTo } from '@godwit/core'
 import type { DecodedTotals, Hashes, InstalledPages, MemoryDigest } from '@godwit/codec'
 import {
   BatchDecoder,
-  createHasher,
   digestFingerprints,
   digestMemory,
+  verifyHash,
+  Workspace,
   zeroFingerprints,
 } from '@godwit/codec'
 import type { Link } from '@godwit/link'
@@ -20,10 +21,14 @@ import { u64FromBytes } from '@godwit/wire'
 import type { LaneOwner } from './lane.ts'
 import { DestinationLane } from './lane.ts'
 
+/** Receive buffer of a data channel: several batches. */
+const RECEIVE_BYTES: number = 2 * MIB
+
 /** All rounds of one migration, from the moment the memory is reserved. */
 export class Rounds {
   readonly #pageBytes: number
   readonly #dataChannels: number
+  readonly #workspace: Workspace
   readonly #hasher: PageHasher
   readonly #verifyHasher: PageHasher | undefined
   readonly #installed: readonly InstalledPages[]
@@ -40,10 +45,10 @@ export class Rounds {
     const { pageBytes } = terms
     this.#pageBytes = pageBytes
     this.#dataChannels = terms.dataChannels
-    this.#hasher = createHasher(hashes, hello.hash, hello.fingerprintSeed)
-    const verifyHash = hello.verify === 'sha256' ? 'sha256' : 'xxh64'
-    const verifyHasher =
-      hello.verify === 'none' ? undefined : createHasher(hashes, verifyHash, hello.verifySeed)
+    this.#workspace = new Workspace(hashes, terms.dataChannels * RECEIVE_BYTES)
+    this.#hasher = this.#workspace.createHasher(hello.hash, hello.fingerprintSeed)
+    const verifyName = verifyHash(hello.verify, hello.hash)
+    const verifyHasher = verifyName && this.#workspace.createHasher(verifyName, hello.verifySeed)
     this.#verifyHasher = verifyHasher
     this.#installed = regions.map((region) => ({
       region,
@@ -67,7 +72,8 @@ export class Rounds {
       hasher: this.#hasher,
       verifyHasher: this.#verifyHasher,
     })
-    const lane = new DestinationLane(link, decoder, owner)
+    const buffer = this.#workspace.allocate(RECEIVE_BYTES)
+    const lane = new DestinationLane(link, decoder, owner, buffer)
     this.#lanes[index] = lane
     return lane
   }

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Hashes, Sha256 } from '@godwit/codec'
 import { createHashes } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/destination'
+import { KERNELS_WASM_URL } from '@godwit/kernels'
 
 export const SOFTWARE = 'godwit/0.1.0'
 
@@ -17,7 +18,7 @@ let hashes: Promise<Hashes> | undefined
 
 /** The hash functions, instantiated once per thread. */
 export function nodeHashes(): Promise<Hashes> {
-  hashes ??= createHashes(nativeSha256)
+  hashes ??= createHashes({ sha256: nativeSha256, kernelsWasm: readFileSync(KERNELS_WASM_URL) })
   return hashes
 }
 

@@ -71,7 +71,7 @@ export async function createMigration(
     software: SOFTWARE,
     mode: options.mode ?? 'pre-copy',
     stop: parseStop(options.stop ?? STOP_DEFAULT),
-    hash: options.hash ?? 'xxh64',
+    hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
     encode: options.encode ?? 'none',
     tracker: options.tracker ?? 'auto',

@@ -26,6 +26,8 @@ export const PREFACE_DEADLINE_MS = 5000
 
 /** Who gets what arrives after the preface. */
 export interface LinkHandler {
+  /** Where to read frames to; a buffer of 64 KiB by default. */
+  readonly buffer?: Uint8Array
   /** `frame.body` is borrowed for the call. Whatever is thrown ends the link. */
   frame(frame: Frame): void
   /** The link is over: `error` tells why, undefined when the peer closed it cleanly. Once, last. */
@@ -34,9 +36,6 @@ export interface LinkHandler {
 
 /** How long a side that closed waits for the other side's end before it drops the connection. */
 const LINGER_MS = 2000
-
-/** Receive buffer of a data channel: several batches. */
-export const DATA_READER_BYTES: number = 2 * 1024 * 1024
 
 /** Where bytes go that come after the end of a link. */
 const discarded = new Uint8Array(64 * 1024)
@@ -185,9 +184,8 @@ export class Link implements ChannelSink {
       if (preface === undefined) return
       this.#peer = preface
       this.#cancelTimer()
-      const isData = preface.role === ChannelRole.Data
-      this.#reader = new FrameReader(preface.role, isData ? DATA_READER_BYTES : undefined)
       this.#handler = this.#onPreface(preface, this)
+      this.#reader = new FrameReader(preface.role, this.#handler.buffer)
     } catch (thrown) {
       this.#end(toGodwitError(thrown))
     }

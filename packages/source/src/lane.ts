@@ -6,8 +6,8 @@
  */
 import type { Clock, GodwitError, PageBitmap, PageHasher } from '@godwit/core'
 import { CancelledError, PeerError, TransportError } from '@godwit/core'
-import type { EncodedBatch, SentPages } from '@godwit/codec'
-import { BatchEncoder, BatchSlot, ZeroTest } from '@godwit/codec'
+import type { EncodedBatch, SentPages, Workspace } from '@godwit/codec'
+import { BatchEncoder, BatchSlot, batchSlotBytes } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { TokenBucket } from '@godwit/policy'
 import type { Frame } from '@godwit/wire'
@@ -17,6 +17,11 @@ import { FrameType, decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
 const slotCount = 6
 /** Batches without anything to send before other work gets its turn. */
 const emptyBatchesMax = 4
+
+/** What a lane takes of its workspace. */
+export function laneBytes(pageBytes: number): number {
+  return slotCount * batchSlotBytes(pageBytes)
+}
 
 /** What one lane did in one round. */
 export interface LaneRound {
@@ -36,6 +41,8 @@ export interface LaneRound {
 
 export interface LaneOptions {
   readonly pageBytes: number
+  /** With room for {@link laneBytes}. */
+  readonly workspace: Workspace
   readonly hasher: PageHasher
   readonly raw: boolean
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
@@ -61,7 +68,6 @@ export class SourceLane implements LinkHandler {
   readonly #link: Link
   readonly #clock: Clock
   readonly #sent: readonly SentPages[]
-  readonly #zeroTests: readonly ZeroTest[]
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
   readonly #pacer: TokenBucket
@@ -93,9 +99,10 @@ export class SourceLane implements LinkHandler {
     this.#link = link
     this.#clock = clock
     this.#sent = options.sent
-    this.#zeroTests = options.sent.map(({ region }) => new ZeroTest(region.bytes))
     this.#encoder = new BatchEncoder(options)
-    this.#freeSlots = Array.from({ length: slotCount }, () => new BatchSlot(options.pageBytes))
+    this.#freeSlots = Array.from({ length: slotCount }, () => {
+      return new BatchSlot(options.workspace, options.pageBytes)
+    })
     this.#pacer = options.pacer
     this.#onClosed = onClosed
   }
@@ -201,7 +208,6 @@ export class SourceLane implements LinkHandler {
     const filled = this.#encoder.encode(
       current.round,
       sent,
-      this.#zeroTests[current.region]!,
       dirty,
       current.page,
       current.known,

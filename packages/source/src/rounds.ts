@@ -6,7 +6,7 @@
  */
 import type { DirtyTracker, PageHasher } from '@godwit/core'
 import { FingerprintTable, GodwitError, pagesCovering } from '@godwit/core'
-import type { SentPages } from '@godwit/codec'
+import type { SentPages, Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
@@ -25,6 +25,7 @@ export class Rounds {
   readonly log: RoundLog
   readonly trackerName: string
   readonly #options: SourceOptions
+  readonly #workspace: Workspace
   readonly #hasher: PageHasher
   readonly #sent: readonly SentPages[]
   readonly #dirty: DirtySet
@@ -41,9 +42,10 @@ export class Rounds {
   #maxBandwidth: number
   #isPaused = false
 
-  constructor(options: SourceOptions, hasher: PageHasher) {
+  constructor(options: SourceOptions, workspace: Workspace, hasher: PageHasher) {
     const { guest, pageBytes, clock } = options
     this.#options = options
+    this.#workspace = workspace
     this.#hasher = hasher
     this.#sent = guest.regions.map((region) => {
       const pages = pagesCovering(region.bytes.length, pageBytes)
@@ -61,7 +63,9 @@ export class Rounds {
   open(link: Link, onLost: (error: GodwitError | undefined) => void): SourceLane {
     const { clock, pageBytes, encode } = this.#options
     const raw = encode === 'raw'
-    const options = { pageBytes, hasher: this.#hasher, raw, sent: this.#sent, pacer: this.#pacer }
+    const [workspace, hasher] = [this.#workspace, this.#hasher]
+    const [sent, pacer] = [this.#sent, this.#pacer]
+    const options = { pageBytes, workspace, hasher, raw, sent, pacer }
     this.#lane = new SourceLane(link, clock, options, onLost)
     return this.#lane
   }

@@ -15,7 +15,7 @@ import {
   yieldTo,
 } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
-import { createHasher, digestMemory } from '@godwit/codec'
+import { Workspace, digestMemory, verifyHash } from '@godwit/codec'
 import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
@@ -34,6 +34,7 @@ import {
 import type { Final, Hello, Message, MessageName } from '@godwit/wire'
 import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
 import { Channels } from './channels.ts'
+import { laneBytes } from './lane.ts'
 import type { SourceOptions } from './options.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
@@ -78,10 +79,11 @@ export class SourceMigration {
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
     this.#channels = new Channels(options.dialler, options.clock, randomBytes(SESSION_ID_BYTES))
-    this.#hasher = createHasher(hashes, options.hash, fingerprintSeed)
-    const verifyHash = verify === 'sha256' ? 'sha256' : 'xxh64'
+    const workspace = new Workspace(hashes, laneBytes(options.pageBytes))
+    this.#hasher = workspace.createHasher(options.hash, fingerprintSeed)
+    const verifyName = verifyHash(verify, options.hash)
     this.#verifyHasher =
-      verify === 'none' ? undefined : createHasher(hashes, verifyHash, verifySeed)
+      verifyName === undefined ? undefined : workspace.createHasher(verifyName, verifySeed)
     this.#hello = {
       versionMin: SESSION_VERSION_MIN,
       versionMax: SESSION_VERSION_MAX,
@@ -97,7 +99,7 @@ export class SourceMigration {
       dataChannels: 1,
       heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
     }
-    this.#rounds = new Rounds(options, this.#hasher)
+    this.#rounds = new Rounds(options, workspace, this.#hasher)
     this.#report = new SourceReport(options, this.#rounds.trackerName)
     this.#moments = this.#report.moments
     this.#terms = { mode: options.mode, verify: verify !== 'none', final: false }

@@ -17,7 +17,7 @@ export interface Frame {
   readonly body: Uint8Array
 }
 
-const capacityBytesMin = 64 * 1024
+const bufferBytesDefault = 64 * 1024
 
 /** Reads the frames of one direction of one channel, after its preface. */
 export class FrameReader {
@@ -31,10 +31,11 @@ export class FrameReader {
   /** Bytes of an optional frame still to be thrown away. */
   #skipBytes = 0
 
-  constructor(role: ChannelRole, capacityBytes: number = capacityBytesMin) {
+  /** @param buffer - where to read to; left for a larger one when a frame does not fit */
+  constructor(role: ChannelRole, buffer: Uint8Array = new Uint8Array(bufferBytesDefault)) {
     this.#role = role
-    this.#buffer = new Uint8Array(Math.max(capacityBytes, capacityBytesMin))
-    this.#view = new DataView(this.#buffer.buffer)
+    this.#buffer = buffer
+    this.#view = viewOf(buffer)
   }
 
   /** Bytes received that do not make a whole frame yet. */
@@ -150,8 +151,12 @@ export class FrameReader {
     const grown = new Uint8Array(this.#buffer.length * 2)
     grown.set(this.#buffer)
     this.#buffer = grown
-    this.#view = new DataView(grown.buffer)
+    this.#view = viewOf(grown)
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** How many bytes of a body the frame's checksum covers. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MigrationMode, VerifyMode } from '@godwit/core'
+import type { HashName, MigrationMode, VerifyMode } from '@godwit/core'
 import { WireError } from '@godwit/core'
 import * as v from 'valibot'
 import { FrameType } from './frame-type.ts'
@@ -35,7 +35,7 @@ export interface Hello {
   /** Page sizes the source can work with, preferred first. */
   readonly pageBytes: readonly number[]
   readonly mode: MigrationMode
-  readonly hash: 'xxh64' | 'sha256'
+  readonly hash: HashName
   readonly verify: VerifyMode
   /** 8 bytes, little-endian: seed of the fingerprints in batch digests. */
   readonly fingerprintSeed: Uint8Array
@@ -268,7 +268,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     optional: names,
     pageBytes: v.pipe(v.array(u32), v.minLength(1), v.maxLength(16)),
     mode: v.picklist(['stop-copy', 'pre-copy']),
-    hash: v.picklist(['xxh64', 'sha256']),
+    hash: v.picklist(['xxh3', 'xxh64', 'sha256']),
     verify: v.picklist(['none', 'fingerprints', 'sha256']),
     fingerprintSeed: bytes8,
     verifySeed: bytes8,

@@ -1,0 +1,55 @@
+/**
+ * Memory and hashers of one migration on one thread. What is staged or received lies in the
+ * kernels' own memory, so that they look at it in place.
+ *
+ * @module
+ */
+import type { HashName, PageHasher } from '@godwit/core'
+import { KIB } from '@godwit/core'
+import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
+import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
+import type { Hashes } from './hasher.ts'
+import { Sha256Hasher } from './sha256.ts'
+import { Xxh64Hasher } from './xxh64.ts'
+
+/** Room to stage pages that lie elsewhere, and for the keys of a few seeds. */
+const ownBytes = 320 * KIB
+
+/** One per migration; garbage with it. */
+export class Workspace {
+  readonly #hashes: Hashes
+  readonly #kernels: Kernels
+  readonly #scratch: Xxh3Scratch
+
+  /** @param memoryBytes - what will be {@link allocate}d */
+  constructor(hashes: Hashes, memoryBytes: number) {
+    this.#hashes = hashes
+    const wasm = hashes.kernelsWasm
+    this.#kernels = createKernels({ wasm, memoryBytes: memoryBytes + ownBytes })
+    this.#scratch = allocateXxh3Scratch(this.#kernels)
+  }
+
+  /** Which kernels are at work. */
+  get kernels(): 'simd' | 'typescript' {
+    return this.#kernels.active
+  }
+
+  /** Memory that hashers of this workspace read without a copy. @throws {LimitError} `NO_ROOM` */
+  allocate(byteCount: number): Uint8Array {
+    const at = this.#kernels.allocate(byteCount, 64)
+    return this.#kernels.bytes.subarray(at, at + byteCount)
+  }
+
+  /** Whether `bytes[start, end)`, allocated here, are all zero. */
+  isZero(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#kernels.isZero(bytes.byteOffset + start, end - start)
+  }
+
+  /** A page hasher of `name`, seeded with 8 little-endian bytes. */
+  createHasher(name: HashName, seed: Uint8Array): PageHasher {
+    if (name === 'sha256') return new Sha256Hasher(this.#hashes.sha256, seed)
+    const value = new DataView(seed.buffer, seed.byteOffset, 8).getBigUint64(0, true)
+    if (name === 'xxh64') return new Xxh64Hasher(this.#hashes.xxh64, value)
+    return new Xxh3Hasher(this.#kernels, value, this.#scratch)
+  }
+}
