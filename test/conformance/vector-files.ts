@@ -61,7 +61,7 @@ export interface BatchFacts {
 
 export interface BatchVector extends Vector<BatchFacts> {
   readonly pageBytes: number
-  readonly hash: 'xxh64' | 'sha256'
+  readonly hash: 'xxh3' | 'xxh64' | 'sha256'
   readonly fingerprintSeed: string
   readonly round: number
   /** What memory is full of before. */

@@ -18,8 +18,10 @@ import { TapChannel } from './tap.ts'
 const address = 'destination'
 
 /** What a test may set of the source; the rest is as small and quick as it can be. */
-export type SourceSettings = Partial<Omit<SourceOptions, 'stop'>> & {
+export type SourceSettings = Partial<Omit<SourceOptions, 'stop' | 'trackers'>> & {
   readonly stop?: string
+  /** The guest's own marks (the default), or the source's scan. */
+  readonly tracker?: 'barrier' | 'scan'
   /** Sees the source's end of the control channel. */
   readonly onControl?: OnUnit
   /** Sees the source's end of the data channel. */
@@ -115,7 +117,7 @@ export async function createSource(
   dial: (signal?: AbortSignal) => Promise<Channel>,
   settings: SourceSettings = {},
 ): Promise<SourceMigration> {
-  const { onControl, onData, wrap, onDial, stop = 'max-rounds=2', ...rest } = settings
+  const { onControl, onData, wrap, onDial, stop = 'max-rounds=2', tracker, ...rest } = settings
   const clock: Clock = systemClock
   let dialled = 0
   return new SourceMigration({
@@ -124,10 +126,10 @@ export async function createSource(
     randomBytes,
     software: 'test',
     mode: 'pre-copy',
-    hash: 'xxh64',
+    hash: 'xxh3',
     verify: 'fingerprints',
     encode: 'none',
-    tracker: 'auto',
+    trackers: tracker === 'scan' ? undefined : guest.trackers,
     pageBytes: 4096,
     heartbeatMs: 60_000,
     ...rest,

@@ -98,6 +98,8 @@ function traps(pageBytes: number): Edit[] {
 
 describe('a change between rounds', () => {
   it.each([
+    { tracker: 'barrier', hash: 'xxh3', pageBytes: 4096, encode: 'none' },
+    { tracker: 'scan', hash: 'xxh3', pageBytes: 4096, encode: 'none' },
     { tracker: 'barrier', hash: 'xxh64', pageBytes: 4096, encode: 'none' },
     { tracker: 'scan', hash: 'xxh64', pageBytes: 4096, encode: 'none' },
     { tracker: 'barrier', hash: 'sha256', pageBytes: 16384, encode: 'none' },

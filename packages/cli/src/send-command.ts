@@ -7,6 +7,7 @@ import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import type { Command } from 'commander'
+import type { Migration } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
@@ -32,8 +33,6 @@ export interface SendSettings extends MigrationSettings {
   readonly keep?: boolean
   readonly retry: number
 }
-
-type Migration = Awaited<ReturnType<typeof createMigration>>
 
 const retryDelayMs = 1000
 
@@ -137,6 +136,9 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       prove: (final, digestOf) => proveGuest(guest, final, digestOf),
     })
     const { migration } = run
+    if (migration.trackerReason !== undefined && settings.quiet !== true) {
+      note(`the pagemap tracker is not used: ${migration.trackerReason}`)
+    }
     const progress = showProgress(settings, () => migration.progress)
     const report = await migration.run(abort.signal).finally(() => progress.stop())
     const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed

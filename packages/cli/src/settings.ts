@@ -15,6 +15,7 @@ import {
 import { STOP_DEFAULT, parseStop } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import type { TrackerChoice } from 'godwit'
 
 /** Options that say how to migrate; `send` and `demo` share them. */
 export interface MigrationSettings {
@@ -24,7 +25,7 @@ export interface MigrationSettings {
   readonly verify: VerifyMode
   readonly hash: HashName
   readonly encode: 'none' | 'raw'
-  readonly tracker: 'auto' | 'barrier' | 'scan'
+  readonly tracker: TrackerChoice
   readonly pageBytes: number
   readonly warmup: number
   readonly maxBandwidth?: number
@@ -71,8 +72,8 @@ export function addMigrationOptions(command: Command): Command {
         .default('none'),
     )
     .addOption(
-      new Option('--tracker <NAME>', 'how stores are found: marks of the guest, or a scan')
-        .choices(['auto', 'barrier', 'scan'])
+      new Option('--tracker <NAME>', 'how stores are found: by the kernel, marks, or a scan')
+        .choices(['auto', 'pagemap', 'barrier', 'scan'])
         .default('auto'),
     )
     .option(

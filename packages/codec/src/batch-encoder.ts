@@ -79,6 +79,23 @@ export interface EncodedBatch {
   nextPage: number
 }
 
+/** An {@link EncodedBatch} for an encoder to fill in. */
+export function emptyBatch(): EncodedBatch {
+  return {
+    frameStart: 0,
+    frameEnd: 0,
+    pages: 0,
+    rawPages: 0,
+    zeroPages: 0,
+    unchangedPages: 0,
+    zeroBytes: 0,
+    unchangedBytes: 0,
+    payloadBytes: 0,
+    digest: 0n,
+    nextPage: 0,
+  }
+}
+
 export interface BatchEncoderOptions {
   readonly pageBytes: number
   /** That of the slots. */

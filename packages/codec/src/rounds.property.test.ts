@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest'
 import type { DecodedTotals, InstalledPages } from './batch-decoder.ts'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
-import { BATCH_PAGES, BatchEncoder, BatchSlot } from './batch-encoder.ts'
+import { BATCH_PAGES, BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
 import { createHashes } from './hasher.ts'
 import { digestFingerprints, digestMemory, zeroFingerprints } from './memory-digest.ts'
 import { Workspace } from './workspace.ts'
@@ -55,20 +55,6 @@ function guardIsWhole({ bytes }: Region): boolean {
     (byte) => byte === 0xa5,
   )
 }
-
-const emptyBatch = (): EncodedBatch => ({
-  frameStart: 0,
-  frameEnd: 0,
-  pages: 0,
-  rawPages: 0,
-  zeroPages: 0,
-  unchangedPages: 0,
-  zeroBytes: 0,
-  unchangedBytes: 0,
-  payloadBytes: 0,
-  digest: 0n,
-  nextPage: 0,
-})
 
 interface RoundTotals extends DecodedTotals {
   scanned: number

@@ -12,8 +12,8 @@ import type { Hashes } from './hasher.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
-/** Room to stage pages that lie elsewhere, and for the keys of a few seeds. */
-const ownBytes = 320 * KIB
+/** Room to stage pages that lie elsewhere, for the keys of a few seeds, and for the warm-up. */
+const ownBytes = 640 * KIB
 
 /** One per migration; garbage with it. */
 export class Workspace {

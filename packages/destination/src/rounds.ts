@@ -12,6 +12,7 @@ import {
   digestFingerprints,
   digestMemory,
   verifyHash,
+  warmUp,
   Workspace,
   zeroFingerprints,
 } from '@godwit/codec'
@@ -50,6 +51,7 @@ export class Rounds {
     const verifyName = verifyHash(hello.verify, hello.hash)
     const verifyHasher = verifyName && this.#workspace.createHasher(verifyName, hello.verifySeed)
     this.#verifyHasher = verifyHasher
+    warmUp(this.#workspace, this.#hasher, verifyHasher)
     this.#installed = regions.map((region) => ({
       region,
       written: new PageBitmap(pagesCovering(region.bytes.length, pageBytes)),

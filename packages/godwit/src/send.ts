@@ -6,12 +6,14 @@
 import type { Guest, HashName, MigrationMode, Report, StageReport, VerifyMode } from '@godwit/core'
 import { PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
 import { STOP_DEFAULT, parseStop } from '@godwit/policy'
-import type { SourceOptions, TrackerChoice } from '@godwit/source'
+import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodeHashes, randomBytes } from './runtime.ts'
+import type { TrackerChoice } from './tracker.ts'
+import { chooseTrackers } from './tracker.ts'
 
 /** How to send; everything has a default but the address. */
 export interface SendOptions {
@@ -51,6 +53,21 @@ export function checkDestination(to: string, insecure = false): void {
   createDialler(to)
 }
 
+/** One attempt to move one guest, with its progress. Use once. */
+export interface Migration {
+  /** See `SourceMigration.run`. */
+  run(signal?: AbortSignal): Promise<Report>
+  /** @throws {GodwitError} `TOO_LATE` */
+  cancel(): void
+  /** Changes the cap on bandwidth, bytes per second; takes effect at once. */
+  limitBandwidth(bytesPerSecond: number): void
+  readonly canCancel: boolean
+  readonly state: string
+  readonly progress: SourceProgress
+  /** Why `auto` did not take the pagemap tracker, where it did not. */
+  readonly trackerReason: string | undefined
+}
+
 /**
  * Prepares a migration without starting it: for progress and cancel. `run()` moves the guest.
  *
@@ -59,29 +76,55 @@ export function checkDestination(to: string, insecure = false): void {
 export async function createMigration(
   guest: Guest | MemoryGuest,
   options: SendOptions,
-): Promise<SourceMigration> {
+): Promise<Migration> {
   checkDestination(options.to, options.insecure)
-  const meter = createUsageMeter()
-  return new SourceMigration({
+  const moved = isGuest(guest) ? guest : memoryGuest(guest)
+  const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
+  const mode = options.mode ?? 'pre-copy'
+  // Nothing is tracked where everything is sent in the pause.
+  const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
+  const stop = parseStop(options.stop ?? STOP_DEFAULT)
+  const hashes = await nodeHashes()
+  const { trackers, reason, close } = await chooseTrackers(moved, choice, pageBytes)
+  const migration = new SourceMigration({
+    ...definedOptions(options),
     dialler: createDialler(options.to),
-    guest: isGuest(guest) ? guest : memoryGuest(guest),
+    guest: moved,
     clock: systemClock,
-    hashes: await nodeHashes(),
+    hashes,
     randomBytes,
     software: SOFTWARE,
-    mode: options.mode ?? 'pre-copy',
-    stop: parseStop(options.stop ?? STOP_DEFAULT),
+    mode,
+    stop,
     hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
     encode: options.encode ?? 'none',
-    tracker: options.tracker ?? 'auto',
-    pageBytes: checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT),
-    usage: meter,
-    ...(options.maxBandwidth === undefined ? {} : { maxBandwidth: options.maxBandwidth }),
-    ...(options.pauseBandwidth === undefined ? {} : { pauseBandwidth: options.pauseBandwidth }),
-    ...(options.prove === undefined ? {} : { prove: options.prove }),
-    ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
+    trackers,
+    pageBytes,
+    usage: createUsageMeter(),
   })
+  return {
+    run: (signal) => migration.run(signal).finally(close),
+    cancel: () => migration.cancel(),
+    limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
+    get canCancel() {
+      return migration.canCancel
+    },
+    get state() {
+      return migration.state
+    },
+    get progress() {
+      return migration.progress
+    },
+    trackerReason: reason,
+  }
+}
+
+/** Options that the source takes as they are, where they are given. */
+function definedOptions(options: SendOptions): Partial<SourceOptions> {
+  const { maxBandwidth, pauseBandwidth, prove, onStage } = options
+  const entries = Object.entries({ maxBandwidth, pauseBandwidth, prove, onStage })
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
 /**

@@ -1,3 +1,2 @@
-export type { GuestProof, SourceOptions, TrackerChoice, UsageMeter } from './options.ts'
+export type { GuestProof, SourceOptions, SourceProgress, UsageMeter } from './options.ts'
 export { SourceMigration } from './source-migration.ts'
-export type { SourceProgress } from './source-migration.ts'

@@ -7,7 +7,7 @@
 import type { Clock, GodwitError, PageBitmap, PageHasher } from '@godwit/core'
 import { CancelledError, PeerError, TransportError } from '@godwit/core'
 import type { EncodedBatch, SentPages, Workspace } from '@godwit/codec'
-import { BatchEncoder, BatchSlot, batchSlotBytes } from '@godwit/codec'
+import { BatchEncoder, BatchSlot, batchSlotBytes, emptyBatch } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { TokenBucket } from '@godwit/policy'
 import type { Frame } from '@godwit/wire'
@@ -75,19 +75,7 @@ export class SourceLane implements LinkHandler {
   #isWaiting = false
   #isClosed = false
   readonly #onClosed: (error: GodwitError | undefined) => void
-  readonly #batch: EncodedBatch = {
-    frameStart: 0,
-    frameEnd: 0,
-    pages: 0,
-    rawPages: 0,
-    zeroPages: 0,
-    unchangedPages: 0,
-    zeroBytes: 0,
-    unchangedBytes: 0,
-    payloadBytes: 0,
-    digest: 0n,
-    nextPage: 0,
-  }
+  readonly #batch: EncodedBatch = emptyBatch()
   #current: RoundInProgress | undefined
 
   constructor(

@@ -6,6 +6,7 @@
 import type {
   Clock,
   Dialler,
+  DirtyTracker,
   Guest,
   HashName,
   MigrationMode,
@@ -32,8 +33,6 @@ export interface GuestProof {
   readonly continuous: boolean
 }
 
-export type TrackerChoice = 'auto' | 'barrier' | 'scan'
-
 export interface SourceOptions {
   readonly dialler: Dialler
   readonly guest: Guest
@@ -48,7 +47,8 @@ export interface SourceOptions {
   readonly verify: VerifyMode
   /** `raw` sends every page with its bytes; `none` suppresses zero and unchanged pages. */
   readonly encode: 'none' | 'raw'
-  readonly tracker: TrackerChoice
+  /** One per region; without them the source scans, comparing with what it sent. */
+  readonly trackers: readonly DirtyTracker[] | undefined
   readonly pageBytes: number
   /** Cap on bandwidth while the guest runs, bytes per second; none by default. */
   readonly maxBandwidth?: number
@@ -65,4 +65,18 @@ export interface SourceOptions {
     digestOf: (regions: readonly Region[]) => Promise<Uint8Array>,
   ) => Promise<GuestProof>
   readonly onStage?: (stage: StageReport) => void
+}
+
+/** What a progress bar shows. */
+export interface SourceProgress {
+  readonly stage: string
+  readonly round: number
+  /** Pages of this round handled so far, and in all. */
+  readonly pagesDone: number
+  readonly pagesTotal: number
+  readonly wireBytes: number
+  /** Of the last acknowledged round, bytes per second. */
+  readonly dirtyRate: number | undefined
+  readonly bandwidth: number
+  readonly elapsedMs: number
 }

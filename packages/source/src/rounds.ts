@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { DirtyTracker, PageHasher } from '@godwit/core'
-import { FingerprintTable, GodwitError, pagesCovering } from '@godwit/core'
+import type { DirtyTracker, GodwitError, PageHasher } from '@godwit/core'
+import { FingerprintTable, pagesCovering } from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
@@ -160,11 +160,8 @@ export class Rounds {
   }
 
   #chooseTrackers(): readonly DirtyTracker[] {
-    const { guest, tracker, pageBytes } = this.#options
-    if (tracker !== 'scan' && guest.trackers !== undefined) return guest.trackers
-    if (tracker === 'barrier') {
-      throw new GodwitError('USAGE', 'This guest does not mark its stores; use the scan tracker')
-    }
+    const { trackers, pageBytes } = this.#options
+    if (trackers !== undefined) return trackers
     const hasher = this.#hasher
     return this.#sent.map(
       ({ region, fingerprints }) =>

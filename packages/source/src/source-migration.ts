@@ -15,7 +15,7 @@ import {
   yieldTo,
 } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
-import { Workspace, digestMemory, verifyHash } from '@godwit/codec'
+import { Workspace, digestMemory, verifyHash, warmUp } from '@godwit/codec'
 import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
@@ -35,28 +35,15 @@ import type { Final, Hello, Message, MessageName } from '@godwit/wire'
 import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
 import { Channels } from './channels.ts'
 import { laneBytes } from './lane.ts'
-import type { SourceOptions } from './options.ts'
+import type { SourceOptions, SourceProgress } from './options.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
 import { SourceReport } from './source-report.ts'
 
-/** What a progress bar shows. */
-export interface SourceProgress {
-  readonly stage: string
-  readonly round: number
-  /** Pages of this round handled so far, and in all. */
-  readonly pagesDone: number
-  readonly pagesTotal: number
-  readonly wireBytes: number
-  /** Of the last acknowledged round, bytes per second. */
-  readonly dirtyRate: number | undefined
-  readonly bandwidth: number
-  readonly elapsedMs: number
-}
-
 /** One attempt to move one guest. Use once. */
 export class SourceMigration {
   readonly #options: SourceOptions
+  readonly #workspace: Workspace
   readonly #hasher: PageHasher
   readonly #verifyHasher: PageHasher | undefined
   readonly #hello: Hello
@@ -80,6 +67,7 @@ export class SourceMigration {
     const verifySeed = randomBytes(8)
     this.#channels = new Channels(options.dialler, options.clock, randomBytes(SESSION_ID_BYTES))
     const workspace = new Workspace(hashes, laneBytes(options.pageBytes))
+    this.#workspace = workspace
     this.#hasher = workspace.createHasher(options.hash, fingerprintSeed)
     const verifyName = verifyHash(verify, options.hash)
     this.#verifyHasher =
@@ -178,6 +166,7 @@ export class SourceMigration {
     switch (effect.do) {
       case 'send':
         this.#control?.send(this.#compose(effect.message))
+        if (effect.message === 'Reserve') warmUp(this.#workspace, this.#hasher)
         break
       case 'apply':
         this.#apply(effect.message)

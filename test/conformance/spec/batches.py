@@ -94,7 +94,7 @@ def twice_vectors():
 
 def hash_vectors():
     made = []
-    for hash_name in ('xxh64', 'sha256'):
+    for hash_name in ('xxh3', 'xxh64', 'sha256'):
         for seed in (bytes(8), SEED, b'\xff' * 8):
             name = f'{hash_name}, seed {seed.hex()}'
             runs = [(0, [A, C]), (2, 2), (9, [B])]
