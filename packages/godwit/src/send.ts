@@ -85,7 +85,7 @@ export async function createMigration(
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const hashes = await nodeHashes()
-  const { trackers, reason, close } = await chooseTrackers(moved, choice, pageBytes)
+  const chosen = await chooseTrackers(moved, choice, pageBytes)
   const migration = new SourceMigration({
     ...definedOptions(options),
     dialler: createDialler(options.to),
@@ -99,12 +99,12 @@ export async function createMigration(
     hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
     encode: options.encode ?? 'none',
-    trackers,
+    trackers: chosen.trackers,
     pageBytes,
     usage: createUsageMeter(),
   })
   return {
-    run: (signal) => migration.run(signal).finally(close),
+    run: (signal) => migration.run(signal).finally(() => chosen.close()),
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     get canCancel() {
@@ -116,7 +116,7 @@ export async function createMigration(
     get progress() {
       return migration.progress
     },
-    trackerReason: reason,
+    trackerReason: chosen.reason,
   }
 }
 
