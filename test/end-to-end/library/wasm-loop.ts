@@ -9,27 +9,31 @@
  * `run(byteLength, stopAt)`: `do { mem[at] = ++value; at = (at + 4100) % byteLength } while
  * (atomic mem[stopAt] == 0)`, over an imported shared memory of 1024 pages.
  */
-export const wasmLoop: Uint8Array<ArrayBuffer> = Uint8Array.from([
-  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+const wasmHex = [
+  '0061736d01000000',
   // type 0: (i32, i32) -> ()
-  ...[0x01, 0x06, 0x01, 0x60, 0x02, 0x7f, 0x7f, 0x00],
+  '01060160027f7f00',
   // import "e" "m": shared memory 1024..1024
-  ...[0x02, 0x0b, 0x01, 0x01, 0x65, 0x01, 0x6d, 0x02, 0x03, 0x80, 0x08, 0x80, 0x08],
+  '020b010165016d020380088008',
   // one function of type 0, exported as "run"
-  ...[0x03, 0x02, 0x01, 0x00],
-  ...[0x07, 0x07, 0x01, 0x03, 0x72, 0x75, 0x6e, 0x00, 0x00],
+  '03020100',
+  '0707010372756e0000',
   // its body: two i32 locals, at (2) and value (3)
-  ...[0x0a, 0x2b, 0x01, 0x29, 0x01, 0x02, 0x7f, 0x03, 0x40],
+  '0a2b012901027f0340',
   // value = value + 1
-  ...[0x20, 0x03, 0x41, 0x01, 0x6a, 0x21, 0x03],
+  '200341016a2103',
   // mem[at] = value
-  ...[0x20, 0x02, 0x20, 0x03, 0x36, 0x02, 0x00],
+  '20022003360200',
   // at = (at + 4100) % byteLength
-  ...[0x20, 0x02, 0x41, 0x84, 0x20, 0x6a, 0x20, 0x00, 0x70, 0x21, 0x02],
+  '20024184206a2000702102',
   // again while the atomic load of mem[stopAt] is 0
-  ...[0x20, 0x01, 0xfe, 0x10, 0x02, 0x00, 0x45, 0x0d, 0x00],
-  ...[0x0b, 0x0b],
-])
+  '2001fe100200450d00',
+  '0b0b',
+]
+
+export const wasmLoop: Uint8Array<ArrayBuffer> = new Uint8Array(
+  Buffer.from(wasmHex.join(''), 'hex'),
+)
 
 /** What a program uses of the engine; the DOM's types are not loaded here. */
 export interface SharedMemory {
@@ -44,4 +48,5 @@ interface WebAssemblyApi {
   ): Promise<{ instance: { exports: Record<string, unknown> } }>
 }
 
-export const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi }
+const { WebAssembly: api } = globalThis as unknown as { WebAssembly: WebAssemblyApi }
+export const WebAssembly: WebAssemblyApi = api
