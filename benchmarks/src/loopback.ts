@@ -43,7 +43,7 @@ export const loopback: Benchmark = {
         runs.map((run) => run.source),
       ),
       ...overheads(
-        'xxh64',
+        'xxh3',
         memoryBytes,
         16,
         runs.map((run) => run.source),
