@@ -7,7 +7,7 @@
  * @module
  */
 import type { PageBitmap, PageHasher, Region } from '@godwit/core'
-import { FingerprintTable } from '@godwit/core'
+import { FingerprintTable, KIB } from '@godwit/core'
 import {
   BATCH_ENTRIES_MAX,
   BATCH_HEADER_BYTES,
@@ -20,8 +20,13 @@ import {
 } from '@godwit/wire'
 import type { Workspace } from './workspace.ts'
 
-/** Pages with payload in one batch. 64 pages of 4 KiB measured best of 16 .. 256. */
-export const BATCH_PAGES = 64
+/** Payload of one batch. 512 KiB and 1 MiB measured alike, 10 % better than 256 KiB. */
+const batchBytes: number = 512 * KIB
+
+/** Most pages with payload in one batch. */
+export function batchPages(pageBytes: number): number {
+  return Math.max(1, Math.floor(batchBytes / pageBytes))
+}
 /**
  * Pages looked at for one batch: bounds the time one batch takes when most pages are zero or
  * unchanged. A page makes one entry at most, so the table cannot overflow.
@@ -36,7 +41,7 @@ const tableBytes =
 
 /** What a {@link BatchSlot} takes of a workspace. */
 export function batchSlotBytes(pageBytes: number): number {
-  return tableBytes + BATCH_PAGES * pageBytes
+  return tableBytes + batchPages(pageBytes) * pageBytes
 }
 
 /** What the destination is known to hold of one region. */
@@ -108,6 +113,7 @@ export interface BatchEncoderOptions {
 /** Encodes batches of one lane; owns scratch memory, holds no page between calls. */
 export class BatchEncoder {
   readonly #pageBytes: number
+  readonly #batchPages: number
   readonly #workspace: Workspace
   readonly #hasher: PageHasher
   readonly #raw: boolean
@@ -126,7 +132,8 @@ export class BatchEncoder {
     this.#workspace = options.workspace
     this.#hasher = options.hasher
     this.#raw = options.raw
-    this.#fingerprints = new FingerprintTable(BATCH_PAGES, options.hasher.entryBytes)
+    this.#batchPages = batchPages(options.pageBytes)
+    this.#fingerprints = new FingerprintTable(this.#batchPages, options.hasher.entryBytes)
   }
 
   /**
@@ -149,8 +156,8 @@ export class BatchEncoder {
     let page = dirty.nextSet(fromPage)
     let scanned = 0
     while (page < dirty.pageCount && scanned < scannedPagesMax) {
-      if (this.#payloadPages === BATCH_PAGES) break
-      const room = Math.min(BATCH_PAGES - this.#payloadPages, scannedPagesMax - scanned)
+      if (this.#payloadPages === this.#batchPages) break
+      const room = Math.min(this.#batchPages - this.#payloadPages, scannedPagesMax - scanned)
       const end = Math.min(dirty.nextClear(page), page + room)
       this.#encodeRun(sent, page, end, known, slot, out)
       scanned += end - page

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest'
 import type { DecodedTotals, InstalledPages } from './batch-decoder.ts'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
-import { BATCH_PAGES, BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
+import { BatchEncoder, BatchSlot, batchPages, emptyBatch } from './batch-encoder.ts'
 import { createHashes } from './hasher.ts'
 import { digestFingerprints, digestMemory, zeroFingerprints } from './memory-digest.ts'
 import { Workspace } from './workspace.ts'
@@ -115,7 +115,7 @@ class Pair {
   }
 
   #deliver(round: number, out: EncodedBatch, sum: RoundTotals, arrived: DecodedTotals): void {
-    ok(out.rawPages <= BATCH_PAGES)
+    ok(out.rawPages <= batchPages(pageBytes))
     const { bytes } = this.#slot
     const bodyBytes = out.frameEnd - out.frameStart - FRAME_HEADER_BYTES
     this.#writer.seal(FrameType.Pages, bytes, out.frameStart, bodyBytes)

@@ -5,11 +5,11 @@
  * @module
  */
 import type { PageHasher } from '@godwit/core'
-import { FingerprintTable, PageBitmap } from '@godwit/core'
+import { FingerprintTable, PAGE_BYTES_DEFAULT, PageBitmap } from '@godwit/core'
 import { FRAME_HEADER_BYTES } from '@godwit/wire'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
-import { BATCH_PAGES, BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
+import { BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
 import type { Workspace } from './workspace.ts'
 
 /** 400 batches were enough on every machine it was tried on; they take 20 to 40 ms. */
@@ -18,14 +18,12 @@ const batches = 400
 /**
  * Encodes and decodes made-up pages, zero and not, again and again. Blocks for some tens of
  * milliseconds: meant for the time of the reservation.
- *
- * @param workspace - with room for one more slot
  */
 export function warmUp(workspace: Workspace, hasher: PageHasher, verifyHasher?: PageHasher): void {
   // Where SHA-256 takes the time there is nothing to gain, and without native code much to lose.
   if (hasher.name === 'sha256' || verifyHasher?.name === 'sha256') return
-  const pageBytes = 4096
-  const pages = 2 * BATCH_PAGES
+  const pageBytes = PAGE_BYTES_DEFAULT
+  const pages = 128
   const memory = (): Uint8Array => new Uint8Array(sharedBuffer(pages * pageBytes))
   const region = { id: 0, name: 'warm-up', bytes: memory() }
   const target = { id: 0, name: 'warm-up', bytes: memory() }

@@ -5,15 +5,16 @@
  * @module
  */
 import type { HashName, PageHasher } from '@godwit/core'
-import { KIB } from '@godwit/core'
+import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
 import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
+import { batchSlotBytes } from './batch-encoder.ts'
 import type { Hashes } from './hasher.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
-/** Room to stage pages that lie elsewhere, for the keys of a few seeds, and for the warm-up. */
-const ownBytes = 640 * KIB
+/** Room to stage pages that lie elsewhere, for the keys of a few seeds, and for the warm-up's slot. */
+const ownBytes: number = 320 * KIB + batchSlotBytes(PAGE_BYTES_DEFAULT)
 
 /** One per migration; garbage with it. */
 export class Workspace {

@@ -23,7 +23,7 @@ import type { LaneOwner } from './lane.ts'
 import { DestinationLane } from './lane.ts'
 
 /** Receive buffer of a data channel: several batches. */
-const RECEIVE_BYTES: number = 2 * MIB
+const RECEIVE_BYTES: number = 4 * MIB
 
 /** All rounds of one migration, from the moment the memory is reserved. */
 export class Rounds {

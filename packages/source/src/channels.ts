@@ -52,8 +52,9 @@ export class Channels {
       this.#clock,
       (answer, self) => {
         checkAnswer(preface, answer)
+        const handler = open(self)
         opened.resolve()
-        return open(self)
+        return handler
       },
       (error) => opened.reject(isMute(error) ? noAnswer(channel) : error),
     )
