@@ -13,7 +13,7 @@ import type { Hashes } from './hasher.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
-/** Room to stage pages that lie elsewhere, for the keys of a few seeds, and for the warm-up's slot. */
+/** Room to stage pages from elsewhere, for the keys of a few seeds, and for the warm-up's slot. */
 const ownBytes: number = 320 * KIB + batchSlotBytes(PAGE_BYTES_DEFAULT)
 
 /** One per migration; garbage with it. */

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import type { GodwitError, Report, RoundReport } from '@godwit/core'
+import type { GodwitError, Report, RoundReport, UsageMeter } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
 import type { Link } from '@godwit/link'
 import type { DestinationState } from '@godwit/session'
 import type { Hello, Reserve, RoundBegin, Usage, Verified, Welcome } from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
-import type { UsageMeter } from './usage.ts'
 
 /** Collects the facts of one migration at the destination. */
 export class DestinationReport {

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import type { Clock, GuestHost, StageReport } from '@godwit/core'
+import type { Clock, GuestHost, StageReport, UsageMeter } from '@godwit/core'
 import type { Hashes } from '@godwit/codec'
-import type { UsageMeter } from './usage.ts'
 
 export interface DestinationOptions {
   readonly host: GuestHost

@@ -7,7 +7,7 @@ import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Hashes, Sha256 } from '@godwit/codec'
 import { createHashes } from '@godwit/codec'
-import type { UsageMeter } from '@godwit/destination'
+import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
 
 export const SOFTWARE = 'godwit/0.1.0'

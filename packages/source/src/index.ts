@@ -1,2 +1,2 @@
-export type { GuestProof, SourceOptions, SourceProgress, UsageMeter } from './options.ts'
+export type { GuestProof, SourceOptions, SourceProgress } from './options.ts'
 export { SourceMigration } from './source-migration.ts'

@@ -12,19 +12,12 @@ import type {
   MigrationMode,
   Region,
   StageReport,
+  UsageMeter,
   VerifyMode,
 } from '@godwit/core'
 import type { Hashes } from '@godwit/codec'
 import type { StopRule } from '@godwit/policy'
 import type { Final } from '@godwit/wire'
-
-/** What this side's process uses for the migration. */
-export interface UsageMeter {
-  /** Start of the migration: later values are relative to now. */
-  start(): void
-  /** CPU seconds of the agent and peak resident growth, guest memory excluded. */
-  read(): { cpuSeconds?: number; overheadBytes?: number }
-}
 
 export interface GuestProof {
   readonly stepsBefore: number

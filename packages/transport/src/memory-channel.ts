@@ -87,7 +87,7 @@ export class MemoryChannel implements Channel {
     const peer = this.#peer!
     // A side that never opened must not keep the other from finishing its own end.
     const isReplyToEnd = peer.#hasEnded && this.#queue.length === 0
-    if (!peer.#feed.hasSink && !isReplyToEnd) return
+    if (peer.#feed.sink === undefined && !isReplyToEnd) return
     for (const { bytes, written } of this.#queue.splice(0)) {
       const byteCount = this.#feed.isStopped ? 0 : peer.#feed.deliver(bytes)
       peer.bytesRead += byteCount

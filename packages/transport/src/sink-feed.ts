@@ -5,6 +5,9 @@
  */
 import type { ChannelSink, TransportError } from '@godwit/core'
 
+/** Where bytes go that nobody wants any more. */
+const discarded = new Uint8Array(64 * 1024)
+
 /** Copies what arrives to the sink of the moment and ends every sink exactly once. */
 export class SinkFeed {
   #sink: ChannelSink | undefined
@@ -17,8 +20,9 @@ export class SinkFeed {
     return this.#isStopped
   }
 
-  get hasSink(): boolean {
-    return this.#sink !== undefined
+  /** Who gets what arrives now. */
+  get sink(): ChannelSink | undefined {
+    return this.#sink
   }
 
   /** Sends what follows to `sink`; a sink that comes after the end is told so, asynchronously. */
@@ -45,6 +49,16 @@ export class SinkFeed {
       sink.received(byteCount)
     }
     return offset
+  }
+
+  /** Room for bytes that are read without {@link deliver}; of no account once stopped. */
+  space(): Uint8Array {
+    return this.#isStopped ? discarded : this.#sink!.space()
+  }
+
+  /** `byteCount` bytes were read to the start of {@link space}. */
+  received(byteCount: number): void {
+    if (!this.#isStopped) this.#sink!.received(byteCount)
   }
 
   /** Delivers nothing from now on; the end itself is told by {@link end}. */

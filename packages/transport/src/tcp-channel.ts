@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Channel, ChannelSink, TransportError } from '@godwit/core'
+import { toDirectSocket } from './direct-socket.ts'
 import { releaseChunk } from './release-chunk.ts'
 import { SinkFeed } from './sink-feed.ts'
 import { connectionLost, toTransportError } from './transport-error.ts'
@@ -12,27 +13,33 @@ import { connectionLost, toTransportError } from './transport-error.ts'
 /**
  * Takes over a connected socket that does not flow yet (paused, or without a `data` listener).
  *
- * Both sides read by `data` events. Node's `onread` saves the allocation of each chunk, but it has
- * to be given when dialling, and the bulk of a migration arrives at the side that accepts.
+ * Reads go straight into the sink's memory where Node can do that, else by `data` events and a
+ * copy.
  */
 export class TcpChannel implements Channel {
   readonly remote: string
-  readonly #socket: Socket
+  readonly #address: string
   readonly #feed: SinkFeed = new SinkFeed()
+  #socket: Socket
   #error: TransportError | undefined
 
   /** @param address `HOST:PORT` of the other end, for texts */
   constructor(socket: Socket, address: string) {
     this.remote = `tcp ${address}`
+    this.#address = address
     this.#socket = socket
     socket.setNoDelay(true)
+    this.#listen(socket)
+  }
+
+  #listen(socket: Socket): void {
     socket.on('error', (error) => {
-      this.#error ??= toTransportError(error, address)
+      this.#error ??= toTransportError(error, this.#address)
     })
     socket.on('close', () => {
       // Without an error, only a stream that was read to its end is complete.
       const isClean = this.#feed.isStopped || (this.#error === undefined && socket.readableEnded)
-      this.#feed.end(isClean ? undefined : (this.#error ?? connectionLost(address)))
+      this.#feed.end(isClean ? undefined : (this.#error ?? connectionLost(this.#address)))
     })
   }
 
@@ -45,9 +52,25 @@ export class TcpChannel implements Channel {
   }
 
   open(sink: ChannelSink): void {
-    const isFirst = !this.#feed.hasSink
+    const isFirst = this.#feed.sink === undefined
     this.#feed.open(sink)
-    if (!isFirst) return
+    if (isFirst && !this.#openDirect()) this.#openByEvents()
+  }
+
+  #openDirect(): boolean {
+    const accepted = this.#socket
+    const direct = toDirectSocket(accepted, this.#feed)
+    if (direct === undefined) return false
+    const { socket, early } = direct
+    this.#socket = socket
+    this.#listen(socket)
+    socket.on('close', () => accepted.destroy())
+    if (early !== undefined) this.#feed.deliver(early)
+    socket.resume()
+    return true
+  }
+
+  #openByEvents(): void {
     this.#socket.on('data', (chunk: Buffer) => {
       this.#feed.deliver(chunk)
       releaseChunk(chunk)

@@ -64,7 +64,7 @@ export class WsChannel implements Channel {
   }
 
   open(sink: ChannelSink): void {
-    const isFirst = !this.#feed.hasSink
+    const isFirst = this.#feed.sink === undefined
     this.#feed.open(sink)
     if (!isFirst) return
     this.#webSocket.on('message', (message, isBinary) => {
