@@ -6,13 +6,15 @@
 import { GodwitError } from '@godwit/core'
 import type { Benchmark } from './benchmark.ts'
 import { downtime } from './downtime.ts'
+import { growth } from './growth.ts'
 import { loopback } from './loopback.ts'
+import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
 export type { BenchResult, Case } from './result.ts'
 export { formatResult } from './result.ts'
 
-export const BENCHMARKS: readonly Benchmark[] = [loopback, downtime]
+export const BENCHMARKS: readonly Benchmark[] = [loopback, downtime, tracker, growth]
 
 /** @throws {GodwitError} `USAGE` */
 export function findBenchmark(name: string): Benchmark {

@@ -11,7 +11,7 @@ import { max, median, min } from 'simple-statistics'
 
 export const BENCH_SCHEMA = 'godwit.bench/1'
 
-export type Unit = 'bytes/s' | 'bytes' | 'ms' | 'ratio'
+export type Unit = 'bytes/s' | 'bytes' | 'ms' | 'ns' | 'ratio'
 
 /** One thing measured several times. */
 export interface Case {
@@ -119,6 +119,8 @@ function formatValue(value: number, unit: Unit): string {
       return formatBytes(value)
     case 'ms':
       return `${value.toFixed(value < 10 ? 2 : 0)} ms`
+    case 'ns':
+      return `${value.toFixed(0)} ns`
     case 'ratio':
       return value.toFixed(2)
   }
