@@ -36,6 +36,8 @@ export const tracker: Benchmark = {
     for (let i = 0; i < repeat; i++) {
       say(`tracker: ${i + 1} of ${repeat}`)
       const [one] = made.trackers as [PagemapTracker]
+      // The stores of the time before are not this time's.
+      one.reset()
       for (const [percent, values] of scans) values.push(scan(one, tracked, percent))
       one.reset()
       stores.first.push(storeNs(tracked.bytes))

@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads'
 import { GodwitError } from '@godwit/core'
 import { ANSWER_WORD, Command, COMMAND_WORD, commandWords, nextCommand } from './control-block.ts'
-import type { WorkerFailure, WorkerJob } from './worker-job.ts'
+import { packJob, type WorkerFailure, type WorkerJob } from './worker-job.ts'
 
 const entry = new URL(
   import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
@@ -32,7 +32,7 @@ export class Crew {
     this.#words = jobs.map((job) => commandWords(job.control, job.thread))
     this.workers = jobs.map((job) => {
       const name = `${job.identity.kind} ${job.thread}`
-      return new Worker(entry, { workerData: job, name })
+      return new Worker(entry, { workerData: packJob(job), name })
     })
     this.ended = Promise.all(this.workers.map((worker) => this.#watch(worker))).then(() => {})
   }

@@ -9,7 +9,7 @@ import type { WorkloadMemory } from './workload-memory.ts'
 /** What a thread does with memory before it answers; `refill` zeroes it and then fills it. */
 export type MemoryPreparation = 'fill' | 'refill' | 'touch' | 'none'
 
-/** A thread's `workerData`: everything it needs, all of it shared or copied. */
+/** Everything a thread needs, all of it shared or copied. */
 export interface WorkerJob {
   readonly identity: GuestIdentity
   readonly memory: WorkloadMemory
@@ -24,4 +24,41 @@ export interface WorkerJob {
 export interface WorkerFailure {
   readonly code: ErrorCode
   readonly text: string
+}
+
+/** A view as it travels between threads. */
+interface Span {
+  readonly buffer: ArrayBufferLike
+  readonly byteOffset: number
+  readonly byteLength: number
+}
+
+/** A {@link WorkerJob} as a thread's `workerData`. */
+export interface PackedJob extends Omit<WorkerJob, 'memory'> {
+  readonly regions: readonly Span[]
+  readonly maps: readonly Span[] | undefined
+  readonly pageBytes: number
+}
+
+/**
+ * Takes views apart for the way to another thread: a view of exactly 4 GiB would arrive empty, since
+ * its length travels as 32 bits. Buffers themselves arrive whole.
+ */
+export function packJob({ memory, ...rest }: WorkerJob): PackedJob {
+  const { regions, maps, pageBytes } = memory
+  return { ...rest, regions: regions.map(spanOf), maps: maps?.map(spanOf), pageBytes }
+}
+
+/** The other end of {@link packJob}. */
+export function unpackJob({ regions, maps, pageBytes, ...rest }: PackedJob): WorkerJob {
+  const memory = { regions: regions.map(viewOf), maps: maps?.map(viewOf), pageBytes }
+  return { ...rest, memory }
+}
+
+function spanOf({ buffer, byteOffset, byteLength }: Uint8Array): Span {
+  return { buffer, byteOffset, byteLength }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Span): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }

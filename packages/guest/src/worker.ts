@@ -17,7 +17,7 @@ import {
 import { fillMemory } from './initial-memory.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
 import { type Pacer, pacerOf } from './pacer.ts'
-import type { WorkerFailure, WorkerJob } from './worker-job.ts'
+import { type PackedJob, unpackJob, type WorkerFailure, type WorkerJob } from './worker-job.ts'
 import { createWorkload, threadCountOf, type Workload } from './workload.ts'
 
 /** Work between two looks at the command word: what a pause may have to wait for. */
@@ -107,7 +107,7 @@ function main(job: WorkerJob): void {
 }
 
 try {
-  main(workerData as WorkerJob)
+  main(unpackJob(workerData as PackedJob))
 } catch (thrown) {
   const error = toGodwitError(thrown)
   const failure: WorkerFailure = { code: error.code, text: error.message }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { MIB, PageBitmap, pagesCovering, type Region } from '@godwit/core'
+import { GIB, MIB, PageBitmap, pagesCovering, type Region } from '@godwit/core'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { completeGuest, parseGuest } from './guest-spec.ts'
 import { splitMemory } from './layout.ts'
@@ -126,6 +126,13 @@ describe('WorkloadGuest', () => {
     expect(bytes.byteLength).toBe(25 * 4096)
     expect(Buffer.compare(bytes.subarray(0, image.length), image)).toBe(0)
     expect(bytes.subarray(image.length).every((byte) => byte === 0)).toBe(true)
+  })
+
+  it('reaches its threads whole when a region has 4 GiB', async () => {
+    const guest = await start(`image,file=${file}`, 4 * GIB)
+    const { bytes } = guest.regions[0]!
+    expect(bytes.byteLength).toBe(4 * GIB)
+    expect(Buffer.compare(bytes.subarray(0, image.length), image)).toBe(0)
   })
 
   it('tells when its file cannot be read or does not fit', async () => {
