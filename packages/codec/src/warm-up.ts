@@ -5,21 +5,29 @@
  * @module
  */
 import type { PageHasher } from '@godwit/core'
-import { FingerprintTable, PAGE_BYTES_DEFAULT, PageBitmap } from '@godwit/core'
+import { FingerprintTable, KIB, PAGE_BYTES_DEFAULT, PageBitmap } from '@godwit/core'
 import { FRAME_HEADER_BYTES } from '@godwit/wire'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
 import { BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
 import type { Workspace } from './workspace.ts'
 
-/** 400 batches were enough on every machine it was tried on; they take 20 to 40 ms. */
-const batches = 400
+/** After so many, more make no difference; they take 80 to 150 ms. */
+const batchesMax = 1600
+const batchBytes = 512 * KIB
 
 /**
- * Encodes and decodes made-up pages, zero and not, again and again. Blocks for some tens of
- * milliseconds: meant for the time of the reservation.
+ * Encodes and decodes made-up pages, zero and not, again and again. Blocks meanwhile: meant for the
+ * time of the reservation.
+ *
+ * @param memoryBytes - of the guest: a small one is not worth a long warm-up
  */
-export function warmUp(workspace: Workspace, hasher: PageHasher, verifyHasher?: PageHasher): void {
+export function warmUp(
+  workspace: Workspace,
+  memoryBytes: number,
+  hasher: PageHasher,
+  verifyHasher?: PageHasher,
+): void {
   // Where SHA-256 takes the time there is nothing to gain, and without native code much to lose.
   if (hasher.name === 'sha256' || verifyHasher?.name === 'sha256') return
   const pageBytes = PAGE_BYTES_DEFAULT
@@ -38,6 +46,7 @@ export function warmUp(workspace: Workspace, hasher: PageHasher, verifyHasher?: 
   dirty.addAll()
   const slot = new BatchSlot(workspace, pageBytes)
   const out: EncodedBatch = emptyBatch()
+  const batches = Math.min(batchesMax, memoryBytes / batchBytes)
   for (let i = 0; i < batches; i++) {
     encoder.encode(1, sent, dirty, 0, false, slot, out)
     const body = slot.bytes.subarray(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd)

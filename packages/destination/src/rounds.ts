@@ -51,7 +51,8 @@ export class Rounds {
     const verifyName = verifyHash(hello.verify, hello.hash)
     const verifyHasher = verifyName && this.#workspace.createHasher(verifyName, hello.verifySeed)
     this.#verifyHasher = verifyHasher
-    warmUp(this.#workspace, this.#hasher, verifyHasher)
+    const memoryBytes = regions.reduce((sum, region) => sum + region.bytes.length, 0)
+    warmUp(this.#workspace, memoryBytes, this.#hasher, verifyHasher)
     this.#installed = regions.map((region) => ({
       region,
       written: new PageBitmap(pagesCovering(region.bytes.length, pageBytes)),

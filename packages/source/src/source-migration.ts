@@ -166,7 +166,7 @@ export class SourceMigration {
     switch (effect.do) {
       case 'send':
         this.#control?.send(this.#compose(effect.message))
-        if (effect.message === 'Reserve') warmUp(this.#workspace, this.#hasher)
+        if (effect.message === 'Reserve') this.#warmUp()
         break
       case 'apply':
         this.#apply(effect.message)
@@ -208,6 +208,11 @@ export class SourceMigration {
       default:
         assertNever(effect)
     }
+  }
+
+  /** The destination has its hands full with the reservation. */
+  #warmUp(): void {
+    warmUp(this.#workspace, this.#report.memoryBytes, this.#hasher)
   }
 
   async #openControl(): Promise<SourceEvent> {

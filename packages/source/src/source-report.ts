@@ -56,6 +56,10 @@ export class SourceReport {
     }
   }
 
+  get memoryBytes(): number {
+    return this.#report.memoryBytes!
+  }
+
   /** The stage that is going on. */
   get stage(): string {
     return this.#report.stages.at(-1)?.name ?? 'preparation'
