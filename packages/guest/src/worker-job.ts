@@ -41,8 +41,8 @@ export interface PackedJob extends Omit<WorkerJob, 'memory'> {
 }
 
 /**
- * Takes views apart for the way to another thread: a view of exactly 4 GiB would arrive empty, since
- * its length travels as 32 bits. Buffers themselves arrive whole.
+ * Takes views apart for the way to another thread: a view of exactly 4 GiB would arrive empty,
+ * since its length travels as 32 bits. Buffers themselves arrive whole.
  */
 export function packJob({ memory, ...rest }: WorkerJob): PackedJob {
   const { regions, maps, pageBytes } = memory
