@@ -61,6 +61,8 @@ export interface Report {
   memoryBytes?: number
   pageBytes?: number
   tracker?: string
+  /** Which kernels looked at the pages on this side. */
+  kernels?: 'simd' | 'typescript'
   encoders?: string[]
   policies?: Record<string, string>
   totalMs?: number

@@ -84,7 +84,8 @@ export class DestinationReport {
     this.#report.memoryBytes = regions.reduce((sum, region) => sum + region.byteLength, 0)
   }
 
-  reserved(): void {
+  reserved(kernels: 'simd' | 'typescript'): void {
+    this.#report.kernels = kernels
     this.#meter?.exclude(this.memoryBytes)
     this.#report.reservationMs = this.elapsedMs - this.#reservingMs
   }

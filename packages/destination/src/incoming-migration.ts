@@ -320,7 +320,7 @@ export class IncomingMigration implements LaneOwner {
       throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
     }
     this.#rounds = new Rounds(this.#guest.regions, this.#hello!, welcome, hashes)
-    this.#report.reserved()
+    this.#report.reserved(this.#rounds.kernels)
     return { type: 'reserved' }
   }
 

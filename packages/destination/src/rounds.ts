@@ -85,6 +85,10 @@ export class Rounds {
     for (const lane of this.#lanes) lane?.link.close()
   }
 
+  get kernels(): 'simd' | 'typescript' {
+    return this.#workspace.kernels
+  }
+
   /** Pages installed of the round in progress. */
   get pages(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.pages, 0)

@@ -147,6 +147,12 @@ const fields = {
   memoryBytes: v.exactOptional(count('Bytes of guest memory.')),
   pageBytes: v.exactOptional(count('Bytes per page.')),
   tracker: v.exactOptional(text('How stores were found; `none` where no round followed another.')),
+  kernels: v.exactOptional(
+    v.pipe(
+      v.picklist(['simd', 'typescript']),
+      v.description('Which kernels looked at the pages on this side.'),
+    ),
+  ),
   encoders: v.exactOptional(v.array(v.string())),
   policies: v.exactOptional(v.record(v.string(), v.string())),
   ...times,

@@ -88,7 +88,7 @@ export class SourceMigration {
       heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
     }
     this.#rounds = new Rounds(options, workspace, this.#hasher)
-    this.#report = new SourceReport(options, this.#rounds.trackerName)
+    this.#report = new SourceReport(options, this.#rounds.trackerName, workspace.kernels)
     this.#moments = this.#report.moments
     this.#terms = { mode: options.mode, verify: verify !== 'none', final: false }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({

@@ -5,6 +5,7 @@
  */
 import type { GodwitError, Report } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import type { Workspace } from '@godwit/codec'
 import type { StopDecision } from '@godwit/policy'
 import { formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
@@ -34,7 +35,7 @@ export class SourceReport {
   readonly #report: Report
   #usage: Usage | undefined
 
-  constructor(options: SourceOptions, tracker: string) {
+  constructor(options: SourceOptions, tracker: string, kernels: Workspace['kernels']) {
     const { guest, mode } = options
     this.#options = options
     this.moments = { askedMs: options.clock.nowMs() }
@@ -47,6 +48,7 @@ export class SourceReport {
       memoryBytes: guest.regions.reduce((sum, region) => sum + region.bytes.length, 0),
       pageBytes: options.pageBytes,
       tracker: mode === 'stop-copy' ? 'none' : tracker,
+      kernels,
       encoders: options.encode === 'raw' ? ['raw'] : ['zero', 'unchanged'],
       policies: mode === 'pre-copy' ? { stop: formatStop(options.stop) } : {},
       stages: [],
