@@ -142,7 +142,9 @@ function listeningAddress(destination: ChildProcess): Promise<string> {
 }
 
 function exitOf(child: ChildProcess): Promise<ExitCode> {
-  if (child.exitCode !== null) return Promise.resolve(child.exitCode as ExitCode)
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return Promise.resolve((child.exitCode ?? Exit.Failed) as ExitCode)
+  }
   return new Promise((resolve) => {
     child.once('exit', (code) => resolve((code ?? Exit.Failed) as ExitCode))
   })

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { formatBytes, parseBytes, parseDurationMs } from '@godwit/core'
+import { formatBytes, parseBytes, parseDurationMs, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
@@ -109,16 +109,20 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     progress.stop()
     control?.close()
     interrupts.stop()
-    for (const { guest } of guests) await guest?.discard()
+    for (const guest of guests) await guest.release()
   }
 }
 
 /** A guest whose time is over leaves its memory to the next one. */
 async function giveBack(migration: IncomingMigration, guests: IncomingMigration[]): Promise<void> {
   if (migration.guestStopped === undefined) return
-  await migration.guestStopped
+  try {
+    await migration.guestStopped
+  } catch (thrown) {
+    note(formatError(toGodwitError(thrown)))
+  }
   guests.splice(guests.indexOf(migration), 1)
-  await migration.guest?.discard()
+  await migration.release()
 }
 
 function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {
@@ -144,10 +148,11 @@ async function serveOnce(
   guests: readonly IncomingMigration[],
 ): Promise<ExitCode> {
   const report = await Promise.race([ended, interrupts.first.then(() => undefined)])
-  await receiver.close()
+  await Promise.race([receiver.close(), interrupts.second])
   if (report === undefined) return Exit.Cancelled
   // A source that was lost after the hand-over does not shorten the guest's time.
-  await Promise.race([guests[0]?.guestStopped, interrupts.first])
+  const stopped = guests[0]?.guestStopped?.catch(() => undefined)
+  await Promise.race([stopped, interrupts.first])
   return report.error === undefined ? Exit.Done : Exit.Unverified
 }
 
@@ -158,7 +163,8 @@ async function serve(
   guests: readonly IncomingMigration[],
 ): Promise<ExitCode> {
   await interrupts.first
-  await receiver.close()
+  // Sessions after their hand-over take their time; a second Ctrl-C does not wait for them.
+  await Promise.race([receiver.close(), interrupts.second])
   if (guests.length > 0) {
     note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)
     await interrupts.second

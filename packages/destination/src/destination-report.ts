@@ -24,7 +24,8 @@ export class DestinationReport {
   #commitMs = 0
   #sourceUsage: Usage = {}
   #usage: Usage | undefined
-  resumeMs = 0
+  /** From COMMIT to the guest's first step; undefined until it runs. */
+  resumeMs: number | undefined
 
   constructor(options: DestinationOptions) {
     this.#options = options
@@ -69,7 +70,11 @@ export class DestinationReport {
     if (this.#report.stages.some((stage) => stage.name === name)) return
     const stage = { name, atMs: this.elapsedMs }
     this.#report.stages.push(stage)
-    this.#options.onStage?.(stage)
+    try {
+      this.#options.onStage?.(stage)
+    } catch {
+      // Whoever listens must not decide who owns the guest.
+    }
   }
 
   greeted(hello: Hello, welcome: Welcome): void {
@@ -154,6 +159,7 @@ export class DestinationReport {
     if (state.name === 'completed') {
       report.outcome = 'completed'
       this.#addUsage()
+      if (this.resumeMs === undefined) return this.#notStarted(state.error)
       if (report.memory?.equal === false) {
         this.note(new Failure('VERIFY_FAILED', "Memory differs from the source's"))
       } else if (state.error !== undefined) {
@@ -165,6 +171,14 @@ export class DestinationReport {
       this.note(state.error)
     }
     return report
+  }
+
+  /** COMMIT came, so nobody else may run it; but it does not run here either. */
+  #notStarted(error: GodwitError | undefined): Report {
+    const text = `The guest was handed over but could not be started: ${error?.message}`
+    this.#report.outcome = 'failed'
+    this.note(new Failure('GUEST_FAILED', text))
+    return this.#report
   }
 
   #addUsage(): void {

@@ -24,7 +24,6 @@ import type {
 } from '@godwit/session'
 import {
   awaitsPages,
-  checkEpoch,
   isDestinationFinished,
   negotiate,
   OWNER_EPOCH,
@@ -84,6 +83,7 @@ export class IncomingMigration implements LaneOwner {
   #verify: Verify | undefined
   #final: Final | undefined
   #guestStopped: Promise<FinalState> | undefined
+  #cancelTime: () => void = () => {}
 
   constructor(link: Link, sessionId: string, options: DestinationOptions) {
     this.sessionId = sessionId
@@ -118,6 +118,12 @@ export class IncomingMigration implements LaneOwner {
   /** The guest, once this side owns it. */
   get guest(): IncomingGuest | undefined {
     return this.ownsGuest ? this.#guest : undefined
+  }
+
+  /** Gives the memory of an owned guest back, whether its time is over or not. */
+  async release(): Promise<void> {
+    this.#cancelTime()
+    await this.guest?.discard()
   }
 
   /** Resolves when a guest whose time is limited (`runForMs`) has been stopped. */
@@ -241,7 +247,7 @@ export class IncomingMigration implements LaneOwner {
       case 'Ready':
         return { name, body: { epoch: OWNER_EPOCH } }
       case 'Running':
-        return { name, body: { epoch: OWNER_EPOCH, resumeMs: this.#report.resumeMs } }
+        return { name, body: { epoch: OWNER_EPOCH, resumeMs: this.#report.resumeMs! } }
       case 'Verified':
         return { name, body: this.#compare() }
       case 'Final':
@@ -276,7 +282,6 @@ export class IncomingMigration implements LaneOwner {
         this.#package = message.body.package
         break
       case 'Commit':
-        checkEpoch(message.body.epoch)
         this.#report.committed()
         break
       case 'Verify':
@@ -351,7 +356,7 @@ export class IncomingMigration implements LaneOwner {
     if (runForMs === undefined) return
     const stopped = Promise.withResolvers<FinalState>()
     this.#guestStopped = stopped.promise
-    clock.after(runForMs, () => {
+    this.#cancelTime = clock.after(runForMs, () => {
       guest.stop!().then(stopped.resolve, stopped.reject)
     })
     stopped.promise

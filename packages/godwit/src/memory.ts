@@ -52,10 +52,13 @@ export function memoryGuest(owner: MemoryGuest): Guest {
   }
 }
 
-/** Takes in guests of {@link memoryGuest}, up to `bytesMax` each. */
+/** Takes in guests of {@link memoryGuest}, up to `bytesMax` in all; memory it was given, once. */
 export class MemoryHost implements GuestHost {
   readonly #arrival: MemoryArrival
   readonly #bytesMax: number
+  #heldBytes = 0
+  /** The program's own memory holds a guest, or one is arriving in it. */
+  #isTaken = false
 
   constructor(arrival: MemoryArrival, bytesMax: number) {
     this.#arrival = arrival
@@ -70,20 +73,28 @@ export class MemoryHost implements GuestHost {
         `This program takes plain memory, not "${kind}" guests`,
       )
     }
-    const regions = this.#arrival.memory === undefined ? this.#allocate(offer) : this.#take(offer)
     const arrival = this.#arrival
+    const isOwn = arrival.memory !== undefined
+    const regions = isOwn ? this.#take(offer) : this.#allocate(offer)
+    const discard = (): void => {
+      if (isOwn) this.#isTaken = false
+      else this.#heldBytes -= bytesOf(offer)
+    }
     return {
       regions,
       restoreState: (state) => arrival.prepare?.(state, regions),
       run: () => arrival.run?.(regions),
-      discard: () => undefined,
+      discard,
     }
   }
 
   #allocate(offer: GuestOffer): readonly Region[] {
-    const bytes = offer.regions.reduce((sum, region) => sum + region.byteLength, 0)
-    if (bytes > this.#bytesMax) throw noRoom(bytes, this.#bytesMax)
-    return offer.regions.map((region) => allocateRegion(region))
+    const bytes = bytesOf(offer)
+    const free = this.#bytesMax - this.#heldBytes
+    if (bytes > free) throw noRoom(bytes, free)
+    const regions = offer.regions.map((region) => allocateRegion(region))
+    this.#heldBytes += bytes
+    return regions
   }
 
   /** Memory that the program brought must have exactly the shape that is offered. */
@@ -95,9 +106,18 @@ export class MemoryHost implements GuestHost {
       const text = `Offered: regions of ${offered.join(', ')} bytes; here: ${own.join(', ')}`
       throw new GodwitError('GUEST_OPTION', text)
     }
+    if (this.#isTaken) {
+      const facts = { limit: 'guests', value: 2, maximum: 1 }
+      throw new LimitError('NO_ROOM', 'The memory of this program holds a guest already', facts)
+    }
+    this.#isTaken = true
     for (const region of regions) region.bytes.fill(0)
     return regions.map((region, index) => ({ ...region, id: offer.regions[index]!.id }))
   }
+}
+
+function bytesOf(offer: GuestOffer): number {
+  return offer.regions.reduce((sum, region) => sum + region.byteLength, 0)
 }
 
 function noRoom(bytes: number, bytesMax: number): LimitError {

@@ -73,12 +73,13 @@ export async function receive(
     {
       ...events,
       ended(migration, report) {
+        if (migration.ownsGuest) {
+          const next = waiting.shift()
+          if (next === undefined) arrived.push(report)
+          else next(report)
+        }
         events.ended?.(migration, report)
         options.onReport?.(report)
-        if (!migration.ownsGuest) return
-        const next = waiting.shift()
-        if (next === undefined) arrived.push(report)
-        else next(report)
       },
       dropped(remote, error) {
         events.dropped?.(remote, error)

@@ -12,7 +12,7 @@ import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/tr
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodeHashes, randomBytes } from './runtime.ts'
-import type { TrackerChoice } from './tracker.ts'
+import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
 
 /** How to send; everything has a default but the address. */
@@ -53,7 +53,7 @@ export function checkDestination(to: string, insecure = false): void {
   createDialler(to)
 }
 
-/** One attempt to move one guest, with its progress. Use once. */
+/** One attempt to move one guest, with its progress. Use once, and do run it: it tracks already. */
 export interface Migration {
   /** See `SourceMigration.run`. */
   run(signal?: AbortSignal): Promise<Report>
@@ -86,7 +86,7 @@ export async function createMigration(
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const hashes = await nodeHashes()
   const chosen = await chooseTrackers(moved, choice, pageBytes)
-  const migration = new SourceMigration({
+  const settings: SourceOptions = {
     ...definedOptions(options),
     dialler: createDialler(options.to),
     guest: moved,
@@ -102,9 +102,10 @@ export async function createMigration(
     trackers: chosen.trackers,
     pageBytes,
     usage: createUsageMeter(),
-  })
+  }
+  const migration = createOrClose(settings, chosen)
   return {
-    run: (signal) => migration.run(signal).finally(() => chosen.close()),
+    run: (signal = options.signal) => migration.run(signal).finally(() => chosen.close()),
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     get canCancel() {
@@ -117,6 +118,16 @@ export async function createMigration(
       return migration.progress
     },
     trackerReason: chosen.reason,
+  }
+}
+
+/** A migration that cannot be made leaves no tracker behind. */
+function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceMigration {
+  try {
+    return new SourceMigration(settings)
+  } catch (thrown) {
+    chosen.close()
+    throw thrown
   }
 }
 

@@ -51,9 +51,19 @@ describe('TokenBucket', () => {
   it('follows a change of the cap', () => {
     const bucket = new TokenBucket(1e6)
     expect(sendFor(bucket, 1000, 1000, () => 0)).toBeCloseTo(1e6, -5)
-    bucket.bytesPerSecond = 5e6
+    bucket.change(5e6, 1000)
     expect(bucket.bytesPerSecond).toBe(5e6)
     expect(sendFor(bucket, 1000, 1000, () => 0, 1000) / 5e6).toBeCloseTo(1, 1)
+  })
+
+  it('pays what is owed at the new cap', () => {
+    const bucket = new TokenBucket(1000)
+    bucket.spend(100_000, 0)
+    expect(bucket.waitMs(0)).toBeCloseTo(100_000, 6)
+    bucket.change(1e6, 50_000)
+    expect(bucket.waitMs(50_000)).toBeCloseTo(50, 6)
+    bucket.change(Infinity, 50_000)
+    expect(bucket.waitMs(50_000)).toBe(0)
   })
 
   it('never waits without a cap', () => {

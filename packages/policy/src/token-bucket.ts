@@ -28,9 +28,12 @@ export class TokenBucket {
     return this.#bytesPerMs * 1e3
   }
 
-  /** Changes the cap; what was sent before is paid for at the old one. */
-  set bytesPerSecond(bytesPerSecond: number) {
+  /** Changes the cap; what is not paid for yet is paid for at the new one. */
+  change(bytesPerSecond: number, nowMs: number): void {
+    const before = this.#bytesPerMs
     this.#bytesPerMs = bytesPerSecond / 1e3
+    const debtMs = this.waitMs(nowMs)
+    if (debtMs > 0) this.#paidAtMs = nowMs + (debtMs * before) / this.#bytesPerMs
   }
 
   /** Milliseconds to wait before anything more may be sent; 0 to send now. */

@@ -10,6 +10,7 @@ import type { GodwitError } from '@godwit/core'
 import { ProtocolError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import type { RoundKind } from './source-machine.ts'
+import { checkEpoch } from './terms.ts'
 
 export type DestinationState =
   | { readonly name: 'greeting' }
@@ -175,6 +176,8 @@ function receive(
       break
     case 'prepared':
       if (message.name === 'Commit') {
+        // Before the state changes: a COMMIT that is not right hands nothing over.
+        checkEpoch(message.body.epoch)
         return to({ name: 'starting' }, apply, { do: 'own-and-run' })
       }
       break

@@ -34,7 +34,7 @@ const peerError = (): GodwitError => new PeerError('CANCELLED', 'told')
 
 /** The bodies do not matter, but for their rounds. */
 function compose(name: MessageName, round: number, kind = 'final'): Message {
-  return { name, body: { round, kind } } as unknown as Message
+  return { name, body: { round, kind, epoch: 1 } } as unknown as Message
 }
 
 /** Both machines, the guest, and everything that an agent does with effects. */

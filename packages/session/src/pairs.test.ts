@@ -248,3 +248,19 @@ describe('fail', () => {
     expect(next.name).toBe(finished ? state.name : owned ? 'completed' : 'discarded')
   })
 })
+
+describe('an epoch that is not this one', () => {
+  const refusal = expect.objectContaining({ code: 'PROTOCOL_STATE' })
+
+  it('is refused while the source may still resume its guest', () => {
+    const state = { name: 'preparing', round: 2, acknowledged: true } as const
+    const message: Message = { name: 'Ready', body: { epoch: 2 } }
+    expect(() => stepSource(state, { type: 'message', message }, terms)).toThrow(refusal)
+  })
+
+  it('is refused while the destination does not own the guest', () => {
+    const message: Message = { name: 'Commit', body: { epoch: 2 } }
+    const step = () => stepDestination({ name: 'prepared' }, { type: 'message', message }, terms)
+    expect(step).toThrow(refusal)
+  })
+})

@@ -10,6 +10,7 @@
 import type { GodwitError, MigrationMode } from '@godwit/core'
 import { ProtocolError, assertNever } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
+import { checkEpoch } from './terms.ts'
 
 export type RoundKind = 'full' | 'dirty' | 'final'
 
@@ -227,6 +228,8 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
         return to({ ...state, acknowledged: true }, apply)
       }
       if (message.name === 'Ready' && state.name === 'preparing' && state.acknowledged) {
+        // Before the state changes: after it the guest could not be resumed.
+        checkEpoch(message.body.epoch)
         return to({ name: 'released' }, apply, { do: 'release' }, send('Commit'))
       }
       break

@@ -71,8 +71,8 @@ export class SourceLane implements LinkHandler {
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
   readonly #pacer: TokenBucket
-  /** A pump is due when the cap allows it. */
-  #isWaiting = false
+  /** A pump is due when the cap allows it; this gives it up. */
+  #cancelWait: (() => void) | undefined
   #isClosed = false
   readonly #onClosed: (error: GodwitError | undefined) => void
   readonly #batch: EncodedBatch = emptyBatch()
@@ -127,9 +127,21 @@ export class SourceLane implements LinkHandler {
     })
   }
 
+  /** The cap on bandwidth has changed, or allows the next batch. */
+  paceAgain(): void {
+    this.#stopWaiting()
+    this.#pump()
+  }
+
+  #stopWaiting(): void {
+    this.#cancelWait?.()
+    this.#cancelWait = undefined
+  }
+
   /** Ends the channel after what was written; a round in progress rejects. */
   close(): void {
     this.#isClosed = true
+    this.#stopWaiting()
     this.#link.close()
     this.#current?.reject(new CancelledError())
     this.#current = undefined
@@ -151,6 +163,7 @@ export class SourceLane implements LinkHandler {
     const lost =
       error ?? new TransportError('CONNECTION_LOST', 'The destination closed a data channel')
     this.#isClosed = true
+    this.#stopWaiting()
     this.#current?.reject(lost)
     this.#current = undefined
     this.#onClosed(lost)
@@ -160,7 +173,8 @@ export class SourceLane implements LinkHandler {
   #pump(): void {
     let empty = 0
     while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
-      if (this.#waits()) return
+      // The barrier costs next to nothing, and in the pause everybody waits for it.
+      if (this.#sent[this.#current.region] !== undefined && this.#waits()) return
       if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
         this.#clock.soon(() => this.#pump())
         return
@@ -171,14 +185,10 @@ export class SourceLane implements LinkHandler {
 
   /** @returns whether the cap on bandwidth says to wait; then the pump goes on by itself */
   #waits(): boolean {
-    if (this.#isWaiting) return true
+    if (this.#cancelWait !== undefined) return true
     const waitMs = this.#pacer.waitMs(this.#clock.nowMs())
     if (waitMs === 0) return false
-    this.#isWaiting = true
-    this.#clock.after(waitMs, () => {
-      this.#isWaiting = false
-      this.#pump()
-    })
+    this.#cancelWait = this.#clock.after(waitMs, () => this.paceAgain())
     return true
   }
 

@@ -83,7 +83,7 @@ export class Rounds {
   /** Changes the cap on bandwidth while the guest runs. */
   limitBandwidth(bytesPerSecond: number): void {
     this.#maxBandwidth = bytesPerSecond
-    if (!this.#isPaused) this.#pacer.bytesPerSecond = bytesPerSecond
+    if (!this.#isPaused) this.#pace(bytesPerSecond)
   }
 
   get progress(): { round: number; pagesDone: number; pagesTotal: number } {
@@ -143,7 +143,12 @@ export class Rounds {
   /** The pause may have a cap of its own; without one it has that of the rounds. */
   #usePauseBandwidth(): void {
     this.#isPaused = true
-    this.#pacer.bytesPerSecond = this.#options.pauseBandwidth ?? this.#maxBandwidth
+    this.#pace(this.#options.pauseBandwidth ?? this.#maxBandwidth)
+  }
+
+  #pace(bytesPerSecond: number): void {
+    this.#pacer.change(bytesPerSecond, this.#options.clock.nowMs())
+    this.#lane?.paceAgain()
   }
 
   async #collect(): Promise<number> {

@@ -276,7 +276,8 @@ export class SourceMigration {
   /** A pause that is still on its way ends first, so that it cannot overtake the resume. */
   #resume(): void {
     const { guest } = this.#options
-    this.#runner.hold(this.#pausing.catch(() => undefined).then(() => guest.resume()))
+    const resumed = this.#pausing.catch(() => undefined).then(() => guest.resume())
+    this.#runner.hold(resumed.catch((thrown: unknown) => this.#report.notResumed(thrown)))
   }
 
   #compose(name: MessageName): Message {
@@ -335,7 +336,6 @@ export class SourceMigration {
         if (this.#runner.state.name === 'deciding') this.#rounds.acknowledged()
         break
       case 'Ready':
-        checkEpoch(message.body.epoch)
         this.#moments.readyMs = nowMs
         break
       case 'Running':

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GodwitError, Report } from '@godwit/core'
-import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import { GodwitError as Failure, REPORT_SCHEMA, toGodwitError, toHex } from '@godwit/core'
 import type { Workspace } from '@godwit/codec'
 import type { StopDecision } from '@godwit/policy'
 import { formatStop } from '@godwit/policy'
@@ -34,6 +34,7 @@ export class SourceReport {
   readonly #options: SourceOptions
   readonly #report: Report
   #usage: Usage | undefined
+  #resumeError: GodwitError | undefined
 
   constructor(options: SourceOptions, tracker: string, kernels: Workspace['kernels']) {
     const { guest, mode } = options
@@ -72,7 +73,11 @@ export class SourceReport {
     if (this.#report.stages.some((stage) => stage.name === name)) return
     const stage = { name, atMs: this.#options.clock.nowMs() - this.moments.askedMs }
     this.#report.stages.push(stage)
-    this.#options.onStage?.(stage)
+    try {
+      this.#options.onStage?.(stage)
+    } catch {
+      // Whoever listens must not decide who owns the guest.
+    }
   }
 
   stopped(decision: StopDecision): void {
@@ -103,6 +108,12 @@ export class SourceReport {
     if (proof.continuous) return
     const text = 'The guest did not go on at the destination as it would have here'
     this.#addError(new Failure('VERIFY_FAILED', text))
+  }
+
+  /** The worst of a failed migration: the guest that should go on here does not. */
+  notResumed(thrown: unknown): void {
+    const { message } = toGodwitError(thrown)
+    this.#resumeError = new Failure('GUEST_FAILED', `The guest could not be resumed: ${message}`)
   }
 
   /** What this side used; measured once, when everything that belongs to the migration is over. */
@@ -147,7 +158,7 @@ export class SourceReport {
       }
       case 'failed':
         this.#report.outcome = state.error.code === 'CANCELLED' ? 'cancelled' : 'failed'
-        this.#addError(state.error)
+        this.#addError(this.#resumeError ?? state.error)
         break
       default:
         throw new Error(`finished in ${state.name}`)
