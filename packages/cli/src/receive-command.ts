@@ -148,12 +148,18 @@ async function serveOnce(
   guests: readonly IncomingMigration[],
 ): Promise<ExitCode> {
   const report = await Promise.race([ended, interrupts.first.then(() => undefined)])
-  await Promise.race([receiver.close(), interrupts.second])
+  await closeOrAbandon(receiver, interrupts)
   if (report === undefined) return Exit.Cancelled
   // A source that was lost after the hand-over does not shorten the guest's time.
   const stopped = guests[0]?.guestStopped?.catch(() => undefined)
   await Promise.race([stopped, interrupts.first])
   return report.error === undefined ? Exit.Done : Exit.Unverified
+}
+
+/** Sessions after their hand-over take their time; a second Ctrl-C does not wait for them. */
+async function closeOrAbandon(receiver: Receiver, interrupts: Interrupts): Promise<void> {
+  const abandoned = interrupts.second.then(() => receiver.agent.abandon())
+  await Promise.race([receiver.close(), abandoned])
 }
 
 /** Until Ctrl-C; guests that are here need a second one. */
@@ -163,8 +169,7 @@ async function serve(
   guests: readonly IncomingMigration[],
 ): Promise<ExitCode> {
   await interrupts.first
-  // Sessions after their hand-over take their time; a second Ctrl-C does not wait for them.
-  await Promise.race([receiver.close(), interrupts.second])
+  await closeOrAbandon(receiver, interrupts)
   if (guests.length > 0) {
     note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)
     await interrupts.second

@@ -57,6 +57,13 @@ export class DestinationAgent {
     return sessions.length
   }
 
+  /** Ends every session and every guest that came by one: the process is to end. */
+  async abandon(): Promise<void> {
+    const sessions = this.sessions
+    for (const session of sessions) session.abort(new CancelledError('The destination ends'))
+    await Promise.all(sessions.map((session) => session.release()))
+  }
+
   /** As {@link cancel}; resolves when all sessions are over. */
   async close(): Promise<void> {
     const sessions = this.sessions
