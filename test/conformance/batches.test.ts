@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BatchDecoder, createHashes, emptyTotals, Workspace } from '@godwit/codec'
+import { BatchDecoder, createPrimitives, emptyTotals, Workspace } from '@godwit/codec'
 import type { DecodedTotals } from '@godwit/codec'
 import { PageBitmap } from '@godwit/core'
 import { FrameType, FrameWriter, frameRule } from '@godwit/wire'
@@ -8,7 +8,7 @@ import { codeOf, cutsOf, readFrames } from './feeding.ts'
 import { bytesOf, readVectors } from './vector-files.ts'
 import type { BatchVector } from './vector-files.ts'
 
-const workspace = new Workspace(await createHashes(), 0)
+const workspace = new Workspace(await createPrimitives(), 0)
 
 interface Decoding {
   readonly error: string | undefined
@@ -28,6 +28,7 @@ function decode(vector: BatchVector, body: Uint8Array): Decoding {
     regions,
     hasher: workspace.createHasher(vector.hash, seed),
     verifyHasher: undefined,
+    copy: workspace.copy,
   })
   const totals = emptyTotals()
   let error: string | undefined

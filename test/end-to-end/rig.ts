@@ -11,7 +11,7 @@ import { parseStop } from '@godwit/policy'
 import type { SourceOptions } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createMemoryNetwork } from '@godwit/transport'
-import { nodeHashes, randomBytes } from 'godwit'
+import { nodePrimitives, randomBytes } from 'godwit'
 import type { OnUnit } from './tap.ts'
 import { TapChannel } from './tap.ts'
 
@@ -90,8 +90,8 @@ export async function createRig(
     began: (migration) => sessions.push(migration),
     ended: (_migration, report) => reports.push(report),
   }
-  const hashes = await nodeHashes()
-  const fixed = { clock: systemClock, hashes, software: 'test', heartbeatMs: 60_000 }
+  const primitives = await nodePrimitives()
+  const fixed = { clock: systemClock, primitives, software: 'test', heartbeatMs: 60_000 }
   const agent = new DestinationAgent({ ...fixed, ...options, host: counting }, events)
   await network.listen(address, (channel) => agent.accept(channel))
   const dialler = network.createDialler(address)
@@ -122,7 +122,7 @@ export async function createSource(
   let dialled = 0
   return new SourceMigration({
     clock,
-    hashes: await nodeHashes(),
+    primitives: await nodePrimitives(),
     randomBytes,
     software: 'test',
     mode: 'pre-copy',

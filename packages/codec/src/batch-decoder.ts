@@ -17,6 +17,8 @@ import {
   readEntryEncoding,
   u64FromBytes,
 } from '@godwit/wire'
+import { hashPagesTwice } from './hash-twice.ts'
+import type { CopyBytes } from './primitives.ts'
 
 /** What the destination keeps of one region, whose memory is zero at first. */
 export interface InstalledPages {
@@ -37,6 +39,7 @@ export interface BatchDecoderOptions {
   readonly hasher: PageHasher
   /** The verification hash; absent with `--verify none`. */
   readonly verifyHasher: PageHasher | undefined
+  readonly copy: CopyBytes
 }
 
 /** Totals of one round on one channel, to be compared with the source's. */
@@ -56,23 +59,25 @@ export function emptyTotals(): DecodedTotals {
 export class BatchDecoder {
   readonly #options: BatchDecoderOptions
   readonly #regions: ReadonlyMap<number, InstalledPages>
+  /** Of the batch's payload pages: by the session's hash, and by the verification hash. */
   readonly #fingerprints: FingerprintTable
+  readonly #verifyFingerprints: FingerprintTable | undefined
   #payloadPages = 0
 
   constructor(options: BatchDecoderOptions) {
+    const { hasher, verifyHasher, pageBytes, regions } = options
     this.#options = options
-    this.#regions = new Map(options.regions.map((one) => [one.region.id, one]))
-    const pagesMax = BATCH_PAYLOAD_BYTES_MAX / options.pageBytes
+    this.#regions = new Map(regions.map((one) => [one.region.id, one]))
     // A short last page per run could make more pages than full ones; runs are bounded by regions.
-    this.#fingerprints = new FingerprintTable(
-      pagesMax + options.regions.length,
-      options.hasher.entryBytes,
-    )
+    const pagesMax = BATCH_PAYLOAD_BYTES_MAX / pageBytes + regions.length
+    this.#fingerprints = new FingerprintTable(pagesMax, hasher.entryBytes)
+    this.#verifyFingerprints =
+      verifyHasher && new FingerprintTable(pagesMax, verifyHasher.entryBytes)
   }
 
   /**
-   * Installs one batch of `round`; `body` is borrowed for the call. Nothing outside the named pages
-   * is written; after an error the guest memory is of no use and must be discarded.
+   * Installs one batch of `round`; `body` is borrowed for the call. Nothing is written before all
+   * of it was found right.
    *
    * @throws {CodecError} {@link ProtocolError} {@link LimitError}
    */
@@ -89,97 +94,69 @@ export class BatchDecoder {
     if (target === undefined) {
       throw new CodecError('CODEC_PAGE_RANGE', `Region ${header.region} was not announced`)
     }
-    this.#payloadPages = 0
-    let at = BATCH_HEADER_BYTES + header.entryCount * ENTRY_BYTES
-    for (let i = 0; i < header.entryCount; i++) {
-      at = this.#installEntry(view, entryOffset(i), body, at, target, totals)
-    }
-    if (at !== body.length) throw new CodecError('CODEC_BATCH', 'A batch has bytes left over')
+    this.#checkEntries(view, header.entryCount, body, target)
     this.#checkDigest(header.digest)
+    this.#installEntries(view, header.entryCount, body, target, totals)
     totals.batches++
     totals.digest = BigInt.asUintN(64, totals.digest + header.digest)
   }
 
-  /** @returns where the next entry's payload starts */
-  #installEntry(
+  /** Checks every entry against the region and the payload, and fingerprints the payload. */
+  #checkEntries(
     view: DataView,
-    entry: number,
+    entryCount: number,
     body: Uint8Array,
-    payloadAt: number,
     target: InstalledPages,
-    totals: DecodedTotals,
-  ): number {
-    const firstPage = view.getUint32(entry + ENTRY.firstPage, true)
-    const pageCount = view.getUint16(entry + ENTRY.pageCount, true)
-    const payloadBytes = view.getUint32(entry + ENTRY.payloadBytes, true)
-    const encoding = readEntryEncoding(view, entry)
+  ): void {
     const { pageBytes } = this.#options
-    const memory = target.region.bytes
-    if (pageCount === 0 || firstPage + pageCount > pagesCovering(memory.length, pageBytes)) {
-      throw new CodecError(
-        'CODEC_PAGE_RANGE',
-        `Pages ${firstPage}..${firstPage + pageCount - 1} are not in region ${target.region.name}`,
-      )
+    const memoryBytes = target.region.bytes.length
+    const regionPages = pagesCovering(memoryBytes, pageBytes)
+    this.#payloadPages = 0
+    let at = BATCH_HEADER_BYTES + entryCount * ENTRY_BYTES
+    let hashed = at
+    for (let i = 0; i < entryCount; i++) {
+      const entry = entryOffset(i)
+      const firstPage = view.getUint32(entry + ENTRY.firstPage, true)
+      const pageCount = view.getUint16(entry + ENTRY.pageCount, true)
+      const payloadBytes = view.getUint32(entry + ENTRY.payloadBytes, true)
+      const encoding = readEntryEncoding(view, entry)
+      const endPage = firstPage + pageCount
+      if (pageCount === 0 || endPage > regionPages) {
+        const text = `Pages ${firstPage}..${endPage - 1} are not in region ${target.region.name}`
+        throw new CodecError('CODEC_PAGE_RANGE', text)
+      }
+      const isRaw = encoding === PageEncoding.Raw
+      const bytes = Math.min(endPage * pageBytes, memoryBytes) - firstPage * pageBytes
+      if (payloadBytes !== (isRaw ? bytes : 0) || at + payloadBytes > body.length) {
+        const text = 'A batch entry states a payload that its pages cannot have'
+        throw new CodecError('CODEC_BATCH', text)
+      }
+      at += payloadBytes
+      // Behind a short page the borders of pages are elsewhere.
+      if (payloadBytes % pageBytes !== 0) {
+        this.#fingerprint(body, hashed, at)
+        hashed = at
+      }
     }
-    const start = firstPage * pageBytes
-    const end = Math.min(start + pageCount * pageBytes, memory.length)
-    const expected = encoding === PageEncoding.Zero ? 0 : end - start
-    if (payloadBytes !== expected || payloadAt + payloadBytes > body.length) {
-      throw new CodecError(
-        'CODEC_BATCH',
-        'A batch entry states a payload that its pages cannot have',
-      )
-    }
-    totals.pages += pageCount
-    if (encoding === PageEncoding.Zero) {
-      totals.zeroPages += pageCount
-      this.#clear(target, firstPage, firstPage + pageCount)
-      return payloadAt
-    }
-    totals.rawPages += pageCount
-    const payloadEnd = payloadAt + payloadBytes
-    this.#fingerprint(body, payloadAt, payloadEnd, pageCount)
-    memory.set(body.subarray(payloadAt, payloadEnd), start)
-    for (let page = firstPage; page < firstPage + pageCount; page++) target.written.add(page)
-    this.#verifyLater(target, firstPage, start, end)
-    return payloadAt + payloadBytes
+    if (at !== body.length) throw new CodecError('CODEC_BATCH', 'A batch has bytes left over')
+    this.#fingerprint(body, hashed, at)
   }
 
-  /** Zero pages: work only where something was written before. */
-  #clear(target: InstalledPages, firstPage: number, endPage: number): void {
-    const { pageBytes } = this.#options
-    const { written, region } = target
-    let page = written.nextSet(firstPage)
-    for (; page < endPage; page = written.nextSet(page + 1)) {
-      const start = page * pageBytes
-      const end = Math.min(start + pageBytes, region.bytes.length)
-      region.bytes.fill(0, start, end)
-      written.delete(page)
-      this.#verifyLater(target, page, start, end)
-    }
-  }
-
-  /** Remembers pages as installed, for the verification after the hand-over. */
-  #verifyLater(target: InstalledPages, firstPage: number, start: number, end: number): void {
-    const { pageBytes, verifyHasher } = this.#options
-    if (verifyHasher === undefined || target.fingerprints === undefined) return
-    const { bytes } = target.region
-    verifyHasher.hashPages(bytes, start, end, pageBytes, target.fingerprints, firstPage)
-  }
-
-  #fingerprint(body: Uint8Array, start: number, end: number, pageCount: number): void {
-    if (this.#payloadPages + pageCount > this.#fingerprints.entryCount) {
+  /** Fingerprints payload that begins with a page and has no short one but its last. */
+  #fingerprint(body: Uint8Array, start: number, end: number): void {
+    const { hasher, verifyHasher, pageBytes } = this.#options
+    const [into, verifyInto] = [this.#fingerprints, this.#verifyFingerprints]
+    const entry = this.#payloadPages
+    this.#payloadPages += pagesCovering(end - start, pageBytes)
+    if (this.#payloadPages > into.entryCount) {
       throw new CodecError('CODEC_BATCH', 'A batch names the same pages again and again')
     }
-    this.#options.hasher.hashPages(
-      body,
-      start,
-      end,
-      this.#options.pageBytes,
-      this.#fingerprints,
-      this.#payloadPages,
-    )
-    this.#payloadPages += pageCount
+    if (verifyHasher === undefined) {
+      hasher.hashPages(body, start, end, pageBytes, into, entry)
+    } else {
+      const other = { hasher: verifyHasher, into: verifyInto! }
+      hashPagesTwice(body, start, end, pageBytes, entry, { hasher, into }, other)
+    }
   }
 
   #checkDigest(expected: bigint): void {
@@ -190,6 +167,61 @@ export class BatchDecoder {
         : u64FromBytes(this.#options.hasher.digest(this.#fingerprints.bytes.subarray(0, used)))
     if (digest !== expected) {
       throw new CodecError('CODEC_DIGEST', 'The pages of a batch are not those that were sent')
+    }
+  }
+
+  /** Writes pages that were checked. */
+  #installEntries(
+    view: DataView,
+    entryCount: number,
+    body: Uint8Array,
+    target: InstalledPages,
+    totals: DecodedTotals,
+  ): void {
+    const { pageBytes } = this.#options
+    let at = BATCH_HEADER_BYTES + entryCount * ENTRY_BYTES
+    let payloadPage = 0
+    for (let i = 0; i < entryCount; i++) {
+      const entry = entryOffset(i)
+      const firstPage = view.getUint32(entry + ENTRY.firstPage, true)
+      const pageCount = view.getUint16(entry + ENTRY.pageCount, true)
+      totals.pages += pageCount
+      if (readEntryEncoding(view, entry) === PageEncoding.Zero) {
+        totals.zeroPages += pageCount
+        this.#clear(target, firstPage, firstPage + pageCount)
+        continue
+      }
+      totals.rawPages += pageCount
+      const payloadBytes = view.getUint32(entry + ENTRY.payloadBytes, true)
+      const payloadEnd = at + payloadBytes
+      this.#options.copy(target.region.bytes, firstPage * pageBytes, body, at, payloadEnd)
+      at = payloadEnd
+      this.#remember(target, firstPage, pageCount, payloadPage)
+      payloadPage += pageCount
+    }
+  }
+
+  /** Notes that pages were written, and what is in them. */
+  #remember(target: InstalledPages, firstPage: number, count: number, payloadPage: number): void {
+    const { written, fingerprints } = target
+    for (let i = 0; i < count; i++) {
+      written.add(firstPage + i)
+      fingerprints?.copyEntry(firstPage + i, this.#verifyFingerprints!, payloadPage + i)
+    }
+  }
+
+  /** Zero pages: work only where something was written before. */
+  #clear(target: InstalledPages, firstPage: number, endPage: number): void {
+    const { pageBytes, verifyHasher } = this.#options
+    const { written, region, fingerprints } = target
+    let page = written.nextSet(firstPage)
+    for (; page < endPage; page = written.nextSet(page + 1)) {
+      const start = page * pageBytes
+      const end = Math.min(start + pageBytes, region.bytes.length)
+      region.bytes.fill(0, start, end)
+      written.delete(page)
+      if (fingerprints === undefined) continue
+      verifyHasher!.hashPages(region.bytes, start, end, pageBytes, fingerprints, page)
     }
   }
 }

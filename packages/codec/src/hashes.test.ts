@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { FingerprintTable } from '@godwit/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createHashes } from './hasher.ts'
+import { createPrimitives } from './primitives.ts'
 import { digestMemory, zeroFingerprints } from './memory-digest.ts'
 import { Sha256Hasher, portableSha256 } from './sha256.ts'
 import { Workspace } from './workspace.ts'
 
-const hashes = await createHashes()
+const hashes = await createPrimitives()
 const workspace = new Workspace(hashes, 0)
 const native = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash('sha256').update(bytes).digest())

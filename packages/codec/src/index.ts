@@ -1,6 +1,6 @@
 export * from './batch-decoder.ts'
 export * from './batch-encoder.ts'
-export * from './hasher.ts'
+export * from './primitives.ts'
 export * from './memory-digest.ts'
 export * from './sha256.ts'
 export * from './xxh64.ts'

@@ -10,13 +10,13 @@ import type { DecodedTotals, InstalledPages } from './batch-decoder.ts'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
 import { BatchEncoder, BatchSlot, batchPages, emptyBatch } from './batch-encoder.ts'
-import { createHashes } from './hasher.ts'
+import { createPrimitives } from './primitives.ts'
 import { digestFingerprints, digestMemory, zeroFingerprints } from './memory-digest.ts'
 import { Workspace } from './workspace.ts'
 
 const kernelsWasm = readFileSync(KERNELS_WASM_URL)
-const hashes = await createHashes({ kernelsWasm })
-const workspace = new Workspace(hashes, 64 * 1024 * 1024)
+const primitives = await createPrimitives({ kernelsWasm })
+const workspace = new Workspace(primitives, 64 * 1024 * 1024)
 /** Slots of one workspace, used again and again: it has no way to give memory back. */
 const slots = {
   all: Array.from({ length: 16 }, () => new BatchSlot(workspace, 64)),
@@ -67,6 +67,8 @@ class Pair {
   readonly target: readonly Region[]
   readonly installed: readonly InstalledPages[]
   readonly decoder: BatchDecoder
+  /** Per region, for the next round. */
+  untouched: readonly PageBitmap[] = []
   readonly #sent: readonly FingerprintTable[]
   readonly #encoder: BatchEncoder
   readonly #slot = slots.next()
@@ -91,6 +93,7 @@ class Pair {
       regions: this.installed,
       hasher: hasherOf(hash, 1),
       verifyHasher: verify,
+      copy: workspace.copy,
     })
   }
 
@@ -102,8 +105,9 @@ class Pair {
     for (const [index, region] of this.source.entries()) {
       const sent = { region, fingerprints: this.#sent[index]! }
       const set = dirty[index]!
+      const work = { round, sent, dirty: set, untouched: this.untouched[index], known }
       for (let page = 0; page < set.pageCount; page = out.nextPage) {
-        const any = this.#encoder.encode(round, sent, set, page, known, this.#slot, out)
+        const any = this.#encoder.encode(work, page, this.#slot, out)
         sum.scanned += out.pages
         sum.unchanged += out.unchangedPages
         if (any) this.#deliver(round, out, sum, arrived)
@@ -236,6 +240,24 @@ describe('BatchEncoder and BatchDecoder', () => {
     }
   })
 
+  it('send pages that are known to be untouched without a look at them', () => {
+    for (const raw of [false, true]) {
+      const pair = new Pair([300 * pageBytes + 5], 'xxh3', raw)
+      pair.source[0]!.bytes.fill(1)
+      const untouched = new PageBitmap(301)
+      for (const page of [0, 1, 2, 150, 299, 300]) untouched.add(page)
+      pair.untouched = [untouched]
+      const { rawPages, zeroPages } = pair.round(1, everyPage(pair), false)
+      expect([rawPages, zeroPages]).toEqual(raw ? [301, 0] : [295, 6])
+      expect(pair.target[0]!.bytes[150 * pageBytes]).toBe(raw ? 1 : 0)
+      // It was not true, so that the next round finds those pages changed.
+      pair.untouched = []
+      const second = pair.round(2, everyPage(pair), true)
+      expect([second.rawPages, second.unchanged]).toEqual(raw ? [301, 0] : [6, 295])
+      expect(pair.isEqual()).toBe(true)
+    }
+  })
+
   it('send a page that becomes zero, and becomes what it was, each time', () => {
     const pair = new Pair([4 * pageBytes], 'sha256', false)
     const { bytes } = pair.source[0]!
@@ -285,7 +307,8 @@ describe('BatchDecoder, with bytes of an enemy', () => {
       raw: false,
     })
     const fingerprints = new FingerprintTable(9, 8)
-    encoder.encode(1, { region, fingerprints }, set, 0, false, slot, out)
+    const work = { round: 1, sent: { region, fingerprints }, dirty: set, known: false }
+    encoder.encode(work, 0, slot, out)
     return { body: slot.bytes.slice(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd), pair }
   }
 

@@ -31,6 +31,7 @@ export function warmUp(
   // Where SHA-256 takes the time there is nothing to gain, and without native code much to lose.
   if (hasher.name === 'sha256' || verifyHasher?.name === 'sha256') return
   const pageBytes = PAGE_BYTES_DEFAULT
+  const { copy } = workspace
   const pages = 128
   const memory = (): Uint8Array => new Uint8Array(sharedBuffer(pages * pageBytes))
   const region = { id: 0, name: 'warm-up', bytes: memory() }
@@ -40,15 +41,16 @@ export function warmUp(
   const table = (one: PageHasher): FingerprintTable => new FingerprintTable(pages, one.entryBytes)
   const fingerprints = verifyHasher && table(verifyHasher)
   const installed = { region: target, written: new PageBitmap(pages), fingerprints }
-  const decoder = new BatchDecoder({ pageBytes, regions: [installed], hasher, verifyHasher })
-  const sent = { region, fingerprints: table(hasher) }
+  const decoder = new BatchDecoder({ pageBytes, regions: [installed], hasher, verifyHasher, copy })
   const dirty = new PageBitmap(pages)
   dirty.addAll()
+  const sent = { region, fingerprints: table(hasher) }
+  const work = { round: 1, sent, dirty, known: false }
   const slot = new BatchSlot(workspace, pageBytes)
   const out: EncodedBatch = emptyBatch()
   const batches = Math.min(batchesMax, memoryBytes / batchBytes)
   for (let i = 0; i < batches; i++) {
-    encoder.encode(1, sent, dirty, 0, false, slot, out)
+    encoder.encode(work, 0, slot, out)
     const body = slot.bytes.subarray(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd)
     decoder.decode(body, 1, emptyTotals())
   }

@@ -9,7 +9,7 @@ import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
 import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
 import { batchSlotBytes } from './batch-encoder.ts'
-import type { Hashes } from './hasher.ts'
+import type { CopyBytes, Primitives } from './primitives.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
@@ -18,16 +18,21 @@ const ownBytes: number = 320 * KIB + batchSlotBytes(PAGE_BYTES_DEFAULT)
 
 /** One per migration; garbage with it. */
 export class Workspace {
-  readonly #hashes: Hashes
+  readonly #primitives: Primitives
   readonly #kernels: Kernels
   readonly #scratch: Xxh3Scratch
 
   /** @param memoryBytes - what will be {@link allocate}d */
-  constructor(hashes: Hashes, memoryBytes: number) {
-    this.#hashes = hashes
-    const wasm = hashes.kernelsWasm
+  constructor(primitives: Primitives, memoryBytes: number) {
+    this.#primitives = primitives
+    const wasm = primitives.kernelsWasm
     this.#kernels = createKernels({ wasm, memoryBytes: memoryBytes + ownBytes })
     this.#scratch = allocateXxh3Scratch(this.#kernels)
+  }
+
+  /** Copies into or out of this memory, and guests'. */
+  get copy(): CopyBytes {
+    return this.#primitives.copy
   }
 
   /** Which kernels are at work. */
@@ -48,9 +53,9 @@ export class Workspace {
 
   /** A page hasher of `name`, seeded with 8 little-endian bytes. */
   createHasher(name: HashName, seed: Uint8Array): PageHasher {
-    if (name === 'sha256') return new Sha256Hasher(this.#hashes.sha256, seed)
+    if (name === 'sha256') return new Sha256Hasher(this.#primitives.sha256, seed)
     const value = new DataView(seed.buffer, seed.byteOffset, 8).getBigUint64(0, true)
-    if (name === 'xxh64') return new Xxh64Hasher(this.#hashes.xxh64, value)
+    if (name === 'xxh64') return new Xxh64Hasher(this.#primitives.xxh64, value)
     return new Xxh3Hasher(this.#kernels, value, this.#scratch)
   }
 }

@@ -52,22 +52,23 @@ export class PageBitmap {
 
   /** The first page in the set at or after `from`, or `pageCount` when there is none. */
   nextSet(from: number): number {
-    return this.#next(from, 0)
+    return this.#next(from, this.pageCount, 0)
   }
 
-  /** The first page *not* in the set at or after `from`, or `pageCount`. */
-  nextClear(from: number): number {
-    return this.#next(from, 0xffffffff)
+  /** The first page *not* in the set at or after `from`; `end` when there is none before it. */
+  nextClear(from: number, end: number = this.pageCount): number {
+    return this.#next(from, Math.min(end, this.pageCount), 0xffffffff)
   }
 
-  #next(from: number, flip: number): number {
-    if (from >= this.pageCount) return this.pageCount
+  #next(from: number, end: number, flip: number): number {
+    if (from >= end) return end
+    const lastIndex = (end - 1) >>> 5
     let index = from >>> 5
     let word = (this.words[index]! ^ flip) & (0xffffffff << (from & 31))
     while (word === 0) {
-      if (++index >= this.words.length) return this.pageCount
+      if (++index > lastIndex) return end
       word = this.words[index]! ^ flip
     }
-    return Math.min(this.pageCount, index * 32 + (31 - Math.clz32(word & -word)))
+    return Math.min(end, index * 32 + (31 - Math.clz32(word & -word)))
   }
 }

@@ -13,11 +13,17 @@ export class FingerprintTable {
   /** The same memory by 32-bit words, for comparing without allocating. */
   readonly words32: Uint32Array
 
-  constructor(entryCount: number, entryBytes: 8 | 32) {
+  /** @param bytes - where to keep them, at the border of a 64-bit word; memory of its own else */
+  constructor(
+    entryCount: number,
+    entryBytes: 8 | 32,
+    bytes: Uint8Array = new Uint8Array(entryCount * entryBytes),
+  ) {
+    const { buffer, byteOffset } = bytes
     this.entryBytes = entryBytes
-    this.bytes = new Uint8Array(entryCount * entryBytes)
-    this.words64 = new BigUint64Array(this.bytes.buffer)
-    this.words32 = new Uint32Array(this.bytes.buffer)
+    this.bytes = bytes
+    this.words64 = new BigUint64Array(buffer, byteOffset, (entryCount * entryBytes) / 8)
+    this.words32 = new Uint32Array(buffer, byteOffset, (entryCount * entryBytes) / 4)
   }
 
   get entryCount(): number {

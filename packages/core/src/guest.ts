@@ -48,6 +48,12 @@ export interface DirtyTracker {
    * @returns how many dirty pages were found
    */
   collect(firstPage: number, pageCount: number, into: PageBitmap): number
+  /**
+   * Adds pages that nobody has touched since their memory was allocated: they are zero, and known
+   * to be without a look at them. Called after {@link reset}: stores since then are reported by
+   * {@link collect}, whether they are excluded here or not.
+   */
+  addUntouched?(into: PageBitmap): void
 }
 
 /** A guest that can be moved away. */

@@ -316,7 +316,7 @@ export class IncomingMigration implements LaneOwner {
   }
 
   async #reserveMemory(): Promise<DestinationEvent> {
-    const { host, hashes } = this.#options
+    const { host, primitives } = this.#options
     const { guest: identity, regions } = this.#reserve!
     const welcome = this.#welcome!
     this.#report.reserving(this.#reserve!)
@@ -324,7 +324,7 @@ export class IncomingMigration implements LaneOwner {
     if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
       throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
     }
-    this.#rounds = new Rounds(this.#guest.regions, this.#hello!, welcome, hashes)
+    this.#rounds = new Rounds(this.#guest.regions, this.#hello!, welcome, primitives)
     this.#report.reserved(this.#rounds.kernels)
     return { type: 'reserved' }
   }

@@ -4,12 +4,12 @@
  * @module
  */
 import type { Clock, GuestHost, StageReport, UsageMeter } from '@godwit/core'
-import type { Hashes } from '@godwit/codec'
+import type { Primitives } from '@godwit/codec'
 
 export interface DestinationOptions {
   readonly host: GuestHost
   readonly clock: Clock
-  readonly hashes: Hashes
+  readonly primitives: Primitives
   readonly software: string
   /** Page sizes this side accepts; empty accepts every legal one. */
   readonly pageBytes?: readonly number[]

@@ -6,7 +6,7 @@
  */
 import type { Clock, PageHasher, Region } from '@godwit/core'
 import { MIB, PageBitmap, ProtocolError, pagesCovering, yieldTo } from '@godwit/core'
-import type { DecodedTotals, Hashes, InstalledPages, MemoryDigest } from '@godwit/codec'
+import type { DecodedTotals, Primitives, InstalledPages, MemoryDigest } from '@godwit/codec'
 import {
   BatchDecoder,
   digestFingerprints,
@@ -41,12 +41,12 @@ export class Rounds {
     regions: readonly Region[],
     hello: Hello,
     terms: { readonly pageBytes: number; readonly dataChannels: number },
-    hashes: Hashes,
+    primitives: Primitives,
   ) {
     const { pageBytes } = terms
     this.#pageBytes = pageBytes
     this.#dataChannels = terms.dataChannels
-    this.#workspace = new Workspace(hashes, terms.dataChannels * RECEIVE_BYTES)
+    this.#workspace = new Workspace(primitives, terms.dataChannels * RECEIVE_BYTES)
     this.#hasher = this.#workspace.createHasher(hello.hash, hello.fingerprintSeed)
     const verifyName = verifyHash(hello.verify, hello.hash)
     const verifyHasher = verifyName && this.#workspace.createHasher(verifyName, hello.verifySeed)
@@ -74,6 +74,7 @@ export class Rounds {
       regions: this.#installed,
       hasher: this.#hasher,
       verifyHasher: this.#verifyHasher,
+      copy: this.#workspace.copy,
     })
     const buffer = this.#workspace.allocate(RECEIVE_BYTES)
     const lane = new DestinationLane(link, decoder, owner, buffer)

@@ -10,7 +10,7 @@ import { DestinationAgent } from '@godwit/destination'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
-import { SOFTWARE, createUsageMeter, nodeHashes } from './runtime.ts'
+import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
 
 /** How to receive. */
 export interface ReceiveOptions {
@@ -63,7 +63,7 @@ export async function receive(
     {
       host,
       clock: systemClock,
-      hashes: await nodeHashes(),
+      primitives: await nodePrimitives(),
       software: SOFTWARE,
       usage: createUsageMeter,
       ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),

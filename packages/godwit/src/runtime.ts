@@ -1,12 +1,12 @@
 /**
- * What Node gives the runtime-neutral packages: hashes, randomness, and what this process uses.
+ * What Node gives the runtime-neutral packages: primitives, randomness, and what this process uses.
  *
  * @module
  */
 import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Hashes, Sha256 } from '@godwit/codec'
-import { createHashes } from '@godwit/codec'
+import type { CopyBytes, Primitives, Sha256 } from '@godwit/codec'
+import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
 
@@ -14,12 +14,21 @@ export const SOFTWARE = 'godwit/0.1.0'
 
 const nativeSha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
 
-let hashes: Promise<Hashes> | undefined
+/** Of the C library, which copies large pieces without reading what they replace. */
+const nativeCopy: CopyBytes = (to, at, from, start, end) => {
+  Buffer.prototype.copy.call(from, to, at, start, end)
+}
 
-/** The hash functions, instantiated once per thread. */
-export function nodeHashes(): Promise<Hashes> {
-  hashes ??= createHashes({ sha256: nativeSha256, kernelsWasm: readFileSync(KERNELS_WASM_URL) })
-  return hashes
+let primitives: Promise<Primitives> | undefined
+
+/** What the codec takes from Node, instantiated once per thread. */
+export function nodePrimitives(): Promise<Primitives> {
+  primitives ??= createPrimitives({
+    sha256: nativeSha256,
+    kernelsWasm: readFileSync(KERNELS_WASM_URL),
+    copy: nativeCopy,
+  })
+  return primitives
 }
 
 /** Cryptographically random bytes in memory of their own. */

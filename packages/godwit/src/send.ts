@@ -11,7 +11,7 @@ import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
-import { SOFTWARE, createUsageMeter, nodeHashes, randomBytes } from './runtime.ts'
+import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
 
@@ -84,14 +84,14 @@ export async function createMigration(
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
-  const hashes = await nodeHashes()
+  const primitives = await nodePrimitives()
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const settings: SourceOptions = {
     ...definedOptions(options),
     dialler: createDialler(options.to),
     guest: moved,
     clock: systemClock,
-    hashes,
+    primitives,
     randomBytes,
     software: SOFTWARE,
     mode,

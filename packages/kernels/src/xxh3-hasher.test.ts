@@ -31,13 +31,27 @@ describe.each(all)('Xxh3Hasher, $active', (kernels) => {
     const own = createKernels({ memoryBytes: 1 << 20 })
     const at = own.allocate(data.length, 4096)
     own.bytes.set(data, at)
-    const inPlace = new Xxh3Hasher(own, 9n, { staged: at, out: own.allocate(1024) })
-    const tables = [1, 2, 3].map(() => new FingerprintTable(count + 2, 8))
+    const [out, otherOut] = [own.allocate(1024), own.allocate(1024)]
+    const own9 = { staged: at, out, otherOut }
+    const inPlace = new Xxh3Hasher(own, 9n, own9)
+    const tables = [1, 2, 3, 4, 5].map(() => new FingerprintTable(count + 2, 8))
     hasher.hashPages(data, 3, byteCount + 3, pageBytes, tables[0]!, 1)
     hasher.hashPages(shared, 3, byteCount + 3, pageBytes, tables[1]!, 1)
     inPlace.hashPages(own.bytes, at + 3, at + byteCount + 3, pageBytes, tables[2]!, 1)
     expect(tables[1]!.bytes).toEqual(tables[0]!.bytes)
     expect(tables[2]!.bytes).toEqual(tables[0]!.bytes)
+    const other = { hasher: inPlace, into: tables[4]! }
+    new Xxh3Hasher(own, 8n, own9).hashPages2(
+      own.bytes,
+      at + 3,
+      at + byteCount + 3,
+      pageBytes,
+      tables[3]!,
+      1,
+      other,
+    )
+    expect(tables[4]!.bytes).toEqual(tables[0]!.bytes)
+    expect(tables[3]!.bytes).not.toEqual(tables[0]!.bytes)
     expect([tables[0]!.words64[0], tables[0]!.words64[count + 1]]).toEqual([0n, 0n])
     const key = kernels.createKey(9n)
     const page = data.subarray(3 + (count - 1) * pageBytes, byteCount + 3)

@@ -70,6 +70,31 @@ describe(`PagemapTracker${reason}`, () => {
     expect(collect(tracker, 12_288)).toEqual([])
   })
 
+  test.each([4096, 16384])('knows which pages of %i bytes nobody touched', (pageBytes) => {
+    const region = allocate(4 * MIB + 100)
+    const pageCount = Math.ceil(region.bytes.length / pageBytes)
+    const at = (page: number): number => (page + 1) * pageBytes - 1
+    region.bytes[at(3)] = 1
+    // Zeros that were stored are no less stored than others.
+    region.bytes[at(4)] = 0
+    const tracker = track(region, pageBytes)
+    region.bytes[at(5)] = 1
+    tracker.reset()
+    region.bytes[at(6)] = 1
+    // Loads leave a page as untouched as it was.
+    expect(region.bytes.reduce((sum, byte) => sum + byte, 0)).toBe(3)
+    const untouched = new PageBitmap(pageCount)
+    tracker.addUntouched(untouched)
+    expect(untouched.size).toBe(pageCount - 4)
+    expect([3, 4, 5, 6].some((page) => untouched.has(page))).toBe(false)
+    expect(collect(tracker, pageCount)).toEqual([6])
+    region.bytes[at(8)] = 1
+    expect(collect(tracker, pageCount)).toEqual([8])
+    const second = new PageBitmap(pageCount)
+    tracker.addUntouched(second)
+    expect(second.size).toBe(pageCount - 5)
+  })
+
   test.each([8192, 16384, 65536])('counts a page of %i bytes once, whichever part', (pageBytes) => {
     const region = allocate(40 * MIB + 100)
     const tracker = track(region, pageBytes)

@@ -5,7 +5,9 @@
  */
 import { types } from 'node:util'
 import { checkPageBytes, type DirtyTracker, GIB, GodwitError } from '@godwit/core'
-import type { PageBitmap, Region } from '@godwit/core'
+import { PageBitmap, pagesCovering, type Region } from '@godwit/core'
+import { PAGE_IS_PRESENT, PAGE_IS_SWAPPED } from './system-calls.ts'
+import { isPrivateMemory, isSwappedOut } from './process-memory.ts'
 import type { WriteWatch } from './write-watch.ts'
 
 /** Bytes that one call of `collect` looks at; a GiB takes at most 12 ms (all of it dirty). */
@@ -39,6 +41,8 @@ export class PagemapTracker implements DirtyTracker {
   readonly #start: number
   /** The end of the last kernel page with a byte of the region. */
   readonly #end: number
+  /** Pages that were touched before they were tracked; undefined where that cannot be known. */
+  readonly #touched: PageBitmap | undefined
   /** While the kernel watches an address, the memory there must not be given back. */
   #bytes: Uint8Array | undefined
 
@@ -64,6 +68,11 @@ export class PagemapTracker implements DirtyTracker {
     this.#end = start + Math.ceil(region.bytes.byteLength / kernelPageBytes) * kernelPageBytes
     this.#bytes = region.bytes
     this.collectPagesMax = collectBytesMax / pageBytes
+    // Before protection, which makes untouched pages look like swapped ones.
+    if (isPrivateMemory(this.#start, this.#end)) {
+      this.#touched = new PageBitmap(pagesCovering(region.bytes.byteLength, pageBytes))
+      this.#find(PAGE_IS_PRESENT | PAGE_IS_SWAPPED, this.#touched)
+    }
     watch.watch(this.#start, this.#end)
   }
 
@@ -98,6 +107,34 @@ export class PagemapTracker implements DirtyTracker {
       }
     }
     return found
+  }
+
+  /**
+   * Pages that were not there before protection, and are not there now. A page that came and went
+   * meanwhile is swapped out: with such pages about, nothing is said to be untouched.
+   */
+  addUntouched(into: PageBitmap): void {
+    this.#checkOpen()
+    const touched = this.#touched
+    if (touched === undefined || isSwappedOut()) return
+    this.#find(PAGE_IS_PRESENT, touched)
+    if (isSwappedOut()) return
+    const { words } = touched
+    for (let i = 0; i < words.length; i++) into.words[i]! |= ~words[i]!
+    for (let page = touched.pageCount; page % 32 !== 0; page++) into.delete(page)
+  }
+
+  /** Adds pages with some part in one of the categories `anyOf` that was touched. */
+  #find(anyOf: number, into: PageBitmap): void {
+    for (let at = this.#start; at < this.#end; at = this.#watch.walkEnd) {
+      const runs = this.#watch.find(at, this.#end, anyOf)
+      for (let run = 0; run < runs; run++) {
+        const last = this.#pageOf(this.#watch.runEnd(run) - 1)
+        for (let page = this.#pageOf(this.#watch.runStart(run)); page <= last; page++) {
+          into.add(page)
+        }
+      }
+    }
   }
 
   #pageOf(address: number): number {

@@ -52,6 +52,12 @@ export const PM_SCAN_WP_MATCHING = 1
 export const PM_SCAN_CHECK_WPASYNC = 2
 /** `PAGE_IS_WRITTEN`: stored to since it was protected last. */
 export const PAGE_IS_WRITTEN = 2
+/** `PAGE_IS_PRESENT`: in memory. */
+export const PAGE_IS_PRESENT: number = 1 << 3
+/** `PAGE_IS_SWAPPED`: swapped out; or never touched, and protected all the same. */
+export const PAGE_IS_SWAPPED: number = 1 << 4
+/** `PAGE_IS_PFNZERO`: the kernel's own page of zeros, which loads of untouched memory get. */
+export const PAGE_IS_PFNZERO: number = 1 << 5
 
 /** The kernel's services; all of them synchronous, on the calling thread. */
 export interface SystemCalls {

@@ -6,6 +6,8 @@
 import { closeSync, openSync } from 'node:fs'
 import { GodwitError } from '@godwit/core'
 import {
+  PAGE_IS_PFNZERO,
+  PAGE_IS_PRESENT,
   PAGE_IS_WRITTEN,
   PAGEMAP_SCAN,
   PM_SCAN_CHECK_WPASYNC,
@@ -28,7 +30,7 @@ const runsMax = 4096
 const runWords = 6
 /** `struct pm_scan_arg` of `linux/fs.h`: twelve u64, 96 bytes. Offsets in 32-bit words. */
 const scanBytes = 96
-const scanWord = { start: 4, end: 6, walkEnd: 8 } as const
+const scanWord = { start: 4, end: 6, walkEnd: 8, anyOf: 20 } as const
 const wordSpan = 2 ** 32
 
 /**
@@ -47,22 +49,21 @@ const wordSpan = 2 ** 32
  */
 export class WriteWatch {
   readonly calls: SystemCalls
-  /** Where the last {@link scan} stopped; everything before is reported and protected. */
+  /** Where the last {@link scan} or {@link find} stopped; everything before is reported. */
   walkEnd = 0
   readonly #userfault: number
   readonly #pagemap: number
   /** Ranges that are watched: end by start. */
   readonly #ranges: Map<number, number> = new Map()
   readonly #scan: BigUint64Array = new BigUint64Array(scanBytes / 8)
-  /** The same memory: addresses are written and read in halves, which allocates no bigint. */
-  readonly #scanWords: Uint32Array = new Uint32Array(this.#scan.buffer)
+  readonly #find: BigUint64Array = new BigUint64Array(scanBytes / 8)
   readonly #runs: Uint32Array = new Uint32Array(runsMax * runWords)
   #isClosed = false
 
   /** @throws {GodwitError} `INTERNAL` when the kernel refuses; nothing stays open then */
   constructor(calls: SystemCalls) {
     this.calls = calls
-    this.#prepareScan()
+    this.#prepare()
     this.#userfault = calls.openUserfault()
     try {
       const features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED
@@ -75,16 +76,16 @@ export class WriteWatch {
     }
   }
 
-  /** Every field of the argument that is the same for all scans. */
-  #prepareScan(): void {
-    const runs = new Uint8Array(this.#runs.buffer)
+  /** Every field of the arguments that is the same for all calls. */
+  #prepare(): void {
+    const vec = this.calls.addressOf(new Uint8Array(this.#runs.buffer))
     // size, flags, start, end, walk_end, vec, vec_len, max_pages, and the categories: inverted,
     // all of, any of, reported.
     const flags = PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC
-    const vec = this.calls.addressOf(runs)
-    const fields = [scanBytes, flags, 0, 0, 0, vec, runsMax, 0, 0, PAGE_IS_WRITTEN, 0]
-    fields.push(PAGE_IS_WRITTEN)
-    this.#scan.set(fields.map(BigInt))
+    const scan = [scanBytes, flags, 0, 0, 0, vec, runsMax, 0, 0, PAGE_IS_WRITTEN, 0]
+    this.#scan.set([...scan, PAGE_IS_WRITTEN].map(BigInt))
+    const find = [scanBytes, 0, 0, 0, 0, vec, runsMax, 0, PAGE_IS_PFNZERO, PAGE_IS_PFNZERO, 0]
+    this.#find.set([...find, PAGE_IS_PRESENT].map(BigInt))
   }
 
   /**
@@ -132,10 +133,24 @@ export class WriteWatch {
    *   rest of the range, from {@link walkEnd} on, is untouched when the runs were too many.
    */
   scan(start: number, end: number): number {
-    const words = this.#scanWords
+    return this.#walk(this.#scan, start, end)
+  }
+
+  /**
+   * Finds the pages of `[start, end)` that are in one of the categories `anyOf` and not the
+   * kernel's page of zeros. Protects nothing; else as {@link scan}.
+   */
+  find(start: number, end: number, anyOf: number): number {
+    this.#find[scanWord.anyOf / 2] = BigInt(anyOf)
+    return this.#walk(this.#find, start, end)
+  }
+
+  #walk(argument: BigUint64Array, start: number, end: number): number {
+    // Addresses are written and read in halves, which allocates no bigint.
+    const words = new Uint32Array(argument.buffer)
     putAddress(words, scanWord.start, start)
     putAddress(words, scanWord.end, end)
-    const found = this.calls.ioctl('PAGEMAP_SCAN', this.#pagemap, PAGEMAP_SCAN, this.#scan)
+    const found = this.calls.ioctl('PAGEMAP_SCAN', this.#pagemap, PAGEMAP_SCAN, argument)
     this.walkEnd = addressAt(words, scanWord.walkEnd)
     if (this.walkEnd <= start) throw new GodwitError('INTERNAL', 'PAGEMAP_SCAN makes no progress')
     return found

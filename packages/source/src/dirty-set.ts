@@ -12,6 +12,8 @@ export class DirtySet {
   readonly #clock: Clock
   #pending: PageBitmap[]
   #taken: PageBitmap[]
+  /** Per region, as of {@link addAll}: pages known to be zero without a look at them. */
+  readonly untouched: readonly PageBitmap[]
 
   /** @param trackers - one per region, in the same order */
   constructor(
@@ -26,11 +28,15 @@ export class DirtySet {
     this.#clock = clock
     this.#pending = bitmaps()
     this.#taken = bitmaps()
+    this.untouched = bitmaps()
   }
 
   /** Everything is to be sent; stores before this call are forgotten, later ones are not. */
   addAll(): void {
-    for (const tracker of this.#trackers) tracker.reset()
+    for (const [index, tracker] of this.#trackers.entries()) {
+      tracker.reset()
+      tracker.addUntouched?.(this.untouched[index]!)
+    }
     for (const bitmap of this.#pending) bitmap.addAll()
   }
 

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Clock, GodwitError, PageBitmap, PageHasher } from '@godwit/core'
+import type { Clock, GodwitError, PageHasher } from '@godwit/core'
 import { CancelledError, PeerError, TransportError } from '@godwit/core'
-import type { EncodedBatch, SentPages, Workspace } from '@godwit/codec'
+import type { EncodedBatch, RegionRound, Workspace } from '@godwit/codec'
 import { BatchEncoder, BatchSlot, batchSlotBytes, emptyBatch } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { TokenBucket } from '@godwit/policy'
@@ -45,16 +45,13 @@ export interface LaneOptions {
   readonly workspace: Workspace
   readonly hasher: PageHasher
   readonly raw: boolean
-  /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
-  readonly sent: readonly SentPages[]
   /** The cap on bandwidth. */
   readonly pacer: TokenBucket
 }
 
 interface RoundInProgress {
   readonly round: number
-  readonly known: boolean
-  readonly dirty: readonly PageBitmap[]
+  readonly regions: readonly RegionRound[]
   readonly done: LaneRound
   readonly resolve: (done: LaneRound) => void
   readonly reject: (error: GodwitError) => void
@@ -67,7 +64,6 @@ interface RoundInProgress {
 export class SourceLane implements LinkHandler {
   readonly #link: Link
   readonly #clock: Clock
-  readonly #sent: readonly SentPages[]
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
   readonly #pacer: TokenBucket
@@ -86,7 +82,6 @@ export class SourceLane implements LinkHandler {
   ) {
     this.#link = link
     this.#clock = clock
-    this.#sent = options.sent
     this.#encoder = new BatchEncoder(options)
     this.#freeSlots = Array.from({ length: slotCount }, () => {
       return new BatchSlot(options.workspace, options.pageBytes)
@@ -101,12 +96,10 @@ export class SourceLane implements LinkHandler {
   }
 
   /**
-   * Sends the pages of `dirty` (one bitmap per region) and the barrier. Resolves when everything
-   * was handed to the socket; rejects when the channel is lost.
-   *
-   * @param known - whether the destination holds some content of every page already
+   * Sends the dirty pages of all regions and the barrier. Resolves when everything was handed to
+   * the socket; rejects when the channel is lost.
    */
-  sendRound(round: number, dirty: readonly PageBitmap[], known: boolean): Promise<LaneRound> {
+  sendRound(round: number, regions: readonly RegionRound[]): Promise<LaneRound> {
     if (this.#isClosed) return Promise.reject(new CancelledError())
     return new Promise((resolve, reject) => {
       const done: LaneRound = {
@@ -122,7 +115,7 @@ export class SourceLane implements LinkHandler {
         digest: 0n,
       }
       const place = { region: 0, page: 0, encoded: false }
-      this.#current = { round, known, dirty, done, resolve, reject, ...place }
+      this.#current = { round, regions, done, resolve, reject, ...place }
       this.#pump()
     })
   }
@@ -174,7 +167,7 @@ export class SourceLane implements LinkHandler {
     let empty = 0
     while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
       // The barrier costs next to nothing, and in the pause everybody waits for it.
-      if (this.#sent[this.#current.region] !== undefined && this.#waits()) return
+      if (this.#current.region < this.#current.regions.length && this.#waits()) return
       if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
         this.#clock.soon(() => this.#pump())
         return
@@ -194,26 +187,17 @@ export class SourceLane implements LinkHandler {
 
   /** @returns whether a batch was sent */
   #encodeNext(current: RoundInProgress): boolean {
-    const sent = this.#sent[current.region]
-    if (sent === undefined) {
+    const work = current.regions[current.region]
+    if (work === undefined) {
       current.encoded = true
       this.#sendBarrier(current)
       return true
     }
     const slot = this.#freeSlots[this.#freeSlots.length - 1]!
     const batch = this.#batch
-    const dirty = current.dirty[current.region]!
-    const filled = this.#encoder.encode(
-      current.round,
-      sent,
-      dirty,
-      current.page,
-      current.known,
-      slot,
-      batch,
-    )
+    const filled = this.#encoder.encode(work, current.page, slot, batch)
     current.page = batch.nextPage
-    if (batch.nextPage >= dirty.pageCount) {
+    if (batch.nextPage >= work.dirty.pageCount) {
       current.region++
       current.page = 0
     }

@@ -15,7 +15,7 @@ import type {
   UsageMeter,
   VerifyMode,
 } from '@godwit/core'
-import type { Hashes } from '@godwit/codec'
+import type { Primitives } from '@godwit/codec'
 import type { StopRule } from '@godwit/policy'
 import type { Final } from '@godwit/wire'
 
@@ -30,7 +30,7 @@ export interface SourceOptions {
   readonly dialler: Dialler
   readonly guest: Guest
   readonly clock: Clock
-  readonly hashes: Hashes
+  readonly primitives: Primitives
   /** Cryptographically random bytes: session id and seeds. */
   readonly randomBytes: (byteCount: number) => Uint8Array
   readonly software: string

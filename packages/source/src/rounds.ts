@@ -64,8 +64,7 @@ export class Rounds {
     const { clock, pageBytes, encode } = this.#options
     const raw = encode === 'raw'
     const [workspace, hasher] = [this.#workspace, this.#hasher]
-    const [sent, pacer] = [this.#sent, this.#pacer]
-    const options = { pageBytes, workspace, hasher, raw, sent, pacer }
+    const options = { pageBytes, workspace, hasher, raw, pacer: this.#pacer }
     this.#lane = new SourceLane(link, clock, options, onLost)
     return this.#lane
   }
@@ -110,7 +109,15 @@ export class Rounds {
     this.#pages = this.#dirty.pages
     this.#startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages })
-    const sent = await this.#lane!.sendRound(round, this.#dirty.take(), round > 1)
+    const untouched = round === 1 ? this.#dirty.untouched : undefined
+    const regions = this.#dirty.take().map((dirty, index) => ({
+      round,
+      sent: this.#sent[index]!,
+      dirty,
+      untouched: untouched?.[index],
+      known: round > 1,
+    }))
+    const sent = await this.#lane!.sendRound(round, regions)
     this.#lastSent = sent
     if (kind === 'final') this.#addToLog(sent, true)
   }

@@ -62,11 +62,11 @@ export class SourceMigration {
 
   constructor(options: SourceOptions) {
     this.#options = options
-    const { hashes, randomBytes, verify } = options
+    const { primitives, randomBytes, verify } = options
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
     this.#channels = new Channels(options.dialler, options.clock, randomBytes(SESSION_ID_BYTES))
-    const workspace = new Workspace(hashes, laneBytes(options.pageBytes))
+    const workspace = new Workspace(primitives, laneBytes(options.pageBytes))
     this.#workspace = workspace
     this.#hasher = workspace.createHasher(options.hash, fingerprintSeed)
     const verifyName = verifyHash(verify, options.hash)

@@ -1,5 +1,5 @@
 /**
- * Which hash functions a runtime has, and which one a session uses.
+ * What the codec takes from the runtime, and which hash a session uses.
  *
  * @module
  */
@@ -10,23 +10,39 @@ import { portableSha256 } from './sha256.ts'
 import type { Xxh64 } from './xxh64.ts'
 import { createXxh64 } from './xxh64.ts'
 
-/** Hash functions of this runtime. */
-export interface Hashes {
+/** Copies `from[start, end)` to `to`, from `at` on; the two do not overlap. */
+export type CopyBytes = (
+  to: Uint8Array,
+  at: number,
+  from: Uint8Array,
+  start: number,
+  end: number,
+) => void
+
+const portableCopy: CopyBytes = (to, at, from, start, end) => {
+  to.set(from.subarray(start, end), at)
+}
+
+/** Functions that are applied to every page. */
+export interface Primitives {
   readonly xxh64: Xxh64
   readonly sha256: Sha256
   /** The kernels' binary; without it they run as plain TypeScript. */
   readonly kernelsWasm: KernelsOptions['wasm']
+  readonly copy: CopyBytes
 }
 
 /** What the runtime has of its own; everything has a portable stand-in. */
-export interface HashesOptions {
+export interface PrimitivesOptions {
   readonly sha256?: Sha256
   readonly kernelsWasm?: KernelsOptions['wasm']
+  /** Engines copy shared memory word by word; a runtime may know better. */
+  readonly copy?: CopyBytes
 }
 
-export async function createHashes(options: HashesOptions = {}): Promise<Hashes> {
-  const { sha256 = portableSha256, kernelsWasm } = options
-  return { xxh64: await createXxh64(), sha256, kernelsWasm }
+export async function createPrimitives(options: PrimitivesOptions = {}): Promise<Primitives> {
+  const { sha256 = portableSha256, kernelsWasm, copy = portableCopy } = options
+  return { xxh64: await createXxh64(), sha256, kernelsWasm, copy }
 }
 
 /**
