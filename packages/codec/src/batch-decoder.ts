@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PageBitmap, PageHasher, Region } from '@godwit/core'
+import type { PageHasher, Region } from '@godwit/core'
 import { CodecError, FingerprintTable, ProtocolError, pagesCovering } from '@godwit/core'
 import {
   BATCH_HEADER_BYTES,
@@ -23,8 +23,11 @@ import type { CopyBytes } from './primitives.ts'
 /** What the destination keeps of one region, whose memory is zero at first. */
 export interface InstalledPages {
   readonly region: Region
-  /** Pages that may hold something: all others are zero, and zero needs no work. */
-  readonly written: PageBitmap
+  /**
+   * Per page 1 when it may hold something: all others are zero, and zero needs no work. A byte
+   * each, since lanes on several threads store to it, each for its own pages.
+   */
+  readonly written: Uint8Array
   /**
    * Fingerprints of every page as installed, by the verification hash; absent with `none`. At first
    * those of zero pages.
@@ -205,7 +208,7 @@ export class BatchDecoder {
   #remember(target: InstalledPages, firstPage: number, count: number, payloadPage: number): void {
     const { written, fingerprints } = target
     for (let i = 0; i < count; i++) {
-      written.add(firstPage + i)
+      written[firstPage + i] = 1
       fingerprints?.copyEntry(firstPage + i, this.#verifyFingerprints!, payloadPage + i)
     }
   }
@@ -214,12 +217,12 @@ export class BatchDecoder {
   #clear(target: InstalledPages, firstPage: number, endPage: number): void {
     const { pageBytes, verifyHasher } = this.#options
     const { written, region, fingerprints } = target
-    let page = written.nextSet(firstPage)
-    for (; page < endPage; page = written.nextSet(page + 1)) {
+    for (let page = firstPage; page < endPage; page++) {
+      if (written[page] === 0) continue
       const start = page * pageBytes
       const end = Math.min(start + pageBytes, region.bytes.length)
       region.bytes.fill(0, start, end)
-      written.delete(page)
+      written[page] = 0
       if (fingerprints === undefined) continue
       verifyHasher!.hashPages(region.bytes, start, end, pageBytes, fingerprints, page)
     }

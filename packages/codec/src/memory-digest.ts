@@ -62,14 +62,17 @@ export async function digestMemory(
   return digestFingerprints(hasher, tables)
 }
 
-/** A table for a region in which every page counts as zero bytes: what holds before any is sent. */
+/**
+ * A table, of shared memory, for a region in which every page counts as zero bytes: what holds
+ * before any is sent.
+ */
 export function zeroFingerprints(
   hasher: PageHasher,
   region: Region,
   pageBytes: number,
 ): FingerprintTable {
   const pages = pagesCovering(region.bytes.length, pageBytes)
-  const table = new FingerprintTable(pages, hasher.entryBytes)
+  const table = FingerprintTable.shared(pages, hasher.entryBytes)
   const lastBytes = region.bytes.length - (pages - 1) * pageBytes
   const zeros = new Uint8Array(pageBytes + lastBytes)
   const zero = new FingerprintTable(2, hasher.entryBytes)

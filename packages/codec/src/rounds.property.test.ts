@@ -27,12 +27,6 @@ const slots = {
 }
 
 /** Memory that is filled before: no page of it counts as zero. */
-function fullBitmap(pages: number): PageBitmap {
-  const bitmap = new PageBitmap(pages)
-  bitmap.addAll()
-  return bitmap
-}
-
 const pageBytes = 64
 const guardBytes = 96
 type HashName = 'xxh3' | 'xxh64' | 'sha256'
@@ -84,7 +78,7 @@ class Pair {
     })
     this.installed = this.target.map((region) => ({
       region,
-      written: fullBitmap(pagesCovering(region.bytes.length, pageBytes)),
+      written: new Uint8Array(pagesCovering(region.bytes.length, pageBytes)).fill(1),
       fingerprints: verify && zeroFingerprints(verify, region, pageBytes),
     }))
     this.#encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw })

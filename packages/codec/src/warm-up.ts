@@ -5,7 +5,7 @@
  * @module
  */
 import type { PageHasher } from '@godwit/core'
-import { FingerprintTable, KIB, PAGE_BYTES_DEFAULT, PageBitmap } from '@godwit/core'
+import { FingerprintTable, KIB, PAGE_BYTES_DEFAULT, PageBitmap, allocateShared } from '@godwit/core'
 import { FRAME_HEADER_BYTES } from '@godwit/wire'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
@@ -33,14 +33,15 @@ export function warmUp(
   const pageBytes = PAGE_BYTES_DEFAULT
   const { copy } = workspace
   const pages = 128
-  const memory = (): Uint8Array => new Uint8Array(sharedBuffer(pages * pageBytes))
+  // Guests live in shared memory, for which the compiler specialises.
+  const memory = (): Uint8Array => allocateShared(pages * pageBytes)
   const region = { id: 0, name: 'warm-up', bytes: memory() }
   const target = { id: 0, name: 'warm-up', bytes: memory() }
   for (let page = 0; page < pages; page++) if (page % 16 < 10) region.bytes[page * pageBytes] = 1
   const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })
   const table = (one: PageHasher): FingerprintTable => new FingerprintTable(pages, one.entryBytes)
   const fingerprints = verifyHasher && table(verifyHasher)
-  const installed = { region: target, written: new PageBitmap(pages), fingerprints }
+  const installed = { region: target, written: new Uint8Array(pages), fingerprints }
   const decoder = new BatchDecoder({ pageBytes, regions: [installed], hasher, verifyHasher, copy })
   const dirty = new PageBitmap(pages)
   dirty.addAll()
@@ -54,10 +55,4 @@ export function warmUp(
     const body = slot.bytes.subarray(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd)
     decoder.decode(body, 1, emptyTotals())
   }
-}
-
-/** Guests live in shared memory, for which the compiler specialises; tabs may have none. */
-function sharedBuffer(byteLength: number): ArrayBufferLike {
-  const isThere = typeof SharedArrayBuffer !== 'undefined'
-  return isThere ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength)
 }

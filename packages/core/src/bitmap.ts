@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { allocateShared } from './threads.ts'
 
 /** Number of set bits in a 32-bit word. */
 function popcount32(word: number): number {
@@ -11,14 +12,25 @@ function popcount32(word: number): number {
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
 
+function wordCountOf(pageCount: number): number {
+  return Math.ceil(pageCount / 32)
+}
+
 /** A set of page indexes `0 .. pageCount - 1`; 1 bit per page, allocated once. */
 export class PageBitmap {
   readonly pageCount: number
   readonly words: Uint32Array
 
-  constructor(pageCount: number) {
+  /** @param words - its memory, of that many bits or a few more; of its own else */
+  constructor(pageCount: number, words: Uint32Array = new Uint32Array(wordCountOf(pageCount))) {
     this.pageCount = pageCount
-    this.words = new Uint32Array(Math.ceil(pageCount / 32))
+    this.words = words
+  }
+
+  /** An empty set that other threads may be given: one stores, or nobody. */
+  static shared(pageCount: number): PageBitmap {
+    const { buffer } = allocateShared(wordCountOf(pageCount) * 4)
+    return new PageBitmap(pageCount, new Uint32Array(buffer))
   }
 
   has(page: number): boolean {
@@ -50,9 +62,9 @@ export class PageBitmap {
     return size
   }
 
-  /** The first page in the set at or after `from`, or `pageCount` when there is none. */
-  nextSet(from: number): number {
-    return this.#next(from, this.pageCount, 0)
+  /** The first page in the set at or after `from`; `end` when there is none before it. */
+  nextSet(from: number, end: number = this.pageCount): number {
+    return this.#next(from, Math.min(end, this.pageCount), 0)
   }
 
   /** The first page *not* in the set at or after `from`; `end` when there is none before it. */

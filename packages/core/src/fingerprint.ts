@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { allocateShared } from './threads.ts'
 
 /** Fixed-width fingerprints, one per page: 8 bytes each for XXH3 and XXH64, 32 for SHA-256. */
 export class FingerprintTable {
@@ -24,6 +25,11 @@ export class FingerprintTable {
     this.bytes = bytes
     this.words64 = new BigUint64Array(buffer, byteOffset, (entryCount * entryBytes) / 8)
     this.words32 = new Uint32Array(buffer, byteOffset, (entryCount * entryBytes) / 4)
+  }
+
+  /** A table that other threads may be given: each stores its own entries. */
+  static shared(entryCount: number, entryBytes: 8 | 32): FingerprintTable {
+    return new FingerprintTable(entryCount, entryBytes, allocateShared(entryCount * entryBytes))
   }
 
   get entryCount(): number {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock, PageHasher, Region } from '@godwit/core'
-import { MIB, PageBitmap, ProtocolError, pagesCovering, yieldTo } from '@godwit/core'
+import { MIB, ProtocolError, allocateShared, pagesCovering, yieldTo } from '@godwit/core'
 import type { DecodedTotals, Primitives, InstalledPages, MemoryDigest } from '@godwit/codec'
 import {
   BatchDecoder,
@@ -55,7 +55,7 @@ export class Rounds {
     warmUp(this.#workspace, memoryBytes, this.#hasher, verifyHasher)
     this.#installed = regions.map((region) => ({
       region,
-      written: new PageBitmap(pagesCovering(region.bytes.length, pageBytes)),
+      written: allocateShared(pagesCovering(region.bytes.length, pageBytes)),
       fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, pageBytes),
     }))
   }

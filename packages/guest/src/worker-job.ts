@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ErrorCode, GuestIdentity } from '@godwit/core'
+import type { ErrorCode, GuestIdentity, Span } from '@godwit/core'
+import { bytesOf, spanOf } from '@godwit/core'
 import type { WorkloadMemory } from './workload-memory.ts'
 
 /** What a thread does with memory before it answers; `refill` zeroes it and then fills it. */
@@ -26,13 +27,6 @@ export interface WorkerFailure {
   readonly text: string
 }
 
-/** A view as it travels between threads. */
-interface Span {
-  readonly buffer: ArrayBufferLike
-  readonly byteOffset: number
-  readonly byteLength: number
-}
-
 /** A {@link WorkerJob} as a thread's `workerData`. */
 export interface PackedJob extends Omit<WorkerJob, 'memory'> {
   readonly regions: readonly Span[]
@@ -40,10 +34,7 @@ export interface PackedJob extends Omit<WorkerJob, 'memory'> {
   readonly pageBytes: number
 }
 
-/**
- * Takes views apart for the way to another thread: a view of exactly 4 GiB would arrive empty,
- * since its length travels as 32 bits. Buffers themselves arrive whole.
- */
+/** Takes the views apart for the way to another thread. */
 export function packJob({ memory, ...rest }: WorkerJob): PackedJob {
   const { regions, maps, pageBytes } = memory
   return { ...rest, regions: regions.map(spanOf), maps: maps?.map(spanOf), pageBytes }
@@ -51,14 +42,6 @@ export function packJob({ memory, ...rest }: WorkerJob): PackedJob {
 
 /** The other end of {@link packJob}. */
 export function unpackJob({ regions, maps, pageBytes, ...rest }: PackedJob): WorkerJob {
-  const memory = { regions: regions.map(viewOf), maps: maps?.map(viewOf), pageBytes }
+  const memory = { regions: regions.map(bytesOf), maps: maps?.map(bytesOf), pageBytes }
   return { ...rest, memory }
-}
-
-function spanOf({ buffer, byteOffset, byteLength }: Uint8Array): Span {
-  return { buffer, byteOffset, byteLength }
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Span): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
 }
