@@ -27,6 +27,7 @@ export interface MigrationSettings {
   readonly encode: 'none' | 'raw'
   readonly tracker: TrackerChoice
   readonly pageBytes: number
+  readonly lanes: number
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
@@ -81,6 +82,12 @@ export function addMigrationOptions(command: Command): Command {
       'page size to offer, 4KiB to 64KiB',
       (text: string) => checkPageBytes(parseBytes(text)),
       PAGE_BYTES_DEFAULT,
+    )
+    .option(
+      '--lanes <N>',
+      'data channels, each with a thread; 0: none of its own',
+      parseCount(0),
+      1,
     )
     .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
     .option(

@@ -93,7 +93,7 @@ export interface EncodedBatch {
   /** Sum of page bytes sent raw. */
   payloadBytes: number
   digest: bigint
-  /** Where the next batch goes on; the region's page count when the region is done. */
+  /** Where the next batch goes on; the end that was asked for when all are done. */
   nextPage: number
 }
 
@@ -152,29 +152,35 @@ export class BatchEncoder {
   }
 
   /**
-   * Encodes dirty pages from `fromPage` on until the slot is full or the region is done.
+   * Encodes dirty pages of `[fromPage, endPage)` until the slot is full or all are done.
    *
    * @param out - filled in; reused by the caller
    * @returns whether the batch has anything to send
    */
-  encode(work: RegionRound, fromPage: number, slot: BatchSlot, out: EncodedBatch): boolean {
+  encode(
+    work: RegionRound,
+    fromPage: number,
+    endPage: number,
+    slot: BatchSlot,
+    out: EncodedBatch,
+  ): boolean {
     const { dirty, untouched } = work
     this.#begin(out)
-    let page = dirty.nextSet(fromPage)
+    let page = dirty.nextSet(fromPage, endPage)
     let scanned = 0
-    while (page < dirty.pageCount && scanned < scannedPagesMax) {
+    while (page < endPage && scanned < scannedPagesMax) {
       if (this.#payloadPages === this.#batchPages) break
       const room = Math.min(this.#batchPages - this.#payloadPages, scannedPagesMax - scanned)
-      let end = dirty.nextClear(page, page + room)
+      let end = dirty.nextClear(page, Math.min(page + room, endPage))
       if (!this.#raw && untouched?.has(page) === true) {
         end = untouched.nextClear(page, end)
         for (let zero = page; zero < end; zero++) this.#zeroPage(work, zero, out)
       } else {
-        if (!this.#raw && untouched !== undefined) end = Math.min(end, untouched.nextSet(page))
+        if (!this.#raw && untouched !== undefined) end = untouched.nextSet(page, end)
         this.#encodeRun(work, page, end, slot, out)
       }
       scanned += end - page
-      page = dirty.nextSet(end)
+      page = dirty.nextSet(end, endPage)
     }
     out.nextPage = page
     return this.#finish(work.round, work.sent.region.id, slot, out)

@@ -101,7 +101,7 @@ class Pair {
       const set = dirty[index]!
       const work = { round, sent, dirty: set, untouched: this.untouched[index], known }
       for (let page = 0; page < set.pageCount; page = out.nextPage) {
-        const any = this.#encoder.encode(work, page, this.#slot, out)
+        const any = this.#encoder.encode(work, page, set.pageCount, this.#slot, out)
         sum.scanned += out.pages
         sum.unchanged += out.unchangedPages
         if (any) this.#deliver(round, out, sum, arrived)
@@ -302,7 +302,7 @@ describe('BatchDecoder, with bytes of an enemy', () => {
     })
     const fingerprints = new FingerprintTable(9, 8)
     const work = { round: 1, sent: { region, fingerprints }, dirty: set, known: false }
-    encoder.encode(work, 0, slot, out)
+    encoder.encode(work, 0, set.pageCount, slot, out)
     return { body: slot.bytes.slice(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd), pair }
   }
 

@@ -51,7 +51,7 @@ export function warmUp(
   const out: EncodedBatch = emptyBatch()
   const batches = Math.min(batchesMax, memoryBytes / batchBytes)
   for (let i = 0; i < batches; i++) {
-    encoder.encode(work, 0, slot, out)
+    encoder.encode(work, 0, pages, slot, out)
     const body = slot.bytes.subarray(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd)
     decoder.decode(body, 1, emptyTotals())
   }

@@ -62,6 +62,11 @@ export class PageBitmap {
     return size
   }
 
+  /** Number of pages in the set among the 32 from `word * 32` on. */
+  sizeOfWord(word: number): number {
+    return popcount32(this.words[word]!)
+  }
+
   /** The first page in the set at or after `from`; `end` when there is none before it. */
   nextSet(from: number, end: number = this.pageCount): number {
     return this.#next(from, Math.min(end, this.pageCount), 0)

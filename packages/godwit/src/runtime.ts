@@ -36,6 +36,12 @@ export function randomBytes(byteCount: number): Uint8Array {
   return Uint8Array.from(nodeRandomBytes(byteCount))
 }
 
+/** CPU time of the calling thread so far. */
+export function threadCpuSeconds(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1e6
+}
+
 /** A value of `/proc/self/status` in bytes, or undefined where there is none. */
 function statusBytes(field: 'VmHWM' | 'VmRSS'): number | undefined {
   try {

@@ -12,6 +12,7 @@ import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/tr
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
+import { entryUrl, startThread } from './thread.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
 
@@ -27,6 +28,11 @@ export interface SendOptions {
   readonly encode?: 'none' | 'raw'
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
+  /**
+   * Data channels, each with a thread of its own; the destination may agree to fewer. Default 1.
+   * With 0, or where the guest's memory is not shared, the one channel is the calling thread's.
+   */
+  readonly lanes?: number
   /** Cap on bandwidth while the guest runs, bytes per second. */
   readonly maxBandwidth?: number
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
@@ -101,6 +107,7 @@ export async function createMigration(
     encode: options.encode ?? 'none',
     trackers: chosen.trackers,
     pageBytes,
+    ...lanesOf(options.lanes ?? 1),
     usage: createUsageMeter(),
   }
   const migration = createOrClose(settings, chosen)
@@ -128,6 +135,14 @@ function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceM
   } catch (thrown) {
     chosen.close()
     throw thrown
+  }
+}
+
+function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
+  if (lanes === 0) return {}
+  return {
+    lanes,
+    startLane: () => startThread(entryUrl('./source-lane.ts', import.meta.url), 'lane'),
   }
 }
 

@@ -40,13 +40,18 @@ export class Channels {
   /**
    * Dials a channel and exchanges prefaces.
    *
+   * @param index - tells data channels apart
    * @param open - makes the handler of whatever follows the destination's preface
    * @throws {TransportError} {@link WireError} {@link ProtocolError}
    */
-  async dial(role: Preface['role'], open: (link: Link) => LinkHandler): Promise<void> {
+  async dial(
+    role: Preface['role'],
+    index: number,
+    open: (link: Link) => LinkHandler,
+  ): Promise<void> {
     const channel = await this.#dialler.dial(this.#dialling.signal)
     const opened = Promise.withResolvers<void>()
-    const preface = { role, index: 0, epoch: 0, session: this.#session }
+    const preface = { role, index, epoch: 0, session: this.#session }
     const link = new Link(
       channel,
       this.#clock,

@@ -23,7 +23,7 @@ export class DirtySet {
     clock: Clock,
   ) {
     const bitmaps = (): PageBitmap[] =>
-      regions.map((region) => new PageBitmap(pagesCovering(region.bytes.length, pageBytes)))
+      regions.map((region) => PageBitmap.shared(pagesCovering(region.bytes.length, pageBytes)))
     this.#trackers = trackers
     this.#clock = clock
     this.#pending = bitmaps()

@@ -1,2 +1,5 @@
 export type { GuestProof, SourceOptions, SourceProgress } from './options.ts'
 export { SourceMigration } from './source-migration.ts'
+export type { LaneCommand, LaneReport } from './lane-messages.ts'
+export * from './lane-thread.ts'
+export type { StartLane } from './remote-lanes.ts'

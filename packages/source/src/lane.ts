@@ -6,12 +6,14 @@
  */
 import type { Clock, GodwitError, PageHasher } from '@godwit/core'
 import { CancelledError, PeerError, TransportError } from '@godwit/core'
-import type { EncodedBatch, RegionRound, Workspace } from '@godwit/codec'
+import type { EncodedBatch, RegionRound, SentPages, Workspace } from '@godwit/codec'
 import { BatchEncoder, BatchSlot, batchSlotBytes, emptyBatch } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { TokenBucket } from '@godwit/policy'
 import type { Frame } from '@godwit/wire'
 import { FrameType, decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
+import type { LaneRound, RoundWork } from './round-work.ts'
+import { PIECE_WORDS, emptyRound } from './round-work.ts'
 
 /** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
 const slotCount = 6
@@ -23,40 +25,27 @@ export function laneBytes(pageBytes: number): number {
   return slotCount * batchSlotBytes(pageBytes)
 }
 
-/** What one lane did in one round. */
-export interface LaneRound {
-  batches: number
-  /** Pages with an entry in some batch: raw + zero. */
-  pages: number
-  rawPages: number
-  zeroPages: number
-  unchangedPages: number
-  zeroBytes: number
-  unchangedBytes: number
-  payloadBytes: number
-  /** Whole page frames, headers included. */
-  frameBytes: number
-  digest: bigint
-}
-
 export interface LaneOptions {
   readonly pageBytes: number
   /** With room for {@link laneBytes}. */
   readonly workspace: Workspace
   readonly hasher: PageHasher
   readonly raw: boolean
-  /** The cap on bandwidth. */
+  /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
+  readonly sent: readonly SentPages[]
+  /** The cap on bandwidth; lanes of one thread share it. */
   readonly pacer: TokenBucket
 }
 
 interface RoundInProgress {
-  readonly round: number
-  readonly regions: readonly RegionRound[]
+  readonly work: RoundWork
   readonly done: LaneRound
   readonly resolve: (done: LaneRound) => void
   readonly reject: (error: GodwitError) => void
-  region: number
+  /** The piece that is being sent: undefined before the first. */
+  region: RegionRound | undefined
   page: number
+  endPage: number
   encoded: boolean
 }
 
@@ -64,6 +53,7 @@ interface RoundInProgress {
 export class SourceLane implements LinkHandler {
   readonly #link: Link
   readonly #clock: Clock
+  readonly #sent: readonly SentPages[]
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
   readonly #pacer: TokenBucket
@@ -82,6 +72,7 @@ export class SourceLane implements LinkHandler {
   ) {
     this.#link = link
     this.#clock = clock
+    this.#sent = options.sent
     this.#encoder = new BatchEncoder(options)
     this.#freeSlots = Array.from({ length: slotCount }, () => {
       return new BatchSlot(options.workspace, options.pageBytes)
@@ -96,26 +87,14 @@ export class SourceLane implements LinkHandler {
   }
 
   /**
-   * Sends the dirty pages of all regions and the barrier. Resolves when everything was handed to
-   * the socket; rejects when the channel is lost.
+   * Sends pieces of a round as long as there are any, and the barrier. Resolves when everything was
+   * handed to the socket; rejects when the channel is lost.
    */
-  sendRound(round: number, regions: readonly RegionRound[]): Promise<LaneRound> {
+  sendRound(work: RoundWork): Promise<LaneRound> {
     if (this.#isClosed) return Promise.reject(new CancelledError())
     return new Promise((resolve, reject) => {
-      const done: LaneRound = {
-        batches: 0,
-        pages: 0,
-        rawPages: 0,
-        zeroPages: 0,
-        unchangedPages: 0,
-        zeroBytes: 0,
-        unchangedBytes: 0,
-        payloadBytes: 0,
-        frameBytes: 0,
-        digest: 0n,
-      }
-      const place = { region: 0, page: 0, encoded: false }
-      this.#current = { round, regions, done, resolve, reject, ...place }
+      const place = { region: undefined, page: 0, endPage: 0, encoded: false }
+      this.#current = { work, done: emptyRound(), resolve, reject, ...place }
       this.#pump()
     })
   }
@@ -167,7 +146,7 @@ export class SourceLane implements LinkHandler {
     let empty = 0
     while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
       // The barrier costs next to nothing, and in the pause everybody waits for it.
-      if (this.#current.region < this.#current.regions.length && this.#waits()) return
+      if (this.#takesPiece(this.#current) && this.#waits()) return
       if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
         this.#clock.soon(() => this.#pump())
         return
@@ -185,22 +164,35 @@ export class SourceLane implements LinkHandler {
     return true
   }
 
-  /** @returns whether a batch was sent */
+  /** Goes on to another piece where one is done. @returns false when none is left */
+  #takesPiece(current: RoundInProgress): boolean {
+    if (current.page < current.endPage) return true
+    const { round, known, dirty, untouched, pieces, taken } = current.work
+    const piece = Atomics.add(taken, 0, 1) * PIECE_WORDS
+    if (piece >= pieces.length) {
+      current.region = undefined
+      return false
+    }
+    const index = pieces[piece]!
+    const sent = this.#sent[index]!
+    current.region = { round, sent, dirty: dirty[index]!, untouched: untouched?.[index], known }
+    current.page = pieces[piece + 1]!
+    current.endPage = pieces[piece + 2]!
+    return true
+  }
+
+  /** @returns whether a frame was sent */
   #encodeNext(current: RoundInProgress): boolean {
-    const work = current.regions[current.region]
-    if (work === undefined) {
+    if (current.region === undefined) {
       current.encoded = true
       this.#sendBarrier(current)
       return true
     }
     const slot = this.#freeSlots[this.#freeSlots.length - 1]!
     const batch = this.#batch
-    const filled = this.#encoder.encode(work, current.page, slot, batch)
+    const { region, page, endPage } = current
+    const filled = this.#encoder.encode(region, page, endPage, slot, batch)
     current.page = batch.nextPage
-    if (batch.nextPage >= work.dirty.pageCount) {
-      current.region++
-      current.page = 0
-    }
     this.#count(current.done)
     if (filled) this.#sendSlot(current.done)
     return filled
@@ -230,8 +222,9 @@ export class SourceLane implements LinkHandler {
     })
   }
 
-  #sendBarrier({ round, done }: RoundInProgress): void {
+  #sendBarrier({ work, done }: RoundInProgress): void {
     const { batches, pages, digest } = done
+    const { round } = work
     this.#link.sendMessage({
       name: 'Barrier',
       body: { round, batches, pages, digest: u64ToBytes(digest) },

@@ -18,6 +18,7 @@ import type {
 import type { Primitives } from '@godwit/codec'
 import type { StopRule } from '@godwit/policy'
 import type { Final } from '@godwit/wire'
+import type { StartLane } from './remote-lanes.ts'
 
 export interface GuestProof {
   readonly stepsBefore: number
@@ -43,6 +44,13 @@ export interface SourceOptions {
   /** One per region; without them the source scans, comparing with what it sent. */
   readonly trackers: readonly DirtyTracker[] | undefined
   readonly pageBytes: number
+  /** Data channels to ask for; the destination may agree to fewer. Default 1. */
+  readonly lanes?: number
+  /**
+   * Starts a thread for a lane. Without it, and for a guest whose memory is not shared, lanes run
+   * on the calling thread. A thread dials {@link Dialler.address} by itself.
+   */
+  readonly startLane?: StartLane
   /** Cap on bandwidth while the guest runs, bytes per second; none by default. */
   readonly maxBandwidth?: number
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */

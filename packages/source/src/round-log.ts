@@ -5,7 +5,7 @@
  */
 import type { PageCounts, RoundReport } from '@godwit/core'
 import type { RoundStatistics } from '@godwit/policy'
-import type { LaneRound } from './lane.ts'
+import type { LaneRound } from './round-work.ts'
 
 /** A round below this size says little about bandwidth: its time is mostly the round trip. */
 const usefulRoundBytes = 1 << 20

@@ -1,36 +1,36 @@
 /**
  * The source's data plane seen from the control plane: sets of dirty pages, rounds of them, and
- * what the stop rules say. Page bytes pass through the lane only.
+ * what the stop rules say. Page bytes pass through the lanes only.
  *
  * @module
  */
-import type { DirtyTracker, GodwitError, PageHasher } from '@godwit/core'
-import { FingerprintTable, pagesCovering } from '@godwit/core'
-import type { SentPages, Workspace } from '@godwit/codec'
-import type { Link } from '@godwit/link'
+import type { DirtyTracker, PageHasher } from '@godwit/core'
+import { FingerprintTable, isShared, pagesCovering } from '@godwit/core'
+import type { SentPages } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
-import { TokenBucket, evaluateStop } from '@godwit/policy'
+import { evaluateStop } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
 import type { RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
 import { DirtySet } from './dirty-set.ts'
-import type { LaneRound } from './lane.ts'
-import { SourceLane } from './lane.ts'
+import type { LanesOptions, SourceLanes } from './lanes.ts'
+import { LocalLanes } from './local-lanes.ts'
 import type { SourceOptions } from './options.ts'
+import { RemoteLanes } from './remote-lanes.ts'
 import { RoundLog } from './round-log.ts'
+import type { LaneRound } from './round-work.ts'
+import { cutPieces } from './round-work.ts'
 
 /** All rounds of one migration. */
 export class Rounds {
   readonly log: RoundLog
   readonly trackerName: string
+  readonly lanes: SourceLanes
+  /** As agreed with the destination. */
+  laneCount = 1
   readonly #options: SourceOptions
-  readonly #workspace: Workspace
-  readonly #hasher: PageHasher
-  readonly #sent: readonly SentPages[]
   readonly #dirty: DirtySet
-  readonly #pacer: TokenBucket
-  #lane: SourceLane | undefined
   /** The round in progress, or the last one. */
   #round = 0
   #pages = 0
@@ -41,53 +41,48 @@ export class Rounds {
   #collectMs = 0
   #maxBandwidth: number
   #isPaused = false
+  #isSending = false
 
-  constructor(options: SourceOptions, workspace: Workspace, hasher: PageHasher) {
-    const { guest, pageBytes, clock } = options
+  /** @param hasher - for trackers that compare memory with what was sent */
+  constructor(
+    options: SourceOptions,
+    hasher: PageHasher,
+    session: Pick<LanesOptions, 'session' | 'seed' | 'onLost'>,
+  ) {
+    const { guest, pageBytes, clock, dialler, primitives, hash, encode, startLane } = options
     this.#options = options
-    this.#workspace = workspace
-    this.#hasher = hasher
-    this.#sent = guest.regions.map((region) => {
+    const sent = guest.regions.map((region) => {
       const pages = pagesCovering(region.bytes.length, pageBytes)
-      return { region, fingerprints: new FingerprintTable(pages, hasher.entryBytes) }
+      return { region, fingerprints: FingerprintTable.shared(pages, hasher.entryBytes) }
     })
-    const trackers = this.#chooseTrackers()
+    const trackers = options.trackers ?? scanTrackers(sent, pageBytes, hasher)
     this.trackerName = trackers[0]?.name ?? 'none'
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
     this.#maxBandwidth = options.maxBandwidth ?? Infinity
-    this.#pacer = new TokenBucket(this.#maxBandwidth)
-  }
-
-  /** Takes over the data channel. */
-  open(link: Link, onLost: (error: GodwitError | undefined) => void): SourceLane {
-    const { clock, pageBytes, encode } = this.#options
     const raw = encode === 'raw'
-    const [workspace, hasher] = [this.#workspace, this.#hasher]
-    const options = { pageBytes, workspace, hasher, raw, pacer: this.#pacer }
-    this.#lane = new SourceLane(link, clock, options, onLost)
-    return this.#lane
+    const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, raw, sent }
+    const areShared = sent.every(({ region }) => isShared(region.bytes))
+    this.lanes =
+      startLane !== undefined && areShared
+        ? new RemoteLanes(lanes, startLane)
+        : new LocalLanes(lanes)
   }
 
-  /** Ends the lane after what was written. */
-  close(): void {
-    this.#lane?.close()
-  }
-
-  /** Drops the lane; a round in progress rejects. */
-  destroy(): void {
-    this.#lane?.destroy()
+  /** Makes ready to send, while the destination reserves memory. */
+  prepare(memoryBytes: number): void {
+    this.lanes.prepare(this.laneCount, memoryBytes)
+    this.lanes.pace(this.#maxBandwidth)
   }
 
   /** Changes the cap on bandwidth while the guest runs. */
   limitBandwidth(bytesPerSecond: number): void {
     this.#maxBandwidth = bytesPerSecond
-    if (!this.#isPaused) this.#pace(bytesPerSecond)
+    if (!this.#isPaused) this.lanes.pace(bytesPerSecond)
   }
 
   get progress(): { round: number; pagesDone: number; pagesTotal: number } {
-    const lane = this.#lane?.progress
-    const pagesDone = lane === undefined ? this.#pages : lane.pages + lane.unchangedPages
+    const pagesDone = this.#isSending ? this.lanes.pagesDone : this.#pages
     return { round: this.#round, pagesDone, pagesTotal: this.#pages }
   }
 
@@ -110,14 +105,17 @@ export class Rounds {
     this.#startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages })
     const untouched = round === 1 ? this.#dirty.untouched : undefined
-    const regions = this.#dirty.take().map((dirty, index) => ({
+    const dirty = this.#dirty.take()
+    const pieces = cutPieces(dirty, this.laneCount)
+    this.#isSending = true
+    const sent = await this.lanes.sendRound({
       round,
-      sent: this.#sent[index]!,
-      dirty,
-      untouched: untouched?.[index],
       known: round > 1,
-    }))
-    const sent = await this.#lane!.sendRound(round, regions)
+      dirty,
+      untouched,
+      ...pieces,
+    })
+    this.#isSending = false
     this.#lastSent = sent
     if (kind === 'final') this.#addToLog(sent, true)
   }
@@ -150,12 +148,7 @@ export class Rounds {
   /** The pause may have a cap of its own; without one it has that of the rounds. */
   #usePauseBandwidth(): void {
     this.#isPaused = true
-    this.#pace(this.#options.pauseBandwidth ?? this.#maxBandwidth)
-  }
-
-  #pace(bytesPerSecond: number): void {
-    this.#pacer.change(bytesPerSecond, this.#options.clock.nowMs())
-    this.#lane?.paceAgain()
+    this.lanes.pace(this.#options.pauseBandwidth ?? this.#maxBandwidth)
   }
 
   async #collect(): Promise<number> {
@@ -170,14 +163,15 @@ export class Rounds {
     const ms = this.#options.clock.nowMs() - this.#startMs
     this.log.add(this.#round, this.#pages, sent, ms, paused)
   }
+}
 
-  #chooseTrackers(): readonly DirtyTracker[] {
-    const { trackers, pageBytes } = this.#options
-    if (trackers !== undefined) return trackers
-    const hasher = this.#hasher
-    return this.#sent.map(
-      ({ region, fingerprints }) =>
-        new ScanTracker({ region, pageBytes, hasher, sent: fingerprints }),
-    )
-  }
+/** Trackers for memory whose stores nobody reports. */
+function scanTrackers(
+  sent: readonly SentPages[],
+  pageBytes: number,
+  hasher: PageHasher,
+): readonly DirtyTracker[] {
+  return sent.map(({ region, fingerprints }) => {
+    return new ScanTracker({ region, pageBytes, hasher, sent: fingerprints })
+  })
 }

@@ -15,7 +15,7 @@ import {
   yieldTo,
 } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
-import { Workspace, digestMemory, verifyHash, warmUp } from '@godwit/codec'
+import { Workspace, digestMemory, verifyHash } from '@godwit/codec'
 import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
@@ -34,7 +34,6 @@ import {
 import type { Final, Hello, Message, MessageName } from '@godwit/wire'
 import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
 import { Channels } from './channels.ts'
-import { laneBytes } from './lane.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
@@ -43,7 +42,6 @@ import { SourceReport } from './source-report.ts'
 /** One attempt to move one guest. Use once. */
 export class SourceMigration {
   readonly #options: SourceOptions
-  readonly #workspace: Workspace
   readonly #hasher: PageHasher
   readonly #verifyHasher: PageHasher | undefined
   readonly #hello: Hello
@@ -65,9 +63,9 @@ export class SourceMigration {
     const { primitives, randomBytes, verify } = options
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
-    this.#channels = new Channels(options.dialler, options.clock, randomBytes(SESSION_ID_BYTES))
-    const workspace = new Workspace(primitives, laneBytes(options.pageBytes))
-    this.#workspace = workspace
+    const session = randomBytes(SESSION_ID_BYTES)
+    this.#channels = new Channels(options.dialler, options.clock, session)
+    const workspace = new Workspace(primitives, 0)
     this.#hasher = workspace.createHasher(options.hash, fingerprintSeed)
     const verifyName = verifyHash(verify, options.hash)
     this.#verifyHasher =
@@ -84,11 +82,17 @@ export class SourceMigration {
       verify,
       fingerprintSeed,
       verifySeed,
-      dataChannels: 1,
+      dataChannels: options.lanes ?? 1,
       heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
     }
-    this.#rounds = new Rounds(options, workspace, this.#hasher)
-    this.#report = new SourceReport(options, this.#rounds.trackerName, workspace.kernels)
+    this.#rounds = new Rounds(options, this.#hasher, {
+      session,
+      seed: fingerprintSeed,
+      onLost: (error) => {
+        if (needsDataChannels(this.#runner.state)) this.#lost(error)
+      },
+    })
+    this.#report = new SourceReport(options, this.#rounds, workspace.kernels)
     this.#moments = this.#report.moments
     this.#terms = { mode: options.mode, verify: verify !== 'none', final: false }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
@@ -116,10 +120,10 @@ export class SourceMigration {
     this.#runner.start(() => this.#openControl())
     if (signal?.aborted === true) onAbort()
     await this.#runner.finished
-    await this.#channels.ended()
+    await Promise.all([this.#channels.ended(), this.#rounds.lanes.ended()])
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
-    report.wireBytes = this.#channels.wireBytes
+    report.wireBytes = this.#wireBytes
     return report
   }
 
@@ -155,24 +159,29 @@ export class SourceMigration {
     return {
       stage: this.#report.stage,
       ...this.#rounds.progress,
-      wireBytes: this.#channels.wireBytes,
+      wireBytes: this.#wireBytes,
       dirtyRate: log.rounds.findLast((round) => round.dirtyRate !== undefined)?.dirtyRate,
       bandwidth: log.bandwidth,
       elapsedMs: this.#options.clock.nowMs() - this.#moments.askedMs,
     }
   }
 
+  get #wireBytes(): number {
+    return this.#channels.wireBytes + this.#rounds.lanes.wireBytes
+  }
+
   #perform(effect: SourceEffect): void {
     switch (effect.do) {
       case 'send':
         this.#control?.send(this.#compose(effect.message))
-        if (effect.message === 'Reserve') this.#warmUp()
+        // The destination has its hands full then, too.
+        if (effect.message === 'Reserve') this.#rounds.prepare(this.#report.memoryBytes)
         break
       case 'apply':
         this.#apply(effect.message)
         break
       case 'open-channels':
-        this.#runner.start(() => this.#openLane())
+        this.#runner.start(() => this.#openLanes())
         break
       case 'send-round':
         this.#runner.start(() => this.#sendRound(effect))
@@ -210,30 +219,21 @@ export class SourceMigration {
     }
   }
 
-  /** The destination has its hands full with the reservation. */
-  #warmUp(): void {
-    warmUp(this.#workspace, this.#report.memoryBytes, this.#hasher)
-  }
-
   async #openControl(): Promise<SourceEvent> {
     const { clock } = this.#options
     const handler = {
       message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error: GodwitError | undefined) => this.#lost(error),
     }
-    await this.#channels.dial(ChannelRole.Control, (link) => {
+    await this.#channels.dial(ChannelRole.Control, 0, (link) => {
       this.#control = new ControlLink(link, clock, handler, this.#hello.heartbeatMs)
       return this.#control
     })
     return { type: 'start' }
   }
 
-  async #openLane(): Promise<SourceEvent> {
-    await this.#channels.dial(ChannelRole.Data, (link) =>
-      this.#rounds.open(link, (error) => {
-        if (needsDataChannels(this.#runner.state)) this.#lost(error)
-      }),
-    )
+  async #openLanes(): Promise<SourceEvent> {
+    await this.#rounds.lanes.open()
     return { type: 'opened' }
   }
 
@@ -325,6 +325,7 @@ export class SourceMigration {
       }
       case 'Welcome':
         checkWelcome(this.#hello, message.body)
+        this.#rounds.laneCount = message.body.dataChannels
         this.#roundTripMs = nowMs - this.#moments.helloMs!
         this.#control!.peerHeartbeatMs = message.body.heartbeatMs
         this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }
@@ -388,7 +389,8 @@ export class SourceMigration {
   #close(): void {
     this.#channels.abort()
     this.#control?.close()
-    if (this.#runner.state.name === 'completed') this.#rounds.close()
-    else this.#rounds.destroy()
+    const { lanes } = this.#rounds
+    if (this.#runner.state.name === 'completed') lanes.close()
+    else lanes.destroy()
   }
 }

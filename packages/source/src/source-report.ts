@@ -11,7 +11,9 @@ import { formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
 import type { GuestProof, SourceOptions } from './options.ts'
+import type { SourceLanes } from './lanes.ts'
 import type { RoundLog } from './round-log.ts'
+import type { Rounds } from './rounds.ts'
 
 /** Moments of the migration by the source's clock, in milliseconds. */
 export interface Moments {
@@ -32,13 +34,15 @@ export interface Moments {
 export class SourceReport {
   readonly moments: Moments
   readonly #options: SourceOptions
+  readonly #lanes: SourceLanes
   readonly #report: Report
   #usage: Usage | undefined
   #resumeError: GodwitError | undefined
 
-  constructor(options: SourceOptions, tracker: string, kernels: Workspace['kernels']) {
+  constructor(options: SourceOptions, rounds: Rounds, kernels: Workspace['kernels']) {
     const { guest, mode } = options
     this.#options = options
+    this.#lanes = rounds.lanes
     this.moments = { askedMs: options.clock.nowMs() }
     this.#report = {
       schema: REPORT_SCHEMA,
@@ -48,7 +52,7 @@ export class SourceReport {
       guest: { kind: guest.identity.kind, options: { ...guest.identity.options } },
       memoryBytes: guest.regions.reduce((sum, region) => sum + region.bytes.length, 0),
       pageBytes: options.pageBytes,
-      tracker: mode === 'stop-copy' ? 'none' : tracker,
+      tracker: mode === 'stop-copy' ? 'none' : rounds.trackerName,
       kernels,
       encoders: options.encode === 'raw' ? ['raw'] : ['zero', 'unchanged'],
       policies: mode === 'pre-copy' ? { stop: formatStop(options.stop) } : {},
@@ -118,7 +122,10 @@ export class SourceReport {
 
   /** What this side used; measured once, when everything that belongs to the migration is over. */
   readUsage(): Usage {
-    this.#usage ??= this.#options.usage?.read() ?? {}
+    if (this.#usage !== undefined) return this.#usage
+    const { cpuSeconds, ...rest } = this.#options.usage?.read() ?? {}
+    const all = cpuSeconds === undefined ? {} : { cpuSeconds: cpuSeconds + this.#lanes.cpuSeconds }
+    this.#usage = { ...rest, ...all }
     return this.#usage
   }
 

@@ -1,0 +1,64 @@
+/**
+ * What is said between the control plane and a lane on another thread.
+ *
+ * @module
+ */
+import type { ErrorParts, HashName, Span } from '@godwit/core'
+import type { LaneRound } from './round-work.ts'
+
+/** A region and its table of fingerprints. */
+export interface SentSpan {
+  readonly id: number
+  readonly name: string
+  readonly bytes: Span
+  readonly fingerprints: Span
+}
+
+/** Everything that is needed to send one round, all of it shared. */
+export interface RoundSpans {
+  readonly round: number
+  readonly known: boolean
+  /** Words of the bitmaps. */
+  readonly dirty: readonly Uint32Array[]
+  readonly untouched: readonly Uint32Array[] | undefined
+  readonly pieces: Uint32Array
+  readonly taken: Int32Array
+}
+
+/** To the thread, `prepare` first. */
+export type LaneCommand =
+  | {
+      readonly do: 'prepare'
+      /** Number of the data channel. */
+      readonly index: number
+      /** What to dial. */
+      readonly address: string
+      readonly session: Uint8Array
+      readonly hash: HashName
+      readonly seed: Uint8Array
+      readonly pageBytes: number
+      readonly raw: boolean
+      readonly sent: readonly SentSpan[]
+      readonly memoryBytes: number
+    }
+  | { readonly do: 'open' }
+  | { readonly do: 'send-round'; readonly work: RoundSpans }
+  | { readonly do: 'pace'; readonly bytesPerSecond: number }
+  | { readonly do: 'close' }
+  | { readonly do: 'destroy' }
+
+/** From the thread. `ended` comes last. */
+export type LaneReport =
+  | { readonly type: 'opened' }
+  | { readonly type: 'progress'; readonly pagesDone: number; readonly wireBytes: number }
+  | {
+      readonly type: 'sent'
+      readonly done: LaneRound
+      readonly wireBytes: number
+      /** Of the thread, so far. */
+      readonly cpuSeconds: number
+    }
+  | { readonly type: 'lost'; readonly error: ErrorParts }
+  /** Opening or sending failed. */
+  | { readonly type: 'failed'; readonly error: ErrorParts }
+  | { readonly type: 'ended'; readonly wireBytes: number }

@@ -1,0 +1,149 @@
+/**
+ * A lane on a thread of its own: the thread's end.
+ *
+ * @module
+ */
+import type { Clock, Dialler, Port } from '@godwit/core'
+import {
+  FingerprintTable,
+  PageBitmap,
+  TransportError,
+  bytesOf,
+  errorParts,
+  pagesCovering,
+  toGodwitError,
+} from '@godwit/core'
+import type { Primitives, SentPages } from '@godwit/codec'
+import type { LaneCommand, LaneReport, RoundSpans, SentSpan } from './lane-messages.ts'
+import { LocalLanes } from './local-lanes.ts'
+import type { RoundWork } from './round-work.ts'
+
+/** How often the control plane hears how far a round is. */
+const progressMs = 100
+
+/** What a thread has of the runtime. */
+export interface LaneEnvironment {
+  readonly primitives: Primitives
+  readonly clock: Clock
+  readonly createDialler: (address: string) => Dialler
+  /** CPU time of this thread so far. */
+  readonly cpuSeconds: () => number
+}
+
+/** Serves one lane until it was closed. */
+export function serveLane(port: Port<LaneReport, LaneCommand>, environment: LaneEnvironment): void {
+  const thread = new LaneThread(port, environment)
+  port.listen((command) => thread.obey(command))
+}
+
+class LaneThread {
+  readonly #port: Port<LaneReport, LaneCommand>
+  readonly #environment: LaneEnvironment
+  #lanes: LocalLanes | undefined
+  #sent: readonly SentPages[] = []
+  #pageBytes = 0
+
+  constructor(port: Port<LaneReport, LaneCommand>, environment: LaneEnvironment) {
+    this.#port = port
+    this.#environment = environment
+  }
+
+  obey(command: LaneCommand): void {
+    switch (command.do) {
+      case 'prepare':
+        this.#prepare(command)
+        break
+      case 'open':
+        this.#report(this.#lanes!.open().then(() => ({ type: 'opened' })))
+        break
+      case 'send-round':
+        this.#report(this.#sendRound(command.work))
+        break
+      case 'pace':
+        this.#lanes!.pace(command.bytesPerSecond)
+        break
+      case 'close':
+        this.#lanes!.close()
+        this.#reportEnd()
+        break
+      case 'destroy':
+        this.#lanes!.destroy()
+        this.#reportEnd()
+        break
+    }
+  }
+
+  #prepare(command: LaneCommand & { do: 'prepare' }): void {
+    const { primitives, clock, createDialler } = this.#environment
+    const { index, address, memoryBytes, sent, ...settings } = command
+    this.#pageBytes = settings.pageBytes
+    this.#sent = sent.map((span) => sentPages(span, settings.pageBytes))
+    this.#lanes = new LocalLanes(
+      {
+        ...settings,
+        dialler: createDialler(address),
+        clock,
+        primitives,
+        sent: this.#sent,
+        onLost: (error) => {
+          const text = 'The destination closed a data channel'
+          const lost = error ?? new TransportError('CONNECTION_LOST', text)
+          this.#port.post({ type: 'lost', error: errorParts(lost) })
+        },
+      },
+      index,
+    )
+    this.#lanes.prepare(1, memoryBytes)
+  }
+
+  async #sendRound(spans: RoundSpans): Promise<LaneReport> {
+    const { clock, cpuSeconds } = this.#environment
+    const lanes = this.#lanes!
+    let cancel = (): void => {}
+    const tell = (): void => {
+      const { pagesDone, wireBytes } = lanes
+      this.#port.post({ type: 'progress', pagesDone, wireBytes })
+      cancel = clock.after(progressMs, tell)
+    }
+    cancel = clock.after(progressMs, tell)
+    try {
+      const done = await lanes.sendRound(this.#workOf(spans))
+      return { type: 'sent', done, wireBytes: lanes.wireBytes, cpuSeconds: cpuSeconds() }
+    } finally {
+      cancel()
+    }
+  }
+
+  #workOf({ dirty, untouched, ...rest }: RoundSpans): RoundWork {
+    const bitmaps = (list: readonly Uint32Array[]): readonly PageBitmap[] =>
+      list.map((words, index) => {
+        const { bytes } = this.#sent[index]!.region
+        return new PageBitmap(pagesCovering(bytes.length, this.#pageBytes), words)
+      })
+    return { ...rest, dirty: bitmaps(dirty), untouched: untouched && bitmaps(untouched) }
+  }
+
+  /** Tells what comes of a piece of work. */
+  #report(work: Promise<LaneReport>): void {
+    work.then(
+      (report) => this.#port.post(report),
+      (thrown: unknown) => {
+        this.#port.post({ type: 'failed', error: errorParts(toGodwitError(thrown)) })
+      },
+    )
+  }
+
+  #reportEnd(): void {
+    const lanes = this.#lanes!
+    this.#report(lanes.ended().then(() => ({ type: 'ended', wireBytes: lanes.wireBytes })))
+  }
+}
+
+function sentPages({ id, name, bytes, fingerprints }: SentSpan, pageBytes: number): SentPages {
+  const memory = bytesOf(bytes)
+  const table = bytesOf(fingerprints)
+  const pages = pagesCovering(memory.length, pageBytes)
+  const entryBytes = table.length / pages === 8 ? 8 : 32
+  const region = { id, name, bytes: memory }
+  return { region, fingerprints: new FingerprintTable(pages, entryBytes, table) }
+}

@@ -1,0 +1,50 @@
+/**
+ * The source's data plane as its control plane sees it: some lanes, on this thread or on others.
+ *
+ * @module
+ */
+import type { Clock, Dialler, GodwitError, HashName } from '@godwit/core'
+import type { Primitives, SentPages } from '@godwit/codec'
+import type { LaneRound, RoundWork } from './round-work.ts'
+
+/** All data channels of one migration. */
+export interface SourceLanes {
+  /** Makes ready for `count` lanes, while the destination reserves `memoryBytes` of memory. */
+  prepare(count: number, memoryBytes: number): void
+  /** Dials every channel; resolves when the destination answered on all. Rejects otherwise. */
+  open(): Promise<void>
+  /** Sends a round on all lanes; resolves with their sum when all was handed to the sockets. */
+  sendRound(work: RoundWork): Promise<LaneRound>
+  /** Pages handled of the round in progress; 0 when there is none. */
+  readonly pagesDone: number
+  /** Everything on the wire so far, both ways; exact when {@link ended}. */
+  readonly wireBytes: number
+  /** CPU time of threads of their own, up to the end of the last round. */
+  readonly cpuSeconds: number
+  /** Changes the cap on bandwidth, of all lanes together, bytes per second. */
+  pace(bytesPerSecond: number): void
+  /** Ends every channel after what was written; a round in progress rejects. */
+  close(): void
+  /** Drops every channel at once; a round in progress rejects. */
+  destroy(): void
+  /** Resolves when every channel is closed in both directions. */
+  ended(): Promise<void>
+}
+
+/** What lanes are made with. */
+export interface LanesOptions {
+  readonly dialler: Dialler
+  readonly clock: Clock
+  readonly primitives: Primitives
+  /** The session's id. */
+  readonly session: Uint8Array
+  readonly hash: HashName
+  /** Of page fingerprints. */
+  readonly seed: Uint8Array
+  readonly pageBytes: number
+  readonly raw: boolean
+  /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
+  readonly sent: readonly SentPages[]
+  /** A channel was lost; may be called again. */
+  readonly onLost: (error: GodwitError | undefined) => void
+}

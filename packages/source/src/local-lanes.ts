@@ -1,0 +1,86 @@
+/**
+ * Lanes on the calling thread.
+ *
+ * @module
+ */
+import { warmUp, Workspace } from '@godwit/codec'
+import type { Link } from '@godwit/link'
+import { TokenBucket } from '@godwit/policy'
+import { ChannelRole } from '@godwit/wire'
+import { Channels } from './channels.ts'
+import { SourceLane, laneBytes } from './lane.ts'
+import type { LanesOptions, SourceLanes } from './lanes.ts'
+import type { LaneRound, RoundWork } from './round-work.ts'
+import { sumOf } from './round-work.ts'
+
+/** Some lanes of one migration: all, or the one of a thread. */
+export class LocalLanes implements SourceLanes {
+  readonly cpuSeconds = 0
+  readonly #options: LanesOptions
+  readonly #firstIndex: number
+  readonly #channels: Channels
+  readonly #pacer = new TokenBucket(Infinity)
+  readonly #lanes: SourceLane[] = []
+  #count = 0
+  #make: ((link: Link) => SourceLane) | undefined
+
+  /** @param firstIndex - number of the first of these data channels */
+  constructor(options: LanesOptions, firstIndex = 0) {
+    this.#options = options
+    this.#firstIndex = firstIndex
+    this.#channels = new Channels(options.dialler, options.clock, options.session)
+  }
+
+  prepare(count: number, memoryBytes: number): void {
+    const { primitives, pageBytes, hash, seed, clock, raw, sent, onLost } = this.#options
+    const workspace = new Workspace(primitives, count * laneBytes(pageBytes))
+    const hasher = workspace.createHasher(hash, seed)
+    const options = { pageBytes, workspace, hasher, raw, sent, pacer: this.#pacer }
+    this.#count = count
+    this.#make = (link) => new SourceLane(link, clock, options, onLost)
+    warmUp(workspace, memoryBytes, hasher)
+  }
+
+  async open(): Promise<void> {
+    for (let i = 0; i < this.#count; i++) {
+      await this.#channels.dial(ChannelRole.Data, this.#firstIndex + i, (link) => {
+        const lane = this.#make!(link)
+        this.#lanes.push(lane)
+        return lane
+      })
+    }
+  }
+
+  async sendRound(work: RoundWork): Promise<LaneRound> {
+    return sumOf(await Promise.all(this.#lanes.map((lane) => lane.sendRound(work))))
+  }
+
+  get pagesDone(): number {
+    return this.#lanes.reduce((sum, { progress }) => {
+      return progress === undefined ? sum : sum + progress.pages + progress.unchangedPages
+    }, 0)
+  }
+
+  get wireBytes(): number {
+    return this.#channels.wireBytes
+  }
+
+  pace(bytesPerSecond: number): void {
+    this.#pacer.change(bytesPerSecond, this.#options.clock.nowMs())
+    for (const lane of this.#lanes) lane.paceAgain()
+  }
+
+  close(): void {
+    this.#channels.abort()
+    for (const lane of this.#lanes) lane.close()
+  }
+
+  destroy(): void {
+    this.#channels.abort()
+    for (const lane of this.#lanes) lane.destroy()
+  }
+
+  ended(): Promise<void> {
+    return this.#channels.ended()
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Lanes on threads of their own, one each: the control plane's end.
+ *
+ * @module
+ */
+import type { GodwitError as Failure, Thread } from '@godwit/core'
+import { CancelledError, GodwitError, errorOf, spanOf } from '@godwit/core'
+import type { LaneCommand, LaneReport } from './lane-messages.ts'
+import type { LanesOptions, SourceLanes } from './lanes.ts'
+import type { LaneRound, RoundWork } from './round-work.ts'
+import { sumOf } from './round-work.ts'
+
+/** Starts a thread that serves one lane, see `serveLane`. */
+export type StartLane = () => Thread<LaneCommand, LaneReport>
+
+/** All lanes of one migration. */
+export class RemoteLanes implements SourceLanes {
+  readonly #options: LanesOptions
+  readonly #start: StartLane
+  #lanes: readonly RemoteLane[] = []
+
+  constructor(options: LanesOptions, start: StartLane) {
+    this.#options = options
+    this.#start = start
+  }
+
+  prepare(count: number, memoryBytes: number): void {
+    this.#lanes = Array.from({ length: count }, (_, index) => {
+      return new RemoteLane(this.#start(), index, memoryBytes, this.#options)
+    })
+  }
+
+  async open(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.open()))
+  }
+
+  async sendRound(work: RoundWork): Promise<LaneRound> {
+    return sumOf(await Promise.all(this.#lanes.map((lane) => lane.sendRound(work))))
+  }
+
+  get pagesDone(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.pagesDone, 0)
+  }
+
+  get wireBytes(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.wireBytes, 0)
+  }
+
+  get cpuSeconds(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.cpuSeconds, 0)
+  }
+
+  pace(bytesPerSecond: number): void {
+    for (const lane of this.#lanes) lane.pace(bytesPerSecond / this.#lanes.length)
+  }
+
+  close(): void {
+    for (const lane of this.#lanes) lane.stop('close')
+  }
+
+  destroy(): void {
+    for (const lane of this.#lanes) lane.stop('destroy')
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.ended))
+  }
+}
+
+/** One lane and its thread, which ends with it. */
+class RemoteLane {
+  pagesDone = 0
+  wireBytes = 0
+  cpuSeconds = 0
+  /** Resolves when the thread is gone. */
+  readonly ended: Promise<unknown>
+  readonly #thread: Thread<LaneCommand, LaneReport>
+  readonly #onLost: LanesOptions['onLost']
+  #isStopped = false
+  #answer: PromiseWithResolvers<LaneReport> | undefined
+
+  constructor(
+    thread: Thread<LaneCommand, LaneReport>,
+    index: number,
+    memoryBytes: number,
+    options: LanesOptions,
+  ) {
+    const { dialler, session, hash, seed, pageBytes, raw, sent, onLost } = options
+    this.#thread = thread
+    this.#onLost = onLost
+    thread.listen((report) => this.#hear(report))
+    this.ended = thread.ended.then((error) => {
+      const gone = error ?? (this.#isStopped ? undefined : noReason())
+      if (gone !== undefined) this.#fail(gone)
+    })
+    thread.post({
+      do: 'prepare',
+      index,
+      address: dialler.address,
+      session,
+      hash,
+      seed,
+      pageBytes,
+      raw,
+      sent: sent.map(({ region, fingerprints }) => ({
+        id: region.id,
+        name: region.name,
+        bytes: spanOf(region.bytes),
+        fingerprints: spanOf(fingerprints.bytes),
+      })),
+      memoryBytes,
+    })
+  }
+
+  async open(): Promise<void> {
+    await this.#ask({ do: 'open' })
+  }
+
+  async sendRound({ dirty, untouched, ...rest }: RoundWork): Promise<LaneRound> {
+    const words = { dirty: dirty.map((one) => one.words) }
+    const untouchedWords = untouched?.map((one) => one.words)
+    const work = { ...rest, ...words, untouched: untouchedWords }
+    const report = await this.#ask({ do: 'send-round', work })
+    if (report.type !== 'sent') throw new Error(`a lane answered a round with ${report.type}`)
+    this.pagesDone = 0
+    return report.done
+  }
+
+  pace(bytesPerSecond: number): void {
+    this.#thread.post({ do: 'pace', bytesPerSecond })
+  }
+
+  stop(how: 'close' | 'destroy'): void {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    this.#thread.post({ do: how })
+    this.#answer?.reject(new CancelledError())
+  }
+
+  #ask(command: LaneCommand): Promise<LaneReport> {
+    if (this.#isStopped) return Promise.reject(new CancelledError())
+    this.#answer = Promise.withResolvers()
+    this.#thread.post(command)
+    return this.#answer.promise
+  }
+
+  #hear(report: LaneReport): void {
+    if ('wireBytes' in report) this.wireBytes = report.wireBytes
+    switch (report.type) {
+      case 'progress':
+        this.pagesDone = report.pagesDone
+        break
+      case 'sent':
+        this.cpuSeconds = report.cpuSeconds
+        this.#answer?.resolve(report)
+        break
+      case 'opened':
+        this.#answer?.resolve(report)
+        break
+      case 'failed':
+        this.#answer?.reject(errorOf(report.error))
+        break
+      case 'lost':
+        this.#fail(errorOf(report.error))
+        break
+      case 'ended':
+        this.#thread.end()
+        break
+    }
+  }
+
+  #fail(error: Failure): void {
+    this.#answer?.reject(error)
+    if (!this.#isStopped) this.#onLost(error)
+  }
+}
+
+function noReason(): GodwitError {
+  return new GodwitError('INTERNAL', 'A lane ended by itself')
+}
