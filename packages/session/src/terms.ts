@@ -35,6 +35,8 @@ export interface DestinationTerms {
   readonly pageBytes: readonly number[]
   readonly dataChannelsMax: number
   readonly heartbeatMs: number
+  /** Most bytes of page frames on their way, per data channel. */
+  readonly creditBytes?: number | undefined
   readonly finalAfterMs?: number | undefined
 }
 
@@ -67,6 +69,7 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
     pageBytes: choosePageBytes(hello.pageBytes, terms.pageBytes),
     dataChannels: Math.min(hello.dataChannels, terms.dataChannelsMax),
     heartbeatMs: terms.heartbeatMs,
+    ...(terms.creditBytes === undefined ? {} : { creditBytes: terms.creditBytes }),
     ...(terms.finalAfterMs !== undefined && wanted.includes('final')
       ? { finalAfterMs: terms.finalAfterMs }
       : {}),

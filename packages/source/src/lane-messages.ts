@@ -39,6 +39,7 @@ export type LaneCommand =
       readonly pageBytes: number
       readonly raw: boolean
       readonly sent: readonly SentSpan[]
+      readonly creditBytes: number
       readonly memoryBytes: number
     }
   | { readonly do: 'open' }

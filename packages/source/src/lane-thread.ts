@@ -75,7 +75,7 @@ class LaneThread {
 
   #prepare(command: LaneCommand & { do: 'prepare' }): void {
     const { primitives, clock, createDialler } = this.#environment
-    const { index, address, memoryBytes, sent, ...settings } = command
+    const { index, address, memoryBytes, creditBytes, sent, ...settings } = command
     this.#pageBytes = settings.pageBytes
     this.#sent = sent.map((span) => sentPages(span, settings.pageBytes))
     this.#lanes = new LocalLanes(
@@ -93,7 +93,7 @@ class LaneThread {
       },
       index,
     )
-    this.#lanes.prepare(1, memoryBytes)
+    this.#lanes.prepare({ count: 1, creditBytes, memoryBytes })
   }
 
   async #sendRound(spans: RoundSpans): Promise<LaneReport> {

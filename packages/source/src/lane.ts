@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock, GodwitError, PageHasher } from '@godwit/core'
-import { CancelledError, PeerError, TransportError } from '@godwit/core'
+import { CancelledError, PeerError, ProtocolError, TransportError } from '@godwit/core'
 import type { EncodedBatch, RegionRound, SentPages, Workspace } from '@godwit/codec'
 import { BatchEncoder, BatchSlot, batchSlotBytes, emptyBatch } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
@@ -33,6 +33,8 @@ export interface LaneOptions {
   readonly raw: boolean
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
   readonly sent: readonly SentPages[]
+  /** Most bytes of page frames that the destination has not installed. */
+  readonly creditBytes: number
   /** The cap on bandwidth; lanes of one thread share it. */
   readonly pacer: TokenBucket
 }
@@ -56,6 +58,11 @@ export class SourceLane implements LinkHandler {
   readonly #sent: readonly SentPages[]
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
+  readonly #frameBytesMax: number
+  readonly #creditBytes: number
+  /** Bytes of page frames since the channel began: sent, and installed as far as is known. */
+  #sentBytes = 0
+  #installedBytes = 0
   readonly #pacer: TokenBucket
   /** A pump is due when the cap allows it; this gives it up. */
   #cancelWait: (() => void) | undefined
@@ -73,10 +80,12 @@ export class SourceLane implements LinkHandler {
     this.#link = link
     this.#clock = clock
     this.#sent = options.sent
+    this.#frameBytesMax = batchSlotBytes(options.pageBytes)
     this.#encoder = new BatchEncoder(options)
     this.#freeSlots = Array.from({ length: slotCount }, () => {
       return new BatchSlot(options.workspace, options.pageBytes)
     })
+    this.#creditBytes = options.creditBytes
     this.#pacer = options.pacer
     this.#onClosed = onClosed
   }
@@ -129,6 +138,7 @@ export class SourceLane implements LinkHandler {
     if (message.name === 'Error') {
       throw new PeerError(errorCodeOf(message.body.code), message.body.text)
     }
+    if (message.name === 'Credit') this.#credit(message.body.bytes)
   }
 
   closed(error: GodwitError | undefined): void {
@@ -141,18 +151,33 @@ export class SourceLane implements LinkHandler {
     this.#onClosed(lost)
   }
 
+  /** The destination has installed more; the pump may have waited for that. */
+  #credit(bytes: number): void {
+    if (bytes > this.#sentBytes || bytes < this.#installedBytes) {
+      const text = `The destination has installed ${bytes} bytes of ${this.#sentBytes}`
+      throw new ProtocolError('PROTOCOL_STATE', text)
+    }
+    this.#installedBytes = bytes
+    this.#pump()
+  }
+
   /** Fills free slots until none is left or the round is encoded. */
   #pump(): void {
     let empty = 0
     while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
       // The barrier costs next to nothing, and in the pause everybody waits for it.
-      if (this.#takesPiece(this.#current) && this.#waits()) return
+      if (this.#takesPiece(this.#current) && (!this.#hasCredit() || this.#waits())) return
       if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
         this.#clock.soon(() => this.#pump())
         return
       }
     }
     this.#finishRound()
+  }
+
+  #hasCredit(): boolean {
+    const onTheirWay = this.#sentBytes - this.#installedBytes
+    return onTheirWay + this.#frameBytesMax <= this.#creditBytes
   }
 
   /** @returns whether the cap on bandwidth says to wait; then the pump goes on by itself */
@@ -215,6 +240,7 @@ export class SourceLane implements LinkHandler {
     done.batches++
     done.digest = BigInt.asUintN(64, done.digest + digest)
     done.frameBytes += frameEnd - frameStart
+    this.#sentBytes += frameEnd - frameStart
     this.#pacer.spend(frameEnd - frameStart, this.#clock.nowMs())
     this.#link.sendInPlace(FrameType.Pages, slot.bytes, frameStart, frameEnd, () => {
       this.#freeSlots.push(slot)

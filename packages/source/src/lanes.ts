@@ -7,10 +7,18 @@ import type { Clock, Dialler, GodwitError, HashName } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
 import type { LaneRound, RoundWork } from './round-work.ts'
 
+/** What was agreed, and how large the guest is. */
+export interface LaneTerms {
+  readonly count: number
+  /** Most bytes of page frames per lane that the destination has not installed. */
+  readonly creditBytes: number
+  readonly memoryBytes: number
+}
+
 /** All data channels of one migration. */
 export interface SourceLanes {
-  /** Makes ready for `count` lanes, while the destination reserves `memoryBytes` of memory. */
-  prepare(count: number, memoryBytes: number): void
+  /** Makes ready, while the destination reserves memory. */
+  prepare(terms: LaneTerms): void
   /** Dials every channel; resolves when the destination answered on all. Rejects otherwise. */
   open(): Promise<void>
   /** Sends a round on all lanes; resolves with their sum when all was handed to the sockets. */

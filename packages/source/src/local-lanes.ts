@@ -9,7 +9,7 @@ import { TokenBucket } from '@godwit/policy'
 import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
 import { SourceLane, laneBytes } from './lane.ts'
-import type { LanesOptions, SourceLanes } from './lanes.ts'
+import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { sumOf } from './round-work.ts'
 
@@ -31,11 +31,12 @@ export class LocalLanes implements SourceLanes {
     this.#channels = new Channels(options.dialler, options.clock, options.session)
   }
 
-  prepare(count: number, memoryBytes: number): void {
+  prepare({ count, creditBytes, memoryBytes }: LaneTerms): void {
     const { primitives, pageBytes, hash, seed, clock, raw, sent, onLost } = this.#options
     const workspace = new Workspace(primitives, count * laneBytes(pageBytes))
     const hasher = workspace.createHasher(hash, seed)
-    const options = { pageBytes, workspace, hasher, raw, sent, pacer: this.#pacer }
+    const pacer = this.#pacer
+    const options = { pageBytes, workspace, hasher, raw, sent, creditBytes, pacer }
     this.#count = count
     this.#make = (link) => new SourceLane(link, clock, options, onLost)
     warmUp(workspace, memoryBytes, hasher)

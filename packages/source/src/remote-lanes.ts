@@ -6,7 +6,7 @@
 import type { GodwitError as Failure, Thread } from '@godwit/core'
 import { CancelledError, GodwitError, errorOf, spanOf } from '@godwit/core'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
-import type { LanesOptions, SourceLanes } from './lanes.ts'
+import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { sumOf } from './round-work.ts'
 
@@ -24,9 +24,9 @@ export class RemoteLanes implements SourceLanes {
     this.#start = start
   }
 
-  prepare(count: number, memoryBytes: number): void {
-    this.#lanes = Array.from({ length: count }, (_, index) => {
-      return new RemoteLane(this.#start(), index, memoryBytes, this.#options)
+  prepare(terms: LaneTerms): void {
+    this.#lanes = Array.from({ length: terms.count }, (_, index) => {
+      return new RemoteLane(this.#start(), index, terms, this.#options)
     })
   }
 
@@ -82,7 +82,7 @@ class RemoteLane {
   constructor(
     thread: Thread<LaneCommand, LaneReport>,
     index: number,
-    memoryBytes: number,
+    { creditBytes, memoryBytes }: LaneTerms,
     options: LanesOptions,
   ) {
     const { dialler, session, hash, seed, pageBytes, raw, sent, onLost } = options
@@ -108,6 +108,7 @@ class RemoteLane {
         bytes: spanOf(region.bytes),
         fingerprints: spanOf(fingerprints.bytes),
       })),
+      creditBytes,
       memoryBytes,
     })
   }

@@ -14,7 +14,7 @@ import type { RoundKind } from '@godwit/session'
 import type { RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
 import { DirtySet } from './dirty-set.ts'
-import type { LanesOptions, SourceLanes } from './lanes.ts'
+import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { SourceOptions } from './options.ts'
 import { RemoteLanes } from './remote-lanes.ts'
@@ -28,7 +28,7 @@ export class Rounds {
   readonly trackerName: string
   readonly lanes: SourceLanes
   /** As agreed with the destination. */
-  laneCount = 1
+  terms: Pick<LaneTerms, 'count' | 'creditBytes'> = { count: 1, creditBytes: Infinity }
   readonly #options: SourceOptions
   readonly #dirty: DirtySet
   /** The round in progress, or the last one. */
@@ -71,7 +71,7 @@ export class Rounds {
 
   /** Makes ready to send, while the destination reserves memory. */
   prepare(memoryBytes: number): void {
-    this.lanes.prepare(this.laneCount, memoryBytes)
+    this.lanes.prepare({ ...this.terms, memoryBytes })
     this.lanes.pace(this.#maxBandwidth)
   }
 
@@ -106,7 +106,7 @@ export class Rounds {
     announce({ round, kind, pages: this.#pages })
     const untouched = round === 1 ? this.#dirty.untouched : undefined
     const dirty = this.#dirty.take()
-    const pieces = cutPieces(dirty, this.laneCount)
+    const pieces = cutPieces(dirty, this.terms.count)
     this.#isSending = true
     const sent = await this.lanes.sendRound({
       round,

@@ -325,7 +325,10 @@ export class SourceMigration {
       }
       case 'Welcome':
         checkWelcome(this.#hello, message.body)
-        this.#rounds.laneCount = message.body.dataChannels
+        this.#rounds.terms = {
+          count: message.body.dataChannels,
+          creditBytes: message.body.creditBytes ?? Infinity,
+        }
         this.#roundTripMs = nowMs - this.#moments.helloMs!
         this.#control!.peerHeartbeatMs = message.body.heartbeatMs
         this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }

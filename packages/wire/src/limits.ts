@@ -9,6 +9,8 @@ import { KIB, MIB } from '@godwit/core'
 export const BATCH_ENTRIES_MAX = 4096
 /** Payload of one batch: 64 pages of the largest page size. */
 export const BATCH_PAYLOAD_BYTES_MAX: number = 4 * MIB
+/** The smallest credit window: room for any batch and one more on its way. */
+export const CREDIT_BYTES_MIN: number = 8 * MIB
 /** A small control body: numbers, a digest, an error text. */
 export const CONTROL_BODY_BYTES_MAX: number = 16 * KIB
 /** HELLO and RESERVE carry capability names and the region table. */

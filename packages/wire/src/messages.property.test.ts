@@ -51,6 +51,7 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
       pageBytes: u32,
       dataChannels: fc.integer({ min: 1, max: 64 }),
       heartbeatMs: fc.integer({ min: 100, max: 60_000 }),
+      creditBytes: fc.integer({ min: 8 << 20, max: 0xffffffff }),
       finalAfterMs: u32,
     },
     {
@@ -81,6 +82,7 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   Barrier: sums,
   RoundEnd: sums,
   RoundAck: fc.record({ round }),
+  Credit: fc.record({ bytes: count }),
   SwitchOver: fc.record({ round: u32 }),
   SwitchOverAck: fc.constant({}),
   State: fc.record({ package: fc.uint8Array({ maxLength: 300, size: 'max' }) }),

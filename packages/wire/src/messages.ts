@@ -11,6 +11,7 @@ import { FrameType } from './frame-type.ts'
 import type { FrameName } from './frame-type.ts'
 import {
   CAPABILITIES_MAX,
+  CREDIT_BYTES_MIN,
   DATA_CHANNELS_MAX,
   NAME_CHARS_MAX,
   OPTION_CHARS_MAX,
@@ -54,6 +55,11 @@ export interface Welcome {
   readonly pageBytes: number
   readonly dataChannels: number
   readonly heartbeatMs: number
+  /**
+   * Most bytes of page frames, headers included, that a data channel may have sent without credit.
+   * Absent: no limit, and no CREDIT is sent.
+   */
+  readonly creditBytes?: number | undefined
   /** The destination will run the guest this long, stop it and send FINAL. */
   readonly finalAfterMs?: number | undefined
 }
@@ -115,6 +121,12 @@ export interface RoundEnd {
 /** Destination -> source: everything of this round is installed. */
 export interface RoundAck {
   readonly round: number
+}
+
+/** Destination -> source, on a data channel: so much of it is installed. */
+export interface Credit {
+  /** Bytes of page frames, headers included, since the channel began. */
+  readonly bytes: number
 }
 
 /** Source -> destination: I am about to pause the guest; are you ready to take over? */
@@ -192,6 +204,7 @@ export interface MessageBodies {
   Barrier: Barrier
   RoundEnd: RoundEnd
   RoundAck: RoundAck
+  Credit: Credit
   SwitchOver: SwitchOver
   SwitchOverAck: SwitchOverAck
   State: State
@@ -282,6 +295,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     pageBytes: u32,
     dataChannels,
     heartbeatMs,
+    creditBytes: v.optional(v.pipe(u32, v.minValue(CREDIT_BYTES_MIN))),
     finalAfterMs: v.optional(u32),
   }),
   Error: v.object({ code: u16, text, phase: v.optional(name) }),
@@ -303,6 +317,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   Barrier: v.object({ round, batches: count, pages: count, digest: bytes8 }),
   RoundEnd: v.object({ round, batches: count, pages: count, digest: bytes8 }),
   RoundAck: v.object({ round }),
+  Credit: v.object({ bytes: count }),
   SwitchOver: v.object({ round: u32 }),
   SwitchOverAck: none,
   State: v.object({ package: bytes(STATE_BODY_BYTES_MAX) }),

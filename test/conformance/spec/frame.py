@@ -23,6 +23,7 @@ TYPES = {
     'BARRIER': (0x0012, 'data', 'source', 16384),
     'ROUND_END': (0x0013, 'control', 'source', 16384),
     'ROUND_ACK': (0x0014, 'control', 'destination', 16384),
+    'CREDIT': (0x0015, 'data', 'destination', 16384),
     'SWITCH_OVER': (0x0020, 'control', 'source', 16384),
     'SWITCH_OVER_ACK': (0x0021, 'control', 'destination', 16384),
     'STATE': (0x0022, 'control', 'source', 67108864),

@@ -20,7 +20,8 @@ KEYS = {
     'WELCOME': {
         'version': ('u16', True), 'software': ('text', True), 'capabilities': ('list', True),
         'pageBytes': ('u32', True), 'dataChannels': ('channels', True),
-        'heartbeatMs': ('heartbeat', True), 'finalAfterMs': ('u32', False),
+        'heartbeatMs': ('heartbeat', True), 'creditBytes': ('window', False),
+        'finalAfterMs': ('u32', False),
     },
     'ERROR': {'code': ('u16', True), 'text': ('text', True), 'phase': ('name', False)},
     'HEARTBEAT': {},
@@ -32,6 +33,7 @@ KEYS = {
     'BARRIER': ROUND_SUMS,
     'ROUND_END': ROUND_SUMS,
     'ROUND_ACK': {'round': ('round', True)},
+    'CREDIT': {'bytes': ('count', True)},
     'SWITCH_OVER': {'round': ('u32', True)},
     'SWITCH_OVER_ACK': {},
     'STATE': {'package': ('bin', True)},
@@ -69,6 +71,7 @@ PLAIN = {
     'BARRIER': SUMS,
     'ROUND_END': SUMS,
     'ROUND_ACK': {'round': 1},
+    'CREDIT': {'bytes': 0},
     'SWITCH_OVER': {'round': 0},
     'SWITCH_OVER_ACK': {},
     'STATE': {'package': b'\x01\x02\x03'},
@@ -83,7 +86,8 @@ PLAIN = {
 }
 
 OPTIONAL = {
-    'WELCOME': {**PLAIN['WELCOME'], 'capabilities': ['final'], 'finalAfterMs': 250},
+    'WELCOME': {**PLAIN['WELCOME'], 'capabilities': ['final'], 'finalAfterMs': 250,
+        'creditBytes': 16777216},
     'ERROR': {**PLAIN['ERROR'], 'phase': 'pre-copy'},
     'END': {**PLAIN['END'], 'usage': {'cpuSeconds': 0.25, 'overheadBytes': -4096}},
     'END_ACK': {'usage': {'cpuSeconds': 1, 'overheadBytes': 0.5}},
@@ -99,6 +103,7 @@ GOOD = {
     'u16': [0, 65535],
     'u32': [0, 4294967295],
     'count': [0, 4294967296, BIG],
+    'window': [8388608, 4294967295],
     'amount': [0, 0.5, 1e300],
     'round': [1, 1000000],
     'text': ['', 'Zugvögel 渡り鳥 \U0001F426', LONG, BIRDS],
@@ -140,6 +145,7 @@ BAD = {
     'verify': STRINGS + ['', 'all', 'None'],
     'channels': NUMBERS + [0, 65],
     'heartbeat': NUMBERS + [99, 60001],
+    'window': NUMBERS + [0, 8388607, 4294967296],
     'kind': STRINGS + ['', 'partial'],
     'epoch': NUMBERS + [4294967296],
     'bool': [None, 0, 1, 'true'],
