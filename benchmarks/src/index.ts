@@ -8,13 +8,22 @@ import type { Benchmark } from './benchmark.ts'
 import { downtime } from './downtime.ts'
 import { growth } from './growth.ts'
 import { loopback } from './loopback.ts'
+import { pacing } from './pacing.ts'
+import { reservation } from './reservation.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
 export type { BenchResult, Case } from './result.ts'
 export { formatResult } from './result.ts'
 
-export const BENCHMARKS: readonly Benchmark[] = [loopback, downtime, tracker, growth]
+export const BENCHMARKS: readonly Benchmark[] = [
+  loopback,
+  downtime,
+  pacing,
+  tracker,
+  growth,
+  reservation,
+]
 
 /** @throws {GodwitError} `USAGE` */
 export function findBenchmark(name: string): Benchmark {

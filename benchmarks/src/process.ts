@@ -32,7 +32,7 @@ export async function isInstalled(program: string): Promise<boolean> {
   })
 }
 
-/** One migration between two processes on loopback. */
+/** One migration between two processes on loopback. @throws when it was not right */
 export async function migrate(
   godwit: readonly string[],
   guest: string,
@@ -66,7 +66,11 @@ export async function migrate(
     await run(program, [...first, 'send', guest, ...options])
     await ended
     const read = (name: string): Report => JSON.parse(readFileSync(file(name), 'utf8')) as Report
-    return { source: read('source'), destination: read('destination') }
+    const source = read('source')
+    if (!(source.memory?.equal && source.guestProof?.continuous)) {
+      throw new Error('a migration was not right; its figures mean nothing')
+    }
+    return { source, destination: read('destination') }
   } finally {
     receiver.kill('SIGKILL')
     rmSync(folder, { recursive: true })

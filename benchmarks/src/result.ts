@@ -13,6 +13,14 @@ export const BENCH_SCHEMA = 'godwit.bench/1'
 
 export type Unit = 'bytes/s' | 'bytes' | 'ms' | 'ns' | 'ratio'
 
+/** What a case is compared with, measured in the same run. */
+export interface Against {
+  readonly name: string
+  readonly median: number
+  /** One for each value of the case: then the ratio is the median of the pairs' ratios. */
+  readonly values?: readonly number[]
+}
+
 /** One thing measured several times. */
 export interface Case {
   readonly name: string
@@ -22,8 +30,7 @@ export interface Case {
   readonly median: number
   readonly min: number
   readonly max: number
-  /** What it is compared with, measured in the same run. */
-  readonly against?: { readonly name: string; readonly median: number }
+  readonly against?: Against
   readonly ratio?: number
   readonly bar?: { readonly op: '>=' | '<='; readonly value: number }
   readonly pass?: boolean
@@ -47,7 +54,7 @@ export interface CaseFacts {
   readonly metric: string
   readonly unit: Unit
   readonly values: readonly number[]
-  readonly against?: { readonly name: string; readonly median: number }
+  readonly against?: Against
   /** Applies to the ratio where there is one, else to the median. */
   readonly bar?: NonNullable<Case['bar']>
 }
@@ -56,7 +63,7 @@ export interface CaseFacts {
 export function toCase(facts: CaseFacts): Case {
   const values = [...facts.values]
   const middle = median(values)
-  const ratio = facts.against === undefined ? undefined : middle / facts.against.median
+  const ratio = facts.against === undefined ? undefined : ratioOf(values, facts.against)
   const judged = ratio ?? middle
   const { bar } = facts
   return {
@@ -70,6 +77,16 @@ export function toCase(facts: CaseFacts): Case {
       ? {}
       : { pass: bar.op === '>=' ? judged >= bar.value : judged <= bar.value }),
   }
+}
+
+/** Compares repeat by repeat, for machines whose speed drifts. */
+export function pairedWith(name: string, values: readonly number[]): Against {
+  return { name, median: median([...values]), values: [...values] }
+}
+
+function ratioOf(values: number[], against: Against): number {
+  if (against.values === undefined) return median(values) / against.median
+  return median(values.map((value, i) => value / against.values![i]!))
 }
 
 export function toResult(name: string, cases: readonly Case[]): BenchResult {

@@ -3,6 +3,7 @@ import type { Channel, Report } from '@godwit/core'
 import { FakeClock } from '@godwit/testkit'
 import { createMemoryNetwork } from '@godwit/transport'
 import type { Welcome } from '@godwit/wire'
+import { PREFACE_BYTES } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
 import { Peer } from './peer.ts'
 import type { SourceSettings } from './rig.ts'
@@ -23,15 +24,17 @@ const digest = new Uint8Array(8)
 async function sendTo(
   pretend: (control: Peer, channel: Channel) => Promise<void>,
   settings: SourceSettings = {},
+  playData: (data: Peer) => Promise<void> = answer,
+  memoryBytes = MIB,
 ): Promise<Report> {
-  const guest = new ShadowGuest([new Uint8Array(MIB).fill(1)])
+  const guest = new ShadowGuest([new Uint8Array(memoryBytes).fill(1)])
   const network = createMemoryNetwork()
   const played: Promise<void>[] = []
   await network.listen('pretender', (channel) => {
     const peer = new Peer(channel)
     // Only the first channel is a control channel; data channels are let in.
     if (played.length === 0) played.push(pretend(peer, channel))
-    else played.push(answer(peer))
+    else played.push(playData(peer))
   })
   const dialler = network.createDialler('pretender')
   const migration = await createSource(guest, (signal) => dialler.dial(signal), settings)
@@ -50,10 +53,10 @@ async function answer(peer: Peer): Promise<void> {
 }
 
 /** A control channel that answers rightly up to RESERVED. */
-async function reserved(control: Peer): Promise<void> {
+async function reserved(control: Peer, terms: Partial<Welcome> = {}): Promise<void> {
   await answer(control)
   await control.until('Hello')
-  control.send('Welcome', welcome)
+  control.send('Welcome', { ...welcome, ...terms })
   await control.until('Reserve')
   control.send('Reserved', { reservedBytes: MIB })
 }
@@ -192,5 +195,64 @@ describe('an answer out of turn', () => {
       })
       expect(report.error).toEqual({ code: name, text: 'so sorry', phase: 'stop-and-copy' })
     }
+  })
+})
+
+describe('a credit window', () => {
+  const windowBytes = 8 * MIB
+  const memoryBytes = 20 * MIB
+
+  /** Resolves when nothing has come for so many turns of the event loop that nothing will. */
+  async function stalled(data: Peer): Promise<number> {
+    for (let turns = 0, before = -1; turns < 50; turns++) {
+      if (data.byteCount !== before) turns = 0
+      before = data.byteCount
+      await new Promise(setImmediate)
+    }
+    return data.byteCount - PREFACE_BYTES
+  }
+
+  it('is kept, and opened by CREDIT', async () => {
+    const seen: number[] = []
+    const report = await sendTo(
+      async (control) => {
+        await reserved(control, { creditBytes: windowBytes })
+        await control.until('RoundEnd')
+        control.channel.end()
+      },
+      {},
+      async (data) => {
+        await answer(data)
+        for (let bytes = await stalled(data); seen.at(-1) !== bytes; bytes = await stalled(data)) {
+          expect(bytes - (seen.at(-1) ?? 0)).toBeLessThanOrEqual(windowBytes)
+          seen.push(bytes)
+          if (bytes < memoryBytes) data.send('Credit', { bytes })
+        }
+      },
+      memoryBytes,
+    )
+    expect(report.error).toMatchObject({ code: 'CONNECTION_LOST', phase: 'pre-copy' })
+    expect(seen.length).toBe(3)
+    expect(seen.at(-1)).toBeGreaterThan(memoryBytes)
+  })
+
+  it.each([
+    ['more than was sent', [windowBytes + 1]],
+    ['less than before', [MIB, MIB - 1]],
+  ])('is not opened for %s', async (_name, credits) => {
+    const report = await sendTo(
+      async (control) => {
+        await reserved(control, { creditBytes: windowBytes })
+        await control.refusal()
+      },
+      {},
+      async (data) => {
+        await answer(data)
+        await stalled(data)
+        for (const bytes of credits) data.send('Credit', { bytes })
+      },
+      memoryBytes,
+    )
+    expect(report.error).toMatchObject({ code: 'PROTOCOL_STATE', phase: 'pre-copy' })
   })
 })

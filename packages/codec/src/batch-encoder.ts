@@ -155,6 +155,7 @@ export class BatchEncoder {
    * Encodes dirty pages of `[fromPage, endPage)` until the slot is full or all are done.
    *
    * @param out - filled in; reused by the caller
+   * @param pagesMax - most pages with payload, if fewer than fit in the slot
    * @returns whether the batch has anything to send
    */
   encode(
@@ -163,14 +164,16 @@ export class BatchEncoder {
     endPage: number,
     slot: BatchSlot,
     out: EncodedBatch,
+    pagesMax: number = this.#batchPages,
   ): boolean {
+    const payloadPagesMax = Math.min(pagesMax, this.#batchPages)
     const { dirty, untouched } = work
     this.#begin(out)
     let page = dirty.nextSet(fromPage, endPage)
     let scanned = 0
     while (page < endPage && scanned < scannedPagesMax) {
-      if (this.#payloadPages === this.#batchPages) break
-      const room = Math.min(this.#batchPages - this.#payloadPages, scannedPagesMax - scanned)
+      if (this.#payloadPages === payloadPagesMax) break
+      const room = Math.min(payloadPagesMax - this.#payloadPages, scannedPagesMax - scanned)
       let end = dirty.nextClear(page, Math.min(page + room, endPage))
       if (!this.#raw && untouched?.has(page) === true) {
         end = untouched.nextClear(page, end)

@@ -234,6 +234,20 @@ describe('BatchEncoder and BatchDecoder', () => {
     }
   })
 
+  it('hold no more pages with payload than was asked for', () => {
+    const region = regionOf(0, 40 * pageBytes, 0)
+    region.bytes.fill(1)
+    const sent = { region, fingerprints: new FingerprintTable(40, 8) }
+    const dirty = new PageBitmap(40)
+    dirty.addAll()
+    const hasher = hasherOf('xxh3', 1)
+    const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })
+    const out = emptyBatch()
+    const work = { round: 1, sent, dirty, known: false }
+    encoder.encode(work, 3, 40, slots.next(), out, 7)
+    expect([out.rawPages, out.nextPage]).toEqual([7, 10])
+  })
+
   it('send pages that are known to be untouched without a look at them', () => {
     for (const raw of [false, true]) {
       const pair = new Pair([300 * pageBytes + 5], 'xxh3', raw)

@@ -41,6 +41,11 @@ describe('TokenBucket', () => {
     )
   })
 
+  it('wants little at a time where the cap is low', () => {
+    expect(new TokenBucket(1.25e6).grainBytes).toBe(25_000)
+    expect(new TokenBucket(Infinity).grainBytes).toBe(Infinity)
+  })
+
   it('does not save up idle time', () => {
     const bucket = new TokenBucket(1e6)
     bucket.spend(1000, 0)

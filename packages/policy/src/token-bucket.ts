@@ -28,6 +28,11 @@ export class TokenBucket {
     return this.#bytesPerMs * 1e3
   }
 
+  /** What should be sent at a time: so little that the cap holds for short times, too. */
+  get grainBytes(): number {
+    return this.#bytesPerMs * burstMs
+  }
+
   /** Changes the cap; what is not paid for yet is paid for at the new one. */
   change(bytesPerSecond: number, nowMs: number): void {
     const before = this.#bytesPerMs

@@ -58,6 +58,7 @@ export class SourceLane implements LinkHandler {
   readonly #sent: readonly SentPages[]
   readonly #encoder: BatchEncoder
   readonly #freeSlots: BatchSlot[]
+  readonly #pageBytes: number
   readonly #frameBytesMax: number
   readonly #creditBytes: number
   /** Bytes of page frames since the channel began: sent, and installed as far as is known. */
@@ -80,6 +81,7 @@ export class SourceLane implements LinkHandler {
     this.#link = link
     this.#clock = clock
     this.#sent = options.sent
+    this.#pageBytes = options.pageBytes
     this.#frameBytesMax = batchSlotBytes(options.pageBytes)
     this.#encoder = new BatchEncoder(options)
     this.#freeSlots = Array.from({ length: slotCount }, () => {
@@ -216,7 +218,8 @@ export class SourceLane implements LinkHandler {
     const slot = this.#freeSlots[this.#freeSlots.length - 1]!
     const batch = this.#batch
     const { region, page, endPage } = current
-    const filled = this.#encoder.encode(region, page, endPage, slot, batch)
+    const pagesMax = Math.max(1, Math.floor(this.#pacer.grainBytes / this.#pageBytes))
+    const filled = this.#encoder.encode(region, page, endPage, slot, batch, pagesMax)
     current.page = batch.nextPage
     this.#count(current.done)
     if (filled) this.#sendSlot(current.done)
