@@ -73,6 +73,7 @@ const forwarded = [
   'encode',
   'tracker',
   'pageBytes',
+  'lanes',
   'warmup',
   'maxBandwidth',
   'pauseBandwidth',

@@ -18,7 +18,7 @@ import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
-import { parsePageSizes } from './settings.ts'
+import { parseLanes, parsePageSizes } from './settings.ts'
 import { formatSummary } from './summary.ts'
 
 export interface ReceiveSettings {
@@ -27,6 +27,7 @@ export interface ReceiveSettings {
   readonly runFor?: number
   readonly memoryLimit?: number
   readonly pageBytes?: readonly number[]
+  readonly lanes?: number
   readonly json?: string
   readonly control?: string
   readonly insecure?: boolean
@@ -57,6 +58,11 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
       '--page-bytes <SIZES>',
       'page sizes to accept, like 4KiB,16KiB (default all)',
       parsePageSizes,
+    )
+    .option(
+      '--lanes <N>',
+      'most data channels a source may ask for, each with a thread (default 16)',
+      parseLanes,
     )
     .option('--json <FILE>', 'write the report of each session; - is stdout')
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')

@@ -33,6 +33,9 @@ export interface MigrationSettings {
   readonly pauseBandwidth?: number
 }
 
+/** What the wire allows. */
+const lanesMax = 64
+
 function checkStop(text: string): string {
   parseStop(text)
   return text
@@ -83,12 +86,7 @@ export function addMigrationOptions(command: Command): Command {
       (text: string) => checkPageBytes(parseBytes(text)),
       PAGE_BYTES_DEFAULT,
     )
-    .option(
-      '--lanes <N>',
-      'data channels, each with a thread; 0: none of its own',
-      parseCount(0),
-      1,
-    )
+    .option('--lanes <N>', 'data channels, each with a thread; 0: none of its own', parseLanes, 1)
     .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
     .option(
       '--pause-bandwidth <RATE>',
@@ -101,6 +99,13 @@ export function addMigrationOptions(command: Command): Command {
 /** `4KiB,16KiB` -> sizes. */
 export function parsePageSizes(text: string): readonly number[] {
   return text.split(',').map((part) => checkPageBytes(parseBytes(part)))
+}
+
+/** 0 to 64 data channels. */
+export function parseLanes(text: string): number {
+  const lanes = parseCount(0)(text)
+  if (lanes <= lanesMax) return lanes
+  throw new GodwitError('USAGE', `There are at most ${lanesMax} lanes, not ${lanes}`)
 }
 
 /** A whole number from `minimum` on. */

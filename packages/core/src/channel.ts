@@ -16,6 +16,20 @@ export interface ChannelSink {
   closed(error?: TransportError): void
 }
 
+/** A connection on its way to another thread, as plain values. */
+export interface DetachedChannel {
+  /** The connection's own; whoever has it must attach or close it. */
+  readonly descriptor: number
+  /** What was read and not handed to a sink. */
+  readonly early: Uint8Array
+  /** As {@link Channel.remote}. */
+  readonly remote: string
+  /** As {@link Channel.bytesWritten}, so far. */
+  readonly bytesWritten: number
+  /** As {@link Channel.bytesRead}, so far: {@link early} is counted. */
+  readonly bytesRead: number
+}
+
 /** One ordered, reliable, full-duplex byte stream. */
 export interface Channel {
   /** For people: `tcp 127.0.0.1:7000`. */
@@ -38,6 +52,16 @@ export interface Channel {
   end(): void
   /** Drops the connection at once. Idempotent. */
   destroy(): void
+  /**
+   * Gives the connection away, by a descriptor that `duplicate` makes of this channel's own.
+   * Nothing may have been written before. Bytes that arrive from now on are not handed to the sink,
+   * which hears nothing any more, not even of the end. Absent where it cannot be done.
+   *
+   * Rejects when the connection is lost or `duplicate` throws; the channel is gone then, too.
+   */
+  readonly detach?:
+    | ((duplicate: (descriptor: number) => number) => Promise<DetachedChannel>)
+    | undefined
 }
 
 /** Opens channels to one destination. Every channel is dialled by the source. */

@@ -71,7 +71,7 @@ export class DestinationAgent {
     await Promise.all(sessions.map((session) => session.done))
   }
 
-  #sort(preface: Preface, link: Link): LinkHandler {
+  #sort(preface: Preface, link: Link): LinkHandler | undefined {
     if (preface.epoch !== 0) {
       throw new ProtocolError('SESSION_UNKNOWN', `Epoch ${preface.epoch} of no session`)
     }

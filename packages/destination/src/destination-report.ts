@@ -5,14 +5,22 @@
  */
 import type { GodwitError, Report, RoundReport, UsageMeter } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
-import type { Link } from '@godwit/link'
 import type { DestinationState } from '@godwit/session'
 import type { Hello, Reserve, RoundBegin, Usage, Verified, Welcome } from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
 
+/** A channel of the session whose bytes count, and the thread it may have. */
+interface CountedChannel {
+  /** Both ways; exact when {@link ended}. */
+  readonly wireBytes: number
+  /** Of a thread of its own. */
+  readonly cpuSeconds?: number
+  readonly ended: Promise<void>
+}
+
 /** Collects the facts of one migration at the destination. */
 export class DestinationReport {
-  readonly links: Link[] = []
+  readonly channels: CountedChannel[] = []
   readonly #options: DestinationOptions
   readonly #meter: UsageMeter | undefined
   readonly #startMs: number
@@ -52,9 +60,7 @@ export class DestinationReport {
   }
 
   get wireBytes(): number {
-    return this.links.reduce((sum, { channel }) => {
-      return sum + channel.bytesWritten + channel.bytesRead
-    }, 0)
+    return this.channels.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
   }
 
   get elapsedMs(): number {
@@ -142,8 +148,14 @@ export class DestinationReport {
     this.#sourceUsage = usage
   }
 
+  /** What this side used; measured once, when the last page has been compared. */
   readUsage(): Usage {
-    this.#usage ??= this.#meter?.read() ?? {}
+    if (this.#usage !== undefined) return this.#usage
+    const usage = this.#meter?.read() ?? {}
+    const laneSeconds = this.channels.reduce((sum, one) => sum + (one.cpuSeconds ?? 0), 0)
+    const { cpuSeconds } = usage
+    const all = cpuSeconds === undefined ? {} : { cpuSeconds: cpuSeconds + laneSeconds }
+    this.#usage = { ...usage, ...all }
     return this.#usage
   }
 

@@ -13,7 +13,6 @@ import {
   assertNever,
   toGodwitError,
 } from '@godwit/core'
-import type { DecodedTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type {
@@ -45,25 +44,13 @@ import type {
 } from '@godwit/wire'
 import { errorCodeOf } from '@godwit/wire'
 import { DestinationReport } from './destination-report.ts'
-import type { LaneOwner } from './lane.ts'
-import type { DestinationOptions } from './options.ts'
+import type { DestinationOptions, DestinationProgress } from './options.ts'
+import { DATA_CHANNELS_MAX_DEFAULT } from './options.ts'
+import type { RoundsOwner } from './rounds.ts'
 import { Rounds } from './rounds.ts'
 
-/** This version of the agent opens one lane; the wire allows more. */
-const DATA_CHANNELS_MAX = 1
-
-/** What a progress line shows. */
-export interface DestinationProgress {
-  readonly stage: string
-  readonly round: number
-  readonly pagesDone: number
-  readonly pagesTotal: number
-  readonly wireBytes: number
-  readonly elapsedMs: number
-}
-
 /** One guest on its way in. */
-export class IncomingMigration implements LaneOwner {
+export class IncomingMigration implements RoundsOwner {
   readonly sessionId: string
   /** Resolves with the report when the session is over, whatever the outcome. Never rejects. */
   readonly done: Promise<Report>
@@ -89,7 +76,7 @@ export class IncomingMigration implements LaneOwner {
     this.sessionId = sessionId
     this.#options = options
     this.#report = new DestinationReport(options)
-    this.#report.links.push(link)
+    this.#report.channels.push(link)
     const handler = {
       message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error: GodwitError | undefined) => this.#lost(error),
@@ -149,16 +136,17 @@ export class IncomingMigration implements LaneOwner {
   /**
    * A data channel of this session was dialled.
    *
+   * @returns undefined when its connection was given to another thread
    * @throws {ProtocolError} `PROTOCOL_STATE`: too early, too late, or its number is taken
    */
-  openLane(preface: Preface, link: Link): LinkHandler {
+  openLane(preface: Preface, link: Link): LinkHandler | undefined {
     const state = this.#runner.state
     const isTime = state.name === 'reserved' && state.round === 0 && !state.switching
     if (this.#rounds === undefined || !isTime) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
-    const lane = this.#rounds.open(preface.index, link, this)
-    this.#report.links.push(link)
+    const lane = this.#rounds.open(preface.index, link)
+    if (lane !== undefined) this.#report.channels.push(link)
     return lane
   }
 
@@ -167,24 +155,22 @@ export class IncomingMigration implements LaneOwner {
     this.#runner.dispatch({ type: 'fail', error })
   }
 
-  // What lanes ask.
-
-  get installableRound(): number {
-    const { name } = this.#runner.state
-    return name === 'reserved' || name === 'receiving' ? this.#acknowledgedRound + 1 : 0
-  }
+  // What the data plane tells.
 
   heard(): void {
     this.control.heard()
   }
 
-  barrier(_round: number, totals: DecodedTotals): void {
-    this.#rounds!.addBarrier(totals)
+  barrierPassed(): void {
     this.#joinRound()
   }
 
   laneClosed(error: GodwitError | undefined): void {
     if (awaitsPages(this.#runner.state)) this.#lost(error)
+  }
+
+  laneDied(error: GodwitError): void {
+    if (!this.ownsGuest) this.#runner.fail(error)
   }
 
   #lost(error: GodwitError | undefined): void {
@@ -195,7 +181,7 @@ export class IncomingMigration implements LaneOwner {
   #perform(effect: DestinationEffect): void {
     switch (effect.do) {
       case 'send':
-        this.control.send(this.#compose(effect.message))
+        this.#send(effect.message)
         break
       case 'apply':
         this.#apply(effect.message)
@@ -224,11 +210,20 @@ export class IncomingMigration implements LaneOwner {
         break
       case 'close':
         this.control.close()
-        this.#rounds?.close()
+        void this.#rounds?.close()
         break
       default:
         assertNever(effect)
     }
+  }
+
+  #send(name: MessageName): void {
+    const message = this.#compose(name)
+    const { name: state } = this.#runner.state
+    const awaitsRound = state === 'reserved' || state === 'receiving'
+    // Before the source hears that it may go on: its pages may be quicker than this thread.
+    this.#rounds?.allow(awaitsRound ? this.#acknowledgedRound + 1 : 0)
+    this.control.send(message)
   }
 
   #compose(name: MessageName): Message {
@@ -302,7 +297,7 @@ export class IncomingMigration implements LaneOwner {
     this.#welcome = negotiate(hello, {
       software,
       pageBytes,
-      dataChannelsMax: DATA_CHANNELS_MAX,
+      dataChannelsMax: this.#options.dataChannelsMax ?? DATA_CHANNELS_MAX_DEFAULT,
       heartbeatMs,
       finalAfterMs: runForMs,
     })
@@ -316,16 +311,23 @@ export class IncomingMigration implements LaneOwner {
   }
 
   async #reserveMemory(): Promise<DestinationEvent> {
-    const { host, primitives } = this.#options
+    const { host, primitives, lanes } = this.#options
     const { guest: identity, regions } = this.#reserve!
     const welcome = this.#welcome!
-    this.#report.reserving(this.#reserve!)
+    const report = this.#report
+    report.reserving(this.#reserve!)
+    const rounds = new Rounds(this.#hello!, welcome, report.memoryBytes, primitives, this)
+    this.#rounds = rounds
+    // Data channels come as the control channel came.
+    if (lanes !== undefined && this.control.link.channel.detach !== undefined) {
+      rounds.startThreads(lanes, (lane) => report.channels.push(lane))
+    }
     this.#guest = await host.reserve({ identity, pageBytes: welcome.pageBytes, regions })
     if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
       throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
     }
-    this.#rounds = new Rounds(this.#guest.regions, this.#hello!, welcome, primitives)
-    this.#report.reserved(this.#rounds.kernels)
+    await rounds.takeMemory(this.#guest.regions)
+    report.reserved(rounds.kernels)
     return { type: 'reserved' }
   }
 
@@ -380,11 +382,12 @@ export class IncomingMigration implements LaneOwner {
   /** Nothing of the session is under way any more: memory that is not ours goes. */
   async #end(): Promise<Report> {
     if (!this.ownsGuest) await this.#discard()
-    await Promise.all(this.#report.links.map((link) => link.ended))
+    await Promise.all(this.#report.channels.map(({ ended }) => ended))
     return this.#report.finish(this.#runner.state)
   }
 
   async #discard(): Promise<void> {
+    await this.#rounds?.close()
     const guest = this.#guest
     this.#guest = undefined
     this.#rounds = undefined

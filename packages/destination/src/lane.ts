@@ -29,8 +29,18 @@ export interface LaneOwner {
   laneClosed(error: GodwitError | undefined): void
 }
 
+/** A data channel as its migration sees it, whatever thread it is on. */
+export interface Lane {
+  /** Pages of the round that is arriving. */
+  readonly pages: number
+  /** Bytes of page frames so far. */
+  readonly receivedBytes: number
+  /** Flushes what was sent and ends the channel. Idempotent. */
+  close(): void
+}
+
 /** The destination's end of one data channel. */
-export class DestinationLane implements LinkHandler {
+export class DestinationLane implements LinkHandler, Lane {
   readonly link: Link
   /** Frames are received and hashed here; in the decoder's workspace. */
   readonly buffer: Uint8Array
@@ -47,12 +57,10 @@ export class DestinationLane implements LinkHandler {
     this.#owner = owner
   }
 
-  /** Pages of the round that is arriving. */
   get pages(): number {
     return this.#totals.pages
   }
 
-  /** Bytes of page frames so far. */
   get receivedBytes(): number {
     return this.#receivedBytes
   }
@@ -70,6 +78,10 @@ export class DestinationLane implements LinkHandler {
     }
     const message = decodeMessage(frame.type, frame.body)
     if (message.name === 'Barrier') this.#barrier(message.body)
+  }
+
+  close(): void {
+    this.link.close()
   }
 
   closed(error: GodwitError | undefined): void {

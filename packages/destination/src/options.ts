@@ -5,7 +5,12 @@
  */
 import type { Clock, GuestHost, StageReport, UsageMeter } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
+import type { LaneThreads } from './remote-lane.ts'
 
+/** More than one machine has use for; each costs a thread and a receive buffer of 4 MiB. */
+export const DATA_CHANNELS_MAX_DEFAULT = 16
+
+/** What a destination is made with. */
 export interface DestinationOptions {
   readonly host: GuestHost
   readonly clock: Clock
@@ -13,9 +18,26 @@ export interface DestinationOptions {
   readonly software: string
   /** Page sizes this side accepts; empty accepts every legal one. */
   readonly pageBytes?: readonly number[]
+  /** Most data channels to agree to. Default {@link DATA_CHANNELS_MAX_DEFAULT}. */
+  readonly dataChannelsMax?: number
+  /**
+   * Threads for lanes, one each. Without it they run on the calling thread, as does a lane whose
+   * channel cannot be detached, and every lane of a guest whose memory is not shared.
+   */
+  readonly lanes?: LaneThreads
   readonly heartbeatMs?: number
   /** Run a guest that arrived this long, stop it and tell the source how it ended. */
   readonly runForMs?: number
   readonly usage?: () => UsageMeter
   readonly onStage?: (stage: StageReport) => void
+}
+
+/** What a progress line shows. */
+export interface DestinationProgress {
+  readonly stage: string
+  readonly round: number
+  readonly pagesDone: number
+  readonly pagesTotal: number
+  readonly wireBytes: number
+  readonly elapsedMs: number
 }

@@ -4,90 +4,158 @@
  *
  * @module
  */
-import type { Clock, PageHasher, Region } from '@godwit/core'
-import { MIB, ProtocolError, allocateShared, pagesCovering, yieldTo } from '@godwit/core'
-import type { DecodedTotals, Primitives, InstalledPages, MemoryDigest } from '@godwit/codec'
-import {
-  BatchDecoder,
-  digestFingerprints,
-  digestMemory,
-  verifyHash,
-  warmUp,
-  Workspace,
-  zeroFingerprints,
-} from '@godwit/codec'
-import type { Link } from '@godwit/link'
+import type { Clock, GodwitError, Region } from '@godwit/core'
+import { ProtocolError, allocateShared, isShared, pagesCovering, yieldTo } from '@godwit/core'
+import type { DecodedTotals, InstalledPages, MemoryDigest, Primitives } from '@godwit/codec'
+import { digestFingerprints, digestMemory, verifyHash, zeroFingerprints } from '@godwit/codec'
+import type { Link, LinkHandler } from '@godwit/link'
 import type { Hello, RoundEnd, Verified, Verify } from '@godwit/wire'
 import { u64FromBytes } from '@godwit/wire'
-import type { LaneOwner } from './lane.ts'
-import { DestinationLane } from './lane.ts'
+import { Installer } from './installer.ts'
+import type { LanePlan } from './lane-messages.ts'
+import type { Lane, LaneOwner } from './lane.ts'
+import type { LaneThreads, RemoteLaneOwner } from './remote-lane.ts'
+import { RemoteLane } from './remote-lane.ts'
 
-/** Receive buffer of a data channel: several batches. */
-const RECEIVE_BYTES: number = 4 * MIB
+/** What the data plane asks of its migration. */
+export interface RoundsOwner extends Omit<RemoteLaneOwner, 'barrier'> {
+  /** One more lane has all of the round: time to {@link Rounds.join}. */
+  barrierPassed(): void
+}
 
-/** All rounds of one migration, from the moment the memory is reserved. */
-export class Rounds {
+/** All rounds of one migration, from the moment the source said what it brings. */
+export class Rounds implements LaneOwner, RemoteLaneOwner {
   readonly #pageBytes: number
   readonly #dataChannels: number
-  readonly #workspace: Workspace
-  readonly #hasher: PageHasher
-  readonly #verifyHasher: PageHasher | undefined
-  readonly #installed: readonly InstalledPages[]
-  readonly #lanes: DestinationLane[] = []
+  readonly #plan: LanePlan
+  readonly #installer: Installer
+  readonly #owner: RoundsOwner
+  /** One word, for lanes on every thread: the round that may be installed. */
+  readonly #gate: Int32Array = new Int32Array(allocateShared(4).buffer)
+  #installed: readonly InstalledPages[] = []
+  /** By number of the data channel; empty where lanes have no threads. */
+  #remote: readonly RemoteLane[] = []
+  readonly #lanes: Lane[] = []
+  #stopped: Promise<unknown> = Promise.resolve()
   #barriers: DecodedTotals[] = []
   #end: RoundEnd | undefined
 
+  /** @param memoryBytes - of the guest, as announced */
   constructor(
-    regions: readonly Region[],
     hello: Hello,
     terms: { readonly pageBytes: number; readonly dataChannels: number },
+    memoryBytes: number,
     primitives: Primitives,
+    owner: RoundsOwner,
   ) {
-    const { pageBytes } = terms
+    const { pageBytes, dataChannels } = terms
     this.#pageBytes = pageBytes
-    this.#dataChannels = terms.dataChannels
-    this.#workspace = new Workspace(primitives, terms.dataChannels * RECEIVE_BYTES)
-    this.#hasher = this.#workspace.createHasher(hello.hash, hello.fingerprintSeed)
-    const verifyName = verifyHash(hello.verify, hello.hash)
-    const verifyHasher = verifyName && this.#workspace.createHasher(verifyName, hello.verifySeed)
-    this.#verifyHasher = verifyHasher
-    const memoryBytes = regions.reduce((sum, region) => sum + region.bytes.length, 0)
-    warmUp(this.#workspace, memoryBytes, this.#hasher, verifyHasher)
+    this.#dataChannels = dataChannels
+    this.#owner = owner
+    this.#plan = {
+      pageBytes,
+      hash: hello.hash,
+      hashSeed: hello.fingerprintSeed.slice(),
+      verify: verifyHash(hello.verify, hello.hash),
+      verifySeed: hello.verifySeed.slice(),
+      memoryBytes,
+    }
+    this.#installer = new Installer(this.#plan, dataChannels, primitives)
+  }
+
+  /** Starts a thread for every lane: they get ready while memory is reserved. */
+  startThreads(threads: LaneThreads, made: (lane: RemoteLane) => void): void {
+    const remote: RemoteLane[] = []
+    this.#remote = remote
+    for (let i = 0; i < this.#dataChannels; i++) {
+      const lane = new RemoteLane(threads, this.#plan, this)
+      remote.push(lane)
+      made(lane)
+    }
+  }
+
+  /** Takes over reserved memory; resolves when lanes can begin, rejects when a thread cannot. */
+  async takeMemory(regions: readonly Region[]): Promise<void> {
+    const { verifyHasher } = this.#installer
     this.#installed = regions.map((region) => ({
       region,
-      written: allocateShared(pagesCovering(region.bytes.length, pageBytes)),
-      fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, pageBytes),
+      written: allocateShared(pagesCovering(region.bytes.length, this.#pageBytes)),
+      fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, this.#pageBytes),
     }))
+    if (!regions.every(({ bytes }) => isShared(bytes))) this.#endThreads()
+    if (this.#remote.length === 0) this.#installer.warmUp()
+    for (const lane of this.#remote) lane.install(this.#installed, this.#gate)
+    await Promise.all(this.#remote.map((lane) => lane.ready))
   }
 
   /**
-   * Takes over a data channel.
+   * Takes over a data channel whose preface is being handled.
    *
+   * @returns who gets its frames here; undefined when the connection is a thread's now
    * @throws {ProtocolError} `PROTOCOL_STATE`: its number is taken or was not agreed
    */
-  open(index: number, link: Link, owner: LaneOwner): DestinationLane {
+  open(index: number, link: Link): LinkHandler | undefined {
     if (index >= this.#dataChannels || this.#lanes[index] !== undefined) {
       throw new ProtocolError('PROTOCOL_STATE', `Data channel ${index} is not expected`)
     }
-    const decoder = new BatchDecoder({
-      pageBytes: this.#pageBytes,
-      regions: this.#installed,
-      hasher: this.#hasher,
-      verifyHasher: this.#verifyHasher,
-      copy: this.#workspace.copy,
-    })
-    const buffer = this.#workspace.allocate(RECEIVE_BYTES)
-    const lane = new DestinationLane(link, decoder, owner, buffer)
+    const remote = this.#remote[index]
+    if (remote !== undefined && link.channel.detach !== undefined) {
+      this.#lanes[index] = remote
+      remote.open(link)
+      return undefined
+    }
+    remote?.close()
+    const lane = this.#installer.createLane(link, this.#installed, this)
     this.#lanes[index] = lane
     return lane
   }
 
-  close(): void {
-    for (const lane of this.#lanes) lane?.link.close()
+  /** Ends all channels and threads; resolves when none of them stores to the memory any more. */
+  async close(): Promise<void> {
+    this.allow(0)
+    for (const lane of this.#lanes) lane?.close()
+    this.#endThreads()
+    await this.#stopped
+  }
+
+  /** Those that were opened close their channels first. */
+  #endThreads(): void {
+    if (this.#remote.length === 0) return
+    for (const lane of this.#remote) lane.close()
+    this.#stopped = Promise.all(this.#remote.map((lane) => lane.stopped))
+    this.#remote = []
+  }
+
+  /** Lanes may install `round` from now on, and no other; 0 for none. */
+  allow(round: number): void {
+    Atomics.store(this.#gate, 0, round)
+  }
+
+  // What lanes ask.
+
+  get installableRound(): number {
+    return Atomics.load(this.#gate, 0)
+  }
+
+  heard(): void {
+    this.#owner.heard()
+  }
+
+  barrier(_round: number, totals: DecodedTotals): void {
+    this.#barriers.push(totals)
+    this.#owner.barrierPassed()
+  }
+
+  laneClosed(error: GodwitError | undefined): void {
+    this.#owner.laneClosed(error)
+  }
+
+  laneDied(error: GodwitError): void {
+    this.#owner.laneDied(error)
   }
 
   get kernels(): 'simd' | 'typescript' {
-    return this.#workspace.kernels
+    return this.#installer.kernels
   }
 
   /** Pages installed of the round in progress. */
@@ -95,14 +163,9 @@ export class Rounds {
     return this.#lanes.reduce((sum, lane) => sum + lane.pages, 0)
   }
 
-  /** Bytes of page frames in all rounds. */
+  /** Bytes of page frames in all rounds; all of them once the round is joined. */
   get receivedBytes(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.receivedBytes, 0)
-  }
-
-  /** One lane has all of the round. */
-  addBarrier(totals: DecodedTotals): void {
-    this.#barriers.push(totals)
   }
 
   /** ROUND_END arrived. */
@@ -142,7 +205,7 @@ export class Rounds {
       id: region.id,
       fingerprints: fingerprints!,
     }))
-    const own = digestFingerprints(this.#verifyHasher!, regions)
+    const own = digestFingerprints(this.#installer.verifyHasher!, regions)
     const asked = new Map(verify.regions.map(({ id, digest }) => [id, digest]))
     const differing = own.regions
       .filter(({ id, digest }) => !sameBytes(digest, asked.get(id)))
@@ -153,7 +216,7 @@ export class Rounds {
 
   /** The digest of memory as it is now, by the verification hash (or the session's). */
   digestNow(clock: Clock): Promise<MemoryDigest> {
-    const hasher = this.#verifyHasher ?? this.#hasher
+    const hasher = this.#installer.verifyHasher ?? this.#installer.hasher
     const regions = this.#installed.map(({ region }) => region)
     return digestMemory(hasher, regions, this.#pageBytes, () => yieldTo(clock))
   }

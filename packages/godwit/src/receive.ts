@@ -3,14 +3,17 @@
  *
  * @module
  */
+import { closeSync } from 'node:fs'
 import type { GodwitError, GuestHost, Report, StageReport } from '@godwit/core'
 import { systemClock } from '@godwit/core'
-import type { AgentEvents } from '@godwit/destination'
+import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
+import { loadSystemCalls } from '@godwit/linux'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
+import { entryUrl, startThread } from './thread.ts'
 
 /** How to receive. */
 export interface ReceiveOptions {
@@ -20,6 +23,12 @@ export interface ReceiveOptions {
   readonly pageBytes?: readonly number[]
   /** Most memory one guest may take. Default: what the machine has available. */
   readonly memoryBytesMax?: number
+  /**
+   * Most data channels to agree to, each with a thread of its own. Default 16. With 0 there is one,
+   * on the calling thread; so are all where the system cannot share a connection between threads
+   * (Linux with koffi can), for WebSocket, and for memory that is not shared.
+   */
+  readonly lanes?: number
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
   /** Listen off loopback although nobody is authenticated. */
@@ -61,6 +70,7 @@ export async function receive(
       : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory())
   const agent = new DestinationAgent(
     {
+      ...(await lanesOf(options.lanes)),
       host,
       clock: systemClock,
       primitives: await nodePrimitives(),
@@ -100,5 +110,27 @@ export async function receive(
       await listener.close()
       await agent.close()
     },
+  }
+}
+
+/** Threads for lanes, where connections can be given to them. */
+async function lanesOf(
+  lanes: number | undefined,
+): Promise<Pick<DestinationOptions, 'dataChannelsMax' | 'lanes'>> {
+  const limit = lanes === undefined ? {} : { dataChannelsMax: Math.max(1, lanes) }
+  const threads = lanes === 0 ? undefined : await laneThreads()
+  return threads === undefined ? limit : { ...limit, lanes: threads }
+}
+
+async function laneThreads(): Promise<LaneThreads | undefined> {
+  try {
+    const calls = await loadSystemCalls()
+    return {
+      start: () => startThread(entryUrl('./destination-lane.ts', import.meta.url), 'lane'),
+      duplicate: (descriptor) => calls.duplicate(descriptor),
+      close: closeSync,
+    }
+  } catch {
+    return undefined
   }
 }

@@ -1,4 +1,4 @@
-import type { Channel, ChannelSink, Clock } from '@godwit/core'
+import type { Channel, ChannelSink, Clock, DetachedChannel } from '@godwit/core'
 import { GodwitError, PeerError, ProtocolError, TransportError } from '@godwit/core'
 import type { Frame, Message, Preface } from '@godwit/wire'
 import {
@@ -92,6 +92,21 @@ class FakeChannel implements Channel {
     this.#sink?.closed()
   }
 
+  /** What is delivered after this goes to nobody's sink but into `early`. */
+  detach = async (duplicate: (descriptor: number) => number): Promise<DetachedChannel> => {
+    const { remote, bytesWritten, bytesRead } = this
+    const late = new Uint8Array(100)
+    let length = 0
+    this.#sink = {
+      space: () => late.subarray(length),
+      received: (byteCount) => (length += byteCount),
+      closed() {},
+    }
+    await Promise.resolve()
+    const early = late.slice(0, length)
+    return { descriptor: duplicate(7), early, remote, bytesWritten, bytesRead }
+  }
+
   /** Bytes of the peer, at most `most` at a time. */
   deliver(bytes: Uint8Array, most: number = bytes.length): void {
     for (let at = 0; at < bytes.length && !this.destroyed; ) {
@@ -131,7 +146,7 @@ function codeOf(error: GodwitError | undefined): string {
   return error === undefined ? 'clean' : error.code
 }
 
-function setUp(onPreface: (preface: Preface, link: Link) => void = () => {}): Setup {
+function setUp(onPreface: (preface: Preface, link: Link) => unknown = () => {}): Setup {
   const clock = new ManualClock()
   const channel = new FakeChannel()
   const ear: Ear = { heard: [], prefaces: [], onFrame: () => {} }
@@ -147,8 +162,7 @@ function setUp(onPreface: (preface: Preface, link: Link) => void = () => {}): Se
     clock,
     (preface, self) => {
       ear.prefaces.push(preface)
-      onPreface(preface, self)
-      return handler
+      return onPreface(preface, self) === 'detached' ? undefined : handler
     },
     (error) => ear.heard.push(`unopened ${codeOf(error)}`),
   )
@@ -257,6 +271,42 @@ describe('Link, prefaces', () => {
       expect(heard).toEqual([`unopened ${wanted}`])
       expect(clock.timers.size).toBe(0)
     }
+  })
+})
+
+describe('Link, given away', () => {
+  it.each([1, 32, 1000])('begins anew elsewhere, from chunks of %i bytes', async (most) => {
+    let moved: Promise<DetachedChannel> | undefined
+    const { clock, channel, link, heard } = setUp((_, self) => {
+      moved = self.detach((descriptor) => descriptor + 1)
+      return 'detached'
+    })
+    const bytes = [encodePreface(control), heartbeats(new FrameWriter(), 2)]
+    channel.deliver(new Uint8Array(Buffer.concat(bytes)), most)
+    link.sendPreface(control)
+    const detached = await moved!
+    await link.ended
+    expect(detached).toMatchObject({ descriptor: 8, remote: 'fake 1' })
+    expect([heard, channel.written, clock.timers.size]).toEqual([[], [], 0])
+    const other = setUp((_, self) => self.sendPreface(control))
+    other.channel.deliver(detached.early)
+    expect(other.prefaces).toEqual([control])
+    expect(other.heard).toEqual(['frame 4 of 1', 'frame 4 of 1'])
+    expect(other.channel.bytes).toEqual(encodePreface(control))
+  })
+
+  it('is over, too, when that fails', async () => {
+    let moved: Promise<DetachedChannel> | undefined
+    const { channel, link, heard } = setUp((_, self) => {
+      moved = self.detach(() => {
+        throw new Error('none left')
+      })
+      return 'detached'
+    })
+    channel.deliver(encodePreface(control))
+    await expect(moved).rejects.toThrow('none left')
+    await link.ended
+    expect([heard, link.isClosed]).toEqual([[], true])
   })
 })
 

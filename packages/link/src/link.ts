@@ -4,7 +4,14 @@
  *
  * @module
  */
-import type { Channel, ChannelSink, Clock, GodwitError, TransportError } from '@godwit/core'
+import type {
+  Channel,
+  ChannelSink,
+  Clock,
+  DetachedChannel,
+  GodwitError,
+  TransportError,
+} from '@godwit/core'
 import { PeerError, TransportError as LostError, WireError, toGodwitError } from '@godwit/core'
 import type { Frame, Message, MessageName, Preface } from '@godwit/wire'
 import {
@@ -46,7 +53,7 @@ export class Link implements ChannelSink {
   /** Resolves when the channel is closed in both directions and its counters are final. */
   readonly ended: Promise<void>
   readonly #resolveEnded: () => void
-  readonly #onPreface: (preface: Preface, link: Link) => LinkHandler
+  readonly #onPreface: (preface: Preface, link: Link) => LinkHandler | undefined
   readonly #onUnopened: (error: GodwitError | undefined) => void
   readonly #preface = new Uint8Array(PREFACE_BYTES)
   #prefaceLength = 0
@@ -64,13 +71,14 @@ export class Link implements ChannelSink {
    * Starts reading at once.
    *
    * @param onPreface - the peer's preface arrived; the handler it returns gets every later frame.
-   *   Whatever it throws ends the link.
+   *   Whatever it throws ends the link. Undefined only when it gave the link away, see
+   *   {@link detach}.
    * @param onUnopened - the link ended before its preface
    */
   constructor(
     channel: Channel,
     clock: Clock,
-    onPreface: (preface: Preface, link: Link) => LinkHandler,
+    onPreface: (preface: Preface, link: Link) => LinkHandler | undefined,
     onUnopened: (error: GodwitError | undefined) => void,
     prefaceDeadlineMs: number = PREFACE_DEADLINE_MS,
   ) {
@@ -89,6 +97,32 @@ export class Link implements ChannelSink {
 
   get isClosed(): boolean {
     return this.#closed
+  }
+
+  /** Everything on the wire so far, both ways. */
+  get wireBytes(): number {
+    return this.channel.bytesWritten + this.channel.bytesRead
+  }
+
+  /**
+   * Gives the connection away as it came, the peer's preface included: a link that is made of it
+   * elsewhere begins from the beginning. For a channel that can be detached, and only while the
+   * peer's preface is handled, before anything was sent. This link is over then and tells nobody.
+   *
+   * Rejects as {@link Channel.detach} does.
+   */
+  async detach(duplicate: (descriptor: number) => number): Promise<DetachedChannel> {
+    this.#closed = true
+    this.#cancelTimer()
+    try {
+      const detached = await this.channel.detach!(duplicate)
+      const early = new Uint8Array(PREFACE_BYTES + detached.early.length)
+      early.set(this.#preface)
+      early.set(detached.early, PREFACE_BYTES)
+      return { ...detached, early }
+    } finally {
+      this.#resolveEnded()
+    }
   }
 
   /** The first bytes of this direction. */
@@ -185,7 +219,9 @@ export class Link implements ChannelSink {
       this.#peer = preface
       this.#cancelTimer()
       this.#handler = this.#onPreface(preface, this)
-      this.#reader = new FrameReader(preface.role, this.#handler.buffer)
+      if (this.#handler !== undefined) {
+        this.#reader = new FrameReader(preface.role, this.#handler.buffer)
+      }
     } catch (thrown) {
       this.#end(toGodwitError(thrown))
     }

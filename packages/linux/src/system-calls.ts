@@ -26,6 +26,9 @@ const O_CLOEXEC = 0o2000000
  */
 const UFFD_USER_MODE_ONLY = 1
 
+/** `F_DUPFD_CLOEXEC` of `linux/fcntl.h`: the lowest descriptor that is free, closed on `exec`. */
+const F_DUPFD_CLOEXEC = 1030
+
 /** Requests to a userfaultfd: `_IOWR(0xAA, ...)` of `linux/userfaultfd.h`. */
 export const UFFDIO_API = 0xc018aa3f
 export const UFFDIO_REGISTER = 0xc020aa00
@@ -68,6 +71,13 @@ export interface SystemCalls {
    * stays true while the bytes are in use, for shared memory; an `ArrayBuffer` may be moved.
    */
   addressOf(bytes: Uint8Array): number
+  /**
+   * `fcntl(F_DUPFD_CLOEXEC)`: another descriptor of the same file or socket, which the caller
+   * closes.
+   *
+   * @throws {GodwitError} `INTERNAL` with the kernel's reason: it is not open, or too many are
+   */
+  duplicate(descriptor: number): number
   /**
    * Opens a userfaultfd; the caller closes it with `fs.closeSync`.
    *
@@ -120,10 +130,11 @@ async function loadKoffi(importKoffi: () => Promise<Koffi>): Promise<Koffi> {
 function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
   // Of the C library that this process has loaded already, glibc's or musl's.
   const library = koffi.load(null)
-  // `syscall` and `ioctl` are variadic in C. On x64 and arm64 Linux that makes no difference for
-  // whole numbers and pointers, and calls of fixed shape cost half as much.
+  // `syscall`, `ioctl` and `fcntl` are variadic in C. On x64 and arm64 Linux that makes no
+  // difference for whole numbers and pointers, and calls of fixed shape cost half as much.
   const syscall = library.func('long syscall(long number, long flags)')
   const ioctl = library.func('int ioctl(int descriptor, unsigned long request, void *argument)')
+  const fcntl = library.func('int fcntl(int descriptor, int command, long argument)')
   const sysconf = library.func('long sysconf(int name)')
   const succeed = (what: string, result: number): number => {
     if (result >= 0) return result
@@ -135,6 +146,7 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
       const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       return Number(koffi.address(view))
     },
+    duplicate: (descriptor) => succeed('dup', fcntl(descriptor, F_DUPFD_CLOEXEC, 0)),
     openUserfault: () =>
       succeed('userfaultfd', Number(syscall(userfaultfdNumber, O_CLOEXEC | UFFD_USER_MODE_ONLY))),
     ioctl: (what, descriptor, request, argument) =>
