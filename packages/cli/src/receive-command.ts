@@ -61,7 +61,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     )
     .option(
       '--lanes <N>',
-      'most data channels a source may ask for, each with a thread (default 16)',
+      'most data channels a source may ask for, each with a thread (default: one per core)',
       parseLanes,
     )
     .option('--json <FILE>', 'write the report of each session; - is stdout')

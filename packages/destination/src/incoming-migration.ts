@@ -45,7 +45,7 @@ import type {
 import { errorCodeOf } from '@godwit/wire'
 import { DestinationReport } from './destination-report.ts'
 import type { DestinationOptions, DestinationProgress } from './options.ts'
-import { DATA_CHANNELS_MAX_DEFAULT } from './options.ts'
+import { termsOf } from './options.ts'
 import type { RoundsOwner } from './rounds.ts'
 import { Rounds } from './rounds.ts'
 
@@ -292,15 +292,8 @@ export class IncomingMigration implements RoundsOwner {
   }
 
   #applyHello(hello: Hello): void {
-    const { software, pageBytes = [], heartbeatMs = HEARTBEAT_MS_DEFAULT, runForMs } = this.#options
     this.#hello = hello
-    this.#welcome = negotiate(hello, {
-      software,
-      pageBytes,
-      dataChannelsMax: this.#options.dataChannelsMax ?? DATA_CHANNELS_MAX_DEFAULT,
-      heartbeatMs,
-      finalAfterMs: runForMs,
-    })
+    this.#welcome = negotiate(hello, termsOf(this.#options))
     this.control.peerHeartbeatMs = hello.heartbeatMs
     this.#terms = {
       mode: hello.mode,

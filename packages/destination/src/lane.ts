@@ -5,7 +5,7 @@
  * @module
  */
 import type { GodwitError } from '@godwit/core'
-import { PeerError, ProtocolError } from '@godwit/core'
+import { MIB, PeerError, ProtocolError } from '@godwit/core'
 import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
 import { emptyTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
@@ -17,6 +17,10 @@ import {
   errorCodeOf,
   u64FromBytes,
 } from '@godwit/wire'
+
+/** The credit window of a channel: more than is on its way at 1 Gbit/s and 100 ms of round trip. */
+export const CREDIT_BYTES: number = 16 * MIB
+const creditStepBytes = CREDIT_BYTES / 4
 
 /** What a lane asks of its migration. */
 export interface LaneOwner {
@@ -49,6 +53,7 @@ export class DestinationLane implements LinkHandler, Lane {
   #round = 1
   #totals: DecodedTotals = emptyTotals()
   #receivedBytes = 0
+  #creditedBytes = 0
 
   constructor(link: Link, decoder: BatchDecoder, owner: LaneOwner, buffer: Uint8Array) {
     this.link = link
@@ -74,10 +79,18 @@ export class DestinationLane implements LinkHandler, Lane {
     if (frame.type === FrameType.Pages) {
       this.#receivedBytes += FRAME_HEADER_BYTES + frame.body.length
       this.#decoder.decode(frame.body, this.#round, this.#totals)
+      this.#credit()
       return
     }
     const message = decodeMessage(frame.type, frame.body)
     if (message.name === 'Barrier') this.#barrier(message.body)
+  }
+
+  /** Tells the source what was installed. */
+  #credit(): void {
+    if (this.#receivedBytes - this.#creditedBytes < creditStepBytes) return
+    this.#creditedBytes = this.#receivedBytes
+    this.link.sendMessage({ name: 'Credit', body: { bytes: this.#receivedBytes } })
   }
 
   close(): void {

@@ -5,6 +5,9 @@
  */
 import type { Clock, GuestHost, StageReport, UsageMeter } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
+import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
+import type { DestinationTerms } from '@godwit/session'
+import { CREDIT_BYTES } from './lane.ts'
 import type { LaneThreads } from './remote-lane.ts'
 
 /** More than one machine has use for; each costs a thread and a receive buffer of 4 MiB. */
@@ -30,6 +33,19 @@ export interface DestinationOptions {
   readonly runForMs?: number
   readonly usage?: () => UsageMeter
   readonly onStage?: (stage: StageReport) => void
+}
+
+/** What a destination offers to any source. */
+export function termsOf(options: DestinationOptions): DestinationTerms {
+  const { software, pageBytes = [], heartbeatMs = HEARTBEAT_MS_DEFAULT, runForMs } = options
+  return {
+    software,
+    pageBytes,
+    dataChannelsMax: options.dataChannelsMax ?? DATA_CHANNELS_MAX_DEFAULT,
+    heartbeatMs,
+    creditBytes: CREDIT_BYTES,
+    finalAfterMs: runForMs,
+  }
 }
 
 /** What a progress line shows. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { closeSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import type { GodwitError, GuestHost, Report, StageReport } from '@godwit/core'
 import { systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
@@ -24,8 +25,8 @@ export interface ReceiveOptions {
   /** Most memory one guest may take. Default: what the machine has available. */
   readonly memoryBytesMax?: number
   /**
-   * Most data channels to agree to, each with a thread of its own. Default 16. With 0 there is one,
-   * on the calling thread; so are all where the system cannot share a connection between threads
+   * Most data channels to agree to, each with a thread of its own. Default: one per core of the
+   * machine. With 0 there is one, on the calling thread; so are all where the system cannot share a connection between threads
    * (Linux with koffi can), for WebSocket, and for memory that is not shared.
    */
   readonly lanes?: number
@@ -117,7 +118,8 @@ export async function receive(
 async function lanesOf(
   lanes: number | undefined,
 ): Promise<Pick<DestinationOptions, 'dataChannelsMax' | 'lanes'>> {
-  const limit = lanes === undefined ? {} : { dataChannelsMax: Math.max(1, lanes) }
+  // A source asks, and nobody knows yet who it is: it gets no more threads than are of use.
+  const limit = { dataChannelsMax: Math.max(1, lanes ?? availableParallelism()) }
   const threads = lanes === 0 ? undefined : await laneThreads()
   return threads === undefined ? limit : { ...limit, lanes: threads }
 }
