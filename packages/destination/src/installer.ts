@@ -4,7 +4,7 @@
  * @module
  */
 import type { PageHasher } from '@godwit/core'
-import { MIB } from '@godwit/core'
+import { KIB, MIB } from '@godwit/core'
 import type { InstalledPages, Primitives } from '@godwit/codec'
 import { BatchDecoder, warmUp, Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
@@ -12,8 +12,8 @@ import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
 import { DestinationLane } from './lane.ts'
 
-/** Receive buffer of a data channel: several batches. */
-const RECEIVE_BYTES: number = 4 * MIB
+/** Receive buffer of a data channel: two batches, so little that they stay in a core's cache. */
+const RECEIVE_BYTES: number = MIB + 256 * KIB
 
 /** One per migration and thread. */
 export class Installer {

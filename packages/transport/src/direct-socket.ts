@@ -9,6 +9,7 @@
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { ChannelSink } from '@godwit/core'
+import { BusyPoll } from './busy-poll.ts'
 import type { SinkFeed } from './sink-feed.ts'
 
 const firstReadBytes = 64 * 1024
@@ -50,6 +51,7 @@ function readInto(feed: SinkFeed): object {
   let buffer: Uint8Array = new Uint8Array(firstReadBytes)
   let sink: ChannelSink | undefined
   let isFirst = true
+  const poll = new BusyPoll()
   return {
     buffer: () => {
       if (!isFirst) {
@@ -60,6 +62,7 @@ function readInto(feed: SinkFeed): object {
       return buffer
     },
     callback: (byteCount: number) => {
+      poll.received(byteCount)
       if (sink !== undefined && sink === feed.sink) feed.received(byteCount)
       else feed.deliver(buffer.subarray(0, byteCount))
       return true

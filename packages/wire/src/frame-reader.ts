@@ -18,6 +18,8 @@ export interface Frame {
 }
 
 const bufferBytesDefault = 64 * 1024
+/** Read at once although the frame in front is shorter: there may be many short ones. */
+const readBytesMin = 32 * 1024
 
 /** Reads the frames of one direction of one channel, after its preface. */
 export class FrameReader {
@@ -43,18 +45,33 @@ export class FrameReader {
     return this.#tail - this.#head + this.#skipBytes
   }
 
-  /** Free space for the transport to write to. Frames handed out before are invalid now. */
+  /**
+   * Free space for the transport to write to. Frames handed out before are invalid now.
+   *
+   * Room for the rest of the frame in front and little more: what comes behind a long frame begins
+   * the next one, and would have to be moved to the start of the buffer before that fits.
+   */
   space(): Uint8Array {
     if (this.#head === this.#tail) {
       this.#head = 0
       this.#tail = 0
-    } else if (this.#buffer.length - this.#tail < this.#buffer.length >>> 2) {
+    }
+    const wanted = Math.max(this.#missingBytes, readBytesMin)
+    if (this.#head > 0 && this.#buffer.length - this.#tail < wanted) {
       this.#buffer.copyWithin(0, this.#head, this.#tail)
       this.#tail -= this.#head
       this.#head = 0
-      if (this.#tail === this.#buffer.length) this.#grow()
     }
-    return this.#buffer.subarray(this.#tail)
+    if (this.#tail === this.#buffer.length) this.#grow()
+    return this.#buffer.subarray(this.#tail, this.#tail + wanted)
+  }
+
+  /** Of the frame in front, whose header was checked, and of the next one's header. */
+  get #missingBytes(): number {
+    const available = this.#tail - this.#head
+    if (available < FRAME_HEADER_BYTES || this.#skipBytes > 0) return 0
+    const length = this.#view.getUint32(this.#head + FRAME.length, true)
+    return length + 2 * FRAME_HEADER_BYTES - available
   }
 
   /** The transport wrote `byteCount` bytes to the start of {@link space}. */
