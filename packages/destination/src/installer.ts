@@ -35,9 +35,10 @@ export class Installer {
     return this.#workspace.kernels
   }
 
-  /** Blocks for up to 150 ms; see `warmUp` of codec. */
+  /** Blocks for up to 80 ms; see `warmUp` of codec. */
   warmUp(): void {
-    warmUp(this.#workspace, this.#plan.memoryBytes, this.hasher, this.verifyHasher)
+    const { hasher, verifyHasher } = this
+    warmUp('decoder', this.#workspace, this.#plan.memoryBytes, hasher, verifyHasher)
   }
 
   /** The lane of one data channel, which installs into `regions`. */

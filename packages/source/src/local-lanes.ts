@@ -39,7 +39,7 @@ export class LocalLanes implements SourceLanes {
     const options = { pageBytes, workspace, hasher, raw, sent, creditBytes, pacer }
     this.#count = count
     this.#make = (link) => new SourceLane(link, clock, options, onLost)
-    warmUp(workspace, memoryBytes, hasher)
+    warmUp('encoder', workspace, memoryBytes, hasher)
   }
 
   async open(): Promise<void> {
