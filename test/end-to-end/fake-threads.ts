@@ -8,6 +8,12 @@ import type { Channel, GodwitError, Port, Thread } from '@godwit/core'
 import { systemClock } from '@godwit/core'
 import type { LaneCommand, LaneReport, LaneThreads } from '@godwit/destination'
 import { serveLane } from '@godwit/destination'
+import type {
+  LaneCommand as SourceCommand,
+  LaneReport as SourceReport,
+  StartLane,
+} from '@godwit/source'
+import { serveLane as serveSourceLane } from '@godwit/source'
 import { attachChannel } from '@godwit/transport'
 import { nodePrimitives } from 'godwit'
 
@@ -37,24 +43,41 @@ class Line<Message> {
   }
 }
 
+/** What the code of a thread has of its thread. */
+export interface ThreadSelf {
+  readonly isOver: boolean
+  /** Does something when the thread ends, for whatever reason. */
+  onEnd(cleanup: () => void): void
+}
+
 /** One lane's thread, in name. */
-export class FakeThread implements Thread<LaneCommand, LaneReport> {
+export class FakeThread<
+  Command extends { readonly do: string },
+  Report extends { readonly type: string },
+> implements Thread<Command, Report>, ThreadSelf
+{
   readonly ended: Promise<GodwitError | undefined>
   /** What was said, in order. */
-  readonly commands: LaneCommand['do'][] = []
-  readonly reports: LaneReport['type'][] = []
+  readonly commands: Command['do'][] = []
+  readonly reports: Report['type'][] = []
   isOver = false
-  readonly #down = new Line<LaneCommand>()
-  readonly #up = new Line<LaneReport>()
-  readonly #channels: Channel[] = []
+  readonly #down = new Line<Command>()
+  readonly #up = new Line<Report>()
+  readonly #cleanups: (() => void)[] = []
   readonly #resolve: (error: GodwitError | undefined) => void
 
-  /** @param onReport - sees a report before anybody else does */
-  constructor(onReport: (thread: FakeThread, report: LaneReport) => void) {
+  /**
+   * @param serve - the code of the thread
+   * @param onReport - sees a report before anybody else does
+   */
+  constructor(
+    serve: (port: Port<Report, Command>, self: ThreadSelf) => void,
+    onReport: (thread: FakeThread<Command, Report>, report: Report) => void,
+  ) {
     const { promise, resolve } = Promise.withResolvers<GodwitError | undefined>()
     this.ended = promise
     this.#resolve = resolve
-    const port: Port<LaneReport, LaneCommand> = {
+    const port: Port<Report, Command> = {
       post: (report) => {
         this.reports.push(report.type)
         onReport(this, report)
@@ -62,27 +85,21 @@ export class FakeThread implements Thread<LaneCommand, LaneReport> {
       },
       listen: (hear) => this.#down.listen(hear),
     }
-    serveLane(port, {
-      primitives,
-      clock: systemClock,
-      cpuSeconds: () => laneSeconds,
-      attach: (detached) => {
-        if (this.isOver) throw new Error('this thread is gone')
-        const channel = attachChannel(detached)
-        this.#channels.push(channel)
-        return channel
-      },
-    })
+    serve(port, this)
   }
 
-  post(command: LaneCommand): void {
+  post(command: Command): void {
     if (this.isOver) return
     this.commands.push(command.do)
     this.#down.post(command)
   }
 
-  listen(hear: (report: LaneReport) => void): void {
+  listen(hear: (report: Report) => void): void {
     this.#up.listen(hear)
+  }
+
+  onEnd(cleanup: () => void): void {
+    this.#cleanups.push(cleanup)
   }
 
   end(): void {
@@ -94,14 +111,61 @@ export class FakeThread implements Thread<LaneCommand, LaneReport> {
     if (this.isOver) return
     this.isOver = true
     this.#down.isCut = true
-    for (const channel of this.#channels) channel.destroy()
+    for (const cleanup of this.#cleanups) cleanup()
     setImmediate(() => this.#resolve(error))
+  }
+}
+
+/** The thread of a destination's lane. */
+export type DestinationThread = FakeThread<LaneCommand, LaneReport>
+
+function serveDestination(port: Port<LaneReport, LaneCommand>, self: ThreadSelf): void {
+  serveLane(port, {
+    primitives,
+    clock: systemClock,
+    cpuSeconds: () => laneSeconds,
+    attach: (detached) => {
+      if (self.isOver) throw new Error('this thread is gone')
+      const channel = attachChannel(detached)
+      self.onEnd(() => channel.destroy())
+      return channel
+    },
+  })
+}
+
+/** The thread of a source's lane. */
+export type SourceThread = FakeThread<SourceCommand, SourceReport>
+
+/** Starts threads for a source's lanes, which dial by `dial`; all of them go to `started`. */
+export function sourceThreads(
+  dial: (signal?: AbortSignal) => Promise<Channel>,
+  started: SourceThread[],
+  onReport: (thread: SourceThread, report: SourceReport) => void = () => {},
+): StartLane {
+  return () => {
+    const thread: SourceThread = new FakeThread((port, self) => {
+      serveSourceLane(port, {
+        primitives,
+        clock: systemClock,
+        cpuSeconds: () => laneSeconds,
+        createDialler: (address) => ({
+          address,
+          async dial(signal) {
+            const channel = await dial(signal)
+            self.onEnd(() => channel.destroy())
+            return channel
+          },
+        }),
+      })
+    }, onReport)
+    started.push(thread)
+    return thread
   }
 }
 
 /** Threads for lanes, and all that were started. */
 export interface FakeThreads extends LaneThreads {
-  readonly started: FakeThread[]
+  readonly started: DestinationThread[]
   /** Descriptors that no thread took over. */
   readonly closed: number[]
 }
@@ -110,9 +174,9 @@ export interface FakeThreads extends LaneThreads {
 export function createFakeThreads(
   duplicate: (descriptor: number) => number,
   close: (descriptor: number) => void,
-  onReport: (thread: FakeThread, report: LaneReport) => void = () => {},
+  onReport: (thread: DestinationThread, report: LaneReport) => void = () => {},
 ): FakeThreads {
-  const started: FakeThread[] = []
+  const started: DestinationThread[] = []
   const closed: number[] = []
   return {
     started,
@@ -123,7 +187,7 @@ export function createFakeThreads(
       close(descriptor)
     },
     start() {
-      const thread = new FakeThread(onReport)
+      const thread: DestinationThread = new FakeThread(serveDestination, onReport)
       started.push(thread)
       return thread
     },

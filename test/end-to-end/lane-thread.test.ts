@@ -13,7 +13,7 @@ import { createDialler, listen } from '@godwit/transport'
 import { FrameType } from '@godwit/wire'
 import { nodePrimitives, receive, send } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { FakeThread, FakeThreads } from './fake-threads.ts'
+import type { DestinationThread, FakeThreads } from './fake-threads.ts'
 import { createFakeThreads, laneSeconds } from './fake-threads.ts'
 import { advances, expectContinuous } from './oracle.ts'
 import { Peer, hello } from './peer.ts'
@@ -26,7 +26,7 @@ const isImpossible = calls === undefined
 const memoryBytes = 2 * MIB
 let guest: WorkloadGuest
 let threads: FakeThreads
-let onReport: (thread: FakeThread, report: LaneReport) => void
+let onReport: (thread: DestinationThread, report: LaneReport) => void
 const cleanups: (() => unknown)[] = []
 
 beforeEach(async () => {

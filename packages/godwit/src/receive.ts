@@ -26,8 +26,9 @@ export interface ReceiveOptions {
   readonly memoryBytesMax?: number
   /**
    * Most data channels to agree to, each with a thread of its own. Default: one per core of the
-   * machine. With 0 there is one, on the calling thread; so are all where the system cannot share a connection between threads
-   * (Linux with koffi can), for WebSocket, and for memory that is not shared.
+   * machine. With 0 there is one, on the calling thread; so are all where the system cannot share a
+   * connection between threads (Linux with koffi can), for WebSocket, and for memory that is not
+   * shared.
    */
   readonly lanes?: number
   /** Run an arrived guest this long, stop it, and report its end to the source. */
