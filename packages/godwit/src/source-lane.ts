@@ -1,10 +1,11 @@
 /**
- * The entry of a thread that serves one lane of a source.
+ * The entry of a thread that serves one lane of a source. It imports no more than it needs: code
+ * that every lane loads costs time and memory for each.
  *
  * @module
  */
 import { systemClock } from '@godwit/core'
-import { serveLane } from '@godwit/source'
+import { serveLane } from '@godwit/source/lane-thread'
 import { createDialler } from '@godwit/transport'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
 import { parentThread } from './thread.ts'
