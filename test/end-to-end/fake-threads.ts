@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Primitives } from '@godwit/codec'
 import type { Channel, GodwitError, Port, Thread } from '@godwit/core'
 import { systemClock } from '@godwit/core'
 import type { LaneCommand, LaneReport, LaneThreads } from '@godwit/destination'
@@ -141,11 +142,12 @@ export function sourceThreads(
   dial: (signal?: AbortSignal) => Promise<Channel>,
   started: SourceThread[],
   onReport: (thread: SourceThread, report: SourceReport) => void = () => {},
+  own: Primitives = primitives,
 ): StartLane {
   return () => {
     const thread: SourceThread = new FakeThread((port, self) => {
       serveSourceLane(port, {
-        primitives,
+        primitives: own,
         clock: systemClock,
         cpuSeconds: () => laneSeconds,
         createDialler: (address) => ({

@@ -1,9 +1,10 @@
 /**
  * The source's lanes on threads of their own.
  */
-import { GodwitError, MIB } from '@godwit/core'
+import type { Primitives } from '@godwit/codec'
+import { GodwitError, LimitError, MIB } from '@godwit/core'
 import { randomBytes } from '@godwit/testkit'
-import { MemoryHost, receive, send } from 'godwit'
+import { MemoryHost, nodePrimitives, receive, send } from 'godwit'
 import { describe, expect, it } from 'vitest'
 import type { SourceThread } from './fake-threads.ts'
 import { laneSeconds, sourceThreads } from './fake-threads.ts'
@@ -30,11 +31,12 @@ function sharedGuest(guest: ShadowGuest): ShadowGuest {
 function threadsFor(
   lanes: number,
   onReport?: Parameters<typeof sourceThreads>[2],
+  primitives?: Primitives,
 ): { started: SourceThread[]; settings: (rig: Rig) => SourceSettings } {
   const started: SourceThread[] = []
   const settings = (rig: Rig): SourceSettings => ({
     lanes,
-    startLane: sourceThreads(() => rig.dial(), started, onReport),
+    startLane: sourceThreads(() => rig.dial(), started, onReport, primitives),
   })
   return { started, settings }
 }
@@ -120,6 +122,37 @@ describe('a thread of a source that dies', () => {
     const again = await rig.source(guest, { lanes: 2 })
     expect(await again.run()).toMatchObject({ outcome: 'completed', memory: { equal: true } })
     expect(difference([arrival], guest.snapshot())).toBeUndefined()
+  })
+
+  it('is no loss when it could not even begin: the others end', async () => {
+    const { started, settings } = threadsFor(3)
+    const guest = new ShadowGuest([shared(randomBytes(MIB, 1))])
+    const rig = await createRig(new MemoryHost({ memory: new Uint8Array(MIB) }, 8 * MIB))
+    const usual = settings(rig)
+    const startLane = (): ReturnType<NonNullable<SourceSettings['startLane']>> => {
+      if (started.length === 2) throw new Error('no threads left')
+      return usual.startLane!()
+    }
+    const report = await (await rig.source(guest, { ...usual, startLane })).run()
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'INTERNAL' } })
+    expect(started.map((thread) => thread.isOver)).toEqual([true, true])
+    await rig.idle()
+  })
+
+  it('tells why, when it cannot get ready', async () => {
+    const primitives = await nodePrimitives()
+    const { started, settings } = threadsFor(1, undefined, {
+      ...primitives,
+      get kernelsWasm(): never {
+        throw new LimitError('NO_ROOM', 'no', { limit: 'addressSpace', value: 1, maximum: 0 })
+      },
+    })
+    const guest = new ShadowGuest([shared(randomBytes(MIB, 1))])
+    const rig = await createRig(new MemoryHost({ memory: new Uint8Array(MIB) }, 8 * MIB))
+    const report = await (await rig.source(guest, settings(rig))).run()
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'NO_ROOM', text: 'no' } })
+    expect(started.map((thread) => thread.isOver)).toEqual([true])
+    await rig.idle()
   })
 
   it('takes a cancel while lanes are dialled', async () => {

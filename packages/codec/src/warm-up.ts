@@ -12,7 +12,7 @@ import type { EncodedBatch } from './batch-encoder.ts'
 import { BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
 import type { Workspace } from './workspace.ts'
 
-/** After so many, more make no difference; they take 40 to 80 ms. */
+/** After so many, more make no difference; they take 40 to 80 ms with the SIMD kernels. */
 const batchesMax = 1600
 const batchBytes = 512 * KIB
 
@@ -31,6 +31,7 @@ export function warmUp(
 ): void {
   // Where SHA-256 takes the time there is nothing to gain, and without native code much to lose.
   if (hasher.name === 'sha256' || verifyHasher?.name === 'sha256') return
+  const most = workspace.kernels === 'simd' ? batchesMax : batchesMax / 8
   const pageBytes = PAGE_BYTES_DEFAULT
   const { copy } = workspace
   const pages = 128
@@ -50,7 +51,7 @@ export function warmUp(
   const work = { round: 1, sent, dirty, known: false }
   const slot = new BatchSlot(workspace, pageBytes)
   const out: EncodedBatch = emptyBatch()
-  const batches = Math.min(batchesMax, memoryBytes / batchBytes)
+  const batches = Math.min(most, memoryBytes / batchBytes)
   for (let i = 0; i < batches; i++) {
     if (what === 'encoder' || i === 0) encoder.encode(work, 0, pages, slot, out)
     if (what === 'encoder') continue

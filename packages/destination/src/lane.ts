@@ -83,7 +83,10 @@ export class DestinationLane implements LinkHandler, Lane {
       return
     }
     const message = decodeMessage(frame.type, frame.body)
-    if (message.name === 'Barrier') this.#barrier(message.body)
+    if (message.name !== 'Barrier') {
+      throw new ProtocolError('PROTOCOL_STATE', `${message.name} does not come from a source`)
+    }
+    this.#barrier(message.body)
   }
 
   /** Tells the source what was installed. */

@@ -41,7 +41,7 @@ export class PagemapTracker implements DirtyTracker {
   readonly #start: number
   /** The end of the last kernel page with a byte of the region. */
   readonly #end: number
-  /** Pages that were touched before they were tracked; undefined where that cannot be known. */
+  /** Pages that were ever touched, as far as is known; undefined where that cannot be known. */
   readonly #touched: PageBitmap | undefined
   /** While the kernel watches an address, the memory there must not be given back. */
   #bytes: Uint8Array | undefined
@@ -68,12 +68,14 @@ export class PagemapTracker implements DirtyTracker {
     this.#end = start + Math.ceil(region.bytes.byteLength / kernelPageBytes) * kernelPageBytes
     this.#bytes = region.bytes
     this.collectPagesMax = collectBytesMax / pageBytes
-    // Before protection, which makes untouched pages look like swapped ones.
+    // Looked at before protection, which makes untouched pages look like swapped ones, and again
+    // right after it, for stores in between. Later ones are noted.
     if (isPrivateMemory(this.#start, this.#end)) {
       this.#touched = new PageBitmap(pagesCovering(region.bytes.byteLength, pageBytes))
       this.#find(PAGE_IS_PRESENT | PAGE_IS_SWAPPED, this.#touched)
     }
     watch.watch(this.#start, this.#end)
+    if (this.#touched !== undefined) this.#find(PAGE_IS_PRESENT, this.#touched)
   }
 
   /**
@@ -82,26 +84,31 @@ export class PagemapTracker implements DirtyTracker {
    */
   reset(): void {
     this.#checkOpen()
-    for (let at = this.#start; at < this.#end; at = this.#watch.walkEnd) {
-      this.#watch.scan(at, this.#end)
-    }
+    this.#scan(this.#start, this.#end, undefined)
   }
 
   collect(firstPage: number, pageCount: number, into: PageBitmap): number {
     this.#checkOpen()
     const from = this.#start + firstPage * this.#pageBytes
     const to = Math.min(this.#end, from + pageCount * this.#pageBytes)
+    return this.#scan(from, to, into)
+  }
+
+  /** Takes the notes of a range. @returns pages found */
+  #scan(from: number, to: number, into: PageBitmap | undefined): number {
+    const touched = this.#touched
     let found = 0
     // Runs are in order, and two of them may touch the same page when it has several of the
     // kernel's; `next` is the first page that was not counted yet.
-    let next = firstPage
+    let next = this.#pageOf(from)
     for (let at = from; at < to; at = this.#watch.walkEnd) {
       const runs = this.#watch.scan(at, to)
       for (let run = 0; run < runs; run++) {
         const first = this.#pageOf(this.#watch.runStart(run))
         const last = this.#pageOf(this.#watch.runEnd(run) - 1)
         for (next = Math.max(next, first); next <= last; next++) {
-          into.add(next)
+          into?.add(next)
+          touched?.add(next)
           found++
         }
       }
@@ -110,15 +117,16 @@ export class PagemapTracker implements DirtyTracker {
   }
 
   /**
-   * Pages that were not there before protection, and are not there now. A page that came and went
-   * meanwhile is swapped out: with such pages about, nothing is said to be untouched.
+   * Pages that were not there when they were protected and that no scan has found stored to since.
+   * A store in the microseconds between the two looks of the constructor is found by either of the
+   * looks that follow, unless its page is swapped out during both: with swapped pages about,
+   * nothing is said to be untouched.
    */
   addUntouched(into: PageBitmap): void {
     this.#checkOpen()
     const touched = this.#touched
     if (touched === undefined || isSwappedOut()) return
     this.#find(PAGE_IS_PRESENT, touched)
-    if (isSwappedOut()) return
     const { words } = touched
     for (let i = 0; i < words.length; i++) into.words[i]! |= ~words[i]!
     for (let page = touched.pageCount; page % 32 !== 0; page++) into.delete(page)

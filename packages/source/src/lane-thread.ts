@@ -48,7 +48,16 @@ class LaneThread {
     this.#environment = environment
   }
 
+  /** What goes wrong here has a reason, which the death of the thread would not tell. */
   obey(command: LaneCommand): void {
+    try {
+      this.#do(command)
+    } catch (thrown) {
+      this.#port.post({ type: 'lost', error: errorParts(toGodwitError(thrown)) })
+    }
+  }
+
+  #do(command: LaneCommand): void {
     switch (command.do) {
       case 'prepare':
         this.#prepare(command)
@@ -63,11 +72,11 @@ class LaneThread {
         this.#lanes!.pace(command.bytesPerSecond)
         break
       case 'close':
-        this.#lanes!.close()
+        this.#lanes?.close()
         this.#reportEnd()
         break
       case 'destroy':
-        this.#lanes!.destroy()
+        this.#lanes?.destroy()
         this.#reportEnd()
         break
     }
@@ -134,8 +143,9 @@ class LaneThread {
   }
 
   #reportEnd(): void {
-    const lanes = this.#lanes!
-    this.#report(lanes.ended().then(() => ({ type: 'ended', wireBytes: lanes.wireBytes })))
+    const lanes = this.#lanes
+    const ended = lanes?.ended() ?? Promise.resolve()
+    this.#report(ended.then(() => ({ type: 'ended', wireBytes: lanes?.wireBytes ?? 0 })))
   }
 }
 

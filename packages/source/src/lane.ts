@@ -71,6 +71,7 @@ export class SourceLane implements LinkHandler {
   readonly #onClosed: (error: GodwitError | undefined) => void
   readonly #batch: EncodedBatch = emptyBatch()
   #current: RoundInProgress | undefined
+  #done: LaneRound = emptyRound()
 
   constructor(
     link: Link,
@@ -92,9 +93,9 @@ export class SourceLane implements LinkHandler {
     this.#onClosed = onClosed
   }
 
-  /** Progress of the round that is being sent. */
-  get progress(): Readonly<LaneRound> | undefined {
-    return this.#current?.done
+  /** Progress of the round that is being sent, or what became of the last one. */
+  get progress(): Readonly<LaneRound> {
+    return this.#done
   }
 
   /**
@@ -105,7 +106,8 @@ export class SourceLane implements LinkHandler {
     if (this.#isClosed) return Promise.reject(new CancelledError())
     return new Promise((resolve, reject) => {
       const place = { region: undefined, page: 0, endPage: 0, encoded: false }
-      this.#current = { work, done: emptyRound(), resolve, reject, ...place }
+      this.#done = emptyRound()
+      this.#current = { work, done: this.#done, resolve, reject, ...place }
       this.#pump()
     })
   }
@@ -140,7 +142,11 @@ export class SourceLane implements LinkHandler {
     if (message.name === 'Error') {
       throw new PeerError(errorCodeOf(message.body.code), message.body.text)
     }
-    if (message.name === 'Credit') this.#credit(message.body.bytes)
+    if (message.name !== 'Credit' || this.#creditBytes === Infinity) {
+      const text = `${message.name} does not come from a destination on this channel`
+      throw new ProtocolError('PROTOCOL_STATE', text)
+    }
+    this.#credit(message.body.bytes)
   }
 
   closed(error: GodwitError | undefined): void {

@@ -23,7 +23,7 @@ export interface SourceLanes {
   open(): Promise<void>
   /** Sends a round on all lanes; resolves with their sum when all was handed to the sockets. */
   sendRound(work: RoundWork): Promise<LaneRound>
-  /** Pages handled of the round in progress; 0 when there is none. */
+  /** Pages handled of the round in progress, or of the last one. */
   readonly pagesDone: number
   /** Everything on the wire so far, both ways; exact when {@link ended}. */
   readonly wireBytes: number

@@ -58,7 +58,7 @@ export class LocalLanes implements SourceLanes {
 
   get pagesDone(): number {
     return this.#lanes.reduce((sum, { progress }) => {
-      return progress === undefined ? sum : sum + progress.pages + progress.unchangedPages
+      return sum + progress.pages + progress.unchangedPages
     }, 0)
   }
 

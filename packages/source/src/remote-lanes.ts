@@ -17,7 +17,7 @@ export type StartLane = () => Thread<LaneCommand, LaneReport>
 export class RemoteLanes implements SourceLanes {
   readonly #options: LanesOptions
   readonly #start: StartLane
-  #lanes: readonly RemoteLane[] = []
+  readonly #lanes: RemoteLane[] = []
 
   constructor(options: LanesOptions, start: StartLane) {
     this.#options = options
@@ -25,9 +25,10 @@ export class RemoteLanes implements SourceLanes {
   }
 
   prepare(terms: LaneTerms): void {
-    this.#lanes = Array.from({ length: terms.count }, (_, index) => {
-      return new RemoteLane(this.#start(), index, terms, this.#options)
-    })
+    // One by one: when a thread cannot be had, those before it are known, and end.
+    for (let index = 0; index < terms.count; index++) {
+      this.#lanes.push(new RemoteLane(this.#start(), index, terms, this.#options))
+    }
   }
 
   async open(): Promise<void> {
@@ -77,6 +78,8 @@ class RemoteLane {
   readonly #thread: Thread<LaneCommand, LaneReport>
   readonly #onLost: LanesOptions['onLost']
   #isStopped = false
+  /** Why the lane is of no use any more. */
+  #failure: Failure | undefined
   #answer: PromiseWithResolvers<LaneReport> | undefined
 
   constructor(
@@ -118,12 +121,13 @@ class RemoteLane {
   }
 
   async sendRound({ dirty, untouched, ...rest }: RoundWork): Promise<LaneRound> {
+    this.pagesDone = 0
     const words = { dirty: dirty.map((one) => one.words) }
     const untouchedWords = untouched?.map((one) => one.words)
     const work = { ...rest, ...words, untouched: untouchedWords }
     const report = await this.#ask({ do: 'send-round', work })
     if (report.type !== 'sent') throw new Error(`a lane answered a round with ${report.type}`)
-    this.pagesDone = 0
+    this.pagesDone = report.done.pages + report.done.unchangedPages
     return report.done
   }
 
@@ -140,6 +144,7 @@ class RemoteLane {
 
   #ask(command: LaneCommand): Promise<LaneReport> {
     if (this.#isStopped) return Promise.reject(new CancelledError())
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
     this.#answer = Promise.withResolvers()
     this.#thread.post(command)
     return this.#answer.promise
@@ -171,6 +176,7 @@ class RemoteLane {
   }
 
   #fail(error: Failure): void {
+    this.#failure ??= error
     this.#answer?.reject(error)
     if (!this.#isStopped) this.#onLost(error)
   }

@@ -12,7 +12,7 @@ import { TcpChannel } from './tcp-channel.ts'
 import { toTransportError } from './transport-error.ts'
 import { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'
 
-/** Connections open at a time, handed out or not. */
+/** Connections open at a time, handed out or not; those that were detached do not count. */
 export const CONNECTIONS_MAX_DEFAULT = 64
 /** How long a connection may take to say what it is: a first byte, or a whole HTTP upgrade. */
 export const FIRST_BYTE_DEADLINE_MS_DEFAULT = 5000
