@@ -310,8 +310,8 @@ describe('a stranger on a connection that was handed over', { skip: isImpossible
     const hadStopped: boolean[] = []
     const destination = await startDestination({
       host: {
-        async reserve(offer) {
-          const reserved = await host.reserve(offer)
+        async reserve(offer, zero) {
+          const reserved = await host.reserve(offer, zero)
           const discard = reserved.discard.bind(reserved)
           reserved.discard = async () => {
             const [thread] = threads.started

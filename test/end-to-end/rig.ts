@@ -3,7 +3,16 @@
  *
  * @module
  */
-import type { Channel, Clock, Guest, GuestHost, GuestOffer, Report } from '@godwit/core'
+import type {
+  Channel,
+  Clock,
+  Guest,
+  GuestHost,
+  GuestOffer,
+  IncomingGuest,
+  Report,
+  ZeroMemory,
+} from '@godwit/core'
 import { systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, IncomingMigration } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
@@ -42,8 +51,8 @@ class CountingHost implements GuestHost {
     this.#inner = inner
   }
 
-  async reserve(offer: GuestOffer): Promise<Awaited<ReturnType<GuestHost['reserve']>>> {
-    const guest = await this.#inner.reserve(offer)
+  async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest> {
+    const guest = await this.#inner.reserve(offer, zero)
     this.held++
     const run = guest.run.bind(guest)
     const discard = guest.discard.bind(guest)

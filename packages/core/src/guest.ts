@@ -104,13 +104,28 @@ export interface FinalState {
   readonly registers: Uint8Array
 }
 
+/**
+ * Makes all bytes of `regions` zero and all of their pages resident: the first store to a page
+ * costs many times a later one, and the guest must not wait for it.
+ *
+ * The memory stays the host's. It is lent until the promise settles, and nobody else stores to it
+ * until then; afterwards nobody here does, also when the promise rejects.
+ *
+ * @param isFresh - nobody has stored to the memory since it was allocated: it is zero already, and
+ *   one store of zero to each page is enough
+ */
+export type ZeroMemory = (regions: readonly Region[], isFresh: boolean) => Promise<void>
+
 /** Makes room for guests at the destination. */
 export interface GuestHost {
   /**
-   * Reserves everything the guest needs and touches its memory.
+   * Reserves everything the guest needs, its memory zero and resident. When that fails, nothing is
+   * reserved.
    *
+   * @param zero - the engine's, which knows how to do it quickly; to be called by the host, since
+   *   only the host knows which memory is fresh
    * @throws {LimitError} `NO_ROOM` with how much is lacking
    * @throws {GodwitError} `GUEST_UNKNOWN` or `GUEST_OPTION`
    */
-  reserve(offer: GuestOffer): Promise<IncomingGuest>
+  reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest>
 }

@@ -48,6 +48,7 @@ import type { DestinationOptions, DestinationProgress } from './options.ts'
 import { termsOf } from './options.ts'
 import type { RoundsOwner } from './rounds.ts'
 import { Rounds } from './rounds.ts'
+import { zeroInPieces } from './zero-memory.ts'
 
 /** One guest on its way in. */
 export class IncomingMigration implements RoundsOwner {
@@ -170,7 +171,9 @@ export class IncomingMigration implements RoundsOwner {
   }
 
   laneDied(error: GodwitError): void {
-    if (!this.ownsGuest) this.#runner.fail(error)
+    // Where every page is installed nobody needs the lane any more.
+    const { state } = this.#runner
+    if (state.name === 'reserving' || awaitsPages(state)) this.#runner.fail(error)
   }
 
   #lost(error: GodwitError | undefined): void {
@@ -304,18 +307,22 @@ export class IncomingMigration implements RoundsOwner {
   }
 
   async #reserveMemory(): Promise<DestinationEvent> {
-    const { host, primitives, lanes } = this.#options
+    const { host, clock, primitives, lanes, zero = zeroInPieces(clock) } = this.#options
     const { guest: identity, regions } = this.#reserve!
     const welcome = this.#welcome!
     const report = this.#report
     report.reserving(this.#reserve!)
     const rounds = new Rounds(this.#hello!, welcome, report.memoryBytes, primitives, this)
     this.#rounds = rounds
-    // Data channels come as the control channel came.
-    if (lanes !== undefined && this.control.link.channel.detach !== undefined) {
-      rounds.startThreads(lanes, (lane) => report.channels.push(lane))
-    }
-    this.#guest = await host.reserve({ identity, pageBytes: welcome.pageBytes, regions })
+    const offer = { identity, pageBytes: welcome.pageBytes, regions }
+    // A host that has its memory made ready has agreed to the guest: others get no threads.
+    this.#guest = await host.reserve(offer, async (memory, isFresh) => {
+      // Data channels come as the control channel came.
+      if (lanes !== undefined && this.control.link.channel.detach !== undefined) {
+        rounds.startThreads(lanes, (lane) => report.channels.push(lane))
+      }
+      await zero(memory, isFresh)
+    })
     if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
       throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
     }

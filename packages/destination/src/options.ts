@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Clock, GuestHost, StageReport, UsageMeter } from '@godwit/core'
+import type { Clock, GuestHost, StageReport, UsageMeter, ZeroMemory } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { DestinationTerms } from '@godwit/session'
 import { CREDIT_BYTES } from './lane.ts'
 import type { LaneThreads } from './remote-lane.ts'
 
-/** More than one machine has use for; each costs a thread and a receive buffer of 4 MiB. */
+/** More than one machine has use for; each costs a thread and a receive buffer of 1.25 MiB. */
 export const DATA_CHANNELS_MAX_DEFAULT = 16
 
 /** What a destination is made with. */
@@ -28,6 +28,8 @@ export interface DestinationOptions {
    * channel cannot be detached, and every lane of a guest whose memory is not shared.
    */
   readonly lanes?: LaneThreads
+  /** How a guest's memory is made ready. By default on the calling thread, in pieces. */
+  readonly zero?: ZeroMemory
   readonly heartbeatMs?: number
   /** Run a guest that arrived this long, stop it and tell the source how it ended. */
   readonly runForMs?: number

@@ -63,8 +63,9 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     this.#installer = new Installer(this.#plan, dataChannels, primitives)
   }
 
-  /** Starts a thread for every lane: they get ready while memory is reserved. */
+  /** Starts a thread for every lane, once: they get ready while memory is made ready. */
   startThreads(threads: LaneThreads, made: (lane: RemoteLane) => void): void {
+    if (this.#remote.length > 0) return
     const remote: RemoteLane[] = []
     this.#remote = remote
     for (let i = 0; i < this.#dataChannels; i++) {

@@ -7,8 +7,8 @@
 import { systemClock } from '@godwit/core'
 import { serveLane } from '@godwit/destination/lane-thread'
 import { attachChannel } from '@godwit/transport/tcp-channel'
+import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
-import { parentThread } from './thread.ts'
 
 serveLane(parentThread(), {
   primitives: await nodePrimitives(),

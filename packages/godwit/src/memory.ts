@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Guest, GuestHost, GuestOffer, IncomingGuest, Region } from '@godwit/core'
+import type { Guest, GuestHost, GuestOffer, IncomingGuest, Region, ZeroMemory } from '@godwit/core'
 import { GodwitError, LimitError, formatBytes } from '@godwit/core'
 import type { WasmMemory } from '@godwit/memory'
 import { allocateRegion, regionOf } from '@godwit/memory'
@@ -65,7 +65,7 @@ export class MemoryHost implements GuestHost {
     this.#bytesMax = bytesMax
   }
 
-  async reserve(offer: GuestOffer): Promise<IncomingGuest> {
+  async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest> {
     const { kind } = offer.identity
     if (kind !== MEMORY_GUEST) {
       throw new GodwitError(
@@ -79,6 +79,12 @@ export class MemoryHost implements GuestHost {
     const discard = (): void => {
       if (isOwn) this.#isTaken = false
       else this.#heldBytes -= bytesOf(offer)
+    }
+    try {
+      await zero(regions, !isOwn)
+    } catch (thrown) {
+      discard()
+      throw thrown
     }
     return {
       regions,
@@ -111,7 +117,6 @@ export class MemoryHost implements GuestHost {
       throw new LimitError('NO_ROOM', 'The memory of this program holds a guest already', facts)
     }
     this.#isTaken = true
-    for (const region of regions) region.bytes.fill(0)
     return regions.map((region, index) => ({ ...region, id: offer.regions[index]!.id }))
   }
 }

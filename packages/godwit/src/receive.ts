@@ -15,6 +15,7 @@ import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
+import { zeroInThreads } from './zero-memory.ts'
 
 /** How to receive. */
 export interface ReceiveOptions {
@@ -78,6 +79,7 @@ export async function receive(
       primitives: await nodePrimitives(),
       software: SOFTWARE,
       usage: createUsageMeter,
+      zero: zeroInThreads(),
       ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),
       ...(options.runForMs === undefined ? {} : { runForMs: options.runForMs }),
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),

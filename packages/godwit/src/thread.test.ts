@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { Thread } from '@godwit/core'
 import { GodwitError } from '@godwit/core'
 import { afterEach, describe, expect, it } from 'vitest'
-import { entryUrl, parentThread, startThread } from './thread.ts'
+import { parentThread } from './parent-thread.ts'
+import { entryUrl, startThread } from './thread.ts'
 
 const threads: Thread<unknown, unknown>[] = []
 
@@ -13,7 +14,7 @@ afterEach(async () => {
 
 /** A thread whose whole program is `code`; `port` is its line to this one. */
 function start(code: string): Thread<unknown, unknown> {
-  const { href } = new URL('./thread.ts', import.meta.url)
+  const { href } = new URL('./parent-thread.ts', import.meta.url)
   const program = `import { parentThread } from '${href}'\nconst port = parentThread()\n${code}`
   const thread = startThread(new URL(`data:text/javascript,${encodeURIComponent(program)}`), 'one')
   threads.push(thread)

@@ -1,11 +1,10 @@
 /**
- * Threads of Node for agents, which know only `Thread` and `Port` of core.
+ * Threads of Node for agents, which know only `Thread` of core.
  *
  * @module
  */
-import type { MessagePort } from 'node:worker_threads'
-import { Worker, parentPort } from 'node:worker_threads'
-import type { Port, Thread } from '@godwit/core'
+import { Worker } from 'node:worker_threads'
+import type { Thread } from '@godwit/core'
 import { GodwitError } from '@godwit/core'
 
 /** A thread's garbage is small and short-lived; by default it could grow to tens of MiB first. */
@@ -24,21 +23,6 @@ export function entryUrl(path: `./${string}.ts`, meta: string): URL {
  */
 export function startThread<Sent, Received>(entry: URL, name: string): Thread<Sent, Received> {
   return new NodeThread(entry, name)
-}
-
-/**
- * The line to whoever started this thread. Listening keeps the thread alive until it is ended.
- *
- * @throws {Error} when this is not a thread that somebody started
- */
-export function parentThread<Sent, Received>(): Port<Sent, Received> {
-  if (parentPort === null) throw new Error('this is the main thread')
-  const port: MessagePort = parentPort
-  return {
-    post: (message) => port.postMessage(message),
-    // The runtime itself keeps messages until somebody listens.
-    listen: (hear) => port.on('message', hear),
-  }
 }
 
 class NodeThread<Sent, Received> implements Thread<Sent, Received> {

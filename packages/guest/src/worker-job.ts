@@ -8,7 +8,7 @@ import { bytesOf, spanOf } from '@godwit/core'
 import type { WorkloadMemory } from './workload-memory.ts'
 
 /** What a thread does with memory before it answers; `refill` zeroes it and then fills it. */
-export type MemoryPreparation = 'fill' | 'refill' | 'touch' | 'none'
+export type MemoryPreparation = 'fill' | 'refill' | 'none'
 
 /** Everything a thread needs, all of it shared or copied. */
 export interface WorkerJob {

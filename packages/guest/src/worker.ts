@@ -5,7 +5,6 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { toGodwitError } from '@godwit/core'
-import { touchPages } from '@godwit/memory'
 import {
   ANSWER_WORD,
   Command,
@@ -15,7 +14,6 @@ import {
   registersOf,
 } from './control-block.ts'
 import { fillMemory } from './initial-memory.ts'
-import { WORK_PAGE_BYTES } from './layout.ts'
 import { type Pacer, pacerOf } from './pacer.ts'
 import { type PackedJob, unpackJob, type WorkerFailure, type WorkerJob } from './worker-job.ts'
 import { createWorkload, threadCountOf, type Workload } from './workload.ts'
@@ -23,25 +21,14 @@ import { createWorkload, threadCountOf, type Workload } from './workload.ts'
 /** Work between two looks at the command word: what a pause may have to wait for. */
 const batchMsTarget = 0.05
 const batchStepsMax = 1 << 16
-const touchPagesPerLook = 1024
 const replayStepsPerLook = 4096
 
 function isStopped(words: Int32Array): boolean {
   return commandOf(Atomics.load(words, COMMAND_WORD)) === Command.Stop
 }
 
-function touchMemory(job: WorkerJob, words: Int32Array): void {
-  for (const region of job.memory.regions) {
-    const pageCount = Math.ceil(region.byteLength / WORK_PAGE_BYTES)
-    for (let page = 0; page < pageCount && !isStopped(words); page += touchPagesPerLook) {
-      touchPages(region, WORK_PAGE_BYTES, page, touchPagesPerLook)
-    }
-  }
-}
-
 function prepareMemory(job: WorkerJob, words: Int32Array): void {
   const { regions } = job.memory
-  if (job.prepare === 'touch') touchMemory(job, words)
   if (job.prepare === 'refill') for (const region of regions) region.fill(0)
   if (job.prepare === 'fill' || job.prepare === 'refill') {
     fillMemory(job.identity, { regions, shouldStop: () => isStopped(words) })

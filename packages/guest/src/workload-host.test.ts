@@ -1,6 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
-import { GodwitError, type GuestOffer, MIB, PageBitmap, pagesCovering } from '@godwit/core'
-import { afterEach, describe, expect, it } from 'vitest'
+import {
+  GodwitError,
+  type GuestOffer,
+  MIB,
+  PageBitmap,
+  pagesCovering,
+  type ZeroMemory,
+} from '@godwit/core'
+import { zeroBytes } from '@godwit/memory'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { parseGuest } from './guest-spec.ts'
 import { replay } from './replay.ts'
 import { stepsOf } from './state-package.ts'
@@ -8,6 +16,9 @@ import { WorkloadGuest } from './workload-guest.ts'
 import { type IncomingWorkload, WorkloadHost } from './workload-host.ts'
 
 const pageBytes = 4096
+const zero: ZeroMemory = async (regions, isFresh) => {
+  for (const { bytes } of regions) zeroBytes(bytes, isFresh)
+}
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {
   await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()))
@@ -20,7 +31,7 @@ function offerOf(text: string, byteLength = MIB, count = 1): GuestOffer {
 }
 
 async function reserve(host: WorkloadHost, offer: GuestOffer): Promise<IncomingWorkload> {
-  const incoming = await host.reserve(offer)
+  const incoming = await host.reserve(offer, zero)
   cleanups.push(() => incoming.discard())
   return incoming
 }
@@ -89,7 +100,7 @@ describe('WorkloadHost', () => {
   it('says how much is lacking, and has the room again after a discard', async () => {
     const host = new WorkloadHost({ memoryBytesMax: 3 * MIB })
     const first = await reserve(host, offerOf('idle', 2 * MIB))
-    await expect(host.reserve(offerOf('idle', 2 * MIB))).rejects.toMatchObject({
+    await expect(host.reserve(offerOf('idle', 2 * MIB), zero)).rejects.toMatchObject({
       code: 'NO_ROOM',
       message: expect.stringContaining('1 MiB are lacking'),
       maximum: MIB,
@@ -107,7 +118,33 @@ describe('WorkloadHost', () => {
         return { id, name: 'ram', byteLength }
       }),
     }
-    await expect(new WorkloadHost().reserve(offer)).rejects.toMatchObject({ code: 'NO_ROOM' })
+    await expect(new WorkloadHost().reserve(offer, zero)).rejects.toMatchObject({
+      code: 'NO_ROOM',
+    })
+  })
+
+  it('counts memory from the offer on, whether the system does yet or not', async () => {
+    const available = vi.spyOn(process, 'availableMemory').mockReturnValue((256 + 3) * MIB)
+    cleanups.push(async () => available.mockRestore())
+    const host = new WorkloadHost()
+    const lent = Promise.withResolvers<void>()
+    const slow = host.reserve(offerOf('idle', 2 * MIB), () => lent.promise)
+    cleanups.push(async () => (await slow).discard())
+    await expect(host.reserve(offerOf('idle', 2 * MIB), zero)).rejects.toMatchObject({
+      code: 'NO_ROOM',
+      maximum: MIB,
+    })
+    lent.resolve()
+    await slow
+    await reserve(host, offerOf('idle', 3 * MIB))
+  })
+
+  it('has the room again when memory cannot be made ready', async () => {
+    const host = new WorkloadHost({ memoryBytesMax: 3 * MIB })
+    const error = new GodwitError('INTERNAL', 'no way')
+    const failing: ZeroMemory = () => Promise.reject(error)
+    await expect(host.reserve(offerOf('idle', 3 * MIB), failing)).rejects.toBe(error)
+    await reserve(host, offerOf('idle', 3 * MIB))
   })
 
   it('starts soon, and only when told', async () => {
@@ -155,6 +192,6 @@ describe('WorkloadHost', () => {
     ['many regions', { regions: Array<typeof region>(1025).fill(region) }, 'LIMIT_EXCEEDED'],
   ])('refuses an offer for its %s', async (_name, change, code) => {
     const host = new WorkloadHost({ memoryBytesMax: 64 * MIB })
-    await expect(host.reserve({ ...good, ...change })).rejects.toMatchObject({ code })
+    await expect(host.reserve({ ...good, ...change }, zero)).rejects.toMatchObject({ code })
   })
 })

@@ -16,6 +16,7 @@ import {
   ProtocolError,
   type Region,
   type RegionShape,
+  type ZeroMemory,
 } from '@godwit/core'
 import { allocateRegion, REGION_BYTES_MAX } from '@godwit/memory'
 import { completeGuest } from './guest-spec.ts'
@@ -143,30 +144,37 @@ export class WorkloadHost implements GuestHost {
   }
 
   /**
-   * Allocates the guest's memory, touches every page of it in the guest's own thread, and leaves
-   * the threads parked.
+   * Allocates the guest's memory and makes it resident, while the guest's threads start and park.
    *
    * @throws {LimitError} `NO_ROOM`, `LIMIT_EXCEEDED`
    * @throws {ProtocolError} `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
-   * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`
+   * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`, and whatever `zero` rejects with
    */
-  async reserve(offer: GuestOffer): Promise<IncomingWorkload> {
+  async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingWorkload> {
     const identity = checkOffer(offer)
     const bytes = memoryBytesOf(offer.regions)
     this.#checkRoom(bytes)
     const regions = offer.regions.map((shape) => allocateRegion(shape))
     const { pageBytes } = offer
     const parts = { identity, regions, pageBytes, barrier: true }
-    const machine = new Machine({ ...parts, prepare: 'touch' })
+    const machine = new Machine({ ...parts, prepare: 'none' })
     this.#heldBytes += bytes
     this.#untouchedBytes += bytes
-    void machine.crew.ended.then(() => {
+    const zeroing = zero(regions, true)
+    const isZeroed = zeroing
+      .catch(() => {})
+      .then(() => {
+        this.#untouchedBytes -= bytes
+      })
+    // A guest that lost a thread has its memory until nobody stores to it any more.
+    void Promise.all([isZeroed, machine.crew.ended]).then(() => {
       this.#heldBytes -= bytes
     })
     try {
-      await machine.ready()
-    } finally {
-      this.#untouchedBytes -= bytes
+      await Promise.all([zeroing, machine.ready()])
+    } catch (error) {
+      await Promise.all([isZeroed, machine.release()])
+      throw error
     }
     return new IncomingWorkload(machine)
   }

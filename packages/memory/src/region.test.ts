@@ -1,6 +1,6 @@
 import { GIB, GodwitError, LimitError } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
-import { allocateRegion, regionOf, touchPages } from './region.ts'
+import { allocateRegion, regionOf } from './region.ts'
 
 function codeOf(action: () => unknown): string {
   try {
@@ -59,15 +59,5 @@ describe('regionOf', () => {
 
   it('refuses empty memory', () => {
     expect(codeOf(() => regionOf(new ArrayBuffer(0), { id: 1, name: 'own' }))).toBe('USAGE')
-  })
-})
-
-describe('touchPages', () => {
-  it('stores to every 4 KiB of the pages asked for, and to nothing else', () => {
-    const bytes = new Uint8Array(65536 * 2 + 5000).fill(1)
-    touchPages(bytes, 65536, 1, 10)
-    const zeros = [...bytes.keys()].filter((at) => bytes[at] === 0)
-    const expected = Array.from({ length: 18 }, (_, i) => 65536 + i * 4096)
-    expect(zeros).toEqual(expected)
   })
 })

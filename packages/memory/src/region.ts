@@ -8,8 +8,6 @@ import { formatBytes, GIB, GodwitError, LimitError, type Region } from '@godwit/
 /** Largest region: what a 32-bit WebAssembly memory and the wire's page indexes can address. */
 export const REGION_BYTES_MAX: number = 4 * GIB
 
-/** Smallest page that any kernel hands out, so touching at this stride reaches all of them. */
-const kernelPageBytesMin = 4096
 const wasmPageBytes = 65536
 
 /**
@@ -73,7 +71,7 @@ function allocateBytes(byteLength: number, backing: RegionBacking): Uint8Array {
 
 /**
  * Allocates a region of zeros. The kernel populates it at the first store to each page; see
- * {@link touchPages}.
+ * `zeroBytes`.
  *
  * @throws {GodwitError} `USAGE` when the size is not a positive whole number
  * @throws {LimitError} `LIMIT_EXCEEDED` over 4 GiB, `NO_ROOM` when the machine refuses
@@ -110,20 +108,4 @@ export function regionOf(
   else bytes = new Uint8Array('buffer' in source ? source.buffer : source)
   checkByteLength(label.name, bytes.byteLength)
   return { id: label.id, name: label.name, bytes }
-}
-
-/**
- * Makes the kernel populate pages `[firstPage, firstPage + pageCount)` by storing zeros to them.
- *
- * Only for fresh memory: the bytes stored to are zeros already, and nobody else stores to them yet.
- */
-export function touchPages(
-  bytes: Uint8Array,
-  pageBytes: number,
-  firstPage: number,
-  pageCount: number,
-): void {
-  const end = Math.min(bytes.byteLength, (firstPage + pageCount) * pageBytes)
-  const stride = Math.min(pageBytes, kernelPageBytesMin)
-  for (let at = firstPage * pageBytes; at < end; at += stride) bytes[at] = 0
 }
