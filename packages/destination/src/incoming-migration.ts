@@ -315,12 +315,12 @@ export class IncomingMigration implements RoundsOwner {
     const rounds = new Rounds(this.#hello!, welcome, report.memoryBytes, primitives, this)
     this.#rounds = rounds
     const offer = { identity, pageBytes: welcome.pageBytes, regions }
+    // Data channels come as the control channel came.
+    const threads = this.control.link.channel.detach === undefined ? undefined : lanes
     // A host that has its memory made ready has agreed to the guest: others get no threads.
     this.#guest = await host.reserve(offer, async (memory, isFresh) => {
-      // Data channels come as the control channel came.
-      if (lanes !== undefined && this.control.link.channel.detach !== undefined) {
-        rounds.startThreads(lanes, (lane) => report.channels.push(lane))
-      }
+      if (threads === undefined) rounds.warmUp(clock)
+      else rounds.startThreads(threads, (lane) => report.channels.push(lane))
       await zero(memory, isFresh)
     })
     if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { PageHasher } from '@godwit/core'
+import type { Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { InstalledPages, Primitives } from '@godwit/codec'
-import { BatchDecoder, warmUp, Workspace } from '@godwit/codec'
+import { BatchDecoder, WarmUp, Workspace, warmUpMeanwhile } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
@@ -22,6 +22,7 @@ export class Installer {
   readonly verifyHasher: PageHasher | undefined
   readonly #plan: LanePlan
   readonly #workspace: Workspace
+  #endWarmUp: () => void = () => {}
 
   /** @param laneCount - how many lanes there may be here; none takes memory before it is made */
   constructor(plan: LanePlan, laneCount: number, primitives: Primitives) {
@@ -35,14 +36,21 @@ export class Installer {
     return this.#workspace.kernels
   }
 
-  /** Blocks for up to 80 ms; see `warmUp` of codec. */
-  warmUp(): void {
+  /** Warms up while there is nothing else to do, until there is a lane. */
+  warmUp(clock: Clock): void {
     const { hasher, verifyHasher } = this
-    warmUp('decoder', this.#workspace, this.#plan.memoryBytes, hasher, verifyHasher)
+    const { memoryBytes } = this.#plan
+    const warmUp = new WarmUp('decoder', this.#workspace, memoryBytes, hasher, verifyHasher)
+    this.#endWarmUp = warmUpMeanwhile(clock, warmUp)
+  }
+
+  endWarmUp(): void {
+    this.#endWarmUp()
   }
 
   /** The lane of one data channel, which installs into `regions`. */
   createLane(link: Link, regions: readonly InstalledPages[], owner: LaneOwner): DestinationLane {
+    this.#endWarmUp()
     const { hasher, verifyHasher } = this
     const { pageBytes } = this.#plan
     const { copy } = this.#workspace

@@ -61,7 +61,7 @@ class LaneThread implements LaneOwner {
       case 'prepare':
         this.#plan = command.plan
         this.#installer = new Installer(command.plan, 1, this.#environment.primitives)
-        this.#installer.warmUp()
+        this.#installer.warmUp(this.#environment.clock)
         this.#port.post({ type: 'ready' })
         break
       case 'install':

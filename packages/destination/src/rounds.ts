@@ -75,6 +75,11 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     }
   }
 
+  /** Gets ready on this thread, while memory is made ready: there are no others. */
+  warmUp(clock: Clock): void {
+    this.#installer.warmUp(clock)
+  }
+
   /** Takes over reserved memory; resolves when lanes can begin, rejects when a thread cannot. */
   async takeMemory(regions: readonly Region[]): Promise<void> {
     const { verifyHasher } = this.#installer
@@ -84,7 +89,6 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, this.#pageBytes),
     }))
     if (!regions.every(({ bytes }) => isShared(bytes))) this.#endThreads()
-    if (this.#remote.length === 0) this.#installer.warmUp()
     for (const lane of this.#remote) lane.install(this.#installed, this.#gate)
     await Promise.all(this.#remote.map((lane) => lane.ready))
   }
@@ -114,6 +118,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   /** Ends all channels and threads; resolves when none of them stores to the memory any more. */
   async close(): Promise<void> {
     this.allow(0)
+    this.#installer.endWarmUp()
     for (const lane of this.#lanes) lane?.close()
     this.#endThreads()
     await this.#stopped

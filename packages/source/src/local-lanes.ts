@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { warmUp, Workspace } from '@godwit/codec'
+import { WarmUp, Workspace, warmUpMeanwhile } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import { TokenBucket } from '@godwit/policy'
 import { ChannelRole } from '@godwit/wire'
@@ -22,6 +22,7 @@ export class LocalLanes implements SourceLanes {
   readonly #pacer = new TokenBucket(Infinity)
   readonly #lanes: SourceLane[] = []
   #count = 0
+  #endWarmUp: () => void = () => {}
   #make: ((link: Link) => SourceLane) | undefined
 
   /** @param firstIndex - number of the first of these data channels */
@@ -39,10 +40,11 @@ export class LocalLanes implements SourceLanes {
     const options = { pageBytes, workspace, hasher, raw, sent, creditBytes, pacer }
     this.#count = count
     this.#make = (link) => new SourceLane(link, clock, options, onLost)
-    warmUp('encoder', workspace, memoryBytes, hasher)
+    this.#endWarmUp = warmUpMeanwhile(clock, new WarmUp('encoder', workspace, memoryBytes, hasher))
   }
 
   async open(): Promise<void> {
+    this.#endWarmUp()
     for (let i = 0; i < this.#count; i++) {
       await this.#channels.dial(ChannelRole.Data, this.#firstIndex + i, (link) => {
         const lane = this.#make!(link)
@@ -72,11 +74,13 @@ export class LocalLanes implements SourceLanes {
   }
 
   close(): void {
+    this.#endWarmUp()
     this.#channels.abort()
     for (const lane of this.#lanes) lane.close()
   }
 
   destroy(): void {
+    this.#endWarmUp()
     this.#channels.abort()
     for (const lane of this.#lanes) lane.destroy()
   }
