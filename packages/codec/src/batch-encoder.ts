@@ -75,6 +75,8 @@ export class BatchSlot {
   constructor(workspace: Workspace, pageBytes: number) {
     this.payloadStart = tableBytes
     this.bytes = workspace.allocate(batchSlotBytes(pageBytes))
+    // Touched before it is needed.
+    this.bytes.fill(0)
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
   }
 }
@@ -217,7 +219,11 @@ export class BatchEncoder {
     const staged = slot.payloadStart + out.payloadBytes
     const stagedEnd = staged + stop - start
     this.#copy(slot.bytes, staged, memory, start, stop)
-    this.#inspector.inspect(slot.bytes, staged, stagedEnd)
+    const zeroPages = this.#inspector.inspect(slot.bytes, staged, stagedEnd)
+    if (zeroPages === 0 && !work.known) {
+      this.#dataPages(work.sent, first, end - first, stop - start, out)
+      return
+    }
     const { zeros } = this.#inspector
     for (let page = first, at = staged; page < end; page++, at += pageBytes) {
       const index = page - first
@@ -240,6 +246,24 @@ export class BatchEncoder {
     out.zeroPages++
     out.zeroBytes += length
     this.#addEntry(page, PageEncoding.Zero, 0)
+  }
+
+  /** Pages staged where they are to be, which the destination does not hold: most of round 1. */
+  #dataPages(
+    sent: SentPages,
+    first: number,
+    count: number,
+    byteCount: number,
+    out: EncodedBatch,
+  ): void {
+    const inspected = this.#inspector.fingerprints
+    sent.fingerprints.copyEntry(first, inspected, 0, count)
+    this.#fingerprints.copyEntry(this.#payloadPages, inspected, 0, count)
+    this.#payloadPages += count
+    out.pages += count
+    out.rawPages += count
+    out.payloadBytes += byteCount
+    this.#addEntry(first, PageEncoding.Raw, byteCount, count)
   }
 
   /** A page staged at `slot.bytes[at, at + length)`, the `index`th that was inspected. */
@@ -269,21 +293,21 @@ export class BatchEncoder {
     this.#addEntry(page, PageEncoding.Raw, length)
   }
 
-  #addEntry(page: number, encoding: PageEncoding, payloadBytes: number): void {
+  #addEntry(page: number, encoding: PageEncoding, payloadBytes: number, count = 1): void {
     const last = this.#entryCount - 1
     if (
       last >= 0 &&
       this.#encodings[last] === encoding &&
       this.#firstPages[last]! + this.#pageCounts[last]! === page &&
-      this.#pageCounts[last]! < entryPagesMax
+      this.#pageCounts[last]! + count <= entryPagesMax
     ) {
-      this.#pageCounts[last]!++
+      this.#pageCounts[last]! += count
       this.#payloads[last]! += payloadBytes
       return
     }
     const index = this.#entryCount++
     this.#firstPages[index] = page
-    this.#pageCounts[index] = 1
+    this.#pageCounts[index] = count
     this.#encodings[index] = encoding
     this.#payloads[index] = payloadBytes
   }

@@ -35,29 +35,36 @@ export class PageInspector {
     this.fingerprints = new FingerprintTable(pagesMax, hasher.entryBytes, memory)
   }
 
-  /** Looks at the pages of `bytes[start, end)`, the last of which may be short. */
-  inspect(bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * Looks at the pages of `bytes[start, end)`, the last of which may be short.
+   *
+   * @returns how many are zero
+   */
+  inspect(bytes: Uint8Array, start: number, end: number): number {
     const { hasher, pageBytes, raw } = this.#options
     const { zeros, fingerprints } = this
     if (raw) {
       zeros.fill(0)
       hasher.hashPages(bytes, start, end, pageBytes, fingerprints, 0)
-    } else if (hasher instanceof Xxh3Hasher) {
-      hasher.packPages(bytes, start, end, pageBytes, zeros, fingerprints)
-    } else {
-      this.#inspectInSteps(bytes, start, end)
+      return 0
     }
+    if (hasher instanceof Xxh3Hasher) {
+      return hasher.packPages(bytes, start, end, pageBytes, zeros, fingerprints)
+    }
+    return this.#inspectInSteps(bytes, start, end)
   }
 
   /** Zero pages first, then the fingerprints of every run of others. */
-  #inspectInSteps(bytes: Uint8Array, start: number, end: number): void {
+  #inspectInSteps(bytes: Uint8Array, start: number, end: number): number {
     const { hasher, pageBytes, workspace } = this.#options
     const { zeros } = this
     const pageCount = pagesCovering(end - start, pageBytes)
     const endOf = (page: number): number => Math.min(start + (page + 1) * pageBytes, end)
+    let zeroPages = 0
     for (let page = 0; page < pageCount; page++) {
       const isZero = workspace.isZero(bytes, start + page * pageBytes, endOf(page))
       zeros[page] = isZero ? 1 : 0
+      zeroPages += zeros[page]!
     }
     for (let page = 0; page < pageCount; page++) {
       if (zeros[page] === 1) continue
@@ -66,5 +73,6 @@ export class PageInspector {
       const from = start + first * pageBytes
       hasher.hashPages(bytes, from, endOf(page), pageBytes, this.fingerprints, first)
     }
+    return zeroPages
   }
 }

@@ -47,12 +47,12 @@ export class FingerprintTable {
     return true
   }
 
-  /** Copies entry `otherIndex` of `other` (same width) to `index`. */
-  copyEntry(index: number, other: FingerprintTable, otherIndex: number): void {
+  /** Copies entries of `other` (same width), from `otherIndex` on, to `index` and on. */
+  copyEntry(index: number, other: FingerprintTable, otherIndex: number, count = 1): void {
     const words = this.entryBytes >>> 2
     const a = index * words
     const b = otherIndex * words
-    for (let i = 0; i < words; i++) this.words32[a + i] = other.words32[b + i]!
+    for (let i = 0; i < words * count; i++) this.words32[a + i] = other.words32[b + i]!
   }
 }
 

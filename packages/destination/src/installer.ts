@@ -55,6 +55,9 @@ export class Installer {
     const { pageBytes } = this.#plan
     const { copy } = this.#workspace
     const decoder = new BatchDecoder({ pageBytes, regions, hasher, verifyHasher, copy })
-    return new DestinationLane(link, decoder, owner, this.#workspace.allocate(RECEIVE_BYTES))
+    const buffer = this.#workspace.allocate(RECEIVE_BYTES)
+    // Touched before it is needed.
+    buffer.fill(0)
+    return new DestinationLane(link, decoder, owner, buffer)
   }
 }

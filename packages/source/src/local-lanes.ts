@@ -39,6 +39,8 @@ export class LocalLanes implements SourceLanes {
     const pacer = this.#pacer
     const options = { pageBytes, workspace, hasher, raw, sent, creditBytes, pacer }
     this.#count = count
+    // Touched before they are needed; nothing is in them yet.
+    for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
     this.#make = (link) => new SourceLane(link, clock, options, onLost)
     this.#endWarmUp = warmUpMeanwhile(clock, new WarmUp('encoder', workspace, memoryBytes, hasher))
   }
