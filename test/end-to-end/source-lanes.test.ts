@@ -4,7 +4,7 @@
 import type { Primitives } from '@godwit/codec'
 import { GodwitError, LimitError, MIB } from '@godwit/core'
 import { randomBytes } from '@godwit/testkit'
-import { MemoryHost, nodePrimitives, receive, send } from 'godwit'
+import { LANES_MAX, MemoryHost, nodePrimitives, receive, send } from 'godwit'
 import { describe, expect, it } from 'vitest'
 import type { SourceThread } from './fake-threads.ts'
 import { laneSeconds, sourceThreads } from './fake-threads.ts'
@@ -83,6 +83,12 @@ describe('lanes of a source on threads', () => {
     const { started, settings } = threadsFor(2)
     await moveWatched(oddGuest(4096), [], {}, settings)
     expect(started).toEqual([])
+  })
+
+  it('are refused at once where the wire has no room for them', async () => {
+    const own = { memory: shared(new Uint8Array(4096)), pause() {}, resume() {} }
+    const sending = send(own, { to: '127.0.0.1:1', lanes: LANES_MAX + 1 })
+    await expect(sending).rejects.toMatchObject({ code: 'USAGE' })
   })
 
   it('are real ones through the library', async () => {

@@ -16,6 +16,7 @@ import { STOP_DEFAULT, parseStop } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { TrackerChoice } from 'godwit'
+import { LANES_MAX } from 'godwit'
 
 /** Options that say how to migrate; `send` and `demo` share them. */
 export interface MigrationSettings {
@@ -32,9 +33,6 @@ export interface MigrationSettings {
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
 }
-
-/** What the wire allows. */
-const lanesMax = 64
 
 function checkStop(text: string): string {
   parseStop(text)
@@ -101,11 +99,11 @@ export function parsePageSizes(text: string): readonly number[] {
   return text.split(',').map((part) => checkPageBytes(parseBytes(part)))
 }
 
-/** 0 to 64 data channels. */
+/** How many data channels, checked before a guest is started. */
 export function parseLanes(text: string): number {
   const lanes = parseCount(0)(text)
-  if (lanes <= lanesMax) return lanes
-  throw new GodwitError('USAGE', `There are at most ${lanesMax} lanes, not ${lanes}`)
+  if (lanes <= LANES_MAX) return lanes
+  throw new GodwitError('USAGE', `There are at most ${LANES_MAX} lanes, not ${lanes}`)
 }
 
 /** A whole number from `minimum` on. */

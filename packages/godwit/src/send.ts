@@ -4,11 +4,12 @@
  * @module
  */
 import type { Guest, HashName, MigrationMode, Report, StageReport, VerifyMode } from '@godwit/core'
-import { PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
+import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
 import { STOP_DEFAULT, parseStop } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
+import { DATA_CHANNELS_MAX } from '@godwit/wire'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
@@ -91,6 +92,7 @@ export async function createMigration(
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
+  const lanes = lanesOf(options.lanes ?? 1)
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const settings: SourceOptions = {
     ...definedOptions(options),
@@ -107,7 +109,7 @@ export async function createMigration(
     encode: options.encode ?? 'none',
     trackers: chosen.trackers,
     pageBytes,
-    ...lanesOf(options.lanes ?? 1),
+    ...lanes,
     usage: createUsageMeter(),
   }
   const migration = createOrClose(settings, chosen)
@@ -138,7 +140,14 @@ function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceM
   }
 }
 
+/** What the wire allows. */
+export const LANES_MAX: number = DATA_CHANNELS_MAX
+
+/** @throws {GodwitError} `USAGE` */
 function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
+  if (lanes > LANES_MAX) {
+    throw new GodwitError('USAGE', `There are at most ${LANES_MAX} lanes, not ${lanes}`)
+  }
   if (lanes === 0) return {}
   return {
     lanes,
