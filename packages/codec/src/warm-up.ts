@@ -1,6 +1,6 @@
 /**
- * Runs the hot paths before they are needed, so that the first round meets optimised code. A
- * gigabyte takes a fifth of a second; unoptimised code would cost as much again.
+ * Runs the hot paths before they are needed, so that the first round meets optimised code: a
+ * gigabyte takes a fifth of a second, too short a time to compile in.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { EncodedBatch } from './batch-encoder.ts'
 import { BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
 import type { Workspace } from './workspace.ts'
 
-/** After so many, more make no difference: 0.25 s with the SIMD kernels, 2 s without. */
+/** After so many, more make no difference; 1600 take the SIMD kernels 80 ms. */
 const batchesMax = { encoder: 6400, decoder: 3200 } as const
 /** A small guest is over before optimised code is there. */
 const bytesPerBatch = 128 * KIB

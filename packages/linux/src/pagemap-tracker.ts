@@ -119,8 +119,8 @@ export class PagemapTracker implements DirtyTracker {
   /**
    * Pages that were not there when they were protected and that no scan has found stored to since.
    * A store in the microseconds between the two looks of the constructor is found by either of the
-   * looks that follow, unless its page is swapped out during both: with swapped pages about,
-   * nothing is said to be untouched.
+   * looks that follow, unless its page is swapped out, or just being moved, during both: with
+   * swapped pages about, nothing is said to be untouched.
    */
   addUntouched(into: PageBitmap): void {
     this.#checkOpen()

@@ -13,9 +13,8 @@ const windowMs = 1
 
 /**
  * A reader that is faster than the network falls asleep after every read, and every packet then
- * has to wake it: tens of microseconds of the sender's time, where both are one machine or the
- * machine is virtual. While bytes come fast, an immediate is pending, so that the event loop looks
- * for input without falling asleep.
+ * has to wake it, at the sender's cost where both are one machine. While bytes come fast, an
+ * immediate is pending, so that the event loop looks for input without falling asleep.
  */
 export class BusyPoll {
   #windowStartMs = 0
