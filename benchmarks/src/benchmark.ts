@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly quick: boolean
   /** Measurements of each case. */
   readonly repeat: number
+  /** Names of cases, for benchmarks that can do a part of theirs; default all. */
+  readonly only?: readonly string[]
   /** How to start `godwit` as a process: program and first arguments. */
   readonly godwit: readonly string[]
   /** Tells what is going on. */

@@ -7,6 +7,7 @@ import { GodwitError } from '@godwit/core'
 import type { Benchmark } from './benchmark.ts'
 import { downtime } from './downtime.ts'
 import { growth } from './growth.ts'
+import { link } from './link.ts'
 import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
 import { reservation } from './reservation.ts'
@@ -23,6 +24,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   tracker,
   growth,
   reservation,
+  link,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -23,6 +23,12 @@ export async function run(program: string, args: readonly string[]): Promise<str
   return output
 }
 
+/** Program and arguments of a command. */
+export function splitCommand(words: readonly string[]): [program: string, args: string[]] {
+  const [program = '', ...args] = words
+  return [program, args]
+}
+
 /** Whether a program is installed. */
 export async function isInstalled(program: string): Promise<boolean> {
   return new Promise((resolve) => {
@@ -32,38 +38,40 @@ export async function isInstalled(program: string): Promise<boolean> {
   })
 }
 
-/** One migration between two processes on loopback. @throws when it was not right */
+/** Where the two processes of a migration run, and the address of the second. */
+export interface Ends {
+  /** Program and arguments that start another program there; none for here. */
+  readonly source: { readonly prefix: readonly string[] }
+  readonly destination: { readonly prefix: readonly string[] }
+  readonly host: string
+}
+
+const loopback: Ends = { source: { prefix: [] }, destination: { prefix: [] }, host: '127.0.0.1' }
+
+/** One migration between two processes. @throws when it was not right */
 export async function migrate(
   godwit: readonly string[],
   guest: string,
   sendOptions: readonly string[],
+  ends: Ends = loopback,
 ): Promise<{ source: Report; destination: Report }> {
   const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
-  const [program, ...first] = godwit as [string, ...string[]]
   const file = (name: string): string => join(folder, `${name}.json`)
-  const receiver = spawn(
-    program,
-    [
-      ...first,
-      'receive',
-      '--listen',
-      '127.0.0.1:0',
-      '--once',
-      '--run-for',
-      '200ms',
-      '--quiet',
-      '--json',
-      file('destination'),
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const shared = (side: string): string[] => ['--insecure', '--quiet', '--json', file(side)]
+  const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', '200ms']
+  const receive = [...ends.destination.prefix, ...godwit, ...listen, ...shared('destination')]
+  const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
     const lines = createInterface({ input: receiver.stdout })
-    const [line] = (await once(lines, 'line')) as [string]
+    const early = ended.then((): never => {
+      throw new Error('the receiver ended before it listened')
+    })
+    early.catch(() => {})
+    const [line] = (await Promise.race([once(lines, 'line'), early])) as [string]
     const to = line.replace('listening ', '')
-    const options = ['--to', to, '--quiet', '--json', file('source'), ...sendOptions]
-    await run(program, [...first, 'send', guest, ...options])
+    const send = [...ends.source.prefix, ...godwit, 'send', guest, '--to', to]
+    await run(...splitCommand([...send, ...shared('source'), ...sendOptions]))
     await ended
     const read = (name: string): Report => JSON.parse(readFileSync(file(name), 'utf8')) as Report
     const source = read('source')

@@ -11,7 +11,7 @@ import { max, median, min } from 'simple-statistics'
 
 export const BENCH_SCHEMA = 'godwit.bench/1'
 
-export type Unit = 'bytes/s' | 'bytes' | 'ms' | 'ns' | 'ratio'
+export type Unit = 'bytes/s' | 'bytes' | 's' | 'ms' | 'ns' | '1/s' | 'ratio'
 
 /** What a case is compared with, measured in the same run. */
 export interface Against {
@@ -134,10 +134,14 @@ function formatValue(value: number, unit: Unit): string {
       return formatRate(value)
     case 'bytes':
       return formatBytes(value)
+    case 's':
+      return `${value.toFixed(2)} s`
     case 'ms':
       return `${value.toFixed(value < 10 ? 2 : 0)} ms`
     case 'ns':
       return `${value.toFixed(0)} ns`
+    case '1/s':
+      return `${value.toFixed(0)}/s`
     case 'ratio':
       return value.toFixed(2)
   }

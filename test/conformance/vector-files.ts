@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 
 /** Bytes as hex, or as parts of which each may repeat. */
-interface Octets {
+export interface Octets {
   readonly hex?: string
   readonly parts?: readonly { readonly hex: string; readonly repeat?: number }[]
 }
@@ -52,9 +52,16 @@ export interface ControlVector extends Vector<Record<string, unknown>> {
   readonly expectLengths?: Readonly<Record<string, number>>
 }
 
+/** What becomes of a batch that is right. */
 export interface BatchFacts {
-  readonly rawPages: number
-  readonly zeroPages: number
+  /** By encoding, whatever the compression; `deltaPages` has the similar ones, too. */
+  readonly rawPages?: number
+  readonly zeroPages?: number
+  readonly samePages?: number
+  readonly referencePages?: number
+  readonly deltaPages?: number
+  /** Instead of pages: it is answered with NAK, which names these runs. */
+  readonly nak?: readonly (readonly [firstPage: number, pageCount: number])[]
   /** Of every region afterwards, by its id. */
   readonly sha256: Readonly<Record<string, string>>
 }
@@ -67,6 +74,11 @@ export interface BatchVector extends Vector<BatchFacts> {
   /** What memory is full of before. */
   readonly fill: number
   readonly regions: readonly { readonly id: number; readonly byteLength: number }[]
+  /** Batches that the same channel carried before, of this round or others; none is an error. */
+  readonly before?: readonly Octets[]
+  /** Those of WELCOME that batches need; absent: none. */
+  readonly capabilities?: readonly string[]
+  readonly storeBytes?: number
 }
 
 export interface StreamFacts {

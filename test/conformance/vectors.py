@@ -10,7 +10,8 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from spec import batches, control, control_nested, control_raw  # noqa: E402
+from spec import batches, batches_packed, batches_rich  # noqa: E402
+from spec import control, control_nested, control_raw  # noqa: E402
 from spec import frames, prefaces, streams  # noqa: E402
 from spec.output import text  # noqa: E402
 
@@ -22,6 +23,8 @@ FILES = {
     'control-nested.json': control_nested.vectors,
     'control-raw.json': control_raw.vectors,
     'batches.json': batches.vectors,
+    'batches-rich.json': batches_rich.vectors,
+    'batches-packed.json': batches_packed.vectors,
     'streams.json': streams.vectors,
 }
 

@@ -73,12 +73,16 @@ async function reserve(): Promise<Session & { data: Peer }> {
   return { ...session, data }
 }
 
+const uncompressed = (decodedBytes: number) =>
+  ({ compression: 0, stride: 0, decodedBytes }) as const
+
 /** The body of a batch of zero pages. */
 function zeros(fields: { round?: number; region?: number; first?: number; count?: number } = {}) {
   const { round = 1, region = 0, first = 0, count = pageCount } = fields
   const body = new Uint8Array(BATCH_HEADER_BYTES + ENTRY_BYTES)
   const view = new DataView(body.buffer)
-  writeBatchHeader(view, 0, { round, region, entryCount: 1, payloadBytes: 0, digest: 0n })
+  const header = { round, region, entryCount: 1, payloadBytes: 0, digest: 0n }
+  writeBatchHeader(view, 0, { ...header, ...uncompressed(0) })
   writeBatchEntry(view, BATCH_HEADER_BYTES, 0, first, count, 2, 0)
   return body
 }
@@ -88,7 +92,7 @@ function undigested(): Uint8Array {
   const body = new Uint8Array(BATCH_HEADER_BYTES + ENTRY_BYTES + 4096).fill(7)
   const view = new DataView(body.buffer)
   const header = { round: 1, region: 0, entryCount: 1, payloadBytes: 4096, digest: 1n }
-  writeBatchHeader(view, 0, header)
+  writeBatchHeader(view, 0, { ...header, ...uncompressed(4096) })
   writeBatchEntry(view, BATCH_HEADER_BYTES, 0, 0, 1, 1, 4096)
   return body
 }

@@ -16,7 +16,7 @@ import type {
 import { systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, IncomingMigration } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
-import { parseStop } from '@godwit/policy'
+import { parseEncode, parseStop } from '@godwit/policy'
 import type { SourceOptions } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createMemoryNetwork } from '@godwit/transport'
@@ -137,7 +137,7 @@ export async function createSource(
     mode: 'pre-copy',
     hash: 'xxh3',
     verify: 'fingerprints',
-    encode: 'none',
+    encode: parseEncode('none'),
     trackers: tracker === 'scan' ? undefined : guest.trackers,
     pageBytes: 4096,
     heartbeatMs: 60_000,

@@ -17,12 +17,18 @@ const nodeNames = /(?<![\w$.#])(?:Buffer|process|require|__dirname|__filename)\b
 function imported(one: Package, which: (path: string) => boolean): Map<string, string> {
   const found = new Map<string, string>()
   for (const path of one.sources.filter(which)) {
-    for (const specifier of importsOf(readText(path))) {
+    for (const specifier of importsOf(readText(path)).flatMap((each) => resolved(one, each))) {
       const name = packageOf(specifier)
       if (name !== undefined && name !== one.manifest.name) found.set(name, path)
     }
   }
   return found
+}
+
+/** What an import is for the runtimes that there are, where the package has a map for it. */
+function resolved({ manifest }: Package, specifier: string): readonly string[] {
+  const targets = manifest.imports?.[specifier]
+  return targets === undefined ? [specifier] : Object.values(targets)
 }
 
 describe('the level table', () => {

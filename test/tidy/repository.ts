@@ -57,6 +57,8 @@ export function isText(path: string): boolean {
 export type Dependencies = Readonly<Record<string, string>>
 
 interface Manifest {
+  /** Subpath imports: by name, a package for each runtime. */
+  readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly name: string
   readonly exports?: Readonly<Record<string, string>>
   readonly bin?: Readonly<Record<string, string>>

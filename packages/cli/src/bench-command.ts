@@ -16,6 +16,7 @@ interface BenchSettings {
   readonly quick?: boolean
   readonly repeat?: number
   readonly json?: string
+  readonly only?: readonly string[]
 }
 
 /** Adds the command; `finish` gets the exit code. */
@@ -27,6 +28,9 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
     .option('--list', 'list the benchmarks')
     .option('--quick', 'small and few: does it run at all?')
     .option('--repeat <N>', 'measurements of each case (default 5)', parseCount(1))
+    .option('--only <CASES>', 'these cases, where a benchmark has several', (text: string) =>
+      text.split(','),
+    )
     .option('--json <FILE>', 'write the figures; - is stdout')
     .addHelpText('after', '\nExample:\n  godwit bench loopback --json loopback.json')
     .action(async (name: string | undefined, settings: BenchSettings) => {
@@ -47,6 +51,7 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
     repeat: settings.repeat ?? (settings.quick === true ? 1 : 5),
     godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
     say: note,
+    ...(settings.only === undefined ? {} : { only: settings.only }),
   })
   if (settings.json !== undefined) writeJson(settings.json, result)
   if (settings.json !== '-') process.stdout.write(`${formatResult(result)}\n`)

@@ -12,7 +12,7 @@ import {
   parseDurationMs,
   parseRate,
 } from '@godwit/core'
-import { STOP_DEFAULT, parseStop } from '@godwit/policy'
+import { ENCODE_DEFAULT, STOP_DEFAULT, parseEncode, parseStop } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { TrackerChoice } from 'godwit'
@@ -25,13 +25,18 @@ export interface MigrationSettings {
   readonly stop: string
   readonly verify: VerifyMode
   readonly hash: HashName
-  readonly encode: 'none' | 'raw'
+  readonly encode: string
   readonly tracker: TrackerChoice
   readonly pageBytes: number
   readonly lanes: number
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
+}
+
+function checkEncode(text: string): string {
+  parseEncode(text)
+  return text
 }
 
 function checkStop(text: string): string {
@@ -68,10 +73,13 @@ export function addMigrationOptions(command: Command): Command {
         .choices(['xxh3', 'xxh64', 'sha256'])
         .default('xxh3'),
     )
-    .addOption(
-      new Option('--encode <NAME>', 'none: no bytes for zero and unchanged pages; raw: all pages')
-        .choices(['none', 'raw'])
-        .default('none'),
+    .option(
+      '--encode <NAMES>',
+      'raw, none (no bytes for zero and unchanged pages), auto (what pays), or any of ' +
+        'same[,store=SIZE], delta[,cache=SIZE,admit=all|marked], mdd, ' +
+        'zstd[,level=N] | lz4 | mecom[,level=N,budget=PERCENT]',
+      checkEncode,
+      ENCODE_DEFAULT,
     )
     .addOption(
       new Option('--tracker <NAME>', 'how stores are found: by the kernel, marks, or a scan')

@@ -7,6 +7,9 @@ import type { Report, StopReport } from '@godwit/core'
 import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
 import Table from 'cli-table3'
 
+/** Page counts that are shown even where they are 0. */
+const alwaysShown: ReadonlySet<string> = new Set(['raw', 'zero', 'unchanged'])
+
 /** No lines inside: eyes find their way without, and a copied table stays readable. */
 const plain = {
   top: '',
@@ -107,7 +110,8 @@ function addTraffic(rows: Rows, report: Report): void {
   const { pages, savedBytes, cpu, overheadBytes } = report
   rows.push(['on the wire', formatBytes(report.wireBytes)])
   if (pages !== undefined) {
-    const counts = Object.entries(pages).map(([name, count]) => `${formatCount(count)} ${name}`)
+    const used = Object.entries(pages).filter(([name, n]) => n > 0 || alwaysShown.has(name))
+    const counts = used.map(([name, count]) => `${formatCount(count)} ${name}`)
     rows.push(['pages', counts.join(', ')])
   }
   if (savedBytes !== undefined) {

@@ -4,46 +4,49 @@
  *
  * @module
  */
-import type { PageHasher, Region } from '@godwit/core'
+import type { PageHasher } from '@godwit/core'
 import { CodecError, FingerprintTable, ProtocolError, pagesCovering } from '@godwit/core'
+import type { BatchHeader, Nak } from '@godwit/wire'
 import {
-  BATCH_HEADER_BYTES,
   BATCH_PAYLOAD_BYTES_MAX,
+  BatchCompression,
   ENTRY,
-  ENTRY_BYTES,
   PageEncoding,
   entryOffset,
   readBatchHeader,
   readEntryEncoding,
   u64FromBytes,
 } from '@godwit/wire'
+import type { BatchFeatures } from './batch-features.ts'
+import { checkFeature, checkHeaderFeatures } from './batch-features.ts'
+import { isRecord } from './batch-run.ts'
+import type { Compressors } from './compressor.ts'
 import { hashPagesTwice } from './hash-twice.ts'
-import type { CopyBytes } from './primitives.ts'
-
-/** What the destination keeps of one region, whose memory is zero at first. */
-export interface InstalledPages {
-  readonly region: Region
-  /**
-   * Per page 1 when it may hold something: all others are zero, and zero needs no work. A byte
-   * each, since lanes on several threads store to it, each for its own pages.
-   */
-  readonly written: Uint8Array
-  /**
-   * Fingerprints of every page as installed, by the verification hash; absent with `none`. At first
-   * those of zero pages.
-   */
-  readonly fingerprints: FingerprintTable | undefined
-}
+import type { InstalledPages } from './installed-pages.ts'
+import { clearPages, rememberPages } from './installed-pages.ts'
+import { PayloadDecoder } from './payload-decoder.ts'
+import { RecordDecoder } from './record-decoder.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface BatchDecoderOptions {
   readonly pageBytes: number
   readonly regions: readonly InstalledPages[]
+  /** With room for {@link batchDecoderBytes}; that of the hashers. */
+  readonly workspace: Workspace
   /** The session's hash, for batch digests. */
   readonly hasher: PageHasher
   /** The verification hash; absent with `--verify none`. */
   readonly verifyHasher: PageHasher | undefined
-  readonly copy: CopyBytes
+  /** What was negotiated. */
+  readonly features: BatchFeatures
+  /** Of older versions that the source may have kept here. */
+  readonly storeBytes: number
+  readonly compressors: Compressors
 }
+
+/** What a decoder takes of a workspace; touched as far as batches need it. */
+export const batchDecoderBytes = (pageBytes: number, regionCount: number): number =>
+  3 * BATCH_PAYLOAD_BYTES_MAX + (regionCount + 1) * pageBytes
 
 /** Totals of one round on one channel, to be compared with the source's. */
 export interface DecodedTotals {
@@ -51,11 +54,43 @@ export interface DecodedTotals {
   pages: number
   rawPages: number
   zeroPages: number
+  samePages: number
+  referencePages: number
+  deltaPages: number
+  /** Otherwise raw, in compressed batches. */
+  compressedPages: number
   digest: bigint
 }
 
 export function emptyTotals(): DecodedTotals {
-  return { batches: 0, pages: 0, rawPages: 0, zeroPages: 0, digest: 0n }
+  return {
+    batches: 0,
+    pages: 0,
+    rawPages: 0,
+    zeroPages: 0,
+    samePages: 0,
+    referencePages: 0,
+    deltaPages: 0,
+    compressedPages: 0,
+    digest: 0n,
+  }
+}
+
+/** What several lanes installed. */
+export function sumOfTotals(all: readonly DecodedTotals[]): DecodedTotals {
+  const sum = emptyTotals()
+  for (const { digest, ...counts } of all) {
+    sum.digest = BigInt.asUintN(64, sum.digest + digest)
+    for (const [name, count] of Object.entries(counts)) sum[name as keyof typeof counts] += count
+  }
+  return sum
+}
+
+/** The payload of a batch as its entries say: `bytes[start, end)`. */
+export interface Payload {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
 }
 
 /** Installs batches of one lane into guest memory. */
@@ -65,10 +100,12 @@ export class BatchDecoder {
   /** Of the batch's payload pages: by the session's hash, and by the verification hash. */
   readonly #fingerprints: FingerprintTable
   readonly #verifyFingerprints: FingerprintTable | undefined
+  readonly #payloads: PayloadDecoder
+  readonly #records: RecordDecoder
   #payloadPages = 0
 
   constructor(options: BatchDecoderOptions) {
-    const { hasher, verifyHasher, pageBytes, regions } = options
+    const { hasher, verifyHasher, pageBytes, regions, workspace, compressors } = options
     this.#options = options
     this.#regions = new Map(regions.map((one) => [one.region.id, one]))
     // A short last page per run could make more pages than full ones; runs are bounded by regions.
@@ -76,15 +113,19 @@ export class BatchDecoder {
     this.#fingerprints = new FingerprintTable(pagesMax, hasher.entryBytes)
     this.#verifyFingerprints =
       verifyHasher && new FingerprintTable(pagesMax, verifyHasher.entryBytes)
+    this.#payloads = new PayloadDecoder(workspace, compressors)
+    this.#records = new RecordDecoder(options, this.#regions, pagesMax)
   }
 
   /**
    * Installs one batch of `round`; `body` is borrowed for the call. Nothing is written before all
    * of it was found right.
    *
+   * @returns what to ask for again, when the batch names content that is not here; then nothing of
+   *   it was installed
    * @throws {CodecError} {@link ProtocolError} {@link LimitError}
    */
-  decode(body: Uint8Array, round: number, totals: DecodedTotals): void {
+  decode(body: Uint8Array, round: number, totals: DecodedTotals): Nak | undefined {
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
     const header = readBatchHeader(view)
     if (header.round !== round) {
@@ -97,25 +138,56 @@ export class BatchDecoder {
     if (target === undefined) {
       throw new CodecError('CODEC_PAGE_RANGE', `Region ${header.region} was not announced`)
     }
-    this.#checkEntries(view, header.entryCount, body, target)
-    this.#checkDigest(header.digest)
-    this.#installEntries(view, header.entryCount, body, target, totals)
+    checkHeaderFeatures(header, this.#options.features)
+    const payload = this.#payloads.decode(header, body)
+    const nak = this.#hasRecords(view, header.entryCount)
+      ? this.#records.decode(view, header, payload, target, totals)
+      : this.#decodePages(view, header, payload, target, totals)
     totals.batches++
     totals.digest = BigInt.asUintN(64, totals.digest + header.digest)
+    return nak
+  }
+
+  /** Whether there is anything but pages and zero pages. */
+  #hasRecords(view: DataView, entryCount: number): boolean {
+    let found = false
+    for (let i = 0; i < entryCount; i++) {
+      const encoding = view.getUint8(entryOffset(i) + ENTRY.encoding)
+      checkFeature(encoding, this.#options.features)
+      if (isRecord(encoding)) found = true
+    }
+    return found
+  }
+
+  #decodePages(
+    view: DataView,
+    header: BatchHeader,
+    payload: Payload,
+    target: InstalledPages,
+    totals: DecodedTotals,
+  ): undefined {
+    this.#checkEntries(view, header.entryCount, payload, target)
+    this.#checkDigest(header.digest)
+    const rawBefore = totals.rawPages
+    this.#installEntries(view, header.entryCount, payload, target, totals)
+    if (header.compression === BatchCompression.None) return
+    totals.compressedPages += totals.rawPages - rawBefore
+    totals.rawPages = rawBefore
   }
 
   /** Checks every entry against the region and the payload, and fingerprints the payload. */
   #checkEntries(
     view: DataView,
     entryCount: number,
-    body: Uint8Array,
+    payload: Payload,
     target: InstalledPages,
   ): void {
     const { pageBytes } = this.#options
     const memoryBytes = target.region.bytes.length
     const regionPages = pagesCovering(memoryBytes, pageBytes)
     this.#payloadPages = 0
-    let at = BATCH_HEADER_BYTES + entryCount * ENTRY_BYTES
+    const { bytes: body, start, end } = payload
+    let at = start
     let hashed = at
     for (let i = 0; i < entryCount; i++) {
       const entry = entryOffset(i)
@@ -130,7 +202,7 @@ export class BatchDecoder {
       }
       const isRaw = encoding === PageEncoding.Raw
       const bytes = Math.min(endPage * pageBytes, memoryBytes) - firstPage * pageBytes
-      if (payloadBytes !== (isRaw ? bytes : 0) || at + payloadBytes > body.length) {
+      if (payloadBytes !== (isRaw ? bytes : 0) || at + payloadBytes > end) {
         const text = 'A batch entry states a payload that its pages cannot have'
         throw new CodecError('CODEC_BATCH', text)
       }
@@ -141,7 +213,7 @@ export class BatchDecoder {
         hashed = at
       }
     }
-    if (at !== body.length) throw new CodecError('CODEC_BATCH', 'A batch has bytes left over')
+    if (at !== end) throw new CodecError('CODEC_BATCH', 'A batch has bytes left over')
     this.#fingerprint(body, hashed, at)
   }
 
@@ -177,12 +249,12 @@ export class BatchDecoder {
   #installEntries(
     view: DataView,
     entryCount: number,
-    body: Uint8Array,
+    payload: Payload,
     target: InstalledPages,
     totals: DecodedTotals,
   ): void {
-    const { pageBytes } = this.#options
-    let at = BATCH_HEADER_BYTES + entryCount * ENTRY_BYTES
+    const { pageBytes, workspace } = this.#options
+    let at = payload.start
     let payloadPage = 0
     for (let i = 0; i < entryCount; i++) {
       const entry = entryOffset(i)
@@ -191,40 +263,16 @@ export class BatchDecoder {
       totals.pages += pageCount
       if (readEntryEncoding(view, entry) === PageEncoding.Zero) {
         totals.zeroPages += pageCount
-        this.#clear(target, firstPage, firstPage + pageCount)
+        clearPages(target, firstPage, firstPage + pageCount, this.#options)
         continue
       }
       totals.rawPages += pageCount
       const payloadBytes = view.getUint32(entry + ENTRY.payloadBytes, true)
       const payloadEnd = at + payloadBytes
-      this.#options.copy(target.region.bytes, firstPage * pageBytes, body, at, payloadEnd)
+      workspace.copy(target.region.bytes, firstPage * pageBytes, payload.bytes, at, payloadEnd)
       at = payloadEnd
-      this.#remember(target, firstPage, pageCount, payloadPage)
+      rememberPages(target, firstPage, pageCount, this.#verifyFingerprints, payloadPage)
       payloadPage += pageCount
-    }
-  }
-
-  /** Notes that pages were written, and what is in them. */
-  #remember(target: InstalledPages, firstPage: number, count: number, payloadPage: number): void {
-    const { written, fingerprints } = target
-    for (let i = 0; i < count; i++) {
-      written[firstPage + i] = 1
-      fingerprints?.copyEntry(firstPage + i, this.#verifyFingerprints!, payloadPage + i)
-    }
-  }
-
-  /** Zero pages: work only where something was written before. */
-  #clear(target: InstalledPages, firstPage: number, endPage: number): void {
-    const { pageBytes, verifyHasher } = this.#options
-    const { written, region, fingerprints } = target
-    for (let page = firstPage; page < endPage; page++) {
-      if (written[page] === 0) continue
-      const start = page * pageBytes
-      const end = Math.min(start + pageBytes, region.bytes.length)
-      region.bytes.fill(0, start, end)
-      written[page] = 0
-      if (fingerprints === undefined) continue
-      verifyHasher!.hashPages(region.bytes, start, end, pageBytes, fingerprints, page)
     }
   }
 }

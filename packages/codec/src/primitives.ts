@@ -5,6 +5,8 @@
  */
 import type { HashName, VerifyMode } from '@godwit/core'
 import type { KernelsOptions } from '@godwit/kernels'
+import type { Compressor, Compressors } from './compressor.ts'
+import { createLz4 } from './lz4.ts'
 import type { Sha256 } from './sha256.ts'
 import { portableSha256 } from './sha256.ts'
 import type { Xxh64 } from './xxh64.ts'
@@ -30,6 +32,7 @@ export interface Primitives {
   /** The kernels' binary; without it they run as plain TypeScript. */
   readonly kernelsWasm: KernelsOptions['wasm']
   readonly copy: CopyBytes
+  readonly compressors: Compressors
 }
 
 /** What the runtime has of its own; everything has a portable stand-in. */
@@ -38,11 +41,14 @@ export interface PrimitivesOptions {
   readonly kernelsWasm?: KernelsOptions['wasm']
   /** Engines copy shared memory word by word; a runtime may know better. */
   readonly copy?: CopyBytes
+  /** There is none that is portable. */
+  readonly zstd?: Compressor
 }
 
 export async function createPrimitives(options: PrimitivesOptions = {}): Promise<Primitives> {
-  const { sha256 = portableSha256, kernelsWasm, copy = portableCopy } = options
-  return { xxh64: await createXxh64(), sha256, kernelsWasm, copy }
+  const { sha256 = portableSha256, kernelsWasm, copy = portableCopy, zstd } = options
+  const [xxh64, lz4] = await Promise.all([createXxh64(), createLz4()])
+  return { xxh64, sha256, kernelsWasm, copy, compressors: { zstd, lz4 } }
 }
 
 /**

@@ -6,10 +6,13 @@ import { KERNELS_WASM_URL } from '@godwit/kernels'
 import { ChannelRole, FRAME_HEADER_BYTES, FrameReader, FrameType, FrameWriter } from '@godwit/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { DecodedTotals, InstalledPages } from './batch-decoder.ts'
+import type { DecodedTotals } from './batch-decoder.ts'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
-import { BatchEncoder, BatchSlot, batchPages, emptyBatch } from './batch-encoder.ts'
+import { BatchEncoder, emptyBatch } from './batch-encoder.ts'
+import { NO_FEATURES } from './batch-features.ts'
+import { BatchSlot, batchPages } from './batch-slot.ts'
+import type { InstalledPages } from './installed-pages.ts'
 import { createPrimitives } from './primitives.ts'
 import { digestFingerprints, digestMemory, zeroFingerprints } from './memory-digest.ts'
 import { Workspace } from './workspace.ts'
@@ -86,8 +89,11 @@ class Pair {
       pageBytes,
       regions: this.installed,
       hasher: hasherOf(hash, 1),
+      workspace,
       verifyHasher: verify,
-      copy: workspace.copy,
+      features: NO_FEATURES,
+      storeBytes: 0,
+      compressors: {},
     })
   }
 

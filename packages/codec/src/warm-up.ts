@@ -8,8 +8,10 @@ import type { Clock, PageHasher } from '@godwit/core'
 import { FingerprintTable, KIB, PAGE_BYTES_DEFAULT, PageBitmap, allocateShared } from '@godwit/core'
 import { FRAME_HEADER_BYTES } from '@godwit/wire'
 import { BatchDecoder, emptyTotals } from './batch-decoder.ts'
+import { NO_FEATURES } from './batch-features.ts'
 import type { EncodedBatch } from './batch-encoder.ts'
-import { BatchEncoder, BatchSlot, emptyBatch } from './batch-encoder.ts'
+import { BatchEncoder, emptyBatch } from './batch-encoder.ts'
+import { BatchSlot } from './batch-slot.ts'
 import type { Workspace } from './workspace.ts'
 
 /** After so many, more make no difference; 1600 take the SIMD kernels 80 ms. */
@@ -35,7 +37,7 @@ export class WarmUp {
     // Where SHA-256 takes the time there is nothing to gain, and without native code much to lose.
     const isSlow = hasher.name === 'sha256' || verifyHasher?.name === 'sha256'
     this.#batches = isSlow ? 0 : Math.min(batchesMax[what], Math.floor(memoryBytes / bytesPerBatch))
-    if (workspace.kernels !== 'simd') this.#batches >>>= 3
+    if (workspace.kernels.active !== 'simd') this.#batches >>>= 3
     this.#run = this.#batches === 0 ? () => {} : prepare(what, workspace, hasher, verifyHasher)
   }
 
@@ -66,7 +68,6 @@ function prepare(
   verifyHasher: PageHasher | undefined,
 ): () => void {
   const pageBytes = PAGE_BYTES_DEFAULT
-  const { copy } = workspace
   const pages = 128
   // Guests live in shared memory, for which the compiler specialises.
   const memory = (): Uint8Array => allocateShared(pages * pageBytes)
@@ -86,7 +87,16 @@ function prepare(
   const target = { id: 0, name: 'warm-up', bytes: memory() }
   const fingerprints = verifyHasher && table(verifyHasher)
   const installed = { region: target, written: new Uint8Array(pages), fingerprints }
-  const decoder = new BatchDecoder({ pageBytes, regions: [installed], hasher, verifyHasher, copy })
+  const decoder = new BatchDecoder({
+    pageBytes,
+    regions: [installed],
+    workspace,
+    hasher,
+    verifyHasher,
+    features: NO_FEATURES,
+    storeBytes: 0,
+    compressors: {},
+  })
   const body = slot.bytes.subarray(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd)
   return () => decoder.decode(body, 1, emptyTotals())
 }

@@ -8,7 +8,7 @@ import type { HashName, PageHasher } from '@godwit/core'
 import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
 import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
-import { batchSlotBytes } from './batch-encoder.ts'
+import { batchSlotBytes } from './batch-slot.ts'
 import type { CopyBytes, Primitives } from './primitives.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
@@ -35,9 +35,9 @@ export class Workspace {
     return this.#primitives.copy
   }
 
-  /** Which kernels are at work. */
-  get kernels(): 'simd' | 'typescript' {
-    return this.#kernels.active
+  /** What is done to pages in this memory; arguments are offsets into its buffer. */
+  get kernels(): Kernels {
+    return this.#kernels
   }
 
   /** Memory that hashers of this workspace read without a copy. @throws {LimitError} `NO_ROOM` */

@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'CODEC_PAGE_RANGE'
   | 'CODEC_ENCODING'
   | 'CODEC_DIGEST'
+  | 'CODEC_COMPRESSION'
   // protocol: legal bytes, wrong state or terms
   | 'PROTOCOL_VERSION'
   | 'PROTOCOL_CAPABILITY'

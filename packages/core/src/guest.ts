@@ -40,6 +40,11 @@ export interface DirtyTracker {
   readonly name: string
   /** Most pages to ask for in one call, so that the caller's thread stays responsive. */
   readonly collectPagesMax: number
+  /**
+   * Set where dirty pages are found by comparing them with what was sent: then there is nothing to
+   * collect of pages that were not.
+   */
+  readonly comparesContent?: boolean
   /** Forgets everything: the next {@link collect} reports stores from now on. */
   reset(): void
   /**

@@ -37,6 +37,50 @@ export interface PageCounts {
   raw: number
   zero: number
   unchanged: number
+  /** As another page of the guest. */
+  same: number
+  /** As an older version, which the destination kept. */
+  reference: number
+  /** As what differs from the version last sent, or from a similar page. */
+  delta: number
+  /** Otherwise raw, in a compressed frame. */
+  compressed: number
+}
+
+/** What encoding came to, where pages are looked at one by one. Source only. */
+export interface EncodingReport {
+  /** As `--encode` has it. */
+  asked: string
+  /** Pages of round 1 that were dirty again when their turn came, and left to round 2. */
+  heldPages: number
+  /** Pages that the destination asked for once more. */
+  repairedPages: number
+  /** Versions last sent, for deltas. */
+  cache?: {
+    limitBytes: number
+    usedBytes: number
+    hits: number
+    misses: number
+    hitRate: number
+    /** Deltas that would have been too long. */
+    overflows: number
+    /** Deltas to another page. */
+    similarPages: number
+    refused: number
+    evicted: number
+  }
+  /** Older versions, which the destination keeps too. */
+  store?: { limitBytes: number; usedBytes: number }
+  compression?: {
+    algorithm: 'zstd' | 'lz4'
+    /** Batches by level; 0: not compressed. */
+    batchesByLevel: Record<string, number>
+    /** Batches that were not even considered, since the link was faster than any encoder. */
+    plainBatches: number
+    /** Where it was chosen while running. */
+    measured?: { linkBytesPerSecond: number; plainBytesPerSecond: number; plainSize: number }
+    reason?: string
+  }
 }
 
 export interface StageReport {
@@ -77,6 +121,7 @@ export interface Report {
   rounds: RoundReport[]
   pages?: PageCounts
   savedBytes?: Record<string, number>
+  encoding?: EncodingReport
   stop?: StopReport
   memory?: { sourceDigest: string; destinationDigest: string; equal: boolean }
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }

@@ -5,9 +5,12 @@
  */
 import type { GodwitError, Report, RoundReport, UsageMeter } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import type { DecodedTotals } from '@godwit/codec'
+import { emptyTotals, sumOfTotals } from '@godwit/codec'
 import type { DestinationState } from '@godwit/session'
 import type { Hello, Reserve, RoundBegin, Usage, Verified, Welcome } from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
+import type { JoinedRound } from './rounds.ts'
 
 /** A channel of the session whose bytes count, and the thread it may have. */
 interface CountedChannel {
@@ -28,6 +31,8 @@ export class DestinationReport {
   #roundStartMs = 0
   #roundBytesBefore = 0
   #roundBegin: RoundBegin | undefined
+  #totals: DecodedTotals = emptyTotals()
+  #unchangedPages = 0
   #reservingMs = 0
   #commitMs = 0
   #sourceUsage: Usage = {}
@@ -108,25 +113,33 @@ export class DestinationReport {
   }
 
   /** @param receivedBytes - of page frames since the first round */
-  roundEnded({ raw, zero }: { raw: number; zero: number }, receivedBytes: number): void {
+  roundEnded({ totals, heldPages }: JoinedRound, receivedBytes: number): void {
     const begin = this.#roundBegin!
     const bytes = receivedBytes - this.#roundBytesBefore
     this.#roundBytesBefore = receivedBytes
     const ms = this.elapsedMs - this.#roundStartMs
+    const handledPages = begin.pages - heldPages
     const round: RoundReport = {
       round: begin.round,
-      pages: begin.pages,
+      pages: handledPages,
       bytes,
       ms,
       bandwidth: ms > 0 ? (bytes / ms) * 1e3 : 0,
       paused: begin.kind === 'final',
     }
     this.#report.rounds.push(round)
-    const pages = (this.#report.pages ??= { raw: 0, zero: 0, unchanged: 0 })
-    pages.raw += raw
-    pages.zero += zero
+    this.#totals = sumOfTotals([this.#totals, totals])
     // What the source announced and did not send is what it found unchanged.
-    pages.unchanged += begin.pages - raw - zero
+    this.#unchangedPages += handledPages - totals.pages
+    this.#report.pages = {
+      raw: this.#totals.rawPages,
+      zero: this.#totals.zeroPages,
+      unchanged: this.#unchangedPages,
+      same: this.#totals.samePages,
+      reference: this.#totals.referencePages,
+      delta: this.#totals.deltaPages,
+      compressed: this.#totals.compressedPages,
+    }
   }
 
   committed(): void {

@@ -307,19 +307,19 @@ export class IncomingMigration implements RoundsOwner {
   }
 
   async #reserveMemory(): Promise<DestinationEvent> {
-    const { host, clock, primitives, lanes, zero = zeroInPieces(clock) } = this.#options
+    const { host, clock, lanes, zero = zeroInPieces(clock) } = this.#options
     const { guest: identity, regions } = this.#reserve!
     const welcome = this.#welcome!
     const report = this.#report
     report.reserving(this.#reserve!)
-    const rounds = new Rounds(this.#hello!, welcome, report.memoryBytes, primitives, this)
-    this.#rounds = rounds
+    const sizes = { memoryBytes: report.memoryBytes, regionCount: regions.length }
+    const rounds = (this.#rounds = new Rounds(this.#hello!, welcome, sizes, this.#options, this))
     const offer = { identity, pageBytes: welcome.pageBytes, regions }
     // Data channels come as the control channel came.
     const threads = this.control.link.channel.detach === undefined ? undefined : lanes
     // A host that has its memory made ready has agreed to the guest: others get no threads.
     this.#guest = await host.reserve(offer, async (memory, isFresh) => {
-      if (threads === undefined) rounds.warmUp(clock)
+      if (threads === undefined) rounds.warmUp()
       else rounds.startThreads(threads, (lane) => report.channels.push(lane))
       await zero(memory, isFresh)
     })
@@ -333,9 +333,9 @@ export class IncomingMigration implements RoundsOwner {
 
   /** A round is installed when every lane's barrier and ROUND_END are there, and agree. */
   #joinRound(): void {
-    const pages = this.#rounds!.join()
-    if (pages === undefined) return
-    this.#report.roundEnded(pages, this.#rounds!.receivedBytes)
+    const joined = this.#rounds!.join()
+    if (joined === undefined) return
+    this.#report.roundEnded(joined, this.#rounds!.receivedBytes)
     this.#runner.dispatch({ type: 'installed' })
   }
 
@@ -368,7 +368,7 @@ export class IncomingMigration implements RoundsOwner {
 
   async #tellFinal({ steps, registers }: FinalState): Promise<void> {
     if (!this.#terms.final || this.#runner.state.name !== 'running') return
-    const { digest } = await this.#rounds!.digestNow(this.#options.clock)
+    const { digest } = await this.#rounds!.digestNow()
     this.#final = { steps, registers, digest }
     if (this.#runner.state.name === 'running') this.#runner.dispatch({ type: 'finished' })
   }

@@ -5,8 +5,8 @@
  */
 import type { Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
-import type { InstalledPages, Primitives } from '@godwit/codec'
-import { BatchDecoder, WarmUp, Workspace, warmUpMeanwhile } from '@godwit/codec'
+import type { Compressors, InstalledPages, Primitives } from '@godwit/codec'
+import { BatchDecoder, WarmUp, Workspace, batchDecoderBytes, warmUpMeanwhile } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
@@ -22,18 +22,22 @@ export class Installer {
   readonly verifyHasher: PageHasher | undefined
   readonly #plan: LanePlan
   readonly #workspace: Workspace
+  readonly #compressors: Compressors
   #endWarmUp: () => void = () => {}
 
   /** @param laneCount - how many lanes there may be here; none takes memory before it is made */
   constructor(plan: LanePlan, laneCount: number, primitives: Primitives) {
     this.#plan = plan
-    this.#workspace = new Workspace(primitives, laneCount * RECEIVE_BYTES)
+    const { pageBytes, regionCount } = plan
+    const laneBytes = RECEIVE_BYTES + batchDecoderBytes(pageBytes, regionCount)
+    this.#compressors = primitives.compressors
+    this.#workspace = new Workspace(primitives, laneCount * laneBytes)
     this.hasher = this.#workspace.createHasher(plan.hash, plan.hashSeed)
     this.verifyHasher = plan.verify && this.#workspace.createHasher(plan.verify, plan.verifySeed)
   }
 
-  get kernels(): Workspace['kernels'] {
-    return this.#workspace.kernels
+  get kernels(): 'simd' | 'typescript' {
+    return this.#workspace.kernels.active
   }
 
   /** Warms up while there is nothing else to do, until there is a lane. */
@@ -49,15 +53,23 @@ export class Installer {
   }
 
   /** The lane of one data channel, which installs into `regions`. */
-  createLane(link: Link, regions: readonly InstalledPages[], owner: LaneOwner): DestinationLane {
+  createLane(
+    link: Link,
+    clock: Clock,
+    regions: readonly InstalledPages[],
+    owner: LaneOwner,
+  ): DestinationLane {
     this.#endWarmUp()
     const { hasher, verifyHasher } = this
-    const { pageBytes } = this.#plan
-    const { copy } = this.#workspace
-    const decoder = new BatchDecoder({ pageBytes, regions, hasher, verifyHasher, copy })
+    const { pageBytes, features, storeBytes } = this.#plan
+    const workspace = this.#workspace
+    const compressors = this.#compressors
+    const hashers = { hasher, verifyHasher }
+    const agreed = { pageBytes, features, storeBytes }
+    const decoder = new BatchDecoder({ ...agreed, ...hashers, regions, workspace, compressors })
     const buffer = this.#workspace.allocate(RECEIVE_BYTES)
     // Touched before it is needed.
     buffer.fill(0)
-    return new DestinationLane(link, decoder, owner, buffer)
+    return new DestinationLane(link, clock, decoder, owner, buffer)
   }
 }

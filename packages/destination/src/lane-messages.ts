@@ -4,7 +4,7 @@
  * @module
  */
 import type { DetachedChannel, ErrorParts, HashName, Span } from '@godwit/core'
-import type { DecodedTotals } from '@godwit/codec'
+import type { BatchFeatures, DecodedTotals } from '@godwit/codec'
 
 /** How pages are installed: what is known before there is memory. Plain values. */
 export interface LanePlan {
@@ -17,6 +17,11 @@ export interface LanePlan {
   readonly verifySeed: Uint8Array
   /** Of all regions together. */
   readonly memoryBytes: number
+  readonly regionCount: number
+  /** What batches may contain. */
+  readonly features: BatchFeatures
+  /** Of a lane's content store. */
+  readonly storeBytes: number
 }
 
 /** A region and what is kept of it, all of it shared. */

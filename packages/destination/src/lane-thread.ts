@@ -81,12 +81,13 @@ class LaneThread implements LaneOwner {
   #open(detached: DetachedChannel): void {
     // First: whoever hears nothing of the kind closes the descriptor.
     this.#port.post({ type: 'opened' })
+    const { attach, clock } = this.#environment
     const link = new Link(
-      this.#environment.attach(detached),
-      this.#environment.clock,
+      attach(detached),
+      clock,
       (preface, self) => {
         self.sendPreface(preface)
-        this.#lane = this.#installer!.createLane(self, this.#installed, this)
+        this.#lane = this.#installer!.createLane(self, clock, this.#installed, this)
         return this.#lane
       },
       (error) => this.laneClosed(error),

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { GodwitError } from '@godwit/core'
-import { MIB, PeerError, ProtocolError } from '@godwit/core'
+import type { Clock, GodwitError } from '@godwit/core'
+import { KIB, MIB, PeerError, ProtocolError } from '@godwit/core'
 import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
 import { emptyTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
@@ -17,10 +17,14 @@ import {
   errorCodeOf,
   u64FromBytes,
 } from '@godwit/wire'
+import { LackingPages } from './lacking-pages.ts'
 
 /** The credit window of a channel: more than is on its way at 1 Gbit/s and 100 ms of round trip. */
 export const CREDIT_BYTES: number = 16 * MIB
+/** Credit comes after so many bytes more, or after fewer when the last is some time ago. */
 const creditStepBytes = CREDIT_BYTES / 4
+const creditStepBytesMin = 128 * KIB
+const creditStepMs = 4
 
 /** What a lane asks of its migration. */
 export interface LaneOwner {
@@ -48,18 +52,32 @@ export class DestinationLane implements LinkHandler, Lane {
   readonly link: Link
   /** Frames are received and hashed here; in the decoder's workspace. */
   readonly buffer: Uint8Array
+  readonly #clock: Clock
   readonly #decoder: BatchDecoder
   readonly #owner: LaneOwner
   #round = 1
   #totals: DecodedTotals = emptyTotals()
+  /** What was asked for once more. */
+  readonly #lacking: LackingPages
+  /** The round's totals, when its barrier came but pages are still lacking. */
+  #passed: DecodedTotals | undefined
   #receivedBytes = 0
   #creditedBytes = 0
+  #creditedMs = -Infinity
 
-  constructor(link: Link, decoder: BatchDecoder, owner: LaneOwner, buffer: Uint8Array) {
+  constructor(
+    link: Link,
+    clock: Clock,
+    decoder: BatchDecoder,
+    owner: LaneOwner,
+    buffer: Uint8Array,
+  ) {
     this.link = link
+    this.#clock = clock
     this.buffer = buffer
     this.#decoder = decoder
     this.#owner = owner
+    this.#lacking = new LackingPages()
   }
 
   get pages(): number {
@@ -78,9 +96,14 @@ export class DestinationLane implements LinkHandler, Lane {
     }
     if (frame.type === FrameType.Pages) {
       this.#receivedBytes += FRAME_HEADER_BYTES + frame.body.length
-      this.#decoder.decode(frame.body, this.#round, this.#totals)
+      if (this.#passed === undefined) this.#decode(frame)
+      else this.#repair(frame, this.#passed)
       this.#credit()
       return
+    }
+    if (this.#passed !== undefined) {
+      const text = 'Something else came where pages were asked for once more'
+      throw new ProtocolError('PROTOCOL_STATE', text)
     }
     const message = decodeMessage(frame.type, frame.body)
     if (message.name !== 'Barrier') {
@@ -89,9 +112,28 @@ export class DestinationLane implements LinkHandler, Lane {
     this.#barrier(message.body)
   }
 
+  #decode(frame: Frame): void {
+    const nak = this.#decoder.decode(frame.body, this.#round, this.#totals)
+    if (nak === undefined) return
+    this.#lacking.add(nak)
+    this.link.sendMessage({ name: 'Nak', body: nak })
+  }
+
+  /** Pages that were asked for once more; the barrier has passed when all of them are there. */
+  #repair(frame: Frame, totals: DecodedTotals): void {
+    this.#lacking.take(frame.body)
+    const nak = this.#decoder.decode(frame.body, this.#round, emptyTotals())
+    if (nak !== undefined) throw new Error('a repair names nothing else')
+    if (this.#lacking.isEmpty) this.#pass(totals)
+  }
+
   /** Tells the source what was installed. */
   #credit(): void {
-    if (this.#receivedBytes - this.#creditedBytes < creditStepBytes) return
+    const bytes = this.#receivedBytes - this.#creditedBytes
+    if (bytes < creditStepBytesMin) return
+    const nowMs = this.#clock.nowMs()
+    if (bytes < creditStepBytes && nowMs - this.#creditedMs < creditStepMs) return
+    this.#creditedMs = nowMs
     this.#creditedBytes = this.#receivedBytes
     this.link.sendMessage({ name: 'Credit', body: { bytes: this.#receivedBytes } })
   }
@@ -124,8 +166,15 @@ export class DestinationLane implements LinkHandler, Lane {
           `${totals.pages} arrived`,
       )
     }
-    this.#round++
+    if (this.#lacking.isEmpty) this.#pass(totals)
+    else this.#passed = totals
+  }
+
+  /** All of the round is here. */
+  #pass(totals: DecodedTotals): void {
+    const round = this.#round++
+    this.#passed = undefined
     this.#totals = emptyTotals()
-    this.#owner.barrier(barrier.round, totals)
+    this.#owner.barrier(round, totals)
   }
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Clock, GuestHost, StageReport, UsageMeter, ZeroMemory } from '@godwit/core'
-import type { Primitives } from '@godwit/codec'
+import { MIB } from '@godwit/core'
+import type { Compressors, Primitives } from '@godwit/codec'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { DestinationTerms } from '@godwit/session'
 import { CREDIT_BYTES } from './lane.ts'
@@ -12,6 +13,9 @@ import type { LaneThreads } from './remote-lane.ts'
 
 /** More than one machine has use for; each costs a thread and a receive buffer of 1.25 MiB. */
 export const DATA_CHANNELS_MAX_DEFAULT = 16
+
+/** More than a source asks for that is not told to; taken only as older versions are kept. */
+export const STORE_BYTES_DEFAULT: number = 64 * MIB
 
 /** What a destination is made with. */
 export interface DestinationOptions {
@@ -31,6 +35,8 @@ export interface DestinationOptions {
   /** How a guest's memory is made ready. By default on the calling thread, in pieces. */
   readonly zero?: ZeroMemory
   readonly heartbeatMs?: number
+  /** Most bytes of older versions per data channel. Default {@link STORE_BYTES_DEFAULT}. */
+  readonly storeBytes?: number
   /** Run a guest that arrived this long, stop it and tell the source how it ended. */
   readonly runForMs?: number
   readonly usage?: () => UsageMeter
@@ -45,9 +51,16 @@ export function termsOf(options: DestinationOptions): DestinationTerms {
     pageBytes,
     dataChannelsMax: options.dataChannelsMax ?? DATA_CHANNELS_MAX_DEFAULT,
     heartbeatMs,
+    capabilities: compressionsOf(options.primitives.compressors),
     creditBytes: CREDIT_BYTES,
+    storeBytes: options.storeBytes ?? STORE_BYTES_DEFAULT,
     finalAfterMs: runForMs,
   }
+}
+
+/** Names of capabilities. */
+function compressionsOf({ zstd, lz4 }: Compressors): string[] {
+  return [...(zstd === undefined ? [] : ['zstd']), ...(lz4 === undefined ? [] : ['lz4'])]
 }
 
 /** What a progress line shows. */

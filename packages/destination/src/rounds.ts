@@ -7,15 +7,29 @@
 import type { Clock, GodwitError, Region } from '@godwit/core'
 import { ProtocolError, allocateShared, isShared, pagesCovering, yieldTo } from '@godwit/core'
 import type { DecodedTotals, InstalledPages, MemoryDigest, Primitives } from '@godwit/codec'
-import { digestFingerprints, digestMemory, verifyHash, zeroFingerprints } from '@godwit/codec'
+import {
+  digestFingerprints,
+  digestMemory,
+  featuresOf,
+  sumOfTotals,
+  verifyHash,
+  zeroFingerprints,
+} from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
-import type { Hello, RoundEnd, Verified, Verify } from '@godwit/wire'
+import type { Hello, RoundEnd, Verified, Verify, Welcome } from '@godwit/wire'
 import { u64FromBytes } from '@godwit/wire'
 import { Installer } from './installer.ts'
 import type { LanePlan } from './lane-messages.ts'
 import type { Lane, LaneOwner } from './lane.ts'
 import type { LaneThreads, RemoteLaneOwner } from './remote-lane.ts'
 import { RemoteLane } from './remote-lane.ts'
+
+/** What a round came to. */
+export interface JoinedRound {
+  readonly totals: DecodedTotals
+  /** Pages that the source announced and left to the next round. */
+  readonly heldPages: number
+}
 
 /** What the data plane asks of its migration. */
 export interface RoundsOwner extends Omit<RemoteLaneOwner, 'barrier'> {
@@ -30,6 +44,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   readonly #plan: LanePlan
   readonly #installer: Installer
   readonly #owner: RoundsOwner
+  readonly #clock: Clock
   /** One word, for lanes on every thread: the round that may be installed. */
   readonly #gate: Int32Array = new Int32Array(allocateShared(4).buffer)
   #installed: readonly InstalledPages[] = []
@@ -43,15 +58,16 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   /** @param memoryBytes - of the guest, as announced */
   constructor(
     hello: Hello,
-    terms: { readonly pageBytes: number; readonly dataChannels: number },
-    memoryBytes: number,
-    primitives: Primitives,
+    terms: Welcome,
+    { memoryBytes, regionCount }: { readonly memoryBytes: number; readonly regionCount: number },
+    { primitives, clock }: { readonly primitives: Primitives; readonly clock: Clock },
     owner: RoundsOwner,
   ) {
     const { pageBytes, dataChannels } = terms
     this.#pageBytes = pageBytes
     this.#dataChannels = dataChannels
     this.#owner = owner
+    this.#clock = clock
     this.#plan = {
       pageBytes,
       hash: hello.hash,
@@ -59,6 +75,9 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       verify: verifyHash(hello.verify, hello.hash),
       verifySeed: hello.verifySeed.slice(),
       memoryBytes,
+      regionCount,
+      features: featuresOf(terms.capabilities),
+      storeBytes: terms.storeBytes ?? 0,
     }
     this.#installer = new Installer(this.#plan, dataChannels, primitives)
   }
@@ -76,8 +95,8 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   }
 
   /** Gets ready on this thread, while memory is made ready: there are no others. */
-  warmUp(clock: Clock): void {
-    this.#installer.warmUp(clock)
+  warmUp(): void {
+    this.#installer.warmUp(this.#clock)
   }
 
   /** Takes over reserved memory; resolves when lanes can begin, rejects when a thread cannot. */
@@ -110,7 +129,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       return undefined
     }
     remote?.close()
-    const lane = this.#installer.createLane(link, this.#installed, this)
+    const lane = this.#installer.createLane(link, this.#clock, this.#installed, this)
     this.#lanes[index] = lane
     return lane
   }
@@ -182,27 +201,21 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   /**
    * Joins the round when every lane's barrier and ROUND_END are there.
    *
-   * @returns pages by encoding, or undefined while something is missing
+   * @returns undefined while something is missing
    * @throws {ProtocolError} `PROTOCOL_TOTALS`
    */
-  join(): { raw: number; zero: number } | undefined {
+  join(): JoinedRound | undefined {
     const end = this.#end
     if (end === undefined || this.#barriers.length < this.#dataChannels) return undefined
-    let [batches, pages, digest, raw, zero] = [0, 0, 0n, 0, 0]
-    for (const totals of this.#barriers) {
-      batches += totals.batches
-      pages += totals.pages
-      raw += totals.rawPages
-      zero += totals.zeroPages
-      digest = BigInt.asUintN(64, digest + totals.digest)
-    }
+    const sum = sumOfTotals(this.#barriers)
     this.#barriers = []
     this.#end = undefined
+    const { batches, pages, digest } = sum
     if (end.batches !== batches || end.pages !== pages || u64FromBytes(end.digest) !== digest) {
       const text = `The source counts ${end.pages} pages in round ${end.round}; ${pages} arrived`
       throw new ProtocolError('PROTOCOL_TOTALS', text)
     }
-    return { raw, zero }
+    return { totals: sum, heldPages: end.held ?? 0 }
   }
 
   /** Compares the source's digests with those of what was installed. */
@@ -221,10 +234,10 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   }
 
   /** The digest of memory as it is now, by the verification hash (or the session's). */
-  digestNow(clock: Clock): Promise<MemoryDigest> {
+  digestNow(): Promise<MemoryDigest> {
     const hasher = this.#installer.verifyHasher ?? this.#installer.hasher
     const regions = this.#installed.map(({ region }) => region)
-    return digestMemory(hasher, regions, this.#pageBytes, () => yieldTo(clock))
+    return digestMemory(hasher, regions, this.#pageBytes, () => yieldTo(this.#clock))
   }
 }
 

@@ -9,11 +9,9 @@ import type { ErrorCode, PageCounts, Report, RoundReport } from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
 import { errorNumbers } from '@godwit/wire'
 import * as v from 'valibot'
+import { encoding } from './encoding-schema.ts'
+import { amount, count, text } from './schema-fields.ts'
 
-const count = (text: string) =>
-  v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.description(text))
-const amount = (text: string) => v.pipe(v.number(), v.finite(), v.minValue(0), v.description(text))
-const text = (meaning: string) => v.pipe(v.string(), v.description(meaning))
 const flag = (meaning: string) => v.pipe(v.boolean(), v.description(meaning))
 const digest = (meaning: string) =>
   v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{16}|[0-9a-f]{64})$/), v.description(meaning))
@@ -69,6 +67,10 @@ const pages = v.pipe(
     raw: count('Sent with their bytes.'),
     zero: count('All zeros: only their numbers were sent.'),
     unchanged: count('Marked dirty but as sent before: nothing was sent.'),
+    same: count('As another page of the guest.'),
+    reference: count('As an older version, which the destination kept.'),
+    delta: count('As what differs from the version last sent, or from a similar page.'),
+    compressed: count('Otherwise raw, in a compressed frame.'),
   } satisfies Record<keyof PageCounts, unknown>),
   v.description('Pages by what was sent for them; they add up to the pages of all rounds.'),
 )
@@ -164,6 +166,7 @@ const fields = {
   rounds: v.array(round),
   pages: v.exactOptional(pages),
   savedBytes: v.exactOptional(savedBytes),
+  encoding: v.exactOptional(encoding),
   stop: v.exactOptional(stop),
   memory: v.exactOptional(memory),
   guestProof: v.exactOptional(guestProof),

@@ -4,11 +4,15 @@
  * @module
  */
 import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import type { CopyBytes, Primitives, Sha256 } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
+import { createNodeZstd } from './zstd.ts'
+
+/** As the kernel shows the threads of Node's pool. */
+const poolThreadName = 'libuv-worker\n'
 
 export const SOFTWARE = 'godwit/0.1.0'
 
@@ -27,6 +31,7 @@ export function nodePrimitives(): Promise<Primitives> {
     sha256: nativeSha256,
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
     copy: nativeCopy,
+    zstd: createNodeZstd(),
   })
   return primitives
 }
@@ -40,6 +45,18 @@ export function randomBytes(byteCount: number): Uint8Array {
 export function threadCpuSeconds(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1e6
+}
+
+/** CPU time so far of the threads that compress; 0 where nobody tells. */
+function poolCpuSeconds(): number {
+  try {
+    const tasks = readdirSync('/proc/self/task').map((id) => `/proc/self/task/${id}`)
+    const workers = tasks.filter((task) => readFileSync(`${task}/comm`, 'utf8') === poolThreadName)
+    const times = workers.map((task) => readFileSync(`${task}/schedstat`, 'utf8').split(' ')[0])
+    return times.reduce((sum, nanoseconds) => sum + Number(nanoseconds) / 1e9, 0)
+  } catch {
+    return 0
+  }
 }
 
 /** A value of `/proc/self/status` in bytes, or undefined where there is none. */
@@ -64,18 +81,20 @@ function resetPeak(): void {
 }
 
 /**
- * CPU of the agent's thread and peak resident memory of the process, from `start` on. Migrations
- * that run at the same time in one process share the peak.
+ * CPU of the agent's thread and of those that compress for it, and peak resident memory of the
+ * process, from `start` on. Migrations that run at the same time in one process share the peak.
  */
 export function createUsageMeter(): UsageMeter {
   let excludedBytes = 0
   let residentBytes = 0
   let cpu = process.threadCpuUsage()
+  let poolSeconds = 0
   return {
     start() {
       resetPeak()
       residentBytes = statusBytes('VmRSS') ?? process.memoryUsage.rss()
       cpu = process.threadCpuUsage()
+      poolSeconds = poolCpuSeconds()
     },
     exclude(guestBytes) {
       excludedBytes += guestBytes
@@ -84,7 +103,7 @@ export function createUsageMeter(): UsageMeter {
       const { user, system } = process.threadCpuUsage(cpu)
       const peakBytes = statusBytes('VmHWM') ?? process.memoryUsage.rss()
       return {
-        cpuSeconds: (user + system) / 1e6,
+        cpuSeconds: (user + system) / 1e6 + poolCpuSeconds() - poolSeconds,
         overheadBytes: Math.max(0, peakBytes - residentBytes - excludedBytes),
       }
     },

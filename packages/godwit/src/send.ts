@@ -5,7 +5,7 @@
  */
 import type { Guest, HashName, MigrationMode, Report, StageReport, VerifyMode } from '@godwit/core'
 import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
-import { STOP_DEFAULT, parseStop } from '@godwit/policy'
+import { ENCODE_DEFAULT, STOP_DEFAULT, parseEncode, parseStop } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
@@ -26,7 +26,8 @@ export interface SendOptions {
   readonly stop?: string
   readonly hash?: HashName
   readonly verify?: VerifyMode
-  readonly encode?: 'none' | 'raw'
+  /** How pages are encoded, as `--encode` takes it. Default `none`. */
+  readonly encode?: string
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
   /**
@@ -106,7 +107,7 @@ export async function createMigration(
     stop,
     hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
-    encode: options.encode ?? 'none',
+    encode: parseEncode(options.encode ?? ENCODE_DEFAULT),
     trackers: chosen.trackers,
     pageBytes,
     ...lanes,

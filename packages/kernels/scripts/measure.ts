@@ -10,6 +10,8 @@ import { createKernels, KERNELS_WASM_URL } from '../src/index.ts'
 const pageBytes = 4096
 const pageCount = 64
 const batchBytes = pageCount * pageBytes
+const turnedBytes = 512 << 10
+const coldBytes = 16 << 20
 const samples = 15
 const sampleMs = 20
 
@@ -105,10 +107,82 @@ function measureDeltas(kernels: Kernels): Record<string, number> {
   }
 }
 
+/** Columns a power of two apart, which is the worst for caches. */
+function measurePages(kernels: Kernels): Record<string, number> {
+  const [input, out] = [0, 1].map(() => kernels.allocate(turnedBytes, 4096)) as [number, number]
+  fillWithNoise(kernels.bytes.subarray(input, input + turnedBytes))
+  const turnedPages = turnedBytes / pageBytes
+  const turns = [8, 16, 32, 64].flatMap((stride) => [
+    [
+      `transpose 512 KiB, stride ${stride}`,
+      measure(turnedPages, () => kernels.transpose(input, turnedBytes, stride, out)),
+    ],
+    [
+      `untranspose 512 KiB, stride ${stride}`,
+      measure(turnedPages, () => kernels.untranspose(input, turnedBytes, stride, out)),
+    ],
+  ])
+  return {
+    classify: measure(pageCount, () => kernels.classify(input, batchBytes, pageBytes, out)),
+    'features, a call per page': measure(1, () => kernels.features(input, pageBytes, out)),
+    ...(Object.fromEntries(turns) as Record<string, number>),
+  }
+}
+
+/** A counter of 8 bytes, or three of them, in every page of more memory than fits a cache. */
+function measureCounters(kernels: Kernels, counters: number): Record<string, number> {
+  const { bytes } = kernels
+  const [bases, pages] = [0, 1].map(() => kernels.allocate(coldBytes, 4096)) as [number, number]
+  const deltas = kernels.allocate(64 * pageBytes)
+  fillWithNoise(bytes.subarray(bases, bases + coldBytes))
+  bytes.copyWithin(pages, bases, bases + coldBytes)
+  for (let at = pages; at < pages + coldBytes; at += pageBytes) {
+    // Another cache line in every page.
+    const first = (((at / pageBytes) * 7) % 16) * 64
+    for (let i = 0; i < counters * 8; i++) {
+      const place = at + first + (i >> 3) * 1344 + (i & 7)
+      bytes[place] = bytes[place]! ^ 0xff
+    }
+  }
+  const coldPages = coldBytes / pageBytes
+  const encodeOver = (pageCount: number): number =>
+    measure(pageCount, () => {
+      for (let at = 0; at < pageCount * pageBytes; at += pageBytes) {
+        kernels.encodeDelta(bases + at, pages + at, pageBytes, deltas, pageBytes)
+      }
+    })
+  const cold = encodeOver(coldPages)
+  const warm = encodeOver(4)
+  const lengths = Array.from({ length: 64 }, (_, i) => {
+    const at = i * pageBytes
+    return kernels.encodeDelta(bases + at, pages + at, pageBytes, deltas + at, pageBytes)
+  })
+  let turn = 0
+  const decode = measure(coldPages, () => {
+    // In every turn, another page's delta, so that all lines are stored to before the first again.
+    turn++
+    for (let page = 0; page < coldPages; page++) {
+      const i = (page + turn) & 63
+      kernels.decodeDelta(bases + page * pageBytes, pageBytes, deltas + i * pageBytes, lengths[i]!)
+    }
+  })
+  return {
+    [`delta encode, ${counters} x 8 bytes, in cache`]: warm,
+    [`delta encode, ${counters} x 8 bytes, 32 MiB`]: cold,
+    [`delta decode, ${counters} x 8 bytes, 16 MiB`]: decode,
+  }
+}
+
 const wasm = readFileSync(KERNELS_WASM_URL)
 const [simd, twin] = [wasm, undefined].map((one) => {
-  const kernels = createKernels({ wasm: one, memoryBytes: 1 << 20 })
-  return { ...measureHashes(kernels), ...measureDeltas(kernels) }
+  const kernels = createKernels({ wasm: one, memoryBytes: 80 << 20 })
+  return {
+    ...measureHashes(kernels),
+    ...measurePages(kernels),
+    ...measureDeltas(kernels),
+    ...measureCounters(kernels, 1),
+    ...measureCounters(kernels, 3),
+  }
 })
 console.log(`ns per page of ${pageBytes} bytes`.padEnd(40), 'simd'.padStart(8), 'twin'.padStart(8))
 for (const [name, time] of Object.entries(simd!)) {

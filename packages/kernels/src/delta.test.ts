@@ -123,17 +123,36 @@ describe('runs', () => {
   })
 })
 
-it("QEMU's own example decodes to its new version", () => {
-  // docs/xbzrle.txt, "Example".
-  const between = (hex: string): Uint8Array => {
+describe("QEMU's own example", () => {
+  // docs/xbzrle.txt, "Example": 1001 zeros, these, 3074 zeros.
+  const pageOf = (hex: string): Uint8Array => {
     const page = new Uint8Array(4096)
     page.set(bytesOf(hex), 1001)
     return page
   }
-  const older = between('05060708090a0b0c0d0e0f1011121368' + '00006b006d')
-  const newer = between('0102030405060708090a0b0c0d0e0f68' + '000067' + '0069')
-  const delta = bytesOf('e9070f0102030405060708090a0b0c0d0e0f' + '030167' + '010169')
-  for (const kernels of all) expect(decode(kernels, older, delta)).toEqual([17, newer])
+  const older = pageOf('05060708090a0b0c0d0e0f1011121368' + '00006b006d')
+  const newer = pageOf('0102030405060708090a0b0c0d0e0f68' + '000067' + '0069')
+  const documented = bytesOf('e9070f0102030405060708090a0b0c0d0e0f' + '030167' + '010169')
+
+  it('what is documented decodes to the new version', () => {
+    for (const kernels of all) expect(decode(kernels, older, documented)).toEqual([17, newer])
+  })
+
+  it('is encoded as one run: here, fewer than four unchanged bytes do not end one', () => {
+    // Equal: pairs, their lengths, the first one's 1001 unchanged bytes, nothing for the 3074.
+    // Different: QEMU's changed runs of 15, 1 and 1 with 3 and 1 unchanged between are one of 21.
+    const run = newer.subarray(1001, 1001 + 21)
+    const expected = Uint8Array.of(0xe9, 0x07, 15 + 3 + 1 + 1 + 1, ...run)
+    expect(expected.length).toBe(documented.length)
+    for (const kernels of all) {
+      const [base, next, out] = places.get(kernels)!
+      kernels.bytes.set(older, base)
+      kernels.bytes.set(newer, next)
+      const length = kernels.encodeDelta(base, next, 4096, out, 4096)
+      expect(kernels.bytes.slice(out, out + length)).toEqual(expected)
+      expect(decode(kernels, older, expected)).toEqual([21, newer])
+    }
+  })
 })
 
 function bytesOf(hex: string): Uint8Array {

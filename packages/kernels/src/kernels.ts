@@ -83,6 +83,38 @@ export interface Kernels {
   ): number
 
   /**
+   * Tells random, text-like and record-like pages apart. For each consecutive page, the last of
+   * which may be short, four u16 (little-endian, 8 bytes per page) to `out`: how many of its bytes
+   * equal the one 8, 16, 32 and 64 bytes further on in the same page. Of random bytes it is one in
+   * 256.
+   *
+   * @param pageBytes - 1 to 65536
+   */
+  classify(at: number, byteCount: number, pageBytes: number, out: number): void
+
+  /**
+   * Puts the bytes of equal place in their records together: `in[r * stride + c]` goes to
+   * `out[c * rows + r]`, with as many rows as fit whole; the bytes after them stay as they are.
+   * Input and output, of `byteCount` bytes each, are apart.
+   *
+   * @param stride - 8, 16, 32 or 64
+   */
+  transpose(at: number, byteCount: number, stride: number, out: number): void
+
+  /** The inverse of {@link transpose}. */
+  untranspose(at: number, byteCount: number, stride: number, out: number): void
+
+  /**
+   * Eight samples of one page, by which similar pages find each other: as many u32 (little-endian,
+   * 32 bytes) to `out`. The page is cut into eight equal parts and each part into eighths; of part
+   * `k`, the 64 bytes that its eighth number `(3 * k + 3) % 8` begins with are hashed with XXH32,
+   * seed 0. A sample is 0 where these are all zero and only there: a hash of 0 becomes 1.
+   *
+   * @param pageBytes - a power of two, 4096 to 65536
+   */
+  features(at: number, pageBytes: number, out: number): void
+
+  /**
    * Writes how the page at `next` differs from the one at `base`; `byteCount` is 65536 at most.
    *
    * @returns bytes written: 0 for equal pages, -1 when they would be more than `outBytesMax`

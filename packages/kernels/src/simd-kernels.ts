@@ -4,6 +4,13 @@
  * @module
  */
 import type { Arena } from './arena.ts'
+import {
+  checkApart,
+  checkPageBytes,
+  checkSampledPageBytes,
+  checkStride,
+  FEATURES_BYTES,
+} from './checks.ts'
 import type { Kernels } from './kernels.ts'
 import type { WasmKernels } from './wasm.ts'
 import { KEY_BYTES } from './xxh3-key.ts'
@@ -88,6 +95,30 @@ export class SimdKernels implements Kernels {
     return this.#wasm.pack(at, byteCount, pageBytes, flags, keyA, outA, keyB, outB)
   }
 
+  classify(at: number, byteCount: number, pageBytes: number, out: number): void {
+    checkPageBytes(pageBytes)
+    this.#arena.checkRange(at, byteCount)
+    this.#arena.checkRange(out, Math.ceil(byteCount / pageBytes) * 8)
+    this.#wasm.classify(at, byteCount, pageBytes, out)
+  }
+
+  transpose(at: number, byteCount: number, stride: number, out: number): void {
+    this.#checkTransposition(at, byteCount, stride, out)
+    this.#wasm.transpose(at, byteCount, stride, out)
+  }
+
+  untranspose(at: number, byteCount: number, stride: number, out: number): void {
+    this.#checkTransposition(at, byteCount, stride, out)
+    this.#wasm.untranspose(at, byteCount, stride, out)
+  }
+
+  features(at: number, pageBytes: number, out: number): void {
+    checkSampledPageBytes(pageBytes)
+    this.#arena.checkRange(at, pageBytes)
+    this.#arena.checkRange(out, FEATURES_BYTES)
+    this.#wasm.features(at, pageBytes, out)
+  }
+
   encodeDelta(
     base: number,
     next: number,
@@ -105,6 +136,13 @@ export class SimdKernels implements Kernels {
     this.#arena.checkRange(page, pageBytes)
     this.#arena.checkRange(delta, deltaBytes)
     return this.#wasm.decodeDelta(page, pageBytes, delta, deltaBytes)
+  }
+
+  #checkTransposition(at: number, byteCount: number, stride: number, out: number): void {
+    this.#arena.checkRange(at, byteCount)
+    this.#arena.checkRange(out, byteCount)
+    checkStride(stride)
+    checkApart(at, out, byteCount)
   }
 
   #checkKey(key: number, out: number, pageCount: number): void {

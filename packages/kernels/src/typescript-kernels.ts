@@ -4,8 +4,18 @@
  * @module
  */
 import type { Arena } from './arena.ts'
+import {
+  checkApart,
+  checkPageBytes,
+  checkSampledPageBytes,
+  checkStride,
+  FEATURES_BYTES,
+} from './checks.ts'
 import type { Kernels } from './kernels.ts'
+import { classify } from './reference/classify.ts'
 import { decodeDelta, encodeDelta } from './reference/delta.ts'
+import { features } from './reference/features.ts'
+import { transpose, untranspose } from './reference/transpose.ts'
 import { XXH3_SCRATCH_WORDS, xxh3 } from './reference/xxh3.ts'
 import { isZero } from './reference/zero.ts'
 import { KEY_BYTES } from './xxh3-key.ts'
@@ -98,6 +108,30 @@ export class TypescriptKernels implements Kernels {
     return zeroPages
   }
 
+  classify(at: number, byteCount: number, pageBytes: number, out: number): void {
+    checkPageBytes(pageBytes)
+    this.#arena.checkRange(at, byteCount)
+    this.#arena.checkRange(out, Math.ceil(byteCount / pageBytes) * 8)
+    classify(this.bytes, at, byteCount, pageBytes, out)
+  }
+
+  transpose(at: number, byteCount: number, stride: number, out: number): void {
+    this.#checkTransposition(at, byteCount, stride, out)
+    transpose(this.bytes, at, byteCount, stride, out)
+  }
+
+  untranspose(at: number, byteCount: number, stride: number, out: number): void {
+    this.#checkTransposition(at, byteCount, stride, out)
+    untranspose(this.bytes, at, byteCount, stride, out)
+  }
+
+  features(at: number, pageBytes: number, out: number): void {
+    checkSampledPageBytes(pageBytes)
+    this.#arena.checkRange(at, pageBytes)
+    this.#arena.checkRange(out, FEATURES_BYTES)
+    features(this.#view, at, pageBytes, out)
+  }
+
   encodeDelta(
     base: number,
     next: number,
@@ -115,6 +149,13 @@ export class TypescriptKernels implements Kernels {
     this.#arena.checkRange(page, pageBytes)
     this.#arena.checkRange(delta, deltaBytes)
     return decodeDelta(this.bytes, page, pageBytes, delta, deltaBytes)
+  }
+
+  #checkTransposition(at: number, byteCount: number, stride: number, out: number): void {
+    this.#arena.checkRange(at, byteCount)
+    this.#arena.checkRange(out, byteCount)
+    checkStride(stride)
+    checkApart(at, out, byteCount)
   }
 
   #hash(at: number, byteCount: number, key: DataView, out: number): void {

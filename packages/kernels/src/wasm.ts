@@ -37,6 +37,10 @@ export interface WasmKernels {
     keyB: number,
     outB: number,
   ): number
+  classify(at: number, byteCount: number, pageBytes: number, out: number): void
+  transpose(at: number, byteCount: number, stride: number, out: number): void
+  untranspose(at: number, byteCount: number, stride: number, out: number): void
+  features(at: number, pageBytes: number, out: number): void
   encodeDelta(
     base: number,
     next: number,

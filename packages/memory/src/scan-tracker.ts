@@ -40,6 +40,7 @@ export interface ScanOptions {
  */
 export class ScanTracker implements DirtyTracker {
   readonly name = 'scan'
+  readonly comparesContent = true
   /** 8 MiB of 4 KiB pages: about a millisecond. */
   readonly collectPagesMax = 2048
   readonly #bytes: Uint8Array

@@ -1,2 +1,5 @@
+export * from './compression-policy.ts'
+export * from './encoding.ts'
+export * from './link-meter.ts'
 export * from './stop-condition.ts'
 export * from './token-bucket.ts'

@@ -33,13 +33,18 @@ describe('stop rules', () => {
   })
 
   it('downtime: counts what a pause costs beside its pages', () => {
-    const statistics = { ...quiet, dirtyPages: 0, dirtyBytes: 0, pauseOverheadMs: 301 }
+    const statistics = { ...quiet, dirtyPages: 1, dirtyBytes: 0, pauseOverheadMs: 301 }
     expect(evaluateStop(parseStop('downtime=300ms'), statistics)).toBeUndefined()
     const decision = evaluateStop(parseStop('downtime=301ms'), statistics)
     expect(decision).toEqual({
       rule: 'downtime',
-      numbers: { expectedMs: 301, limitMs: 301, dirtyPages: 0, bandwidth: 100e6 },
+      numbers: { expectedMs: 301, limitMs: 301, dirtyPages: 1, bandwidth: 100e6 },
     })
+  })
+
+  it('downtime: fires when nothing is dirty, whatever the pause costs beside', () => {
+    const statistics = { ...quiet, dirtyPages: 0, dirtyBytes: 0, pauseOverheadMs: 999 }
+    expect(evaluateStop(parseStop('downtime=1ms'), statistics)?.rule).toBe('downtime')
   })
 
   it('downtime: never fires on an unknown bandwidth while pages are dirty', () => {

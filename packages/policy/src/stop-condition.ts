@@ -47,7 +47,8 @@ export function downtimeRule(limitMs: number): StopRule {
     setting: `${limitMs}ms`,
     evaluate(statistics) {
       const expectedMs = expectedDowntimeMs(statistics)
-      if (expectedMs > limitMs) return undefined
+      // With nothing left to send another round makes the pause no shorter.
+      if (expectedMs > limitMs && statistics.dirtyPages > 0) return undefined
       const { dirtyPages, bandwidth } = statistics
       return { rule: 'downtime', numbers: { expectedMs, limitMs, dirtyPages, bandwidth } }
     },

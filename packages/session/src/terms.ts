@@ -11,10 +11,11 @@ export const SESSION_VERSION_MIN = 1
 export const SESSION_VERSION_MAX = 1
 
 /**
- * Capabilities of this implementation. Names of later ones are reserved in `docs/PROTOCOL.md`.
- * `final`: the destination may run the guest for a while, stop it and report how it ended.
+ * Capabilities that need nothing of the runtime. Names of later ones are reserved in
+ * `docs/PROTOCOL.md`. `final`: the destination may run the guest for a while, stop it and report
+ * how it ended.
  */
-export const CAPABILITIES: readonly string[] = ['final']
+export const CAPABILITIES: readonly string[] = ['final', 'references', 'delta']
 
 /** The only epoch before recovery exists: the hand-over makes the destination owner in epoch 1. */
 export const OWNER_EPOCH = 1
@@ -31,12 +32,16 @@ export function checkEpoch(epoch: number): void {
 /** What the destination is able and willing to do. */
 export interface DestinationTerms {
   readonly software: string
+  /** What it can do beside {@link CAPABILITIES}: compression. */
+  readonly capabilities?: readonly string[]
   /** Page sizes it accepts; empty accepts every legal one. */
   readonly pageBytes: readonly number[]
   readonly dataChannelsMax: number
   readonly heartbeatMs: number
   /** Most bytes of page frames on their way, per data channel. */
   readonly creditBytes?: number | undefined
+  /** The largest content store per data channel. */
+  readonly storeBytes?: number | undefined
   readonly finalAfterMs?: number | undefined
 }
 
@@ -54,7 +59,8 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
         `the destination speaks ${range(SESSION_VERSION_MIN, SESSION_VERSION_MAX)}`,
     )
   }
-  const missing = hello.required.filter((name) => !CAPABILITIES.includes(name))
+  const capabilities = [...CAPABILITIES, ...(terms.capabilities ?? [])]
+  const missing = hello.required.filter((name) => !capabilities.includes(name))
   if (missing.length > 0) {
     throw new ProtocolError(
       'PROTOCOL_CAPABILITY',
@@ -65,11 +71,14 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
   return {
     version: Math.min(hello.versionMax, SESSION_VERSION_MAX),
     software: terms.software,
-    capabilities: CAPABILITIES.filter((name) => wanted.includes(name)),
+    capabilities: capabilities.filter((name) => wanted.includes(name)),
     pageBytes: choosePageBytes(hello.pageBytes, terms.pageBytes),
     dataChannels: Math.min(hello.dataChannels, terms.dataChannelsMax),
     heartbeatMs: terms.heartbeatMs,
     ...(terms.creditBytes === undefined ? {} : { creditBytes: terms.creditBytes }),
+    ...(terms.storeBytes !== undefined && wanted.includes('references')
+      ? { storeBytes: terms.storeBytes }
+      : {}),
     ...(terms.finalAfterMs !== undefined && wanted.includes('final')
       ? { finalAfterMs: terms.finalAfterMs }
       : {}),

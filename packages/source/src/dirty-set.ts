@@ -57,6 +57,16 @@ export class DirtySet {
     return this.pages
   }
 
+  /** Whether stores can be collected while a round goes on, for pages that it has not sent yet. */
+  get canCollectMeanwhile(): boolean {
+    return this.#trackers.every(({ comparesContent }) => comparesContent !== true)
+  }
+
+  /** Per region: what is pending. The same bitmaps until {@link take} is called. */
+  get pending(): readonly PageBitmap[] {
+    return this.#pending
+  }
+
   get pages(): number {
     return this.#pending.reduce((sum, bitmap) => sum + bitmap.size, 0)
   }

@@ -4,6 +4,8 @@
  * @module
  */
 import type { ErrorParts, HashName, Span } from '@godwit/core'
+import type { EncodingState } from './encoding-state.ts'
+import type { LaneTerms } from './lanes.ts'
 import type { LaneRound } from './round-work.ts'
 
 /** A region and its table of fingerprints. */
@@ -21,8 +23,10 @@ export interface RoundSpans {
   /** Words of the bitmaps. */
   readonly dirty: readonly Uint32Array[]
   readonly untouched: readonly Uint32Array[] | undefined
+  readonly again: readonly Uint32Array[] | undefined
   readonly pieces: Uint32Array
-  readonly taken: Int32Array
+  readonly shared: Int32Array
+  readonly owned: boolean
 }
 
 /** To the thread, `prepare` first. */
@@ -37,10 +41,9 @@ export type LaneCommand =
       readonly hash: HashName
       readonly seed: Uint8Array
       readonly pageBytes: number
-      readonly raw: boolean
       readonly sent: readonly SentSpan[]
-      readonly creditBytes: number
-      readonly memoryBytes: number
+      /** Of this lane: its count is 1. */
+      readonly terms: LaneTerms
     }
   | { readonly do: 'open' }
   | { readonly do: 'send-round'; readonly work: RoundSpans }
@@ -55,6 +58,7 @@ export type LaneReport =
   | {
       readonly type: 'sent'
       readonly done: LaneRound
+      readonly encoding: EncodingState | undefined
       readonly wireBytes: number
       /** Of the thread, so far. */
       readonly cpuSeconds: number

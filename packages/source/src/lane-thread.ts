@@ -84,7 +84,7 @@ class LaneThread {
 
   #prepare(command: LaneCommand & { do: 'prepare' }): void {
     const { primitives, clock, createDialler } = this.#environment
-    const { index, address, memoryBytes, creditBytes, sent, ...settings } = command
+    const { index, address, terms, sent, ...settings } = command
     this.#pageBytes = settings.pageBytes
     this.#sent = sent.map((span) => sentPages(span, settings.pageBytes))
     this.#lanes = new LocalLanes(
@@ -102,7 +102,7 @@ class LaneThread {
       },
       index,
     )
-    this.#lanes.prepare({ count: 1, creditBytes, memoryBytes })
+    this.#lanes.prepare(terms)
   }
 
   async #sendRound(spans: RoundSpans): Promise<LaneReport> {
@@ -117,19 +117,21 @@ class LaneThread {
     cancel = clock.after(progressMs, tell)
     try {
       const done = await lanes.sendRound(this.#workOf(spans))
-      return { type: 'sent', done, wireBytes: lanes.wireBytes, cpuSeconds: cpuSeconds() }
+      const { wireBytes, encoding } = lanes
+      return { type: 'sent', done, encoding, wireBytes, cpuSeconds: cpuSeconds() }
     } finally {
       cancel()
     }
   }
 
-  #workOf({ dirty, untouched, ...rest }: RoundSpans): RoundWork {
+  #workOf({ dirty, untouched, again, ...rest }: RoundSpans): RoundWork {
     const bitmaps = (list: readonly Uint32Array[]): readonly PageBitmap[] =>
       list.map((words, index) => {
         const { bytes } = this.#sent[index]!.region
         return new PageBitmap(pagesCovering(bytes.length, this.#pageBytes), words)
       })
-    return { ...rest, dirty: bitmaps(dirty), untouched: untouched && bitmaps(untouched) }
+    const marks = { untouched: untouched && bitmaps(untouched), again: again && bitmaps(again) }
+    return { ...rest, dirty: bitmaps(dirty), ...marks }
   }
 
   /** Tells what comes of a piece of work. */

@@ -6,31 +6,49 @@
  */
 import type { Clock, GodwitError, PageHasher } from '@godwit/core'
 import { CancelledError, PeerError, ProtocolError, TransportError } from '@godwit/core'
-import type { EncodedBatch, RegionRound, SentPages, Workspace } from '@godwit/codec'
-import { BatchEncoder, BatchSlot, batchSlotBytes, emptyBatch } from '@godwit/codec'
+import type { ClosedBatch, Compressors, EncodedBatch, SentPages, Workspace } from '@godwit/codec'
+import {
+  BatchEncoder,
+  BatchSlot,
+  RichEncoder,
+  SLOTS_PER_STEP,
+  batchSlotBytes,
+  emptyBatch,
+} from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
-import type { TokenBucket } from '@godwit/policy'
-import type { Frame } from '@godwit/wire'
-import { FrameType, decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
+import type { EncodeSettings, TokenBucket } from '@godwit/policy'
+import { BreakEvenCompression, looksAtPages } from '@godwit/policy'
+import type { Frame, Nak } from '@godwit/wire'
+import { decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
+import { compressionOf } from './compression.ts'
+import type { EncodingState } from './encoding-state.ts'
+import type { OutgoingOwner } from './outgoing.ts'
+import { slotsOf } from './lane-memory.ts'
+import { LanePieces } from './lane-pieces.ts'
+import { Outgoing } from './outgoing.ts'
+import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
-import { PIECE_WORDS, emptyRound } from './round-work.ts'
+import { emptyRound } from './round-work.ts'
 
-/** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
-const slotCount = 6
-/** Batches without anything to send before other work gets its turn. */
-const emptyBatchesMax = 4
-
-/** What a lane takes of its workspace. */
-export function laneBytes(pageBytes: number): number {
-  return slotCount * batchSlotBytes(pageBytes)
-}
+/** How often a lane looks whether it is of use. */
+const joinLookMs = 1
+/** Steps of encoding without a batch to send before other work gets its turn. */
+const emptyStepsMax = { plain: 4, rich: 64 } as const
 
 export interface LaneOptions {
+  /** Number of this lane, and how many there are. */
+  readonly index: number
+  readonly lanes: number
   readonly pageBytes: number
-  /** With room for {@link laneBytes}. */
+  /** With room for `laneBytes`. */
   readonly workspace: Workspace
   readonly hasher: PageHasher
-  readonly raw: boolean
+  /** As agreed with the destination. */
+  readonly settings: EncodeSettings
+  /** Of this lane. */
+  readonly cacheBytes: number
+  readonly storeBytes: number
+  readonly compressors: Compressors
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
   readonly sent: readonly SentPages[]
   /** Most bytes of page frames that the destination has not installed. */
@@ -44,33 +62,30 @@ interface RoundInProgress {
   readonly done: LaneRound
   readonly resolve: (done: LaneRound) => void
   readonly reject: (error: GodwitError) => void
-  /** The piece that is being sent: undefined before the first. */
-  region: RegionRound | undefined
-  page: number
-  endPage: number
+  readonly pieces: LanePieces
   encoded: boolean
+  barrierSent: boolean
 }
 
 /** The source's end of one data channel. */
-export class SourceLane implements LinkHandler {
+export class SourceLane implements LinkHandler, OutgoingOwner {
   readonly #link: Link
   readonly #clock: Clock
-  readonly #sent: readonly SentPages[]
+  readonly #options: LaneOptions
   readonly #encoder: BatchEncoder
-  readonly #freeSlots: BatchSlot[]
-  readonly #pageBytes: number
-  readonly #frameBytesMax: number
-  readonly #creditBytes: number
-  /** Bytes of page frames since the channel began: sent, and installed as far as is known. */
-  #sentBytes = 0
-  #installedBytes = 0
-  readonly #pacer: TokenBucket
-  /** A pump is due when the cap allows it; this gives it up. */
-  #cancelWait: (() => void) | undefined
-  #isClosed = false
+  readonly #rich: RichEncoder | undefined
+  readonly #outgoing: Outgoing
+  /** Where compression is chosen by what is measured. */
+  readonly #breakEven: BreakEvenCompression | undefined
   readonly #onClosed: (error: GodwitError | undefined) => void
   readonly #batch: EncodedBatch = emptyBatch()
+  readonly #repairs: Repairs
+  #isClosed = false
+  /** A look at whether this lane is of use is due; this gives it up. */
+  #cancelLook: (() => void) | undefined
+  #isPumping = false
   #current: RoundInProgress | undefined
+  #round = 0
   #done: LaneRound = emptyRound()
 
   constructor(
@@ -79,23 +94,41 @@ export class SourceLane implements LinkHandler {
     options: LaneOptions,
     onClosed: (error: GodwitError | undefined) => void,
   ) {
+    const { pageBytes, workspace, settings, creditBytes, pacer } = options
     this.#link = link
     this.#clock = clock
-    this.#sent = options.sent
-    this.#pageBytes = options.pageBytes
-    this.#frameBytesMax = batchSlotBytes(options.pageBytes)
-    this.#encoder = new BatchEncoder(options)
-    this.#freeSlots = Array.from({ length: slotCount }, () => {
-      return new BatchSlot(options.workspace, options.pageBytes)
-    })
-    this.#creditBytes = options.creditBytes
-    this.#pacer = options.pacer
+    this.#options = options
     this.#onClosed = onClosed
+    this.#encoder = new BatchEncoder({ ...options, raw: settings.raw })
+    this.#rich = this.#createRich(options)
+    this.#repairs = new Repairs(options.sent, pageBytes)
+    const { count, pages } = slotsOf(pageBytes, settings)
+    const slots = Array.from({ length: count }, () => new BatchSlot(workspace, pageBytes, pages))
+    const compression = compressionOf(settings, options.compressors)
+    const policy = compression?.policy
+    this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
+    const frameBytesMax = batchSlotBytes(pageBytes, pages)
+    const awaitsLink = this.#breakEven !== undefined
+    const outgoing = { slots, compression, awaitsLink, creditBytes, frameBytesMax, pacer }
+    this.#outgoing = new Outgoing(link, clock, outgoing, this)
   }
 
   /** Progress of the round that is being sent, or what became of the last one. */
   get progress(): Readonly<LaneRound> {
     return this.#done
+  }
+
+  /** What encoding has come to so far. */
+  get encoding(): EncodingState {
+    const held = this.#rich?.heldBytes ?? { cache: 0, store: 0 }
+    return {
+      cacheBytes: held.cache,
+      storeBytes: held.store,
+      ...(this.#rich?.cacheCounts ?? { hits: 0, misses: 0, refused: 0, evicted: 0 }),
+      repairedPages: this.#repairs.pages,
+      levels: this.#outgoing.levels,
+      compression: this.#breakEven?.facts,
+    }
   }
 
   /**
@@ -105,31 +138,34 @@ export class SourceLane implements LinkHandler {
   sendRound(work: RoundWork): Promise<LaneRound> {
     if (this.#isClosed) return Promise.reject(new CancelledError())
     return new Promise((resolve, reject) => {
-      const place = { region: undefined, page: 0, endPage: 0, encoded: false }
+      const { sent, index, lanes } = this.#options
+      const pieces = new LanePieces(work, sent, index, lanes)
+      const state = { pieces, encoded: false, barrierSent: false }
       this.#done = emptyRound()
-      this.#current = { work, done: this.#done, resolve, reject, ...place }
-      this.#pump()
+      this.#round = work.round
+      this.#current = { work, done: this.#done, resolve, reject, ...state }
+      this.goOn()
     })
   }
 
-  /** The cap on bandwidth has changed, or allows the next batch. */
+  /** The cap on bandwidth has changed. */
   paceAgain(): void {
-    this.#stopWaiting()
-    this.#pump()
-  }
-
-  #stopWaiting(): void {
-    this.#cancelWait?.()
-    this.#cancelWait = undefined
+    this.#outgoing.stopWaiting()
+    this.goOn()
   }
 
   /** Ends the channel after what was written; a round in progress rejects. */
   close(): void {
-    this.#isClosed = true
-    this.#stopWaiting()
+    this.#end()
     this.#link.close()
     this.#current?.reject(new CancelledError())
     this.#current = undefined
+  }
+
+  #end(): void {
+    this.#isClosed = true
+    this.#cancelLook?.()
+    this.#outgoing.close()
   }
 
   /** Drops the channel at once: what is under way is of no use to anybody. */
@@ -139,97 +175,179 @@ export class SourceLane implements LinkHandler {
 
   frame(frame: Frame): void {
     const message = decodeMessage(frame.type, frame.body)
-    if (message.name === 'Error') {
-      throw new PeerError(errorCodeOf(message.body.code), message.body.text)
+    switch (message.name) {
+      case 'Error':
+        throw new PeerError(errorCodeOf(message.body.code), message.body.text)
+      case 'Credit':
+        this.#credit(message.body.bytes)
+        break
+      case 'Nak':
+        this.#nak(message.body)
+        break
+      default:
+        throw unexpected(`${message.name} does not come from a destination on this channel`)
     }
-    if (message.name !== 'Credit' || this.#creditBytes === Infinity) {
-      const text = `${message.name} does not come from a destination on this channel`
-      throw new ProtocolError('PROTOCOL_STATE', text)
-    }
-    this.#credit(message.body.bytes)
+    this.goOn()
   }
 
   closed(error: GodwitError | undefined): void {
     const lost =
       error ?? new TransportError('CONNECTION_LOST', 'The destination closed a data channel')
-    this.#isClosed = true
-    this.#stopWaiting()
+    this.#end()
     this.#current?.reject(lost)
     this.#current = undefined
     this.#onClosed(lost)
   }
 
-  /** The destination has installed more; the pump may have waited for that. */
-  #credit(bytes: number): void {
-    if (bytes > this.#sentBytes || bytes < this.#installedBytes) {
-      const text = `The destination has installed ${bytes} bytes of ${this.#sentBytes}`
-      throw new ProtocolError('PROTOCOL_STATE', text)
+  // What the queue tells.
+
+  /** Fills free slots until none is left or the round is encoded, and sends what is ready. */
+  goOn(): void {
+    // A slot that is free at once, or a batch compressed at once, comes here from within.
+    if (this.#isPumping || this.#isClosed) return
+    this.#isPumping = true
+    try {
+      this.#pump()
+    } finally {
+      this.#isPumping = false
     }
-    this.#installedBytes = bytes
-    this.#pump()
   }
 
-  /** Fills free slots until none is left or the round is encoded. */
+  compressed(batch: ClosedBatch): void {
+    const done = this.#done
+    done.rawPages -= batch.rawPages
+    done.compressedPages += batch.rawPages
+    done.compressedBytes += batch.decodedBytes - batch.payloadBytes
+    done.payloadBytes -= batch.decodedBytes - batch.payloadBytes
+  }
+
+  sent(frameBytes: number): void {
+    this.#done.frameBytes += frameBytes
+  }
+
+  #createRich(options: LaneOptions): RichEncoder | undefined {
+    if (!looksAtPages(options.settings)) return undefined
+    return new RichEncoder(options, {
+      takeSlot: () => this.#outgoing.takeSlot(),
+      closed: (batch) => {
+        const done = this.#done
+        done.batches++
+        done.payloadBytes += batch.decodedBytes
+        done.digest = BigInt.asUintN(64, done.digest + batch.digest)
+        this.#outgoing.enqueue(batch)
+      },
+    })
+  }
+
+  #credit(bytes: number): void {
+    const { creditBytes } = this.#options
+    if (creditBytes !== Infinity && this.#outgoing.credit(bytes)) return
+    const { sentBytes } = this.#outgoing
+    throw unexpected(`The destination has installed ${bytes} bytes of ${sentBytes}`)
+  }
+
+  /** The destination could not make sense of a batch: its pages go once more, as they are now. */
+  #nak(nak: Nak): void {
+    if (nak.round !== this.#round || this.#rich === undefined) {
+      throw unexpected(`The destination asks for pages of round ${nak.round} once more`)
+    }
+    this.#repairs.add(nak)
+  }
+
   #pump(): void {
-    let empty = 0
-    while (this.#current !== undefined && !this.#current.encoded && this.#freeSlots.length > 0) {
-      // The barrier costs next to nothing, and in the pause everybody waits for it.
-      if (this.#takesPiece(this.#current) && (!this.#hasCredit() || this.#waits())) return
-      if (!this.#encodeNext(this.#current) && ++empty >= emptyBatchesMax) {
-        this.#clock.soon(() => this.#pump())
+    let steps = 0
+    for (;;) {
+      this.#outgoing.pump()
+      const current = this.#current
+      if (current === undefined || current.barrierSent) {
+        if (!this.#repair()) break
+        continue
+      }
+      if (current.encoded) {
+        if (this.#outgoing.isWaiting) break
+        this.#sendBarrier(current)
+        continue
+      }
+      const isPlain = this.#isPlain
+      if (!this.#mayStep(current, isPlain)) break
+      if (this.#step(current, isPlain)) steps = 0
+      else if (++steps >= (isPlain ? emptyStepsMax.plain : emptyStepsMax.rich)) {
+        this.#clock.soon(() => this.goOn())
         return
       }
     }
     this.#finishRound()
   }
 
-  #hasCredit(): boolean {
-    const onTheirWay = this.#sentBytes - this.#installedBytes
-    return onTheirWay + this.#frameBytesMax <= this.#creditBytes
+  /** Whether pages go as they are: always, or as long as the link is faster than anything else. */
+  get #isPlain(): boolean {
+    if (this.#rich === undefined) return true
+    const breakEven = this.#breakEven
+    if (breakEven === undefined) return false
+    breakEven.linkBytesPerMs = this.#outgoing.meter.bytesPerMs(this.#clock.nowMs())
+    return breakEven.isLinkFast
   }
 
-  /** @returns whether the cap on bandwidth says to wait; then the pump goes on by itself */
-  #waits(): boolean {
-    if (this.#cancelWait !== undefined) return true
-    const waitMs = this.#pacer.waitMs(this.#clock.nowMs())
-    if (waitMs === 0) return false
-    this.#cancelWait = this.#clock.after(waitMs, () => this.paceAgain())
-    return true
+  #mayStep(current: RoundInProgress, isPlain: boolean): boolean {
+    const outgoing = this.#outgoing
+    if (!this.#isOfUse(current, isPlain)) return false
+    if (!isPlain) return outgoing.freeSlots >= 2 * SLOTS_PER_STEP
+    // The barrier costs next to nothing, and in the pause everybody waits for it.
+    if (!current.pieces.take()) return true
+    return outgoing.freeSlots > 0 && !outgoing.isWaiting && outgoing.mayEncode
   }
 
-  /** Goes on to another piece where one is done. @returns false when none is left */
-  #takesPiece(current: RoundInProgress): boolean {
-    if (current.page < current.endPage) return true
-    const { round, known, dirty, untouched, pieces, taken } = current.work
-    const piece = Atomics.add(taken, 0, 1) * PIECE_WORDS
-    if (piece >= pieces.length) {
-      current.region = undefined
-      return false
-    }
-    const index = pieces[piece]!
-    const sent = this.#sent[index]!
-    current.region = { round, sent, dirty: dirty[index]!, untouched: untouched?.[index], known }
-    current.page = pieces[piece + 1]!
-    current.endPage = pieces[piece + 2]!
-    return true
-  }
-
-  /** @returns whether a frame was sent */
-  #encodeNext(current: RoundInProgress): boolean {
-    if (current.region === undefined) {
-      current.encoded = true
-      this.#sendBarrier(current)
+  /** Whether this lane is to send; when it is not yet, it looks again soon. */
+  #isOfUse({ pieces }: RoundInProgress, isPlain: boolean): boolean {
+    if (this.#breakEven === undefined || pieces.isCalled) {
+      if (!isPlain) pieces.callOthers()
       return true
     }
-    const slot = this.#freeSlots[this.#freeSlots.length - 1]!
+    this.#cancelLook ??= this.#clock.after(joinLookMs, () => {
+      this.#cancelLook = undefined
+      this.goOn()
+    })
+    return false
+  }
+
+  /** @returns whether a batch is on its way */
+  #step(current: RoundInProgress, isPlain: boolean): boolean {
+    if (!current.pieces.take()) {
+      this.#rich?.flush()
+      current.encoded = true
+      return true
+    }
+    const { pageBytes, pacer } = this.#options
+    const pagesMax = Math.max(1, Math.floor(pacer.grainBytes / pageBytes))
+    if (isPlain) {
+      this.#rich?.flush()
+      return this.#stepPlain(current, pagesMax)
+    }
+    const { pieces, work, done } = current
+    const { page, endPage, regionIndex, region } = pieces
+    const rich = this.#rich!
+    const batches = done.batches
+    rich.limitBatches(pagesMax)
+    pieces.page = rich.step(region!, regionIndex, work.dirty, page, endPage, done)
+    return done.batches > batches
+  }
+
+  #stepPlain(current: RoundInProgress, pagesMax: number): boolean {
+    const slot = this.#outgoing.takeSlot()
     const batch = this.#batch
-    const { region, page, endPage } = current
-    const pagesMax = Math.max(1, Math.floor(this.#pacer.grainBytes / this.#pageBytes))
-    const filled = this.#encoder.encode(region, page, endPage, slot, batch, pagesMax)
-    current.page = batch.nextPage
+    const { region, page, endPage } = current.pieces
+    const filled = this.#encoder.encode(region!, page, endPage, slot, batch, pagesMax)
+    current.pieces.page = batch.nextPage
     this.#count(current.done)
-    if (filled) this.#sendSlot(current.done)
-    return filled
+    if (!filled) {
+      this.#outgoing.returnSlot(slot)
+      return false
+    }
+    current.done.batches++
+    current.done.plainBatches++
+    current.done.digest = BigInt.asUintN(64, current.done.digest + batch.digest)
+    this.#outgoing.enqueueFrame(slot, batch.frameStart, batch.frameEnd)
+    return true
   }
 
   #count(done: LaneRound): void {
@@ -243,33 +361,35 @@ export class SourceLane implements LinkHandler {
     done.payloadBytes += batch.payloadBytes
   }
 
-  #sendSlot(done: LaneRound): void {
-    const slot = this.#freeSlots.pop()!
-    const { frameStart, frameEnd, digest } = this.#batch
-    done.batches++
-    done.digest = BigInt.asUintN(64, done.digest + digest)
-    done.frameBytes += frameEnd - frameStart
-    this.#sentBytes += frameEnd - frameStart
-    this.#pacer.spend(frameEnd - frameStart, this.#clock.nowMs())
-    this.#link.sendInPlace(FrameType.Pages, slot.bytes, frameStart, frameEnd, () => {
-      this.#freeSlots.push(slot)
-      this.#pump()
-    })
+  /** Sends some of what was asked for again. @returns whether a batch is on its way */
+  #repair(): boolean {
+    const outgoing = this.#outgoing
+    if (this.#repairs.isEmpty || outgoing.freeSlots === 0 || !outgoing.mayEncode) return false
+    const slot = outgoing.takeSlot()
+    const batch = this.#batch
+    if (this.#repairs.encode(this.#encoder, this.#round, slot, batch)) {
+      outgoing.enqueueFrame(slot, batch.frameStart, batch.frameEnd)
+    } else {
+      outgoing.returnSlot(slot)
+    }
+    return true
   }
 
-  #sendBarrier({ work, done }: RoundInProgress): void {
-    const { batches, pages, digest } = done
-    const { round } = work
-    this.#link.sendMessage({
-      name: 'Barrier',
-      body: { round, batches, pages, digest: u64ToBytes(digest) },
-    })
+  #sendBarrier(current: RoundInProgress): void {
+    const { batches, pages, digest } = current.done
+    const body = { round: current.work.round, batches, pages, digest: u64ToBytes(digest) }
+    current.barrierSent = true
+    this.#link.sendMessage({ name: 'Barrier', body })
   }
 
   #finishRound(): void {
     const current = this.#current
-    if (current === undefined || !current.encoded || this.#freeSlots.length < slotCount) return
+    if (current === undefined || !current.barrierSent || !this.#outgoing.isIdle) return
     this.#current = undefined
     current.resolve(current.done)
   }
+}
+
+function unexpected(text: string): ProtocolError {
+  return new ProtocolError('PROTOCOL_STATE', text)
 }

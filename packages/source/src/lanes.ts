@@ -5,14 +5,21 @@
  */
 import type { Clock, Dialler, GodwitError, HashName } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
+import type { EncodeSettings } from '@godwit/policy'
+import type { EncodingState } from './encoding-state.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 
 /** What was agreed, and how large the guest is. */
 export interface LaneTerms {
+  /** Lanes here, and in all. */
   readonly count: number
+  readonly lanes: number
   /** Most bytes of page frames per lane that the destination has not installed. */
   readonly creditBytes: number
   readonly memoryBytes: number
+  readonly settings: EncodeSettings
+  /** The content store that the destination keeps per lane, at most. */
+  readonly storeBytes: number
 }
 
 /** All data channels of one migration. */
@@ -29,6 +36,8 @@ export interface SourceLanes {
   readonly wireBytes: number
   /** CPU time of threads of their own, up to the end of the last round. */
   readonly cpuSeconds: number
+  /** What encoding has come to, up to the end of the last round. */
+  readonly encoding: EncodingState | undefined
   /** Changes the cap on bandwidth, of all lanes together, bytes per second. */
   pace(bytesPerSecond: number): void
   /** Ends every channel after what was written; a round in progress rejects. */
@@ -50,7 +59,6 @@ export interface LanesOptions {
   /** Of page fingerprints. */
   readonly seed: Uint8Array
   readonly pageBytes: number
-  readonly raw: boolean
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
   readonly sent: readonly SentPages[]
   /** A channel was lost; may be called again. */

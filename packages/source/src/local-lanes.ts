@@ -5,13 +5,17 @@
  */
 import { WarmUp, Workspace, warmUpMeanwhile } from '@godwit/codec'
 import type { Link } from '@godwit/link'
+import type { EncodeSettings } from '@godwit/policy'
 import { TokenBucket } from '@godwit/policy'
 import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
-import { SourceLane, laneBytes } from './lane.ts'
+import type { EncodingState } from './encoding-state.ts'
+import { sumOfStates } from './encoding-state.ts'
+import { laneBytes } from './lane-memory.ts'
+import { SourceLane } from './lane.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
-import { sumOf } from './round-work.ts'
+import { handledPages, sumOf } from './round-work.ts'
 
 /** Some lanes of one migration: all, or the one of a thread. */
 export class LocalLanes implements SourceLanes {
@@ -23,7 +27,7 @@ export class LocalLanes implements SourceLanes {
   readonly #lanes: SourceLane[] = []
   #count = 0
   #endWarmUp: () => void = () => {}
-  #make: ((link: Link) => SourceLane) | undefined
+  #make: ((link: Link, index: number) => SourceLane) | undefined
 
   /** @param firstIndex - number of the first of these data channels */
   constructor(options: LanesOptions, firstIndex = 0) {
@@ -32,16 +36,19 @@ export class LocalLanes implements SourceLanes {
     this.#channels = new Channels(options.dialler, options.clock, options.session)
   }
 
-  prepare({ count, creditBytes, memoryBytes }: LaneTerms): void {
-    const { primitives, pageBytes, hash, seed, clock, raw, sent, onLost } = this.#options
-    const workspace = new Workspace(primitives, count * laneBytes(pageBytes))
+  prepare({ count, lanes, creditBytes, memoryBytes, settings, storeBytes }: LaneTerms): void {
+    const { primitives, pageBytes, hash, seed, clock, sent, onLost } = this.#options
+    const perLane = limitsPerLane(settings, storeBytes, lanes)
+    const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes)
+    const workspace = new Workspace(primitives, count * laneMemory)
     const hasher = workspace.createHasher(hash, seed)
-    const pacer = this.#pacer
-    const options = { pageBytes, workspace, hasher, raw, sent, creditBytes, pacer }
+    const { compressors } = primitives
+    const shared = { pageBytes, workspace, hasher, sent, creditBytes, pacer: this.#pacer }
+    const options = { ...shared, lanes, settings, ...perLane, compressors }
     this.#count = count
     // Touched before they are needed; nothing is in them yet.
     for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
-    this.#make = (link) => new SourceLane(link, clock, options, onLost)
+    this.#make = (link, index) => new SourceLane(link, clock, { ...options, index }, onLost)
     this.#endWarmUp = warmUpMeanwhile(clock, new WarmUp('encoder', workspace, memoryBytes, hasher))
   }
 
@@ -49,7 +56,7 @@ export class LocalLanes implements SourceLanes {
     this.#endWarmUp()
     for (let i = 0; i < this.#count; i++) {
       await this.#channels.dial(ChannelRole.Data, this.#firstIndex + i, (link) => {
-        const lane = this.#make!(link)
+        const lane = this.#make!(link, this.#firstIndex + i)
         this.#lanes.push(lane)
         return lane
       })
@@ -61,13 +68,15 @@ export class LocalLanes implements SourceLanes {
   }
 
   get pagesDone(): number {
-    return this.#lanes.reduce((sum, { progress }) => {
-      return sum + progress.pages + progress.unchangedPages
-    }, 0)
+    return this.#lanes.reduce((sum, { progress }) => sum + handledPages(progress), 0)
   }
 
   get wireBytes(): number {
     return this.#channels.wireBytes
+  }
+
+  get encoding(): EncodingState | undefined {
+    return sumOfStates(this.#lanes.map((lane) => lane.encoding))
   }
 
   pace(bytesPerSecond: number): void {
@@ -89,5 +98,17 @@ export class LocalLanes implements SourceLanes {
 
   ended(): Promise<void> {
     return this.#channels.ended()
+  }
+}
+
+/** The settings' limits are for all lanes together. */
+function limitsPerLane(
+  settings: EncodeSettings,
+  storeBytes: number,
+  lanes: number,
+): { readonly cacheBytes: number; readonly storeBytes: number } {
+  return {
+    cacheBytes: Math.floor(settings.cacheBytes / lanes),
+    storeBytes: Math.min(storeBytes, Math.floor(settings.storeBytes / lanes)),
   }
 }

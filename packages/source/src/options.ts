@@ -16,7 +16,7 @@ import type {
   VerifyMode,
 } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
-import type { StopRule } from '@godwit/policy'
+import type { EncodeSettings, StopRule } from '@godwit/policy'
 import type { Final } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
 
@@ -39,8 +39,8 @@ export interface SourceOptions {
   readonly stop: readonly StopRule[]
   readonly hash: HashName
   readonly verify: VerifyMode
-  /** `raw` sends every page with its bytes; `none` suppresses zero and unchanged pages. */
-  readonly encode: 'none' | 'raw'
+  /** How pages are encoded; what the destination cannot do is left out. */
+  readonly encode: EncodeSettings
   /** One per region; without them the source scans, comparing with what it sent. */
   readonly trackers: readonly DirtyTracker[] | undefined
   readonly pageBytes: number

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import type { GodwitError as Failure, Thread } from '@godwit/core'
+import type { GodwitError as Failure, PageBitmap, Thread } from '@godwit/core'
 import { CancelledError, GodwitError, errorOf, spanOf } from '@godwit/core'
+import type { EncodingState } from './encoding-state.ts'
+import { sumOfStates } from './encoding-state.ts'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
-import { sumOf } from './round-work.ts'
+import { handledPages, sumOf } from './round-work.ts'
 
 /** Starts a thread that serves one lane, see `serveLane`. */
 export type StartLane = () => Thread<LaneCommand, LaneReport>
@@ -51,6 +53,10 @@ export class RemoteLanes implements SourceLanes {
     return this.#lanes.reduce((sum, lane) => sum + lane.cpuSeconds, 0)
   }
 
+  get encoding(): EncodingState | undefined {
+    return sumOfStates(this.#lanes.flatMap(({ encoding }) => encoding ?? []))
+  }
+
   pace(bytesPerSecond: number): void {
     for (const lane of this.#lanes) lane.pace(bytesPerSecond / this.#lanes.length)
   }
@@ -73,6 +79,7 @@ class RemoteLane {
   pagesDone = 0
   wireBytes = 0
   cpuSeconds = 0
+  encoding: EncodingState | undefined
   /** Resolves when the thread is gone. */
   readonly ended: Promise<unknown>
   readonly #thread: Thread<LaneCommand, LaneReport>
@@ -85,10 +92,10 @@ class RemoteLane {
   constructor(
     thread: Thread<LaneCommand, LaneReport>,
     index: number,
-    { creditBytes, memoryBytes }: LaneTerms,
+    terms: LaneTerms,
     options: LanesOptions,
   ) {
-    const { dialler, session, hash, seed, pageBytes, raw, sent, onLost } = options
+    const { dialler, session, hash, seed, pageBytes, sent, onLost } = options
     this.#thread = thread
     this.#onLost = onLost
     thread.listen((report) => this.#hear(report))
@@ -104,15 +111,13 @@ class RemoteLane {
       hash,
       seed,
       pageBytes,
-      raw,
       sent: sent.map(({ region, fingerprints }) => ({
         id: region.id,
         name: region.name,
         bytes: spanOf(region.bytes),
         fingerprints: spanOf(fingerprints.bytes),
       })),
-      creditBytes,
-      memoryBytes,
+      terms: { ...terms, count: 1 },
     })
   }
 
@@ -120,14 +125,16 @@ class RemoteLane {
     await this.#ask({ do: 'open' })
   }
 
-  async sendRound({ dirty, untouched, ...rest }: RoundWork): Promise<LaneRound> {
+  async sendRound({ dirty, untouched, again, ...rest }: RoundWork): Promise<LaneRound> {
     this.pagesDone = 0
-    const words = { dirty: dirty.map((one) => one.words) }
-    const untouchedWords = untouched?.map((one) => one.words)
-    const work = { ...rest, ...words, untouched: untouchedWords }
+    const words = (list: readonly PageBitmap[]): readonly Uint32Array[] =>
+      list.map((one) => one.words)
+    const marks = { untouched: untouched && words(untouched), again: again && words(again) }
+    const work = { ...rest, dirty: words(dirty), ...marks }
     const report = await this.#ask({ do: 'send-round', work })
     if (report.type !== 'sent') throw new Error(`a lane answered a round with ${report.type}`)
-    this.pagesDone = report.done.pages + report.done.unchangedPages
+    this.pagesDone = handledPages(report.done)
+    this.encoding = report.encoding
     return report.done
   }
 

@@ -6,6 +6,7 @@
 import type { PageCounts, RoundReport } from '@godwit/core'
 import type { RoundStatistics } from '@godwit/policy'
 import type { LaneRound } from './round-work.ts'
+import { emptyRound, sumOf } from './round-work.ts'
 
 /** A round below this size says little about bandwidth: its time is mostly the round trip. */
 const usefulRoundBytes = 1 << 20
@@ -13,17 +14,54 @@ const usefulRoundBytes = 1 << 20
 /** Collects what happened, round by round. */
 export class RoundLog {
   readonly rounds: RoundReport[] = []
-  readonly pages: PageCounts = { raw: 0, zero: 0, unchanged: 0 }
+  #tally: LaneRound = emptyRound()
   sentBytes = 0
   resentBytes = 0
-  zeroBytes = 0
-  unchangedBytes = 0
   readonly #pageBytes: number
   /** Bytes of page frames per second, from the last round of useful size. */
   #bandwidth = 0
 
   constructor(pageBytes: number) {
     this.#pageBytes = pageBytes
+  }
+
+  get pages(): PageCounts {
+    const tally = this.#tally
+    return {
+      raw: tally.rawPages,
+      zero: tally.zeroPages,
+      unchanged: tally.unchangedPages,
+      same: tally.samePages,
+      reference: tally.referencePages,
+      delta: tally.deltaPages,
+      compressed: tally.compressedPages,
+    }
+  }
+
+  get heldPages(): number {
+    return this.#tally.heldPages
+  }
+
+  /** Sent as pages are, without a look at each. */
+  get plainBatches(): number {
+    return this.#tally.plainBatches
+  }
+
+  get similarPages(): number {
+    return this.#tally.similarPages
+  }
+
+  get deltaOverflows(): number {
+    return this.#tally.deltaOverflows
+  }
+
+  /** What each technique has saved, by name; nothing of those that had nothing to do. */
+  savedBytes(compression: 'none' | 'zstd' | 'lz4'): Record<string, number> {
+    const tally = this.#tally
+    const { zeroBytes: zero, unchangedBytes: unchanged } = tally
+    const { sameBytes: same, referenceBytes: reference, deltaBytes: delta } = tally
+    const looked = Object.entries({ same, reference, delta, [compression]: tally.compressedBytes })
+    return { zero, unchanged, ...Object.fromEntries(looked.filter(([, bytes]) => bytes > 0)) }
   }
 
   get bandwidth(): number {
@@ -35,11 +73,7 @@ export class RoundLog {
     const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
     if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) this.#bandwidth = bandwidth
     this.rounds.push({ round, pages: pageCount, bytes: sent.frameBytes, ms, bandwidth, paused })
-    this.pages.raw += sent.rawPages
-    this.pages.zero += sent.zeroPages
-    this.pages.unchanged += sent.unchangedPages
-    this.zeroBytes += sent.zeroBytes
-    this.unchangedBytes += sent.unchangedBytes
+    this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes
   }

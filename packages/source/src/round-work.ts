@@ -6,6 +6,8 @@
  */
 import type { PageBitmap } from '@godwit/core'
 import { allocateShared } from '@godwit/core'
+import type { PageTally } from '@godwit/codec'
+import { emptyTally } from '@godwit/codec'
 
 /** Region index, first page, end page. */
 export const PIECE_WORDS = 3
@@ -24,17 +26,40 @@ export interface RoundWork {
   readonly dirty: readonly PageBitmap[]
   /** Per region, in round 1: pages known to be zero without a look at them. */
   readonly untouched: readonly PageBitmap[] | undefined
+  /** Per region: pages that are dirty again, as it becomes known while the round goes on. */
+  readonly again: readonly PageBitmap[] | undefined
   /** {@link PIECE_WORDS} each; every dirty page is in one. */
   readonly pieces: Uint32Array
-  /** One word: how many pieces were taken. A page is on one lane, since its piece is. */
-  readonly taken: Int32Array
+  /** Two words, see {@link TAKEN} and {@link JOINED}. A page is on one lane, since its piece is. */
+  readonly shared: Int32Array
+  /** Whether every lane has pieces of its own: those of pages it has sent before. */
+  readonly owned: boolean
 }
 
-/** Cuts the dirty pages of all regions into pieces for `lanes` lanes. */
+/** Index in `shared`: how many pieces were taken, where they are nobody's own. */
+export const TAKEN = 0
+/** Index in `shared`: 1 when more lanes than the first are of use. */
+export const JOINED = 1
+
+/** Pages in a row that are one lane's own. */
+const ownedPages = 512
+
+/** The lane that sends a page in every round but the first. */
+export function ownerOf(page: number, lanes: number): number {
+  return Math.floor(page / ownedPages) % lanes
+}
+
+/**
+ * Cuts the dirty pages of all regions into pieces for `lanes` lanes.
+ *
+ * @param owned - a piece has pages of one owner only
+ */
 export function cutPieces(
   dirty: readonly PageBitmap[],
   lanes: number,
-): Pick<RoundWork, 'pieces' | 'taken'> {
+  owned = false,
+): Pick<RoundWork, 'pieces' | 'shared' | 'owned'> {
+  const isOwned = owned && lanes > 1
   const pages = dirty.reduce((sum, bitmap) => sum + bitmap.size, 0)
   const most = lanes === 1 ? Infinity : Math.max(piecePagesMin, pages / (lanes * piecesPerLane))
   const pieces: number[] = []
@@ -44,7 +69,8 @@ export function cutPieces(
     for (let word = 0; word < bitmap.words.length; word++) {
       inPiece += bitmap.sizeOfWord(word)
       const end = Math.min((word + 1) * 32, bitmap.pageCount)
-      if (inPiece < most && end < bitmap.pageCount) continue
+      const isBorder = isOwned && end % ownedPages === 0
+      if (!isBorder && inPiece < most && end < bitmap.pageCount) continue
       if (inPiece > 0) pieces.push(region, first, end)
       first = end
       inPiece = 0
@@ -52,20 +78,15 @@ export function cutPieces(
   }
   const words = new Uint32Array(allocateShared(pieces.length * 4).buffer)
   words.set(pieces)
-  return { pieces: words, taken: new Int32Array(allocateShared(4).buffer) }
+  const shared = new Int32Array(allocateShared(8).buffer)
+  return { pieces: words, shared, owned: isOwned }
 }
 
 /** What one lane did in one round, or all of them together. */
-export interface LaneRound {
+export interface LaneRound extends PageTally {
   batches: number
-  /** Pages with an entry in some batch: raw + zero. */
-  pages: number
-  rawPages: number
-  zeroPages: number
-  unchangedPages: number
-  zeroBytes: number
-  unchangedBytes: number
-  payloadBytes: number
+  /** Of them: filled without a look at each page. */
+  plainBatches: number
   /** Whole page frames, headers included. */
   frameBytes: number
   /** Sum of the batches' digests, modulo 2^64. */
@@ -73,18 +94,12 @@ export interface LaneRound {
 }
 
 export function emptyRound(): LaneRound {
-  return {
-    batches: 0,
-    pages: 0,
-    rawPages: 0,
-    zeroPages: 0,
-    unchangedPages: 0,
-    zeroBytes: 0,
-    unchangedBytes: 0,
-    payloadBytes: 0,
-    frameBytes: 0,
-    digest: 0n,
-  }
+  return { ...emptyTally(), batches: 0, plainBatches: 0, frameBytes: 0, digest: 0n }
+}
+
+/** Pages of the round's set that are done with. */
+export function handledPages(done: Readonly<LaneRound>): number {
+  return done.pages + done.unchangedPages + done.heldPages
 }
 
 /** What all lanes did. */

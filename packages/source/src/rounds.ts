@@ -9,7 +9,7 @@ import { FingerprintTable, isShared, pagesCovering } from '@godwit/core'
 import type { SentPages } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
-import { evaluateStop } from '@godwit/policy'
+import { evaluateStop, looksAtPages } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
 import type { RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
@@ -22,13 +22,19 @@ import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
 
+/** How often stores are collected while round 1 goes on. */
+const collectMeanwhileMs = 50
+
+/** What lanes need to know of what was agreed. */
+export type AgreedTerms = Pick<LaneTerms, 'lanes' | 'creditBytes' | 'settings' | 'storeBytes'>
+
 /** All rounds of one migration. */
 export class Rounds {
   readonly log: RoundLog
   readonly trackerName: string
   readonly lanes: SourceLanes
   /** As agreed with the destination. */
-  terms: Pick<LaneTerms, 'count' | 'creditBytes'> = { count: 1, creditBytes: Infinity }
+  terms: AgreedTerms
   readonly #options: SourceOptions
   readonly #dirty: DirtySet
   /** The round in progress, or the last one. */
@@ -60,8 +66,8 @@ export class Rounds {
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
     this.#maxBandwidth = options.maxBandwidth ?? Infinity
-    const raw = encode === 'raw'
-    const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, raw, sent }
+    this.terms = { lanes: 1, creditBytes: Infinity, settings: encode, storeBytes: 0 }
+    const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const areShared = sent.every(({ region }) => isShared(region.bytes))
     this.lanes =
       startLane !== undefined && areShared
@@ -71,7 +77,7 @@ export class Rounds {
 
   /** Makes ready to send, while the destination reserves memory. */
   prepare(memoryBytes: number): void {
-    this.lanes.prepare({ ...this.terms, memoryBytes })
+    this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.lanes.pace(this.#maxBandwidth)
   }
 
@@ -106,24 +112,55 @@ export class Rounds {
     announce({ round, kind, pages: this.#pages })
     const untouched = round === 1 ? this.#dirty.untouched : undefined
     const dirty = this.#dirty.take()
-    const pieces = cutPieces(dirty, this.terms.count)
+    const { lanes, settings } = this.terms
+    // Versions and stores are a lane's own: pages come back to the lane that has them.
+    const pieces = cutPieces(dirty, lanes, round > 1 && looksAtPages(settings))
+    const meanwhile = kind === 'full' ? this.#collectMeanwhile() : undefined
+    const again = meanwhile && this.#dirty.pending
+    const work = { round, known: round > 1, dirty, untouched, again, ...pieces }
     this.#isSending = true
-    const sent = await this.lanes.sendRound({
-      round,
-      known: round > 1,
-      dirty,
-      untouched,
-      ...pieces,
-    })
+    try {
+      this.#lastSent = await this.lanes.sendRound(work)
+    } finally {
+      await meanwhile?.()
+    }
+    const sent = this.#lastSent
     this.#isSending = false
-    this.#lastSent = sent
+    this.#pages -= sent.heldPages
     if (kind === 'final') this.#addToLog(sent, true)
+  }
+
+  /**
+   * Collects stores now and then while a round goes on, so that lanes know which pages are dirty
+   * again. @returns what ends it; undefined where it is of no use
+   */
+  #collectMeanwhile(): (() => Promise<void>) | undefined {
+    const { clock } = this.#options
+    const { hold, admit, delta } = this.terms.settings
+    const isOfUse = hold || (delta && admit === 'marked')
+    if (!isOfUse || !this.#dirty.canCollectMeanwhile) return undefined
+    let isOver = false
+    let collecting: Promise<unknown> = Promise.resolve()
+    let cancel = (): void => {}
+    const later = (): void => {
+      if (!isOver) cancel = clock.after(collectMeanwhileMs, collect)
+    }
+    const collect = (): void => {
+      collecting = this.#dirty.collect().then(later)
+    }
+    later()
+    return async () => {
+      isOver = true
+      cancel()
+      await collecting
+    }
   }
 
   /** What ROUND_END says of the round that was just sent. */
   get totals(): RoundEnd {
-    const { batches, pages, digest } = this.#lastSent!
-    return { round: this.#round, batches, pages, digest: u64ToBytes(digest) }
+    const { batches, pages, digest, heldPages } = this.#lastSent!
+    const held = heldPages === 0 ? {} : { held: heldPages }
+    return { round: this.#round, batches, pages, digest: u64ToBytes(digest), ...held }
   }
 
   /** The destination acknowledged the round. */

@@ -16,13 +16,10 @@ import {
 } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
 import { Workspace, digestMemory, verifyHash } from '@godwit/codec'
-import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
+import { ControlLink } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
-  CAPABILITIES,
   OWNER_EPOCH,
-  SESSION_VERSION_MAX,
-  SESSION_VERSION_MIN,
   checkEpoch,
   checkWelcome,
   isCancellable,
@@ -33,6 +30,7 @@ import {
 } from '@godwit/session'
 import type { Final, Hello, Message, MessageName } from '@godwit/wire'
 import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
+import { agreedTerms, helloOf } from './agreement.ts'
 import { Channels } from './channels.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
 import { Rounds } from './rounds.ts'
@@ -53,7 +51,9 @@ export class SourceMigration {
   #terms: SourceTerms
   #control: ControlLink | undefined
   #pausing: Promise<void> = Promise.resolve()
+  /** The shortest answer so far. */
   #roundTripMs = 0
+  #roundEndMs = 0
   #package: Uint8Array = new Uint8Array(0)
   #memoryDigest: MemoryDigest | undefined
   #final: Final | undefined
@@ -70,21 +70,7 @@ export class SourceMigration {
     const verifyName = verifyHash(verify, options.hash)
     this.#verifyHasher =
       verifyName === undefined ? undefined : workspace.createHasher(verifyName, verifySeed)
-    this.#hello = {
-      versionMin: SESSION_VERSION_MIN,
-      versionMax: SESSION_VERSION_MAX,
-      software: options.software,
-      required: [],
-      optional: options.prove === undefined ? [] : CAPABILITIES,
-      pageBytes: [options.pageBytes],
-      mode: options.mode,
-      hash: options.hash,
-      verify,
-      fingerprintSeed,
-      verifySeed,
-      dataChannels: options.lanes ?? 1,
-      heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
-    }
+    this.#hello = helloOf(options, fingerprintSeed, verifySeed)
     this.#rounds = new Rounds(options, this.#hasher, {
       session,
       seed: fingerprintSeed,
@@ -92,7 +78,7 @@ export class SourceMigration {
         if (needsDataChannels(this.#runner.state)) this.#lost(error)
       },
     })
-    this.#report = new SourceReport(options, this.#rounds, workspace.kernels)
+    this.#report = new SourceReport(options, this.#rounds, workspace.kernels.active)
     this.#moments = this.#report.moments
     this.#terms = { mode: options.mode, verify: verify !== 'none', final: false }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
@@ -296,6 +282,7 @@ export class SourceMigration {
         return { name, body: { guest: guest.identity, regions } }
       }
       case 'RoundEnd':
+        this.#roundEndMs = clock.nowMs()
         return { name, body: this.#rounds.totals }
       case 'SwitchOver':
         return { name, body: { round: this.#rounds.log.rounds.length } }
@@ -306,10 +293,9 @@ export class SourceMigration {
       case 'Verify':
         return { name, body: this.#memoryDigest! }
       case 'End': {
-        const { raw, zero, unchanged } = this.#rounds.log.pages
-        const rounds = this.#rounds.log.rounds.length
-        const usage = this.#report.readUsage()
-        return { name, body: { rounds, pages: raw + zero + unchanged, usage } }
+        const { pages: counts, rounds } = this.#rounds.log
+        const pages = Object.values(counts).reduce((sum, count) => sum + count, 0)
+        return { name, body: { rounds: rounds.length, pages, usage: this.#report.readUsage() } }
       }
       default:
         throw new Error(`the source does not send ${name}`)
@@ -325,10 +311,8 @@ export class SourceMigration {
       }
       case 'Welcome':
         checkWelcome(this.#hello, message.body)
-        this.#rounds.terms = {
-          count: message.body.dataChannels,
-          creditBytes: message.body.creditBytes ?? Infinity,
-        }
+        this.#rounds.terms = agreedTerms(this.#options, message.body)
+        this.#report.agreed(this.#rounds.terms.settings)
         this.#roundTripMs = nowMs - this.#moments.helloMs!
         this.#control!.peerHeartbeatMs = message.body.heartbeatMs
         this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }
@@ -337,6 +321,7 @@ export class SourceMigration {
         this.#moments.reservedMs = nowMs
         break
       case 'RoundAck':
+        this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - this.#roundEndMs)
         if (this.#runner.state.name === 'deciding') this.#rounds.acknowledged()
         break
       case 'Ready':

@@ -5,11 +5,11 @@
  */
 import type { GodwitError, Report } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toGodwitError, toHex } from '@godwit/core'
-import type { Workspace } from '@godwit/codec'
-import type { StopDecision } from '@godwit/policy'
-import { formatStop } from '@godwit/policy'
+import type { EncodeSettings, StopDecision } from '@godwit/policy'
+import { encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
+import { encodingReport } from './encoding-report.ts'
 import type { GuestProof, SourceOptions } from './options.ts'
 import type { SourceLanes } from './lanes.ts'
 import type { RoundLog } from './round-log.ts'
@@ -36,12 +36,14 @@ export class SourceReport {
   readonly #options: SourceOptions
   readonly #lanes: SourceLanes
   readonly #report: Report
+  #encode: EncodeSettings
   #usage: Usage | undefined
   #resumeError: GodwitError | undefined
 
-  constructor(options: SourceOptions, rounds: Rounds, kernels: Workspace['kernels']) {
+  constructor(options: SourceOptions, rounds: Rounds, kernels: Report['kernels']) {
     const { guest, mode } = options
     this.#options = options
+    this.#encode = options.encode
     this.#lanes = rounds.lanes
     this.moments = { askedMs: options.clock.nowMs() }
     this.#report = {
@@ -53,8 +55,8 @@ export class SourceReport {
       memoryBytes: guest.regions.reduce((sum, region) => sum + region.bytes.length, 0),
       pageBytes: options.pageBytes,
       tracker: mode === 'stop-copy' ? 'none' : rounds.trackerName,
-      kernels,
-      encoders: options.encode === 'raw' ? ['raw'] : ['zero', 'unchanged'],
+      ...(kernels === undefined ? {} : { kernels }),
+      encoders: encoderNames(options.encode),
       policies: mode === 'pre-copy' ? { stop: formatStop(options.stop) } : {},
       stages: [],
       wireBytes: 0,
@@ -70,6 +72,12 @@ export class SourceReport {
   /** The stage that is going on. */
   get stage(): string {
     return this.#report.stages.at(-1)?.name ?? 'preparation'
+  }
+
+  /** What was agreed of what was asked for. */
+  agreed(encode: EncodeSettings): void {
+    this.#encode = encode
+    this.#report.encoders = encoderNames(encode)
   }
 
   /** A stage begins; whoever listens is told. */
@@ -185,7 +193,9 @@ export class SourceReport {
     this.#report.pages = log.pages
     this.#report.sentBytes = log.sentBytes
     this.#report.resentBytes = log.resentBytes
-    this.#report.savedBytes = { zero: log.zeroBytes, unchanged: log.unchangedBytes }
+    this.#report.savedBytes = log.savedBytes(this.#encode.compression)
+    const encoding = encodingReport(this.#encode, this.#lanes.encoding, log)
+    if (encoding !== undefined) this.#report.encoding = encoding
   }
 
   #addTimes(): void {

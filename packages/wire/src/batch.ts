@@ -12,6 +12,8 @@ import {
   ENTRY,
   ENTRY_BYTES,
   PageEncoding,
+  STRIDE_MAX,
+  STRIDE_MIN,
 } from './layout.ts'
 import { BATCH_ENTRIES_MAX, BATCH_PAYLOAD_BYTES_MAX } from './limits.ts'
 
@@ -20,18 +22,26 @@ export interface BatchHeader {
   readonly round: number
   readonly region: number
   readonly entryCount: number
+  /** On the wire, after the table. */
   readonly payloadBytes: number
+  readonly compression: BatchCompression
+  /** Base-2 logarithm of the rows that the payload was transposed with; 0 where it was not. */
+  readonly stride: number
+  /** What the payload is after decompression. */
+  readonly decodedBytes: number
   readonly digest: bigint
 }
 
-/** Writes the header at `at`; uncompressed payload. */
+/** Writes the header at `at`. */
 export function writeBatchHeader(view: DataView, at: number, header: BatchHeader): void {
   view.setUint32(at + BATCH.round, header.round, true)
   view.setUint16(at + BATCH.region, header.region, true)
   view.setUint16(at + BATCH.entryCount, header.entryCount, true)
   view.setUint32(at + BATCH.payloadBytes, header.payloadBytes, true)
-  view.setUint32(at + BATCH.compression, BatchCompression.None, true)
-  view.setUint32(at + BATCH.decodedBytes, header.payloadBytes, true)
+  view.setUint8(at + BATCH.compression, header.compression)
+  view.setUint8(at + BATCH.stride, header.stride)
+  view.setUint16(at + BATCH.reserved14, 0, true)
+  view.setUint32(at + BATCH.decodedBytes, header.decodedBytes, true)
   view.setUint32(at + BATCH.reserved20, 0, true)
   view.setBigUint64(at + BATCH.digest, header.digest, true)
 }
@@ -73,15 +83,13 @@ export function readBatchHeader(view: DataView): BatchHeader {
     throw new CodecError('CODEC_BATCH', 'The lengths in a batch do not add up to its frame')
   }
   const compression = view.getUint8(BATCH.compression)
-  if (compression !== BatchCompression.None) {
-    throw new CodecError('CODEC_ENCODING', `Batch compression ${compression} was not negotiated`)
-  }
-  const reserved =
-    view.getUint8(BATCH.reserved13) |
-    view.getUint16(BATCH.reserved14, true) |
-    view.getUint32(BATCH.reserved20, true)
+  const stride = view.getUint8(BATCH.stride)
+  checkCompression(compression, stride)
+  const reserved = view.getUint16(BATCH.reserved14, true) | view.getUint32(BATCH.reserved20, true)
   if (reserved !== 0) throw new CodecError('CODEC_BATCH', 'Reserved bytes of a batch are not zero')
-  if (view.getUint32(BATCH.decodedBytes, true) !== payloadBytes) {
+  const decodedBytes = view.getUint32(BATCH.decodedBytes, true)
+  limit('batchPayloadBytesMax', decodedBytes, BATCH_PAYLOAD_BYTES_MAX)
+  if (compression === BatchCompression.None && decodedBytes !== payloadBytes) {
     throw new CodecError('CODEC_BATCH', 'An uncompressed batch states another decoded length')
   }
   return {
@@ -89,7 +97,19 @@ export function readBatchHeader(view: DataView): BatchHeader {
     region: view.getUint16(BATCH.region, true),
     entryCount,
     payloadBytes,
+    compression: compression as BatchCompression,
+    stride,
+    decodedBytes,
     digest: view.getBigUint64(BATCH.digest, true),
+  }
+}
+
+function checkCompression(compression: number, stride: number): void {
+  if (compression > BatchCompression.Lz4) {
+    throw new CodecError('CODEC_ENCODING', `Batch compression ${compression} is not known`)
+  }
+  if (stride !== 0 && (stride < STRIDE_MIN || stride > STRIDE_MAX)) {
+    throw new CodecError('CODEC_BATCH', `A payload cannot be transposed with stride ${stride}`)
   }
 }
 
@@ -98,11 +118,21 @@ export function entryOffset(index: number): number {
   return BATCH_HEADER_BYTES + index * ENTRY_BYTES
 }
 
+const encodings: ReadonlySet<number> = new Set([
+  PageEncoding.Raw,
+  PageEncoding.Zero,
+  PageEncoding.SameAs,
+  PageEncoding.Reference,
+  PageEncoding.Delta,
+  PageEncoding.Keep,
+  PageEncoding.Similar,
+])
+
 /** Checks that entry bytes at `at` use only what version 1 defines. */
 export function readEntryEncoding(view: DataView, at: number): PageEncoding {
-  const encoding = view.getUint8(at + ENTRY.encoding)
-  if (encoding !== PageEncoding.Raw && encoding !== PageEncoding.Zero) {
-    throw new CodecError('CODEC_ENCODING', `Page encoding ${encoding} was not negotiated`)
+  const encoding = view.getUint8(at + ENTRY.encoding) as PageEncoding
+  if (!encodings.has(encoding)) {
+    throw new CodecError('CODEC_ENCODING', `Page encoding ${encoding} is not known`)
   }
   if (view.getUint8(at + ENTRY.reserved) !== 0) {
     throw new CodecError('CODEC_BATCH', 'A reserved byte of a batch entry is not zero')

@@ -38,6 +38,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   CODEC_PAGE_RANGE: 65,
   CODEC_ENCODING: 66,
   CODEC_DIGEST: 67,
+  CODEC_COMPRESSION: 68,
   PROTOCOL_VERSION: 80,
   PROTOCOL_CAPABILITY: 81,
   PROTOCOL_STATE: 82,

@@ -28,21 +28,36 @@
  *        4     2 region         region id
  *        6     2 entryCount     at least 1
  *        8     4 payloadBytes   after the table
- *       12     1 compression    0 none (1 zstd, 2 LZ4: reserved)
- *       13     3 reserved       zero
+ *       12     1 compression    of the payload as a whole: 0 none, 1 zstd, 2 LZ4 (a block)
+ *       13     1 stride         0: the payload is as the entries say; 3 to 6: it was transposed
+ *                               with rows of 2^stride bytes before it was compressed
+ *       14     2 reserved       zero
  *       16     4 decodedBytes   payload bytes after decompression; payloadBytes when not compressed
  *       20     4 reserved       zero
  *       24     8 digest         first 8 bytes of the digest of the fingerprints of all pages that
- *                               have payload, in table order; zero when there are none
+ *                               get content by the batch, zero pages apart, in table order; zero
+ *                               when there are none
  *
  * Entry: a run of pages of one encoding.
  *
  *        0     4 firstPage
  *        4     2 pageCount      at least 1
- *        6     1 encoding       1 raw, 2 zero (3 same-as, 4 reference, 5 delta, 6 mirror,
- *                               7 static: reserved)
+ *        6     1 encoding       1 raw, 2 zero, 3 same-as, 4 reference, 5 delta, 8 keep, 9 similar
+ *                               (6 mirror, 7 static: reserved)
  *        7     1 reserved       zero
- *        8     4 payloadBytes   of this run
+ *        8     4 payloadBytes   of this run, after decompression
+ *
+ * Payload of a run, by encoding. A check is the first four bytes of a page's fingerprint.
+ *
+ *   raw        the pages
+ *   zero       nothing
+ *   same-as    region u16, reserved u16, first page u32 of another run of pages that hold the same,
+ *              then a check u32 of each of those
+ *   reference  per page: slot u32 of the content store, check u32 of what it holds
+ *   delta      per page: check u32 of what the page holds now, length u16, a delta of that length
+ *   keep       per page: slot u32 that takes what the page holds now; gives the page no content
+ *   similar    per page: region u16, length u16, page u32 of another page, check u32 of what that
+ *              holds, a delta to it
  *
  * @module
  */
@@ -73,7 +88,7 @@ export const BATCH = {
   entryCount: 6,
   payloadBytes: 8,
   compression: 12,
-  reserved13: 13,
+  stride: 13,
   reserved14: 14,
   decodedBytes: 16,
   reserved20: 20,
@@ -93,18 +108,41 @@ export const ENTRY = {
 export const ChannelRole = { Invalid: 0, Control: 1, Data: 2, ReservedUrgent: 3 } as const
 export type ChannelRole = (typeof ChannelRole)[keyof typeof ChannelRole]
 
+/** SAME-AS: the other run. Checks follow. */
+export const SAME_AS = { region: 0, reserved: 2, firstPage: 4 } as const
+export const SAME_AS_BYTES = 8
+export const CHECK_BYTES = 4
+/** REFERENCE: one page. */
+export const REFERENCE = { slot: 0, check: 4 } as const
+export const REFERENCE_BYTES = 8
+/** DELTA: in front of each delta. */
+export const DELTA = { check: 0, length: 4 } as const
+export const DELTA_BYTES = 6
+/** KEEP: one page. */
+export const KEEP_BYTES = 4
+/** SIMILAR: in front of each delta. */
+export const SIMILAR = { region: 0, length: 2, page: 4, check: 8 } as const
+export const SIMILAR_BYTES = 12
+
 /** How a run of pages is encoded. Numbers are wire facts; reserved ones are for later. */
 export const PageEncoding = {
   Invalid: 0,
   Raw: 1,
   Zero: 2,
-  ReservedSameAs: 3,
-  ReservedReference: 4,
-  ReservedDelta: 5,
+  SameAs: 3,
+  Reference: 4,
+  Delta: 5,
   ReservedMirror: 6,
   ReservedStatic: 7,
+  Keep: 8,
+  Similar: 9,
 } as const
 export type PageEncoding = (typeof PageEncoding)[keyof typeof PageEncoding]
 
 /** How a batch's payload is compressed as a whole. */
-export const BatchCompression = { None: 0, ReservedZstd: 1, ReservedLz4: 2 } as const
+export const BatchCompression = { None: 0, Zstd: 1, Lz4: 2 } as const
+export type BatchCompression = (typeof BatchCompression)[keyof typeof BatchCompression]
+
+/** Rows of a transposed payload: base-2 logarithms of the shortest and the longest, in bytes. */
+export const STRIDE_MIN = 3
+export const STRIDE_MAX = 6

@@ -9,11 +9,13 @@ import { KIB, MIB } from '@godwit/core'
 export const BATCH_ENTRIES_MAX = 4096
 /** Payload of one batch: 64 pages of the largest page size. */
 export const BATCH_PAYLOAD_BYTES_MAX: number = 4 * MIB
+/** The content store of one data channel. */
+export const STORE_BYTES_MAX: number = 1024 * MIB
 /** The smallest credit window: room for any batch and one more on its way. */
 export const CREDIT_BYTES_MIN: number = 8 * MIB
 /** A small control body: numbers, a digest, an error text. */
 export const CONTROL_BODY_BYTES_MAX: number = 16 * KIB
-/** HELLO and RESERVE carry capability names and the region table. */
+/** HELLO and RESERVE carry capability names and the region table; NAK a batch's runs. */
 export const TABLE_BODY_BYTES_MAX: number = 256 * KIB
 /** Guest state beside memory: registers, device models. */
 export const STATE_BODY_BYTES_MAX: number = 64 * MIB

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { errorCodeOf, errorNumbers } from './error-codes.ts'
 import { FrameType } from './frame-type.ts'
 import { ChannelRole } from './layout.ts'
-import type { Message } from './messages.ts'
+import type { Message } from './message-bodies.ts'
+import { encodeMap } from './message-pack.ts'
 import { decodeMessage, encodeMessage } from './messages.ts'
+import { decodePageRuns, encodePageRuns } from './page-runs.ts'
 import { decodePreface, encodePreface } from './preface.ts'
 import { u64FromBytes, u64ToBytes } from './u64.ts'
 
@@ -26,6 +28,9 @@ const region = fc.record({
 // The writer makes an integer of -0.
 const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0)
 const optionName = name.filter((one) => !['__proto__', 'constructor', 'prototype'].includes(one))
+
+const pageRun = fc.record({ firstPage: u32, pageCount: u32 })
+const pageRuns = fc.array(pageRun, { minLength: 1, maxLength: 20 })
 
 const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   Hello: fc.record({
@@ -52,6 +57,7 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
       dataChannels: fc.integer({ min: 1, max: 64 }),
       heartbeatMs: fc.integer({ min: 100, max: 60_000 }),
       creditBytes: fc.integer({ min: 8 << 20, max: 0xffffffff }),
+      storeBytes: fc.nat(1 << 30),
       finalAfterMs: u32,
     },
     {
@@ -83,6 +89,7 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   RoundEnd: sums,
   RoundAck: fc.record({ round }),
   Credit: fc.record({ bytes: count }),
+  Nak: fc.record({ round, region: u16, runs: pageRuns.map(encodePageRuns) }),
   SwitchOver: fc.record({ round: u32 }),
   SwitchOverAck: fc.constant({}),
   State: fc.record({ package: fc.uint8Array({ maxLength: 300, size: 'max' }) }),
@@ -116,6 +123,56 @@ describe('messages', () => {
     for (const type of [FrameType.Pages, FrameType.Invalid, 0x0005, 0x9000]) {
       expect(() => decodeMessage(type, Uint8Array.of(0x80))).toThrow(/has no message/)
     }
+  })
+})
+
+describe('NAK', () => {
+  const decode = (fields: object): Message => {
+    return decodeMessage(
+      FrameType.Nak,
+      new Uint8Array(encodeMap({ round: 1, region: 0, ...fields })),
+    )
+  }
+  const ofLength = (length: number) => () => decode({ runs: new Uint8Array(length) })
+
+  it('names the runs that were put into it', () => {
+    fc.assert(
+      fc.property(pageRuns, (runs) => {
+        const { body } = decode({ runs: encodePageRuns(runs) }) as { body: { runs: Uint8Array } }
+        expect(decodePageRuns(body.runs)).toEqual(runs)
+      }),
+    )
+  })
+
+  it('has whole runs, at least one, and no more than a batch has entries', () => {
+    for (const length of [8, 16, 4096 * 8]) expect(ofLength(length)).not.toThrow()
+    for (const length of [0, 1, 7, 9, 4096 * 8 - 1, 4096 * 8 + 8]) {
+      expect(ofLength(length)).toThrow('Nak.runs is not as specified')
+    }
+    for (const runs of [null, 8, '12345678', [0, 1]]) {
+      expect(() => decode({ runs })).toThrow('Nak.runs is not as specified')
+    }
+  })
+})
+
+describe('the content store', () => {
+  const { Welcome } = bodies
+  const decode = (welcome: object, storeBytes: unknown): Message => {
+    const bytes = new Uint8Array(encodeMap({ ...welcome, storeBytes }))
+    return decodeMessage(FrameType.Welcome, bytes)
+  }
+
+  it('is 1 GiB at most', () => {
+    fc.assert(
+      fc.property(Welcome, (welcome) => {
+        const most = { name: 'Welcome', body: { ...(welcome as object), storeBytes: 1 << 30 } }
+        expect(decode(welcome as object, 1 << 30)).toEqual(most)
+        for (const wrong of [(1 << 30) + 1, 2 ** 32, -1, 0.5, '4096']) {
+          expect(() => decode(welcome as object, wrong)).toThrow('Welcome.storeBytes')
+        }
+      }),
+      { numRuns: 10 },
+    )
   })
 })
 

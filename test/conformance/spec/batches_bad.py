@@ -46,13 +46,15 @@ def header_vectors(m):
         m.bad('decodedBytes other', 'CODEC_BATCH', 'equal', decodedBytes=4095),
         m.bad('decodedBytes 0', 'CODEC_BATCH', 'equal', decodedBytes=0),
     ]
-    for at in range(3):
-        reserved = bytes(at) + b'\x01' + bytes(2 - at)
-        made.append(m.bad(f'reserved byte {13 + at}', 'CODEC_BATCH', '', reserved=reserved))
+    for value in (1, 2, 7, 8, 16, 128, 255):
+        made.append(m.bad(f'stride {value}', 'CODEC_BATCH', '0, or 3 to 6', stride=value))
+    for at in range(2):
+        reserved = bytes(at) + b'\x01' + bytes(1 - at)
+        made.append(m.bad(f'reserved byte {14 + at}', 'CODEC_BATCH', '', reserved=reserved))
     for at in range(4):
         reserved = bytes(at) + b'\x80' + bytes(3 - at)
         made.append(m.bad(f'reserved byte {20 + at}', 'CODEC_BATCH', '', reserved2=reserved))
-    for value in (1, 2, 3, 255):
+    for value in (3, 4, 255):
         made.append(m.bad(f'compression {value}', 'CODEC_ENCODING', '', compression=value))
     for value in (0, 2, 0x01000000):
         made.append(m.bad(f'round {value}', 'PROTOCOL_STATE', 'the round is 1', round=value))
@@ -67,7 +69,7 @@ def table(m, name, error, note, *entries, payload=A, **changes):
 
 def entry_vectors(m):
     made = []
-    for value in (0, 3, 4, 5, 6, 7, 8, 255):
+    for value in (0, 6, 7, 10, 128, 255):
         one = entry(0, 1, value, 4096)
         made.append(table(m, f'encoding {value}', 'CODEC_ENCODING', '', one))
     over = 'CODEC_PAGE_RANGE'
@@ -120,28 +122,34 @@ def digest_vectors(m):
 
 def order_vectors(m):
     """Two faults each: the earlier check gives the error."""
-    bad_entry = entry(99, 1, 9, 4096, 1)
+    bad_entry = entry(99, 1, 10, 4096, 1)
     limit = {'entryCount': 4097, 'compression': 9}
     return [
         m.bad('limit before lengths', 'LIMIT_EXCEEDED', '', **limit),
         m.bad('entryCount before compression', 'CODEC_BATCH', '', table=b'', payload=b'',
-              compression=1),
-        m.bad('lengths before compression', 'CODEC_BATCH', '', payloadBytes=1, compression=1),
-        m.bad('compression first', 'CODEC_ENCODING', 'before reserved', compression=1,
-              reserved=b'\x01\x00\x00', decodedBytes=9),
+              compression=3),
+        m.bad('lengths before compression', 'CODEC_BATCH', '', payloadBytes=1, compression=3),
+        m.bad('compression first', 'CODEC_ENCODING', 'before stride', compression=3, stride=1),
+        m.bad('compression second', 'CODEC_ENCODING', 'before reserved', compression=3,
+              reserved=b'\x01\x00', decodedBytes=9),
+        m.bad('stride before decodedBytes', 'CODEC_BATCH', '', stride=1, decodedBytes=LIMIT + 1),
+        m.bad('reserved before decodedBytes', 'CODEC_BATCH', '', reserved=b'\x00\x01',
+              decodedBytes=LIMIT + 1),
+        m.bad('decodedBytes over the limit', 'LIMIT_EXCEEDED', 'before equal',
+              decodedBytes=LIMIT + 1, round=2),
         m.bad('decodedBytes before round', 'CODEC_BATCH', '', decodedBytes=9, round=2),
         m.bad('reserved before round', 'CODEC_BATCH', '', reserved2=b'\x01\x00\x00\x00', round=2),
         m.bad('round before region', 'PROTOCOL_STATE', '', round=2, region=1),
-        m.bad('region before entries', 'CODEC_PAGE_RANGE', '', table=entry(0, 1, 9, 4096),
+        m.bad('region before entries', 'CODEC_PAGE_RANGE', '', table=entry(0, 1, 10, 4096),
               payload=A, region=1),
         table(m, 'encoding first', 'CODEC_ENCODING', 'of an entry', bad_entry),
         table(m, 'reserved before range', 'CODEC_BATCH', '', entry(99, 1, RAW, 4096, 1)),
         table(m, 'range before length', 'CODEC_PAGE_RANGE', '', entry(99, 1, RAW, 1)),
         table(m, 'entries before digest', 'CODEC_BATCH', '', entry(0, 1, RAW, 1), digest=A[:8]),
         table(m, 'the first entry first', 'CODEC_PAGE_RANGE', '', entry(99, 1, RAW, 4096),
-              entry(0, 1, 9, 0)),
+              entry(0, 1, 10, 0)),
         table(m, 'a good entry, then a bad one', 'CODEC_ENCODING', '', entry(0, 1, RAW, 4096),
-              entry(0, 1, 9, 0)),
+              entry(0, 1, 10, 0)),
     ]
 
 

@@ -24,6 +24,7 @@ TYPES = {
     'ROUND_END': (0x0013, 'control', 'source', 16384),
     'ROUND_ACK': (0x0014, 'control', 'destination', 16384),
     'CREDIT': (0x0015, 'data', 'destination', 16384),
+    'NAK': (0x0016, 'data', 'destination', 262144),
     'SWITCH_OVER': (0x0020, 'control', 'source', 16384),
     'SWITCH_OVER_ACK': (0x0021, 'control', 'destination', 16384),
     'STATE': (0x0022, 'control', 'source', 67108864),
@@ -60,7 +61,7 @@ def frame(kind, body, sequence=0, flags=0, length=None):
     return start + struct.pack('<I', zlib.crc32(start + covered(number, body))) + body
 
 
-RAW, ZERO = 1, 2
+RAW, ZERO, SAME_AS, REFERENCE, DELTA, KEEP, SIMILAR = 1, 2, 3, 4, 5, 8, 9
 
 
 def entry(first, count, encoding, payload_bytes, reserved=0):
@@ -69,12 +70,13 @@ def entry(first, count, encoding, payload_bytes, reserved=0):
 
 def batch_header(fields):
     return struct.pack(
-        '<IHHIB3sI4s8s',
+        '<IHHIBB2sI4s8s',
         fields['round'],
         fields['region'],
         fields['entryCount'],
         fields['payloadBytes'],
         fields['compression'],
+        fields['stride'],
         fields['reserved'],
         fields['decodedBytes'],
         fields['reserved2'],
@@ -82,21 +84,36 @@ def batch_header(fields):
     )
 
 
+class Run:
+    """What an entry says of `count` pages; `contents` is what they get, zero pages apart."""
+
+    def __init__(self, encoding, count, payload, contents=()):
+        self.encoding, self.count = encoding, count
+        self.payload, self.contents = payload, list(contents)
+
+
+def run_of(what):
+    """A run; in short, a list of pages is a raw one and a number one of zero pages."""
+    if isinstance(what, int):
+        return Run(ZERO, what, b'')
+    return Run(RAW, len(what), b''.join(what), what) if isinstance(what, list) else what
+
+
 def batch(runs, hash_name='xxh64', seed=bytes(8), **changes):
-    """`runs`: (first, [pages as bytes]) for raw and (first, count) for zero runs."""
-    table, pages = b'', []
+    """`runs`: pairs of a first page and what `run_of` takes; `pack` compresses the payload."""
+    table, payload, pages = b'', b'', []
     for first, what in runs:
-        if isinstance(what, int):
-            table += entry(first, what, ZERO, 0)
-        else:
-            table += entry(first, len(what), RAW, sum(len(page) for page in what))
-            pages += what
-    payload = b''.join(pages)
+        run = run_of(what)
+        table += entry(first, run.count, run.encoding, len(run.payload))
+        payload += run.payload
+        pages += run.contents
     table = changes.pop('table', table)
     payload = changes.pop('payload', payload)
+    decoded_bytes = len(payload)
+    payload = changes.pop('pack', bytes)(payload)
     fields = {
         'round': 1, 'region': 0, 'entryCount': len(table) // 12, 'payloadBytes': len(payload),
-        'compression': 0, 'reserved': bytes(3), 'decodedBytes': len(payload),
+        'compression': 0, 'stride': 0, 'reserved': bytes(2), 'decodedBytes': decoded_bytes,
         'reserved2': bytes(4), 'digest': batch_digest(hash_name, seed, pages),
     }
     fields.update(changes)

@@ -2,6 +2,7 @@
 
 XXH3 is taken from the script that writes the vectors of the kernels, which is as independent."""
 
+import functools
 import hashlib
 import importlib.util
 import pathlib
@@ -60,6 +61,7 @@ def xxh64(data, seed=0):
     return total ^ (total >> 32)
 
 
+@functools.lru_cache(maxsize=4096)
 def fingerprint(name, seed, page):
     if name == 'sha256':
         return hashlib.sha256(seed + page).digest()

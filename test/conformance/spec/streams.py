@@ -1,7 +1,9 @@
 """streams.json: the conversations of section 10, one vector for each channel and direction."""
 
-from .frame import CONTROL, DATA, batch, frame, preface
-from .hashes import batch_digest
+import struct
+
+from .frame import CONTROL, DATA, SAME_AS, Run, batch, frame, preface
+from .hashes import batch_digest, fingerprint
 from .messages import PLAIN
 from .msgpack import pack, plain
 from .output import vector
@@ -67,6 +69,29 @@ def cancel():
     return [stream.vector('section 10') for stream in (source, data)]
 
 
+def missing():
+    """A batch names a page that the destination does not hold like that."""
+    name = 'a NAK'
+    source, back = Stream(name, 'source'), Stream(name, 'destination')
+    data, answer = Stream(name, 'source', DATA), Stream(name, 'destination', DATA)
+    pages = [b'\x42' * 4096, b'\x43' * 4096]
+    first, second = batch_digest('xxh64', SEED, pages), batch_digest('xxh64', SEED, pages[:1])
+    check = fingerprint('xxh64', SEED, pages[0])[:4]
+    same = Run(SAME_AS, 1, struct.pack('<HHI', 0, 0, 0) + check, pages[:1])
+    repair = batch([(1, [pages[1]])], 'xxh64', SEED, round=2)
+    source.send('HELLO', mode='pre-copy', optional=['references'])
+    source.send('RESERVE', regions=[{'id': 0, 'name': 'ram', 'byteLength': 8192}])
+    source.send('ROUND_BEGIN', kind='full', pages=2).send('ROUND_END', pages=2, digest=first)
+    source.send('ROUND_BEGIN', round=2, kind='dirty').send('ROUND_END', round=2, digest=second)
+    back.send('WELCOME', capabilities=['references'], storeBytes=1048576).send('RESERVED')
+    back.send('ROUND_ACK').send('ROUND_ACK', round=2)
+    data.send('PAGES', batch([(0, pages)], 'xxh64', SEED)).send('BARRIER', pages=2, digest=first)
+    data.send('PAGES', batch([(1, same)], 'xxh64', SEED, round=2))
+    data.send('BARRIER', round=2, digest=second).send('PAGES', repair)
+    answer.send('NAK', round=2, runs=struct.pack('<II', 1, 1))
+    return [stream.vector('section 10') for stream in (source, back, data, answer)]
+
+
 def complete():
     """Pre-copy over two channels, sha256, verification, FINAL."""
     name = 'complete'
@@ -99,4 +124,4 @@ def complete():
 
 
 def vectors():
-    return smallest() + refusal() + cancel() + complete()
+    return smallest() + refusal() + cancel() + missing() + complete()

@@ -1,0 +1,123 @@
+/**
+ * What `link` compares: guests, how QEMU moves them, and what Godwit is to reach.
+ *
+ * @module
+ */
+import { MIB } from '@godwit/core'
+import type { QemuMode } from './peer/migration-command.ts'
+import type { GuestLoad } from './peer/saved-guest.ts'
+
+/** QEMU's own default, in ms. */
+const limitDefault = 300
+const limitShort = 30
+
+const multifdZstd: QemuMode = {
+  name: 'qemu multifd+zstd',
+  capabilities: ['multifd'],
+  parameters: {
+    'multifd-channels': 2,
+    'multifd-compression': 'zstd',
+    'multifd-zstd-level': 1,
+    'downtime-limit': limitDefault,
+  },
+}
+const multifdZstdShort: QemuMode = {
+  ...multifdZstd,
+  name: `${multifdZstd.name}, ${limitShort} ms`,
+  parameters: { ...multifdZstd.parameters, 'downtime-limit': limitShort },
+}
+const precopy: QemuMode = {
+  name: 'qemu precopy',
+  capabilities: [],
+  parameters: { 'downtime-limit': limitDefault },
+}
+
+/** With room in its cache for the whole guest. */
+function xbzrle(memoryBytes: number): QemuMode {
+  const parameters = { 'xbzrle-cache-size': memoryBytes, 'downtime-limit': limitDefault }
+  return { name: 'qemu xbzrle', capabilities: ['xbzrle'], parameters }
+}
+
+/** Largest ratios to the first peer; `pauseMs` is no ratio. */
+export interface LinkBars {
+  readonly total?: number
+  readonly bytes?: number
+  readonly pause?: number
+  readonly pauseMs?: number
+}
+
+export interface LinkCase {
+  readonly name: string
+  readonly load: GuestLoad
+  readonly route: 'shaped' | 'loopback'
+  /** The first is what bars are about. */
+  readonly peers: readonly QemuMode[]
+  /** Options of `godwit send`. */
+  readonly options: readonly string[]
+  readonly bars: LinkBars
+}
+
+const encode = ['--encode', 'auto']
+const shortPause = [...encode, '--stop', 'downtime=15ms']
+const peersPause = [...encode, '--stop', `downtime=${limitDefault}ms`]
+const pauseMs = 20
+
+/** Sizes of guests: the one that peers were measured with, and a smaller one. */
+type Size = 'full' | 'small'
+const sizes: Record<Size, Pick<GuestLoad, 'memoryBytes' | 'fillBytes' | 'wssBytes'>> = {
+  full: { memoryBytes: 1024 * MIB, fillBytes: 780 * MIB, wssBytes: 100 * MIB },
+  small: { memoryBytes: 512 * MIB, fillBytes: 340 * MIB, wssBytes: 48 * MIB },
+}
+
+/** All cases, with guests of one size. */
+export function linkCases(size: Size): readonly LinkCase[] {
+  const { memoryBytes } = sizes[size]
+  const load = (work: string, rate: number, style: GuestLoad['style']): GuestLoad => ({
+    name: `${size}-${work}`,
+    ...sizes[size],
+    rate,
+    style,
+  })
+  const idle = load('idle', 0, 'few')
+  const few = { total: 0.9, bytes: 0.9, pauseMs }
+  const shaped = { route: 'shaped', options: shortPause } as const
+  return [
+    {
+      ...shaped,
+      name: 'idle',
+      load: idle,
+      peers: [multifdZstd],
+      bars: { total: 0.95, bytes: 0.95, pauseMs },
+    },
+    {
+      ...shaped,
+      name: 'few25k',
+      load: load('few25k', 25_000, 'few'),
+      peers: [multifdZstd, multifdZstdShort],
+      bars: few,
+    },
+    {
+      ...shaped,
+      name: 'few40k',
+      load: load('few40k', 40_000, 'few'),
+      peers: [multifdZstd],
+      bars: { total: 0.9, pauseMs },
+    },
+    {
+      ...shaped,
+      name: 'page25k',
+      load: load('page25k', 25_000, 'page'),
+      peers: [multifdZstd, xbzrle(memoryBytes)],
+      options: peersPause,
+      bars: { total: 0.9, pause: 1 },
+    },
+    {
+      ...shaped,
+      name: 'loopback-idle',
+      load: idle,
+      route: 'loopback',
+      peers: [precopy],
+      bars: { total: 1, pauseMs },
+    },
+  ]
+}

@@ -1,0 +1,47 @@
+import type { Report } from '@godwit/core'
+import { expect, it } from 'vitest'
+import type { LinkSamples } from './link.ts'
+import { casesOf } from './link.ts'
+import { linkCases } from './link-cases.ts'
+
+const report = {} as Report
+
+function samplesOf(names: readonly string[], godwitMs: number[], pauseMs: number): LinkSamples {
+  const rest = { pauseMs, wireBytes: 90, cpuSeconds: 1, preparationMs: 5, report }
+  const peer = { pauseMs: 10, wireBytes: 100, cpuSeconds: 2, rounds: 3, guestRate: 5000 }
+  return {
+    peers: new Map(
+      names.map((name) => [name, [1000, 2000].map((totalMs) => ({ ...peer, totalMs }))]),
+    ),
+    godwit: godwitMs.map((totalMs) => ({ ...rest, totalMs })),
+  }
+}
+
+function judge(name: string, godwitMs: number[], pauseMs: number): Record<string, boolean> {
+  const one = linkCases('full').find((each) => each.name === name)!
+  const names = one.peers.map((peer) => peer.name)
+  const cases = casesOf(one, samplesOf(names, godwitMs, pauseMs))
+  const judged = cases.filter(({ pass }) => pass !== undefined)
+  return Object.fromEntries(judged.map(({ metric, pass }) => [metric, pass!]))
+}
+
+it('each repeat is compared with the one of the peer', () => {
+  expect(judge('idle', [900, 1900], 20)).toEqual({ total: true, pause: true, 'wire bytes': true })
+  expect(judge('idle', [960, 1950], 20)).toMatchObject({ total: false })
+})
+
+it('a pause has a limit of its own, or that of the peer', () => {
+  expect(judge('idle', [900, 900], 21)).toMatchObject({ pause: false })
+  expect(judge('page25k', [900, 900], 10)).toMatchObject({ pause: true })
+  expect(judge('page25k', [900, 900], 11)).toMatchObject({ pause: false })
+})
+
+it('bars are about the first peer only', () => {
+  const one = linkCases('full').find(({ name }) => name === 'few25k')!
+  const names = one.peers.map(({ name }) => name)
+  const cases = casesOf(one, samplesOf(names, [900, 1900], 10))
+  const [first, second] = names
+  const barred = cases.filter(({ bar, against }) => bar !== undefined && against !== undefined)
+  expect(new Set(barred.map(({ against }) => against!.name))).toEqual(new Set([first]))
+  expect(cases.some(({ against }) => against?.name === second)).toBe(true)
+})

@@ -1,0 +1,52 @@
+/**
+ * QEMU's commands around a migration.
+ *
+ * @module
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { QmpClient } from './qmp.ts'
+
+/** Never the limit here: the link is. In bytes per second. */
+const bandwidthMax = 10 * 2 ** 30
+const pollMs = 5
+
+/** How QEMU moves a guest. */
+export interface QemuMode {
+  readonly name: string
+  readonly capabilities: readonly string[]
+  /** Of `migrate-set-parameters`, the same at both sides. */
+  readonly parameters: Readonly<Record<string, number | string>>
+}
+
+/** The part of the answer to `query-migrate` that is read. */
+export interface MigrationStatus {
+  readonly status: string
+  /** The whole migration, once it is over. */
+  readonly 'total-time'?: number
+  readonly ram?: { readonly 'dirty-sync-count': number }
+}
+
+/** Tells one side how; `events` makes it say when the status changes. */
+export async function applyMode(qmp: QmpClient, mode: QemuMode): Promise<void> {
+  const capabilities = ['events', ...mode.capabilities]
+  await qmp.execute('migrate-set-capabilities', {
+    capabilities: capabilities.map((capability) => ({ capability, state: true })),
+  })
+  const parameters = { 'max-bandwidth': bandwidthMax, ...mode.parameters }
+  await qmp.execute('migrate-set-parameters', parameters)
+}
+
+/** Waits for the end of an outgoing migration. @throws when it fails or takes too long */
+export async function awaitMigration(qmp: QmpClient, limitMs: number): Promise<MigrationStatus> {
+  const ended = await qmp.event(
+    ({ name, data }) => name === 'MIGRATION' && /^(completed|failed)$/.test(String(data['status'])),
+    limitMs,
+  )
+  if (ended.data['status'] !== 'completed') throw new Error("QEMU's migration failed")
+  for (;;) {
+    // The event comes a moment before the times are there.
+    const status = await qmp.execute<MigrationStatus>('query-migrate')
+    if ((status['total-time'] ?? 0) > 0) return status
+    await sleep(pollMs)
+  }
+}

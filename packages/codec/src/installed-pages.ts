@@ -1,0 +1,56 @@
+/**
+ * The pages of a region at the destination, and what is known of them.
+ *
+ * @module
+ */
+import type { FingerprintTable, PageHasher, Region } from '@godwit/core'
+
+/** What the destination keeps of one region, whose memory is zero at first. */
+export interface InstalledPages {
+  readonly region: Region
+  /**
+   * Per page 1 when it may hold something: all others are zero, and zero needs no work. A byte
+   * each, since lanes on several threads store to it, each for its own pages.
+   */
+  readonly written: Uint8Array
+  /**
+   * Fingerprints of every page as installed, by the verification hash; absent with `none`. At first
+   * those of zero pages.
+   */
+  readonly fingerprints: FingerprintTable | undefined
+}
+
+/** Notes that pages were written, and what is in them. */
+export function rememberPages(
+  target: InstalledPages,
+  firstPage: number,
+  count: number,
+  from: FingerprintTable | undefined,
+  entry: number,
+): void {
+  const { written, fingerprints } = target
+  for (let i = 0; i < count; i++) {
+    written[firstPage + i] = 1
+    fingerprints?.copyEntry(firstPage + i, from!, entry + i)
+  }
+}
+
+/** Zero pages: work only where something was written before. */
+export function clearPages(
+  target: InstalledPages,
+  firstPage: number,
+  endPage: number,
+  options: { readonly pageBytes: number; readonly verifyHasher: PageHasher | undefined },
+): void {
+  const { pageBytes, verifyHasher } = options
+  const { written, region, fingerprints } = target
+  for (let page = firstPage; page < endPage; page++) {
+    if (written[page] === 0) continue
+    const start = page * pageBytes
+    const end = Math.min(start + pageBytes, region.bytes.length)
+    region.bytes.fill(0, start, end)
+    written[page] = 0
+    if (fingerprints === undefined) continue
+    verifyHasher!.hashPages(region.bytes, start, end, pageBytes, fingerprints, page)
+  }
+}

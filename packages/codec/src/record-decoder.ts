@@ -1,0 +1,358 @@
+/**
+ * Batches in which pages come as references or deltas. All pages are made apart first, from what
+ * memory and store hold before the batch; nothing is written before all of it was found right.
+ *
+ * Everything comes from the peer: each number is checked before it is used.
+ *
+ * @module
+ */
+import { CodecError, FingerprintTable, pagesCovering } from '@godwit/core'
+import type { BatchHeader, Nak } from '@godwit/wire'
+import {
+  BATCH_PAYLOAD_BYTES_MAX,
+  CHECK_BYTES,
+  DELTA,
+  DELTA_BYTES,
+  KEEP_BYTES,
+  PageEncoding,
+  REFERENCE,
+  REFERENCE_BYTES,
+  SAME_AS,
+  SAME_AS_BYTES,
+  SIMILAR,
+  SIMILAR_BYTES,
+  u64FromBytes,
+} from '@godwit/wire'
+import type { BatchDecoderOptions, DecodedTotals, Payload } from './batch-decoder.ts'
+import type { Run } from './batch-run.ts'
+import { countRuns, nakOf, readRuns, refused } from './batch-run.ts'
+import { ContentStore } from './content-store.ts'
+import { hashPagesTwice } from './hash-twice.ts'
+import type { InstalledPages } from './installed-pages.ts'
+import { clearPages, rememberPages } from './installed-pages.ts'
+
+/** All pages that a batch can give content to, and room for one more. */
+function stagedBytes(pageBytes: number, regionCount: number): number {
+  return BATCH_PAYLOAD_BYTES_MAX + (regionCount + 1) * pageBytes
+}
+
+/** Decodes batches with records, for one lane. */
+export class RecordDecoder {
+  readonly store: ContentStore
+  readonly #options: BatchDecoderOptions
+  readonly #regions: ReadonlyMap<number, InstalledPages>
+  /** Pages as they are to be, one after the other; taken when it is needed. */
+  #staged: Uint8Array = new Uint8Array(0)
+  readonly #fingerprints: FingerprintTable
+  readonly #verifyFingerprints: FingerprintTable | undefined
+  readonly #base: FingerprintTable
+  /** Per staged page: the check it must have, and whether there is one. */
+  readonly #checks: Uint32Array
+  readonly #isChecked: Uint8Array
+  #pages = 0
+  #stagedEnd = 0
+  #hashedPages = 0
+  #hashedEnd = 0
+  /** Something is named that is not here. */
+  #isLacking = false
+
+  /** @param pagesMax - most pages with content in a batch */
+  constructor(
+    options: BatchDecoderOptions,
+    regions: ReadonlyMap<number, InstalledPages>,
+    pagesMax: number,
+  ) {
+    const { pageBytes, hasher, verifyHasher, storeBytes } = options
+    this.#options = options
+    this.#regions = regions
+    this.store = new ContentStore(storeBytes, pageBytes)
+    this.#fingerprints = new FingerprintTable(pagesMax, hasher.entryBytes)
+    this.#verifyFingerprints =
+      verifyHasher && new FingerprintTable(pagesMax, verifyHasher.entryBytes)
+    this.#base = new FingerprintTable(1, hasher.entryBytes)
+    this.#checks = new Uint32Array(pagesMax)
+    this.#isChecked = new Uint8Array(pagesMax)
+  }
+
+  /** @throws {CodecError} */
+  decode(
+    view: DataView,
+    header: BatchHeader,
+    payload: Payload,
+    target: InstalledPages,
+    totals: DecodedTotals,
+  ): Nak | undefined {
+    this.#begin()
+    const runs = readRuns(view, header.entryCount, payload, target.region, this.#options.pageBytes)
+    const records = new DataView(payload.bytes.buffer, payload.bytes.byteOffset)
+    for (const run of runs) this.#stageRun(run, records, payload.bytes, target)
+    this.#hash(this.#stagedEnd)
+    countRuns(runs, header, totals)
+    if (this.#isLacking || !this.#checksMatch()) return nakOf(runs, header)
+    this.#checkDigest(header.digest)
+    for (const run of runs) if (run.encoding === PageEncoding.Keep) this.#keep(run, records, target)
+    this.#install(runs, target)
+    return undefined
+  }
+
+  #begin(): void {
+    if (this.#staged.length === 0) {
+      const { workspace, pageBytes } = this.#options
+      this.#staged = workspace.allocate(stagedBytes(pageBytes, this.#regions.size))
+    }
+    this.#pages = 0
+    this.#stagedEnd = 0
+    this.#hashedPages = 0
+    this.#hashedEnd = 0
+    this.#isLacking = false
+    this.#isChecked.fill(0)
+  }
+
+  #stageRun(run: Run, records: DataView, bytes: Uint8Array, target: InstalledPages): void {
+    switch (run.encoding) {
+      case PageEncoding.Raw:
+        this.#stageRaw(run, bytes, target)
+        break
+      case PageEncoding.Zero:
+        if (run.end !== run.at) throw refused('has payload for zero pages')
+        break
+      case PageEncoding.SameAs:
+        this.#stageSameAs(run, records, target)
+        break
+      case PageEncoding.Reference:
+        this.#stageReferences(run, records, target)
+        break
+      case PageEncoding.Keep:
+        this.#checkKeep(run, records)
+        break
+      case PageEncoding.Delta:
+      case PageEncoding.Similar:
+        this.#stageDeltas(run, records, bytes, target)
+        break
+      default:
+        throw new CodecError('CODEC_ENCODING', `Page encoding ${run.encoding} is not known`)
+    }
+  }
+
+  #stageRaw(run: Run, bytes: Uint8Array, target: InstalledPages): void {
+    let { at } = run
+    for (let page = run.firstPage; page < run.firstPage + run.pageCount; page++) {
+      const length = this.#lengthOf(target, page)
+      if (at + length > run.end) throw refused('has pages without their bytes')
+      this.#staged.set(bytes.subarray(at, at + length), this.#room(length))
+      this.#stagedPage(length)
+      at += length
+    }
+    if (at !== run.end) throw refused('has more bytes than its pages')
+  }
+
+  #stageSameAs(run: Run, records: DataView, target: InstalledPages): void {
+    if (run.end - run.at !== SAME_AS_BYTES + run.pageCount * CHECK_BYTES) {
+      throw refused('states a length that its pages cannot have')
+    }
+    if (records.getUint16(run.at + SAME_AS.reserved, true) !== 0) {
+      throw refused('has a reserved field that is not zero')
+    }
+    const region = records.getUint16(run.at + SAME_AS.region, true)
+    const firstPage = records.getUint32(run.at + SAME_AS.firstPage, true)
+    for (let i = 0; i < run.pageCount; i++) {
+      const length = this.#lengthOf(target, run.firstPage + i)
+      this.#stageOther(region, firstPage + i, length)
+      const check = records.getUint32(run.at + SAME_AS_BYTES + i * CHECK_BYTES, true)
+      this.#expect(check)
+      this.#stagedPage(length)
+    }
+  }
+
+  #stageReferences(run: Run, records: DataView, target: InstalledPages): void {
+    if (run.end - run.at !== run.pageCount * REFERENCE_BYTES) {
+      throw refused('states a length that its pages cannot have')
+    }
+    for (let i = 0; i < run.pageCount; i++) {
+      const at = run.at + i * REFERENCE_BYTES
+      const slot = this.#checkSlot(records.getUint32(at + REFERENCE.slot, true))
+      const length = this.#lengthOf(target, run.firstPage + i)
+      const kept = this.store.get(slot)
+      const to = this.#room(length)
+      if (kept?.length === length) this.#staged.set(kept, to)
+      else this.#isLacking = true
+      this.#expect(records.getUint32(at + REFERENCE.check, true))
+      this.#stagedPage(length)
+    }
+  }
+
+  #checkKeep(run: Run, records: DataView): void {
+    if (run.end - run.at !== run.pageCount * KEEP_BYTES) {
+      throw refused('states a length that its pages cannot have')
+    }
+    for (let i = 0; i < run.pageCount; i++) {
+      this.#checkSlot(records.getUint32(run.at + i * KEEP_BYTES, true))
+    }
+  }
+
+  #stageDeltas(run: Run, records: DataView, bytes: Uint8Array, target: InstalledPages): void {
+    const isSimilar = run.encoding === PageEncoding.Similar
+    const headBytes = isSimilar ? SIMILAR_BYTES : DELTA_BYTES
+    let { at } = run
+    for (let page = run.firstPage; page < run.firstPage + run.pageCount; page++) {
+      if (at + headBytes > run.end) throw refused('ends within a delta')
+      const length = this.#lengthOf(target, page)
+      const deltaBytes = records.getUint16(at + (isSimilar ? SIMILAR.length : DELTA.length), true)
+      const check = records.getUint32(at + (isSimilar ? SIMILAR.check : DELTA.check), true)
+      if (at + headBytes + deltaBytes > run.end) throw refused('ends within a delta')
+      if (deltaBytes > this.#options.pageBytes) throw refused('has a delta longer than a page')
+      if (isSimilar) {
+        const region = records.getUint16(at + SIMILAR.region, true)
+        this.#stageOther(region, records.getUint32(at + SIMILAR.page, true), length)
+      } else {
+        this.#stageMemory(target, page, length)
+      }
+      at += headBytes
+      this.#applyDelta(check, length, bytes, at, deltaBytes)
+      this.#stagedPage(length)
+      at += deltaBytes
+    }
+    if (at !== run.end) throw refused('has bytes left over')
+  }
+
+  /** Turns the base that stands at the end of what is staged into the page. */
+  #applyDelta(
+    check: number,
+    length: number,
+    bytes: Uint8Array,
+    at: number,
+    deltaBytes: number,
+  ): void {
+    const { hasher, pageBytes, workspace } = this.#options
+    const page = this.#stagedEnd
+    hasher.hashPages(this.#staged, page, page + length, pageBytes, this.#base, 0)
+    if (this.#base.words32[0] !== check) {
+      this.#isLacking = true
+      return
+    }
+    const delta = this.#inKernels(bytes, at, deltaBytes)
+    const to = this.#staged.byteOffset + page
+    if (workspace.kernels.decodeDelta(to, length, delta, deltaBytes) < 0) {
+      throw refused('has a delta that is none')
+    }
+  }
+
+  /** The offset of bytes in the kernels' memory; a receive buffer that grew is elsewhere. */
+  #inKernels(bytes: Uint8Array, at: number, byteCount: number): number {
+    const { kernels } = this.#options.workspace
+    if (bytes.buffer === kernels.bytes.buffer) return bytes.byteOffset + at
+    // Behind the page that is being made there is room for one more.
+    const room = this.#staged.length - byteCount
+    this.#staged.set(bytes.subarray(at, at + byteCount), room)
+    return this.#staged.byteOffset + room
+  }
+
+  #stageOther(regionId: number, page: number, length: number): void {
+    const other = this.#regions.get(regionId)
+    const { pageBytes } = this.#options
+    if (other === undefined || page >= pagesCovering(other.region.bytes.length, pageBytes)) {
+      throw new CodecError('CODEC_PAGE_RANGE', `Page ${page} of region ${regionId} is named`)
+    }
+    if (this.#lengthOf(other, page) !== length) throw refused('names a page of another length')
+    this.#stageMemory(other, page, length)
+  }
+
+  #stageMemory(from: InstalledPages, page: number, length: number): void {
+    const start = page * this.#options.pageBytes
+    const to = this.#room(length)
+    this.#options.workspace.copy(this.#staged, to, from.region.bytes, start, start + length)
+  }
+
+  #lengthOf({ region }: InstalledPages, page: number): number {
+    const { pageBytes } = this.#options
+    return Math.min(pageBytes, region.bytes.length - page * pageBytes)
+  }
+
+  /** Where the next page is staged. */
+  #room(length: number): number {
+    const isFull = this.#pages >= this.#checks.length
+    // One page's room stays free, see #inKernels.
+    const end = this.#stagedEnd + length + this.#options.pageBytes
+    if (isFull || end > this.#staged.length) throw refused('names the same pages again and again')
+    return this.#stagedEnd
+  }
+
+  #expect(check: number): void {
+    this.#checks[this.#pages] = check
+    this.#isChecked[this.#pages] = 1
+  }
+
+  #stagedPage(length: number): void {
+    this.#pages++
+    this.#stagedEnd += length
+    // Behind a short page the borders of pages are elsewhere.
+    if (length < this.#options.pageBytes) this.#hash(this.#stagedEnd)
+  }
+
+  #hash(end: number): void {
+    const { hasher, verifyHasher, pageBytes } = this.#options
+    const start = this.#hashedEnd
+    const entry = this.#hashedPages
+    this.#hashedEnd = end
+    this.#hashedPages = this.#pages
+    if (start === end) return
+    const into = this.#fingerprints
+    if (verifyHasher === undefined) {
+      hasher.hashPages(this.#staged, start, end, pageBytes, into, entry)
+      return
+    }
+    const other = { hasher: verifyHasher, into: this.#verifyFingerprints! }
+    hashPagesTwice(this.#staged, start, end, pageBytes, entry, { hasher, into }, other)
+  }
+
+  #checksMatch(): boolean {
+    const words = this.#fingerprints.entryBytes >>> 2
+    for (let page = 0; page < this.#pages; page++) {
+      const isRight = this.#fingerprints.words32[page * words] === this.#checks[page]
+      if (this.#isChecked[page] === 1 && !isRight) return false
+    }
+    return true
+  }
+
+  #checkDigest(expected: bigint): void {
+    const used = this.#pages * this.#fingerprints.entryBytes
+    const bytes = this.#fingerprints.bytes.subarray(0, used)
+    const digest = used === 0 ? 0n : u64FromBytes(this.#options.hasher.digest(bytes))
+    if (digest === expected) return
+    throw new CodecError('CODEC_DIGEST', 'The pages of a batch are not those that were sent')
+  }
+
+  #checkSlot(slot: number): number {
+    if (slot < this.store.slotCount) return slot
+    throw refused(`names slot ${slot} of a store of ${this.store.slotCount}`)
+  }
+
+  #keep(run: Run, records: DataView, target: InstalledPages): void {
+    for (let i = 0; i < run.pageCount; i++) {
+      const page = run.firstPage + i
+      const start = page * this.#options.pageBytes
+      const held = target.region.bytes.subarray(start, start + this.#lengthOf(target, page))
+      this.store.put(records.getUint32(run.at + i * KEEP_BYTES, true), held)
+    }
+  }
+
+  #install(runs: readonly Run[], target: InstalledPages): void {
+    const { pageBytes, workspace } = this.#options
+    let staged = 0
+    let entry = 0
+    for (const { encoding, firstPage, pageCount } of runs) {
+      if (encoding === PageEncoding.Keep) continue
+      const endPage = firstPage + pageCount
+      if (encoding === PageEncoding.Zero) {
+        clearPages(target, firstPage, endPage, this.#options)
+        continue
+      }
+      const start = firstPage * pageBytes
+      const byteCount = Math.min(endPage * pageBytes, target.region.bytes.length) - start
+      workspace.copy(target.region.bytes, start, this.#staged, staged, staged + byteCount)
+      rememberPages(target, firstPage, pageCount, this.#verifyFingerprints, entry)
+      staged += byteCount
+      entry += pageCount
+    }
+  }
+}

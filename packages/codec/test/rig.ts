@@ -1,0 +1,390 @@
+/**
+ * Memory of a guest, the encoders of some lanes and a destination, with frames in between: what a
+ * migration does to pages, without sockets. Every round checks what must always hold.
+ *
+ * @module
+ */
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import type { HashName, PageHasher, Region } from '@godwit/core'
+import { FingerprintTable, PageBitmap, pagesCovering } from '@godwit/core'
+import { KERNELS_WASM_URL } from '@godwit/kernels'
+import type { EncodeSettings } from '@godwit/policy'
+import { parseEncode } from '@godwit/policy'
+import type { Nak } from '@godwit/wire'
+import { BatchCompression, FRAME_HEADER_BYTES, PageEncoding } from '@godwit/wire'
+import type { DecodedTotals } from '../src/batch-decoder.ts'
+import { BatchDecoder, batchDecoderBytes, emptyTotals } from '../src/batch-decoder.ts'
+import type { SentPages } from '../src/batch-encoder.ts'
+import { BatchSlot, batchSlotBytes, compressedBatchPages } from '../src/batch-slot.ts'
+import type { InstalledPages } from '../src/installed-pages.ts'
+import { zeroFingerprints } from '../src/memory-digest.ts'
+import type { ClosedBatch } from '../src/open-batch.ts'
+import { sealBatch } from '../src/open-batch.ts'
+import { PageClass } from '../src/page-class.ts'
+import type { PageTally } from '../src/page-tally.ts'
+import { emptyTally } from '../src/page-tally.ts'
+import type { Primitives } from '../src/primitives.ts'
+import { createPrimitives } from '../src/primitives.ts'
+import { RichEncoder, SLOTS_PER_STEP, richEncoderBytes } from '../src/rich-encoder.ts'
+import { Workspace } from '../src/workspace.ts'
+import type { Random } from './content.ts'
+import { randomOf } from './content.ts'
+import { guardIsWhole, regionOf } from './guarded-region.ts'
+import type { SentFrame } from './sent-frame.ts'
+import { payloadBytesOf, readFrame } from './sent-frame.ts'
+import { zstd } from './zstd.ts'
+
+const native = await createPrimitives({ kernelsWasm: readFileSync(KERNELS_WASM_URL), zstd })
+const portable = await createPrimitives({ zstd })
+const slotCount = 2 * SLOTS_PER_STEP
+
+export interface RigOptions {
+  /** Of the regions, in bytes. */
+  readonly lengths: readonly number[]
+  /** As on the command line. */
+  readonly encode: string
+  readonly lanes?: number
+  readonly pageBytes?: number
+  readonly hash?: HashName
+  /** Of each lane; those of `encode` else. */
+  readonly cachePages?: number
+  readonly storePages?: number
+  /** Most pages of a batch. */
+  readonly batchPages?: number
+  /** Kernels in TypeScript. */
+  readonly portable?: boolean
+}
+
+export interface RoundOptions {
+  /** Shuffles which lane has which pages, whose turn it is and when frames arrive. */
+  readonly seed?: number
+  /** Called after every step: a guest that goes on storing. */
+  readonly during?: () => void
+  /** Whether encoders are told what is dirty again. */
+  readonly again?: boolean
+  /** Per region. */
+  readonly untouched?: readonly PageBitmap[]
+}
+
+/** What became of a round, over all lanes. */
+export interface RoundResult {
+  readonly tally: PageTally
+  readonly totals: DecodedTotals
+  readonly naks: readonly Nak[]
+  readonly frames: readonly SentFrame[]
+}
+
+interface Piece {
+  readonly region: number
+  page: number
+  readonly endPage: number
+}
+
+interface Lane {
+  readonly encoder: RichEncoder
+  readonly decoder: BatchDecoder
+  pieces: Piece[]
+  /** Frames on their way. */
+  readonly queue: SentFrame[]
+}
+
+/** A source and a destination. */
+export class Rig {
+  readonly pageBytes: number
+  readonly settings: EncodeSettings
+  readonly source: readonly Region[]
+  readonly target: readonly Region[]
+  readonly sent: readonly SentPages[]
+  readonly lanes: readonly Lane[]
+  /** Per region: pages to be sent in the next round; at first all. */
+  marked: readonly PageBitmap[]
+  /** The last one that was played. */
+  roundNumber = 0
+  readonly #options: RigOptions
+  readonly #primitives: Primitives
+  readonly #verifyHasher: PageHasher
+  readonly #installed: readonly InstalledPages[]
+  #tally: PageTally = emptyTally()
+  #totals: DecodedTotals = emptyTotals()
+  #slotsTaken = 0
+  readonly #frames: SentFrame[] = []
+  readonly #naks: Nak[] = []
+
+  constructor(options: RigOptions) {
+    const { lengths, encode, lanes = 1, pageBytes = 4096, hash = 'xxh3' } = options
+    this.pageBytes = pageBytes
+    this.settings = parseEncode(encode)
+    this.#options = options
+    this.#primitives = options.portable === true ? portable : native
+    this.source = lengths.map((length, id) => regionOf(id * 7, length, id % 5))
+    this.target = lengths.map((length, id) => regionOf(id * 7, length, (id + 1) % 5))
+    this.marked = this.#emptySets()
+    for (const set of this.marked) set.addAll()
+    const workspace = new Workspace(this.#primitives, 0)
+    this.#verifyHasher = workspace.createHasher(hash, new Uint8Array(8).fill(2))
+    const entryBytes = hash === 'sha256' ? 32 : 8
+    this.sent = this.source.map((region, index) => {
+      const { pageCount } = this.marked[index]!
+      return { region, fingerprints: new FingerprintTable(pageCount, entryBytes) }
+    })
+    this.#installed = this.target.map((region, index) => ({
+      region,
+      written: new Uint8Array(this.marked[index]!.pageCount),
+      fingerprints: zeroFingerprints(this.#verifyHasher, region, pageBytes),
+    }))
+    this.lanes = Array.from({ length: lanes }, () => this.#createLane(hash))
+  }
+
+  /** A page of the guest: a view of its memory. */
+  page(region: number, page: number): Uint8Array {
+    return this.#view(this.source, region, page)
+  }
+
+  /** The same at the destination. */
+  targetPage(region: number, page: number): Uint8Array {
+    return this.#view(this.target, region, page)
+  }
+
+  /** The guest stores to a page, as far as it goes. */
+  store(region: number, page: number, content: Uint8Array, at = 0): void {
+    const view = this.page(region, page)
+    view.set(content.subarray(0, Math.max(0, view.length - at)), Math.min(at, view.length))
+    this.marked[region]!.add(page)
+  }
+
+  /** Sends what is marked and compares it, as far as it was not stored to meanwhile. */
+  round(options: RoundOptions = {}): RoundResult {
+    const { seed, during, again = false, untouched } = options
+    const dirty = this.marked
+    this.marked = this.#emptySets()
+    this.roundNumber++
+    this.#tally = emptyTally()
+    this.#totals = emptyTotals()
+    this.#frames.length = 0
+    this.#naks.length = 0
+    const random = seed === undefined ? undefined : randomOf(seed)
+    this.#split(random)
+    const played = { dirty, again: again ? this.marked : undefined, untouched }
+    for (;;) {
+      const busy = this.lanes.filter(({ pieces }) => pieces.length > 0)
+      if (busy.length === 0) break
+      const lane = busy[random?.(busy.length) ?? 0]!
+      this.#step(lane, played)
+      during?.()
+      for (const one of this.lanes) this.#deliver(one, random)
+    }
+    for (const { encoder } of this.lanes) encoder.flush()
+    for (const lane of this.lanes) this.#deliver(lane, undefined)
+    this.#check(dirty)
+    const [tally, totals] = [this.#tally, this.#totals]
+    return { tally, totals, naks: [...this.#naks], frames: [...this.#frames] }
+  }
+
+  /** Pages of which the two sides differ, of those that are not marked. */
+  differing(): string[] {
+    return this.source.flatMap((_, region) => {
+      const set = this.marked[region]!
+      const pages = Array.from({ length: set.pageCount }, (__, page) => page)
+      const differ = pages.filter((page) => {
+        const both = [this.page(region, page), this.targetPage(region, page)] as const
+        return !set.has(page) && Buffer.compare(...both) !== 0
+      })
+      return differ.map((page) => `${region}:${page}`)
+    })
+  }
+
+  /** Whether nothing was written beside the memory of either side. */
+  get guardsAreWhole(): boolean {
+    return [...this.source, ...this.target].every(guardIsWhole)
+  }
+
+  #view(regions: readonly Region[], region: number, page: number): Uint8Array {
+    return regions[region]!.bytes.subarray(page * this.pageBytes, (page + 1) * this.pageBytes)
+  }
+
+  #emptySets(): PageBitmap[] {
+    return this.source.map(({ bytes }) => {
+      return new PageBitmap(pagesCovering(bytes.length, this.pageBytes))
+    })
+  }
+
+  #createLane(hash: HashName): Lane {
+    const { pageBytes, settings, sent } = this
+    const { batchPages = compressedBatchPages(pageBytes) } = this.#options
+    const { cacheBytes, storeBytes } = this.#sizes()
+    const slotPages = batchPages + 1
+    const memoryBytes =
+      richEncoderBytes(pageBytes, settings, cacheBytes) +
+      slotCount * batchSlotBytes(pageBytes, slotPages)
+    const workspace = new Workspace(this.#primitives, memoryBytes)
+    const hasher = workspace.createHasher(hash, new Uint8Array(8).fill(1))
+    const slots = Array.from({ length: slotCount }, () => {
+      return new BatchSlot(workspace, pageBytes, slotPages)
+    })
+    const queue: SentFrame[] = []
+    const encoder = new RichEncoder(
+      { pageBytes, workspace, hasher, settings, sent, cacheBytes, storeBytes },
+      {
+        takeSlot: () => {
+          this.#slotsTaken++
+          return slots.pop()!
+        },
+        closed: (batch) => {
+          queue.push(this.#send(batch))
+          batch.slot.bytes.fill(0xdd)
+          slots.push(batch.slot)
+        },
+      },
+    )
+    encoder.limitBatches(batchPages)
+    return { encoder, decoder: this.#createDecoder(hash, storeBytes), pieces: [], queue }
+  }
+
+  #createDecoder(hash: HashName, storeBytes: number): BatchDecoder {
+    const { pageBytes, settings } = this
+    const memoryBytes = batchDecoderBytes(pageBytes, this.target.length)
+    const workspace = new Workspace(this.#primitives, memoryBytes)
+    return new BatchDecoder({
+      pageBytes,
+      regions: this.#installed,
+      workspace,
+      hasher: workspace.createHasher(hash, new Uint8Array(8).fill(1)),
+      verifyHasher: workspace.createHasher(hash, new Uint8Array(8).fill(2)),
+      features: {
+        references: settings.same,
+        delta: settings.delta,
+        zstd: settings.compression === 'zstd',
+        lz4: settings.compression === 'lz4',
+      },
+      storeBytes,
+      compressors: this.#primitives.compressors,
+    })
+  }
+
+  #sizes(): { cacheBytes: number; storeBytes: number } {
+    const { settings, pageBytes } = this
+    const { cachePages, storePages } = this.#options
+    const cacheBytes = cachePages === undefined ? settings.cacheBytes : cachePages * pageBytes
+    const storeBytes = storePages === undefined ? settings.storeBytes : storePages * pageBytes
+    return {
+      cacheBytes: settings.cacheBytes === 0 ? 0 : cacheBytes,
+      storeBytes: settings.storeBytes === 0 ? 0 : storeBytes,
+    }
+  }
+
+  #split(random: Random | undefined): void {
+    for (const [region, { pageCount }] of this.marked.entries()) {
+      for (let page = 0; page < pageCount; ) {
+        const endPage = random === undefined ? pageCount : page + 1 + random(pageCount)
+        const lane = this.lanes[random?.(this.lanes.length) ?? 0]!
+        lane.pieces.push({ region, page, endPage: Math.min(endPage, pageCount) })
+        page = endPage
+      }
+    }
+  }
+
+  #step(
+    { encoder, pieces }: Lane,
+    played: {
+      readonly dirty: readonly PageBitmap[]
+      readonly again: readonly PageBitmap[] | undefined
+      readonly untouched: readonly PageBitmap[] | undefined
+    },
+  ): void {
+    const [piece] = pieces
+    const { region, page, endPage } = piece!
+    const work = {
+      round: this.roundNumber,
+      sent: this.sent[region]!,
+      dirty: played.dirty[region]!,
+      untouched: played.untouched?.[region],
+      again: played.again?.[region],
+      known: this.roundNumber > 1,
+    }
+    this.#slotsTaken = 0
+    const next = encoder.step(work, region, played.dirty, page, endPage, this.#tally)
+    ok(next > page, 'a step goes on')
+    ok(this.#slotsTaken <= 2 * SLOTS_PER_STEP, `a step took ${this.#slotsTaken} slots`)
+    piece!.page = next
+    if (next >= endPage) pieces.shift()
+  }
+
+  #send(batch: ClosedBatch): SentFrame {
+    const tally = this.#tally
+    const { compression } = this.settings
+    const { slot, decodedBytes } = batch
+    tally.payloadBytes += decodedBytes
+    if (compression !== 'none' && batch.class !== PageClass.Random && decodedBytes > 0) {
+      const input = slot.bytes.subarray(slot.payloadStart, slot.payloadStart + decodedBytes)
+      const compressor = this.#primitives.compressors[compression]!
+      compressor.compress(input, { level: this.settings.level, windowLog: 0 }, (output) => {
+        if (output.length >= decodedBytes) return
+        slot.bytes.set(output, slot.payloadStart)
+        batch.payloadBytes = output.length
+        batch.compression = BatchCompression[compression === 'zstd' ? 'Zstd' : 'Lz4']
+        tally.rawPages -= batch.rawPages
+        tally.compressedPages += batch.rawPages
+        tally.compressedBytes += decodedBytes - output.length
+        tally.payloadBytes -= decodedBytes - output.length
+      })
+    }
+    const { frameStart, frameEnd } = sealBatch(batch)
+    const body = slot.bytes.slice(frameStart + FRAME_HEADER_BYTES, frameEnd)
+    const frame = readFrame(body, batch.class)
+    this.#frames.push(frame)
+    return frame
+  }
+
+  /** Hands over what has arrived: all, or as chance has it. */
+  #deliver({ queue, decoder }: Lane, random: Random | undefined): void {
+    for (let left = random?.(3) ?? queue.length; left > 0 && queue.length > 0; left--) {
+      const nak = decoder.decode(queue.shift()!.body, this.roundNumber, this.#totals)
+      if (nak !== undefined) this.#naks.push(nak)
+    }
+  }
+
+  #check(dirty: readonly PageBitmap[]): void {
+    const tally = this.#tally
+    const { batches, digest: _, ...counts } = this.#totals
+    const counted = Object.keys(counts).map((name) => [name, tally[name as keyof typeof counts]])
+    deepStrictEqual(counts, Object.fromEntries(counted))
+    strictEqual(batches, this.#frames.length)
+    const { pages, unchangedPages, heldPages } = tally
+    const marked = dirty.reduce((sum, set) => sum + set.size, 0)
+    strictEqual(pages + unchangedPages + heldPages, marked)
+    const { rawPages, zeroPages, samePages, referencePages, deltaPages, compressedPages } = tally
+    const kinds = zeroPages + samePages + referencePages + deltaPages + compressedPages + rawPages
+    strictEqual(kinds, pages)
+    const payloadBytes = this.#frames.reduce((sum, { header }) => sum + header.payloadBytes, 0)
+    strictEqual(tally.payloadBytes, payloadBytes)
+    if (heldPages === 0) this.#checkSavings(dirty)
+    ok(this.guardsAreWhole)
+    if (this.#naks.length === 0) this.#checkFingerprints()
+  }
+
+  /** What was saved and what was sent make all bytes of the set. */
+  #checkSavings(dirty: readonly PageBitmap[]): void {
+    const { zeroBytes, unchangedBytes, sameBytes, referenceBytes, deltaBytes, ...rest } =
+      this.#tally
+    const saved = zeroBytes + unchangedBytes + sameBytes + referenceBytes + deltaBytes
+    const kept = payloadBytesOf(this.#frames, PageEncoding.Keep)
+    const sent = rest.payloadBytes + rest.compressedBytes - kept
+    let all = 0
+    for (const [region, set] of dirty.entries()) {
+      for (let page = set.nextSet(0); page < set.pageCount; page = set.nextSet(page + 1)) {
+        all += this.page(region, page).length
+      }
+    }
+    strictEqual(saved + sent, all)
+  }
+
+  #checkFingerprints(): void {
+    for (const { region, fingerprints } of this.#installed) {
+      const { bytes } = region
+      const table = new FingerprintTable(fingerprints!.entryCount, fingerprints!.entryBytes)
+      this.#verifyHasher.hashPages(bytes, 0, bytes.length, this.pageBytes, table, 0)
+      deepStrictEqual(fingerprints!.bytes, table.bytes)
+    }
+  }
+}

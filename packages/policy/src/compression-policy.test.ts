@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest'
+import type { ContentKind } from './compression-policy.ts'
+import {
+  BreakEvenCompression,
+  BudgetedCompression,
+  FixedCompression,
+} from './compression-policy.ts'
+
+const mib = 1 << 20
+/** Of levels, level 1 being 1. */
+const speeds: Readonly<Record<number, number>> = { 1: 1, 3: 0.7, 6: 0.28, 9: 0.19, 12: 0.12 }
+
+/** Levels for both kinds on a link of so many bytes per millisecond. */
+function levels(parallel: number, linkBytesPerMs: number | undefined): [number, number] {
+  const policy = new BreakEvenCompression(parallel)
+  policy.linkBytesPerMs = linkBytesPerMs
+  return [policy.level('plain'), policy.level('records')]
+}
+
+describe('BreakEvenCompression, before anything was compressed', () => {
+  // A byte of text: 1 / 350,000 ms a core at level 1, and a third of it on the link.
+  it.each([
+    ['nothing is known', 2, undefined, [0, 0]],
+    // 80 us a KB raw. Level 12: 12 us on two cores, 24 on one, 24.2 on the link; level 9: 24.4.
+    ['100 Mbit/s', 2, 12.5e3, [12, 1]],
+    ['100 Mbit/s, one core', 1, 12.5e3, [12, 1]],
+    // 8 us a KB raw. Level 1: 1.4 and 2.6 us; level 3: 2.0 and 2.5; level 6: 5.1 and 2.5.
+    ['1 Gbit/s', 2, 125e3, [3, 1]],
+    // Level 1: 2.9 us and 2.6; level 3: 4.1 and 2.5.
+    ['1 Gbit/s, one core', 1, 125e3, [1, 1]],
+    // 3.2 us a KB raw. Level 1: 1.4 us and 1.1; level 3: 2.0 and 1.0.
+    ['2.5 Gbit/s', 2, 312.5e3, [1, 1]],
+    // 0.8 us a KB raw, less a tenth: level 1 takes 1.4 us, records 0.33 and 0.10.
+    ['10 Gbit/s', 2, 1.25e6, [0, 1]],
+    // 0.286 us a KB raw, less a tenth: 0.257; level 1 takes 1.4 us, records 0.33.
+    ['a loopback of 3.5 GB/s', 2, 3.5e6, [0, 0]],
+    ['a loopback of 3.5 GB/s, one core', 1, 3.5e6, [0, 0]],
+  ] as const)('%s, %i at a time', (_, parallel, link, expected) => {
+    expect(levels(parallel, link)).toEqual(expected)
+  })
+
+  it('never makes the link wait where that would not pay', () => {
+    for (let link = 1e3; link < 1e7; link *= 1.1) {
+      const [plain] = levels(2, link)
+      const speed = plain === 0 ? Infinity : speeds[plain]!
+      const encodeMs = 1 / (2 * 350e3 * speed)
+      expect(encodeMs).toBeLessThan(0.9 / link)
+    }
+  })
+
+  it('takes the time that the link has enough to do, but for 10 ms', () => {
+    const policy = new BreakEvenCompression(2)
+    policy.linkBytesPerMs = 125e3
+    // Of a MiB on two cores, level 6 takes 5.3 ms, 9 takes 7.9 ms and 12 takes 12.5 ms.
+    const slacks = [0, 15, 16, 17.5, 18, 22, 23]
+    const chosen = slacks.map((slackMs) => policy.level('plain', mib, slackMs))
+    expect(chosen).toEqual([3, 3, 6, 6, 9, 9, 12])
+    policy.linkBytesPerMs = 3.5e6
+    expect(policy.level('plain', mib, 0)).toBe(0)
+  })
+
+  it('wants no harder level on a faster link', () => {
+    let last: readonly number[] = [19, 19]
+    for (let link = 1e3; link < 1e8; link *= 1.05) {
+      const now = levels(2, link)
+      expect(now[0]).toBeLessThanOrEqual(last[0]!)
+      expect(now[1]).toBeLessThanOrEqual(last[1]!)
+      last = now
+    }
+    expect(last).toEqual([0, 0])
+  })
+})
+
+describe('BreakEvenCompression, told what came of it', () => {
+  it('gives up what does not become smaller, or takes too long', () => {
+    for (const [share, bytesPerMs] of [
+      [0.97, 350e3],
+      [0.33, 50e3],
+    ]) {
+      const policy = new BreakEvenCompression(2)
+      policy.linkBytesPerMs = 125e3
+      const tried: number[] = []
+      for (let level = policy.level('plain'); level > 0; level = policy.level('plain')) {
+        const speed = speeds[level]!
+        policy.compressed('plain', level, mib, mib * share!, mib / (bytesPerMs! * speed))
+        tried.push(level)
+      }
+      expect(tried.length).toBeLessThan(30)
+      expect([policy.level('plain'), policy.level('records')]).toEqual([0, 1])
+      expect(policy.isLinkFast).toBe(false)
+    }
+  })
+
+  it('measures level 1 by what other levels do', () => {
+    const policy = new BreakEvenCompression(1)
+    policy.linkBytesPerMs = 125e3
+    for (let i = 0; i < 60; i++) {
+      policy.compressed('plain', 9, mib, mib * 0.5 * 0.925, mib / (400e3 * speeds[9]!))
+    }
+    const { plainBytesPerSecond, plainSize, linkBytesPerSecond } = policy.facts
+    expect(plainBytesPerSecond / 400e6).toBeCloseTo(1, 3)
+    expect(plainSize).toBeCloseTo(0.5, 3)
+    expect(linkBytesPerSecond).toBe(125e6)
+  })
+
+  it('is not misled by one slow batch, by small ones or by other levels', () => {
+    const policy = new BreakEvenCompression(2)
+    policy.linkBytesPerMs = 125e3
+    policy.compressed('plain', 1, mib, mib * 0.33, mib / 10e3)
+    for (let i = 0; i < 100; i++) {
+      policy.compressed('plain', 1, 4096, 4096, 1)
+      policy.compressed('plain', 2, mib, mib, 1000)
+      policy.compressed('plain', 1, mib, mib, 0)
+    }
+    expect(policy.level('plain')).toBeGreaterThan(0)
+    expect(policy.facts.plainSize).toBeCloseTo(0.33, 6)
+  })
+})
+
+describe('BudgetedCompression', () => {
+  /** Batches for so long: 12 ms of a core each, 4 ms apart where nothing is compressed. */
+  function usedShare(share: number, kind: ContentKind, ms: number): number {
+    const policy = new BudgetedCompression(3, share)
+    let nowMs = 1000
+    let usedMs = 0
+    while (nowMs < 1000 + ms) {
+      policy.at(nowMs)
+      const level = policy.level(kind)
+      const costMs = level === 0 ? 0 : 12
+      nowMs += Math.max(4, costMs)
+      if (level === 0) continue
+      usedMs += costMs
+      policy.compressed(kind, level, mib, mib / 3, costMs, nowMs)
+    }
+    return usedMs / (nowMs - 1000)
+  }
+
+  it.each([0.05, 0.1, 0.25, 0.5, 0.75])('keeps a share of %d', (share) => {
+    expect(usedShare(share, 'plain', 20_000)).toBeCloseTo(share, 2)
+  })
+
+  it('of a core or more is never used up by one job at a time', () => {
+    for (const share of [1, 2, Infinity]) expect(usedShare(share, 'plain', 5000)).toBe(1)
+  })
+
+  it('is nothing to keep to where there is none', () => {
+    const policy = new BudgetedCompression(3, Infinity)
+    policy.compressed('plain', 3, mib, mib / 3, 0, 10)
+    expect([policy.level('plain'), policy.level('records')]).toEqual([3, 1])
+  })
+
+  it('gives up records last: they get as much again', () => {
+    expect(usedShare(0.25, 'records', 20_000)).toBeCloseTo(0.5, 2)
+    const policy = new BudgetedCompression(3, 0.25)
+    policy.compressed('plain', 3, mib, mib / 3, 10, 10)
+    policy.at(30)
+    expect([policy.level('plain'), policy.level('records')]).toEqual([0, 1])
+    policy.at(40)
+    expect([policy.level('plain'), policy.level('records')]).toEqual([3, 1])
+  })
+})
+
+it('FixedCompression has one level for everything', () => {
+  const policy = new FixedCompression(7)
+  policy.at()
+  policy.compressed()
+  expect(policy.level()).toBe(7)
+})

@@ -1,0 +1,48 @@
+/**
+ * What a source offers, and what it makes of the answer.
+ *
+ * @module
+ */
+import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
+import { capabilitiesOf, restrictTo } from '@godwit/policy'
+import { SESSION_VERSION_MAX, SESSION_VERSION_MIN } from '@godwit/session'
+import type { Hello, Welcome } from '@godwit/wire'
+import type { SourceOptions } from './options.ts'
+import type { AgreedTerms } from './rounds.ts'
+
+/** The offer. Seeds have 8 bytes each. */
+export function helloOf(
+  options: SourceOptions,
+  fingerprintSeed: Uint8Array,
+  verifySeed: Uint8Array,
+): Hello {
+  const { encode, prove } = options
+  const encoding = capabilitiesOf(encode)
+  const final = prove === undefined ? [] : ['final']
+  return {
+    versionMin: SESSION_VERSION_MIN,
+    versionMax: SESSION_VERSION_MAX,
+    software: options.software,
+    // Whoever asked for a technique by its name wants it, or to know that it is not to be had.
+    required: encode.auto ? [] : encoding,
+    optional: encode.auto ? [...final, ...encoding] : final,
+    pageBytes: [options.pageBytes],
+    mode: options.mode,
+    hash: options.hash,
+    verify: options.verify,
+    fingerprintSeed,
+    verifySeed,
+    dataChannels: options.lanes ?? 1,
+    heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
+  }
+}
+
+/** What lanes are to know of the answer. */
+export function agreedTerms(options: SourceOptions, welcome: Welcome): AgreedTerms {
+  return {
+    lanes: welcome.dataChannels,
+    creditBytes: welcome.creditBytes ?? Infinity,
+    settings: restrictTo(options.encode, welcome.capabilities),
+    storeBytes: welcome.storeBytes ?? 0,
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The memory of a lane: how many batches are under way, and what encoding takes beside them.
+ *
+ * @module
+ */
+import {
+  SLOTS_PER_STEP,
+  batchPages,
+  batchSlotBytes,
+  compressedBatchPages,
+  richEncoderBytes,
+} from '@godwit/codec'
+import type { EncodeSettings } from '@godwit/policy'
+import { looksAtPages } from '@godwit/policy'
+
+/** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
+const slotCount = 6
+/** More where batches are filled side by side and compressed meanwhile. */
+const richSlotCount = slotCount + 2 * SLOTS_PER_STEP
+/** Slots of a lane, and the pages that each has room for. */
+export function slotsOf(
+  pageBytes: number,
+  settings: EncodeSettings,
+): { readonly count: number; readonly pages: number } {
+  return looksAtPages(settings)
+    ? // One page more: records may stand behind the last whole one.
+      { count: richSlotCount, pages: compressedBatchPages(pageBytes) + 1 }
+    : { count: slotCount, pages: batchPages(pageBytes) }
+}
+
+/** What a lane takes of its workspace. */
+export function laneBytes(pageBytes: number, settings: EncodeSettings, cacheBytes: number): number {
+  const { count, pages } = slotsOf(pageBytes, settings)
+  const rich = looksAtPages(settings) ? richEncoderBytes(pageBytes, settings, cacheBytes) : 0
+  return count * batchSlotBytes(pageBytes, pages) + rich
+}

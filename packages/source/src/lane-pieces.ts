@@ -1,0 +1,77 @@
+/**
+ * The pieces of a round that one lane takes, one after the other.
+ *
+ * @module
+ */
+import type { RegionRound, SentPages } from '@godwit/codec'
+import type { RoundWork } from './round-work.ts'
+import { JOINED, PIECE_WORDS, TAKEN, ownerOf } from './round-work.ts'
+
+/** Where one lane is in one round. */
+export class LanePieces {
+  readonly #work: RoundWork
+  readonly #sent: readonly SentPages[]
+  readonly #index: number
+  readonly #lanes: number
+  /** Where to look on for pieces of this lane's own. */
+  #nextOwned = 0
+  /** Of the piece that is being sent; undefined before the first and after the last. */
+  region: RegionRound | undefined
+  regionIndex = 0
+  page = 0
+  endPage = 0
+
+  /** @param index - number of the lane, of so many `lanes` */
+  constructor(work: RoundWork, sent: readonly SentPages[], index: number, lanes: number) {
+    this.#work = work
+    this.#sent = sent
+    this.#index = index
+    this.#lanes = lanes
+  }
+
+  /** Goes on to another piece where one is done. @returns false when none is left */
+  take(): boolean {
+    if (this.page < this.endPage) return true
+    const { round, known, dirty, untouched, again, pieces } = this.#work
+    const piece = this.#next()
+    if (piece >= pieces.length) {
+      this.region = undefined
+      return false
+    }
+    const index = pieces[piece]!
+    const sent = this.#sent[index]!
+    const marks = { untouched: untouched?.[index], again: again?.[index] }
+    this.region = { round, sent, dirty: dirty[index]!, ...marks, known }
+    this.regionIndex = index
+    this.page = pieces[piece + 1]!
+    this.endPage = pieces[piece + 2]!
+    return true
+  }
+
+  /** Other lanes are of use, too. */
+  callOthers(): void {
+    Atomics.store(this.#work.shared, JOINED, 1)
+  }
+
+  /**
+   * Where the link is faster than any encoder, one lane does as well as several: the others wait
+   * until the first has found that it is not, or has left them nothing to do.
+   */
+  get isCalled(): boolean {
+    const { shared, pieces, owned } = this.#work
+    if (this.#index === 0 || owned || Atomics.load(shared, JOINED) === 1) return true
+    return Atomics.load(shared, TAKEN) * PIECE_WORDS >= pieces.length
+  }
+
+  /** Where the next piece of this lane is in the list. */
+  #next(): number {
+    const { pieces, shared, owned } = this.#work
+    if (!owned) return Atomics.add(shared, TAKEN, 1) * PIECE_WORDS
+    let piece = this.#nextOwned
+    while (piece < pieces.length && ownerOf(pieces[piece + 1]!, this.#lanes) !== this.#index) {
+      piece += PIECE_WORDS
+    }
+    this.#nextOwned = piece + PIECE_WORDS
+    return piece
+  }
+}

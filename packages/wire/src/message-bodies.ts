@@ -1,0 +1,222 @@
+/**
+ * What control messages say: one interface each. `messages.ts` has their schemas.
+ *
+ * @module
+ */
+import type { HashName, MigrationMode, VerifyMode } from '@godwit/core'
+
+/** Source -> destination, first frame: what this side speaks and wants. */
+export interface Hello {
+  readonly versionMin: number
+  readonly versionMax: number
+  /** For people and logs. */
+  readonly software: string
+  /** Capabilities without which the source does not go on. */
+  readonly required: readonly string[]
+  readonly optional: readonly string[]
+  /** Page sizes the source can work with, preferred first. */
+  readonly pageBytes: readonly number[]
+  readonly mode: MigrationMode
+  readonly hash: HashName
+  readonly verify: VerifyMode
+  /** 8 bytes, little-endian: seed of the fingerprints in batch digests. */
+  readonly fingerprintSeed: Uint8Array
+  /** 8 bytes, little-endian: another seed, for the verification of whole memory. */
+  readonly verifySeed: Uint8Array
+  readonly dataChannels: number
+  /** How often this side sends a heartbeat when it has nothing else to say. */
+  readonly heartbeatMs: number
+}
+
+/** Destination -> source: the terms that hold. */
+export interface Welcome {
+  readonly version: number
+  readonly software: string
+  readonly capabilities: readonly string[]
+  readonly pageBytes: number
+  readonly dataChannels: number
+  readonly heartbeatMs: number
+  /**
+   * Most bytes of page frames, headers included, that a data channel may have sent without credit.
+   * Absent: no limit, and no CREDIT is sent.
+   */
+  readonly creditBytes?: number | undefined
+  /** The content store that the destination keeps per data channel; absent: none. */
+  readonly storeBytes?: number | undefined
+  /** The destination will run the guest this long, stop it and send FINAL. */
+  readonly finalAfterMs?: number | undefined
+}
+
+/** Either way: this side gives up, and why. Fatal for the session. */
+export interface ErrorMessage {
+  readonly code: number
+  readonly text: string
+  readonly phase?: string | undefined
+}
+
+/** Either way: still here. */
+export type Heartbeat = Record<string, never>
+
+export interface RegionEntry {
+  readonly id: number
+  readonly name: string
+  readonly byteLength: number
+}
+
+/** Source -> destination: make room for this guest. */
+export interface Reserve {
+  readonly guest: {
+    readonly kind: string
+    readonly options: Readonly<Record<string, string | number>>
+  }
+  readonly regions: readonly RegionEntry[]
+}
+
+/** Destination -> source: the memory is there and touched. */
+export interface Reserved {
+  readonly reservedBytes: number
+}
+
+/** Source -> destination: a round starts. */
+export interface RoundBegin {
+  readonly round: number
+  readonly kind: 'full' | 'dirty' | 'final'
+  readonly pages: number
+}
+
+/** On each data channel: everything of this round on this channel has been sent. */
+export interface Barrier {
+  readonly round: number
+  readonly batches: number
+  readonly pages: number
+  /** 8 bytes, little-endian: sum of the batch digests modulo 2^64. */
+  readonly digest: Uint8Array
+}
+
+/** Source -> destination: totals of the round over all data channels. */
+export interface RoundEnd {
+  readonly round: number
+  readonly batches: number
+  readonly pages: number
+  readonly digest: Uint8Array
+  /** Pages of the round's set that are left to the next one, since they are dirty again. */
+  readonly held?: number | undefined
+}
+
+/** Destination -> source: everything of this round is installed. */
+export interface RoundAck {
+  readonly round: number
+}
+
+/** Destination -> source, on a data channel: so much of it is installed. */
+export interface Credit {
+  /** Bytes of page frames, headers included, since the channel began. */
+  readonly bytes: number
+}
+
+/**
+ * Destination -> source, on a data channel: a batch named content that is not there; nothing of it
+ * was installed. These pages are to come as they are now, raw or zero.
+ */
+export interface Nak {
+  readonly round: number
+  readonly region: number
+  /** Per run: first page and number of pages, 4 bytes each, little-endian. */
+  readonly runs: Uint8Array
+}
+
+/** Source -> destination: I am about to pause the guest; are you ready to take over? */
+export interface SwitchOver {
+  /** The last round acknowledged; 0 in stop-copy mode. */
+  readonly round: number
+}
+export type SwitchOverAck = Record<string, never>
+
+/** Source -> destination: everything of the guest beside its memory. */
+export interface State {
+  readonly package: Uint8Array
+}
+
+/** Destination -> source: state and last round are loaded; `prepared` is written. */
+export interface Ready {
+  readonly epoch: number
+}
+/** Source -> destination: `released` is written; the guest is yours. */
+export interface Commit {
+  readonly epoch: number
+}
+/** Destination -> source: `owner` is written and the guest runs. */
+export interface Running {
+  readonly epoch: number
+  /** From COMMIT to the guest's first step, by the destination's clock. */
+  readonly resumeMs: number
+}
+
+/** Source -> destination, after RUNNING: digest of every region of the frozen memory. */
+export interface Verify {
+  readonly digest: Uint8Array
+  readonly regions: readonly { readonly id: number; readonly digest: Uint8Array }[]
+}
+/** Destination -> source: the same over what was installed. */
+export interface Verified {
+  readonly equal: boolean
+  readonly digest: Uint8Array
+  /** Ids of regions that differ. */
+  readonly differing: readonly number[]
+}
+
+/** Destination -> source: the guest ran on, was stopped, and ended like this. */
+export interface Final {
+  readonly steps: number
+  readonly registers: Uint8Array
+  /** Over the final memory, by the verification hash. */
+  readonly digest: Uint8Array
+}
+
+/** What a side used for the migration, for the other side's report. */
+export interface Usage {
+  readonly cpuSeconds?: number | undefined
+  readonly overheadBytes?: number | undefined
+}
+/** Source -> destination: over; the connections may close after END_ACK. */
+export interface End {
+  readonly rounds: number
+  readonly pages: number
+  readonly usage: Usage
+}
+export interface EndAck {
+  readonly usage: Usage
+}
+
+/** Body type of every message by its frame name. PAGES is binary and not here. */
+export interface MessageBodies {
+  Hello: Hello
+  Welcome: Welcome
+  Error: ErrorMessage
+  Heartbeat: Heartbeat
+  Reserve: Reserve
+  Reserved: Reserved
+  RoundBegin: RoundBegin
+  Barrier: Barrier
+  RoundEnd: RoundEnd
+  RoundAck: RoundAck
+  Credit: Credit
+  Nak: Nak
+  SwitchOver: SwitchOver
+  SwitchOverAck: SwitchOverAck
+  State: State
+  Ready: Ready
+  Commit: Commit
+  Running: Running
+  Verify: Verify
+  Verified: Verified
+  Final: Final
+  End: End
+  EndAck: EndAck
+}
+export type MessageName = keyof MessageBodies
+
+/** A decoded control frame. */
+export type Message = {
+  [Name in MessageName]: { readonly name: Name; readonly body: MessageBodies[Name] }
+}[MessageName]

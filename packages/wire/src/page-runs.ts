@@ -1,0 +1,34 @@
+/**
+ * The runs of pages that a NAK names.
+ *
+ * @module
+ */
+
+/** Consecutive pages of one region. */
+export interface PageRun {
+  readonly firstPage: number
+  readonly pageCount: number
+}
+
+/** First page and number of pages, each a u32. */
+export const PAGE_RUN_BYTES = 8
+
+/** The `runs` of a NAK. */
+export function encodePageRuns(runs: readonly PageRun[]): Uint8Array {
+  const bytes = new Uint8Array(runs.length * PAGE_RUN_BYTES)
+  const view = new DataView(bytes.buffer)
+  runs.forEach(({ firstPage, pageCount }, index) => {
+    view.setUint32(index * PAGE_RUN_BYTES, firstPage, true)
+    view.setUint32(index * PAGE_RUN_BYTES + 4, pageCount, true)
+  })
+  return bytes
+}
+
+/** The runs in a NAK that was decoded. Whether the region has these pages is not checked. */
+export function decodePageRuns(bytes: Uint8Array): readonly PageRun[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: bytes.length / PAGE_RUN_BYTES }, (_, index) => ({
+    firstPage: view.getUint32(index * PAGE_RUN_BYTES, true),
+    pageCount: view.getUint32(index * PAGE_RUN_BYTES + 4, true),
+  }))
+}
