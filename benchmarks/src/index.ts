@@ -6,6 +6,7 @@
 import { GodwitError } from '@godwit/core'
 import type { Benchmark } from './benchmark.ts'
 import { downtime } from './downtime.ts'
+import { encode } from './encode.ts'
 import { growth } from './growth.ts'
 import { link } from './link.ts'
 import { loopback } from './loopback.ts'
@@ -25,6 +26,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   growth,
   reservation,
   link,
+  encode,
 ]
 
 /** @throws {GodwitError} `USAGE` */

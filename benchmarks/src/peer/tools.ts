@@ -7,12 +7,17 @@ import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { GodwitError } from '@godwit/core'
 
-/** Programs, each with the Debian packages that have it. */
-const packagesByProgram: readonly (readonly [program: string, packages: readonly string[]])[] = [
-  ['qemu-system-x86_64', ['qemu-system-x86']],
-  ['gcc', ['gcc', 'libc6-dev']],
+type Programs = readonly (readonly [program: string, packages: readonly string[]])[]
+
+const networkPrograms: Programs = [
   ['ip', ['iproute2']],
   ['tc', ['iproute2']],
+]
+/** Programs, each with the Debian packages that have it. */
+const packagesByProgram: Programs = [
+  ['qemu-system-x86_64', ['qemu-system-x86']],
+  ['gcc', ['gcc', 'libc6-dev']],
+  ...networkPrograms,
 ]
 const kernelPackage = 'linux-image-cloud-amd64'
 const kernelFolder = '/boot'
@@ -28,22 +33,39 @@ export function missingPackages(
   hasProgram: (program: string) => boolean,
   kernel: string | undefined,
 ): readonly string[] {
-  const missing = packagesByProgram.filter(([program]) => !hasProgram(program))
-  const packages = missing.flatMap(([, names]) => names)
-  return [...new Set(kernel === undefined ? [...packages, kernelPackage] : packages)]
+  const packages = packagesOf(packagesByProgram, hasProgram)
+  return kernel === undefined ? [...packages, kernelPackage] : packages
+}
+
+/** The packages of programs that are not there. */
+function packagesOf(programs: Programs, hasProgram: (program: string) => boolean): string[] {
+  const missing = programs.filter(([program]) => !hasProgram(program))
+  return [...new Set(missing.flatMap(([, names]) => names))]
 }
 
 /** Makes sure of everything; returns the kernel's file. @throws {GodwitError} `USAGE` */
 export function requireTools(): string {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    throw new GodwitError('USAGE', 'This needs Linux and the superuser: it lays a network')
-  }
+  requireSuperuser()
   const kernel = newestKernel(filesOf(kernelFolder))
   const packages = missingPackages(isOnPath, kernel)
-  if (packages.length > 0 || kernel === undefined) {
-    throw new GodwitError('USAGE', `This needs the Debian packages ${packages.join(' ')}`)
-  }
+  if (packages.length > 0 || kernel === undefined) throw lacking(packages)
   return join(kernelFolder, kernel)
+}
+
+/** Makes sure of what laying a network takes. @throws {GodwitError} `USAGE` */
+export function requireNetworkTools(): void {
+  requireSuperuser()
+  const packages = packagesOf(networkPrograms, isOnPath)
+  if (packages.length > 0) throw lacking(packages)
+}
+
+function requireSuperuser(): void {
+  if (process.platform === 'linux' && process.getuid?.() === 0) return
+  throw new GodwitError('USAGE', 'This needs Linux and the superuser: it lays a network')
+}
+
+function lacking(packages: readonly string[]): GodwitError {
+  return new GodwitError('USAGE', `This needs the Debian packages ${packages.join(' ')}`)
 }
 
 function filesOf(folder: string): readonly string[] {

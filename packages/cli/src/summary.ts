@@ -118,6 +118,7 @@ function addTraffic(rows: Rows, report: Report): void {
     const saved = Object.entries(savedBytes).map(([name, n]) => `${name} ${formatBytes(n)}`)
     rows.push(['saved', saved.join(', ')])
   }
+  addEncoding(rows, report)
   if (cpu !== undefined) {
     const { sourceSeconds, destinationSeconds } = cpu
     rows.push([
@@ -129,6 +130,30 @@ function addTraffic(rows: Rows, report: Report): void {
     const { source, destination } = overheadBytes
     rows.push(['agent memory', `source ${bytes(source)}, destination ${bytes(destination)}`])
   }
+}
+
+/** How pages were encoded, and why so. */
+function addEncoding(rows: Rows, { encoding }: Report): void {
+  if (encoding === undefined) return
+  const { cache, store, compression, heldPages, repairedPages } = encoding
+  const lines: string[] = []
+  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages held back in round 1`)
+  if (repairedPages > 0) lines.push(`${formatCount(repairedPages)} pages sent once more`)
+  if (cache !== undefined && cache.hits + cache.misses > 0) {
+    const lookups = formatCount(cache.hits + cache.misses)
+    const rate = (cache.hitRate * 100).toFixed(0)
+    lines.push(`cache ${limited(cache)}, hit by ${rate} % of ${lookups} lookups`)
+  }
+  if (store !== undefined) lines.push(`store ${limited(store)}`)
+  if (compression !== undefined) {
+    const { algorithm, reason } = compression
+    lines.push(reason === undefined ? algorithm : `${algorithm}, ${reason}`)
+  }
+  if (lines.length > 0) rows.push(['encoding', lines.join('; ')])
+}
+
+function limited({ usedBytes, limitBytes }: { usedBytes: number; limitBytes: number }): string {
+  return `${formatBytes(usedBytes)} of ${formatBytes(limitBytes)}`
 }
 
 function seconds(value: number | undefined): string {

@@ -7,6 +7,7 @@ import type { Region } from '@godwit/core'
 import { CodecError, pagesCovering } from '@godwit/core'
 import type { BatchHeader, Nak } from '@godwit/wire'
 import {
+  BATCH_ENTRIES_MAX,
   BatchCompression,
   ENTRY,
   PageEncoding,
@@ -72,6 +73,22 @@ export function countRuns(runs: readonly Run[], header: BatchHeader, totals: Dec
     else if (isCompressed) totals.compressedPages += pageCount
     else totals.rawPages += pageCount
   }
+}
+
+/**
+ * Refuses batches that would make this side copy more than they could ever need to say.
+ *
+ * @throws {CodecError}
+ */
+export function checkRuns(runs: readonly Run[], regionPages: number): void {
+  let kept = 0
+  let others = 0
+  for (const { encoding, pageCount } of runs) {
+    if (encoding === PageEncoding.Keep) kept += pageCount
+    else others += pageCount
+  }
+  if (kept > BATCH_ENTRIES_MAX) throw refused(`keeps ${kept} pages`)
+  if (others > regionPages) throw refused('names the same pages again and again')
 }
 
 /** All pages of the batch are wanted again. */

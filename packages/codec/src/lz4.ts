@@ -68,7 +68,7 @@ export function checkLz4Block(input: Uint8Array, decodedBytes: number): void {
     if (made > decodedBytes) throw refused('is longer than stated')
     if (at === input.length) throw refused('ends with a match')
   }
-  if (made !== decodedBytes) throw refused('is shorter than stated')
+  if (made !== decodedBytes || input.length === 0) throw refused('is shorter than stated')
 }
 
 function refused(what: string): CodecError {

@@ -48,6 +48,9 @@ export class PayloadDecoder {
   }
 
   #decompress(compression: BatchCompression, input: Uint8Array, decodedBytes: number): Uint8Array {
+    if (input.length === 0) {
+      throw new CodecError('CODEC_COMPRESSION', 'Nothing cannot be decompressed')
+    }
     const { zstd, lz4 } = this.#compressors
     const compressor = compression === BatchCompression.Zstd ? zstd : lz4
     const output = compressor!.decompress(input, decodedBytes)

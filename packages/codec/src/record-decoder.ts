@@ -25,7 +25,7 @@ import {
 } from '@godwit/wire'
 import type { BatchDecoderOptions, DecodedTotals, Payload } from './batch-decoder.ts'
 import type { Run } from './batch-run.ts'
-import { countRuns, nakOf, readRuns, refused } from './batch-run.ts'
+import { checkRuns, countRuns, nakOf, readRuns, refused } from './batch-run.ts'
 import { ContentStore } from './content-store.ts'
 import { hashPagesTwice } from './hash-twice.ts'
 import type { InstalledPages } from './installed-pages.ts'
@@ -84,6 +84,7 @@ export class RecordDecoder {
   ): Nak | undefined {
     this.#begin()
     const runs = readRuns(view, header.entryCount, payload, target.region, this.#options.pageBytes)
+    checkRuns(runs, pagesCovering(target.region.bytes.length, this.#options.pageBytes))
     const records = new DataView(payload.bytes.buffer, payload.bytes.byteOffset)
     for (const run of runs) this.#stageRun(run, records, payload.bytes, target)
     this.#hash(this.#stagedEnd)

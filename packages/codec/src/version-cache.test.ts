@@ -110,9 +110,10 @@ describe('a working set', () => {
 
   it('larger than counts go is counted as far as they do', () => {
     const player = new Player(8, 16)
-    for (let i = 0; i < 600; i++) player.cache.touch(3)
-    player.play([3])
-    expect(player.play([3])).toBe(1)
+    for (let page = 0; page < 8; page++) player.cache.touch(page)
+    player.play(sequence(0, 8))
+    for (let i = 0; i < 256; i++) player.cache.touch(9)
+    expect([player.play([9]), player.play([9])]).toEqual([0, 1])
   })
 })
 

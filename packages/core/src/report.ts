@@ -75,6 +75,8 @@ export interface EncodingReport {
     algorithm: 'zstd' | 'lz4'
     /** Batches by level; 0: not compressed. */
     batchesByLevel: Record<string, number>
+    /** Batches of pages that nothing can make smaller. */
+    randomBatches: number
     /** Batches that were not even considered, since the link was faster than any encoder. */
     plainBatches: number
     /** Where it was chosen while running. */

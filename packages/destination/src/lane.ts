@@ -62,8 +62,12 @@ export class DestinationLane implements LinkHandler, Lane {
   /** The round's totals, when its barrier came but pages are still lacking. */
   #passed: DecodedTotals | undefined
   #receivedBytes = 0
+  /** Of what was received: pages that came once more, which are no part of a round. */
+  #repairBytes = 0
   #creditedBytes = 0
   #creditedMs = -Infinity
+  /** A credit is due soon; this gives it up. */
+  #cancelCredit: (() => void) | undefined
 
   constructor(
     link: Link,
@@ -85,7 +89,7 @@ export class DestinationLane implements LinkHandler, Lane {
   }
 
   get receivedBytes(): number {
-    return this.#receivedBytes
+    return this.#receivedBytes - this.#repairBytes
   }
 
   frame(frame: Frame): void {
@@ -121,28 +125,39 @@ export class DestinationLane implements LinkHandler, Lane {
 
   /** Pages that were asked for once more; the barrier has passed when all of them are there. */
   #repair(frame: Frame, totals: DecodedTotals): void {
+    this.#repairBytes += FRAME_HEADER_BYTES + frame.body.length
     this.#lacking.take(frame.body)
     const nak = this.#decoder.decode(frame.body, this.#round, emptyTotals())
     if (nak !== undefined) throw new Error('a repair names nothing else')
     if (this.#lacking.isEmpty) this.#pass(totals)
   }
 
-  /** Tells the source what was installed. */
+  /** Tells the source what was installed, now or soon. */
   #credit(): void {
     const bytes = this.#receivedBytes - this.#creditedBytes
-    if (bytes < creditStepBytesMin) return
-    const nowMs = this.#clock.nowMs()
-    if (bytes < creditStepBytes && nowMs - this.#creditedMs < creditStepMs) return
-    this.#creditedMs = nowMs
+    const isLate = this.#clock.nowMs() - this.#creditedMs >= creditStepMs
+    if (bytes >= creditStepBytes || (bytes >= creditStepBytesMin && isLate)) {
+      this.#sendCredit()
+    } else {
+      this.#cancelCredit ??= this.#clock.after(creditStepMs, () => this.#sendCredit())
+    }
+  }
+
+  #sendCredit(): void {
+    this.#cancelCredit?.()
+    this.#cancelCredit = undefined
     this.#creditedBytes = this.#receivedBytes
+    this.#creditedMs = this.#clock.nowMs()
     this.link.sendMessage({ name: 'Credit', body: { bytes: this.#receivedBytes } })
   }
 
   close(): void {
+    this.#cancelCredit?.()
     this.link.close()
   }
 
   closed(error: GodwitError | undefined): void {
+    this.#cancelCredit?.()
     this.#owner.laneClosed(error)
   }
 

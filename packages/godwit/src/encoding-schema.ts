@@ -46,6 +46,7 @@ const compression = v.pipe(
       v.record(v.string(), v.pipe(v.number(), v.safeInteger())),
       v.description('Batches by the level they were compressed with; 0: not at all.'),
     ),
+    randomBatches: count('Batches of pages that nothing can make smaller.'),
     plainBatches: count('Batches sent as pages are: the link was faster than any encoder.'),
     measured: v.exactOptional(measured),
     reason: v.exactOptional(text('Why so, in a sentence.')),

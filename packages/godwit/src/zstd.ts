@@ -14,7 +14,7 @@ const windowLogMax = 23
 /** Node refuses smaller output buffers. */
 const chunkBytesMin = 64
 const { ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_d_windowLogMax } = constants
-const { ZSTD_e_continue, ZSTD_e_end } = constants
+const { ZSTD_e_end } = constants
 
 /** The inside of Node's streams: synchronous, and in the caller's memory. */
 interface Handle {
@@ -62,9 +62,9 @@ class Context {
    *
    * @throws {CodecError}
    */
-  run(flush: number, input: Uint8Array, output: Uint8Array): number {
+  run(input: Uint8Array, output: Uint8Array): number {
     this.#error = undefined
-    this.#handle.writeSync(flush, input, 0, input.length, output, 0, output.length)
+    this.#handle.writeSync(ZSTD_e_end, input, 0, input.length, output, 0, output.length)
     this.#throwError()
     return this.#left[1] === 0 ? output.length - this.#left[0]! : -1
   }
@@ -95,17 +95,18 @@ export function createNodeZstd(): Compressor {
         return
       }
       const output = bufferFor(boundOf(input.length))
-      const byteCount = context.run(ZSTD_e_end, input, output)
+      const byteCount = context.run(input, output)
       // More than the bound cannot be; what does not fit goes as it is.
       done(byteCount < 0 ? input : output.subarray(0, byteCount))
     },
     decompress(input, decodedBytes) {
       decoder ??= Context.of(createZstdDecompress({ params: decoderParams }))
       if (decoder === undefined) return decompressAnew(input, decodedBytes)
+      if (input.length === 0) throw new CodecError('CODEC_COMPRESSION', 'zstd: nothing is no frame')
       // One byte more shows what would become longer than stated.
       const output = bufferFor(decodedBytes + 1)
       try {
-        const byteCount = decoder.run(ZSTD_e_continue, input, output)
+        const byteCount = decoder.run(input, output)
         if (byteCount === decodedBytes) return output.subarray(0, byteCount)
       } catch (error) {
         decoder = undefined

@@ -141,6 +141,8 @@ export class BreakEvenCompression implements CompressionPolicy {
   readonly #parallel: number
   readonly #measured: Record<ContentKind, { bytesPerMs: number; size: number }>
   #linkBytesPerMs: number | undefined
+  /** The last that was known. */
+  #knownBytesPerMs = 0
 
   /** @param parallel - batches that are compressed at the same time */
   constructor(parallel: number) {
@@ -151,6 +153,7 @@ export class BreakEvenCompression implements CompressionPolicy {
   /** What the link takes; undefined as long as nothing is known of it. */
   set linkBytesPerMs(rate: number | undefined) {
     this.#linkBytesPerMs = rate
+    this.#knownBytesPerMs = rate ?? this.#knownBytesPerMs
   }
 
   /** Whether nothing is worth compressing. */
@@ -200,7 +203,7 @@ export class BreakEvenCompression implements CompressionPolicy {
   get facts(): CompressionFacts {
     const { bytesPerMs, size } = this.#measured.plain
     return {
-      linkBytesPerSecond: (this.#linkBytesPerMs ?? 0) * 1e3,
+      linkBytesPerSecond: this.#knownBytesPerMs * 1e3,
       plainBytesPerSecond: bytesPerMs * 1e3 * this.#parallel,
       plainSize: size,
     }

@@ -1,18 +1,31 @@
 /**
  * How fast the link takes bytes, from what the destination says it has installed. What a socket
- * takes says little: the kernel's buffers swallow megabytes at once. Pure: times are parameters.
+ * takes says little of that: the kernel's buffers swallow megabytes at once. But while they are
+ * full, the link is what is waited for. Pure: times are parameters.
  *
  * @module
  */
 
-/** So much on its way means that the link, not the encoder, is what is waited for. */
-const backlogBytes = 256 * 1024
 /** What a measurement spans: receivers install in bursts. */
 const windowMs = 100
-/** The first ones, so that something is known soon. */
+/** The first ones, so that something is known soon: they span so much time, or so many bytes. */
 const firstWindowMs = 3
+const firstWindowBytes = 1 << 20
 /** So long without a word is a measurement, too, of a slow link. */
 const silenceMs = 8
+/** So long without waiting for the link, it may be faster than is known. */
+const idleMs = 10
+/**
+ * How long a measurement is believed although the link is not waited for any more: a first one,
+ * four times as long each time it was tried again, and one over a whole window.
+ */
+const trustMs = { first: 15, measured: 1000, most: 16_000 }
+/** What is sent, before the speed is known, to find out. */
+const trialBytes: number = 1 << 20
+/** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
+const backlogBytes: number = 512 * 1024
+/** No measurement is exact to the microsecond. */
+const leastMs = 0.2
 
 /** What was known at one time. */
 interface Mark {
@@ -24,11 +37,25 @@ interface Mark {
 export class LinkMeter {
   #rate: number | undefined
   #sentBytes = 0
+  #takenBytes = 0
   #installedBytes = 0
   /** When the last word came, or the first byte was sent. */
   #heardMs = 0
-  /** Since when there has been a backlog, word by word: at most a window and one more. */
+  /** Since when the link was waited for, word by word: at most a window and one more. */
   #marks: Mark[] = []
+  /** Of what was sent before this the next measurement must not tell. */
+  #measuredFromBytes = 0
+  /** When the link was last waited for. */
+  #busyAtMs = 0
+  /** Until when the rate is believed, and how long the next one is. */
+  #trustedUntilMs = 0
+  #trustMs: number = trustMs.first
+  readonly #roundTripMs: number
+
+  /** @param roundTripMs - at most; what is on its way for so long waits for nothing */
+  constructor(roundTripMs: number) {
+    this.#roundTripMs = roundTripMs
+  }
 
   /** Bytes were handed to the socket. */
   sent(bytes: number, nowMs: number): void {
@@ -39,39 +66,79 @@ export class LinkMeter {
     this.#sentBytes += bytes
   }
 
+  /** The socket has taken bytes that were handed to it. */
+  taken(bytes: number): void {
+    this.#takenBytes += bytes
+  }
+
   /** The destination has installed so many bytes since the channel began. */
   installed(bytes: number, nowMs: number): void {
-    const isBacklogged = this.#sentBytes - bytes >= backlogBytes
     this.#installedBytes = bytes
     this.#heardMs = nowMs
+    if (bytes < this.#measuredFromBytes) return
     this.#marks.push({ ms: nowMs, bytes })
     while (this.#marks.length > 2 && nowMs - this.#marks[1]!.ms >= windowMs) this.#marks.shift()
     const first = this.#marks[0]!
     const ms = nowMs - first.ms
-    const rate = (bytes - first.bytes) / ms
-    if (ms >= (this.#rate === undefined ? firstWindowMs : windowMs)) {
-      // Without a backlog the link is only known to be no slower than this.
-      if (isBacklogged || rate > (this.#rate ?? 0)) this.#rate = rate
+    const isFirst = this.#rate === undefined
+    // The first bytes have a round trip behind them.
+    const rate = (bytes - first.bytes) / Math.max(leastMs, isFirst ? ms - this.#roundTripMs : ms)
+    if (isFirst ? this.#isEnough(ms, bytes - first.bytes) : ms >= windowMs) {
+      // While it is not waited for, the link is only known to be no slower than this.
+      if (this.#isWaitedFor || rate > (this.#rate ?? 0)) this.#learn(rate, ms, nowMs)
     }
-    if (!isBacklogged && this.#rate !== undefined) this.#marks = [{ ms: nowMs, bytes }]
+    if (!this.#isWaitedFor && this.#rate !== undefined) this.#marks = [{ ms: nowMs, bytes }]
   }
 
-  /** Bytes on their way, as far as is known. */
-  get outstandingBytes(): number {
-    return this.#sentBytes - this.#installedBytes
+  /** Whether enough is on its way to find out how fast the link is, which is not known yet. */
+  isTrying(nowMs: number): boolean {
+    const fromBytes = Math.max(this.#installedBytes, this.#measuredFromBytes)
+    const isOnItsWay = this.#sentBytes - fromBytes >= trialBytes
+    return isOnItsWay && this.bytesPerMs(nowMs) === undefined
   }
 
-  /** How long the link has something to do, if nothing more is sent. */
-  backlogMs(nowMs: number): number {
-    const rate = this.bytesPerMs(nowMs)
-    if (rate === undefined) return 0
-    return Math.max(0, this.outstandingBytes / rate - (nowMs - this.#heardMs))
+  /** How long the link has something to do with what the socket has not taken yet. */
+  get backlogMs(): number {
+    return this.#rate === undefined ? 0 : (this.#sentBytes - this.#takenBytes) / this.#rate
   }
 
   /** Bytes per millisecond; undefined while nothing is known. */
   bytesPerMs(nowMs: number): number | undefined {
     if (this.#rate !== undefined) return this.#rate
     const ms = nowMs - this.#heardMs
-    return ms < silenceMs || this.outstandingBytes === 0 ? undefined : this.outstandingBytes / ms
+    const outstandingBytes = this.#sentBytes - this.#installedBytes
+    return ms < silenceMs || outstandingBytes === 0 ? undefined : outstandingBytes / ms
+  }
+
+  /** Forgets what is known when the link was not waited for for a while: it may be faster. */
+  doubt(nowMs: number): void {
+    if (this.#rate === undefined) return
+    if (this.#isWaitedFor) this.#busyAtMs = nowMs
+    if (nowMs - this.#busyAtMs < idleMs || nowMs < this.#trustedUntilMs) return
+    this.#rate = undefined
+    this.#marks = []
+    this.#measuredFromBytes = this.#sentBytes
+    this.#heardMs = nowMs
+    // If it is found to be as slow as before, that is believed for longer.
+    this.#trustMs = Math.min(trustMs.most, this.#trustMs * 4)
+  }
+
+  #isEnough(ms: number, bytes: number): boolean {
+    return ms >= firstWindowMs + this.#roundTripMs || bytes >= firstWindowBytes
+  }
+
+  get #isWaitedFor(): boolean {
+    if (this.#takenBytes < this.#sentBytes) return true
+    const inFlightBytes = (this.#rate ?? Infinity) * this.#roundTripMs
+    return this.#sentBytes - this.#installedBytes >= backlogBytes + inFlightBytes
+  }
+
+  #learn(rate: number, ms: number, nowMs: number): void {
+    const isSure = ms >= windowMs && this.#isWaitedFor
+    this.#rate = rate
+    this.#busyAtMs = nowMs
+    const forMs = isSure ? Math.max(trustMs.measured, this.#trustMs) : this.#trustMs
+    const untilMs = nowMs + forMs
+    this.#trustedUntilMs = Math.max(this.#trustedUntilMs, untilMs)
   }
 }

@@ -14,6 +14,7 @@ export class Channels {
   readonly #dialler: Dialler
   readonly #clock: Clock
   readonly #session: Uint8Array
+  #connectMs = Infinity
   readonly #links: Link[] = []
   readonly #dialling = new AbortController()
   /** Links that still wait for the destination's preface. */
@@ -30,6 +31,11 @@ export class Channels {
     return this.#links.reduce((sum, { channel }) => {
       return sum + channel.bytesWritten + channel.bytesRead
     }, 0)
+  }
+
+  /** The shortest time that a connection took: a round trip, and little more. */
+  get connectMs(): number {
+    return this.#connectMs
   }
 
   /** Resolves when every channel is closed in both directions: then both sides count the same. */
@@ -49,7 +55,9 @@ export class Channels {
     index: number,
     open: (link: Link) => LinkHandler,
   ): Promise<void> {
+    const dialledMs = this.#clock.nowMs()
     const channel = await this.#dialler.dial(this.#dialling.signal)
+    this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
     const opened = Promise.withResolvers<void>()
     const preface = { role, index, epoch: 0, session: this.#session }
     const link = new Link(

@@ -33,6 +33,7 @@ export function encodingReport(
   report.compression = {
     algorithm: settings.compression,
     batchesByLevel: { ...state.levels },
+    randomBatches: state.randomBatches,
     plainBatches: log.plainBatches,
     ...(compression === undefined ? {} : { measured: compression, reason: reasonOf(state) }),
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { RichEncoder } from '@godwit/codec'
 import type { CompressionFacts } from '@godwit/policy'
 
 /** Batches by the level they were compressed with; 0 for none. */
@@ -21,8 +22,19 @@ export interface EncodingState {
   /** Pages that the destination asked for again. */
   readonly repairedPages: number
   readonly levels: LevelCounts
+  /** Batches of pages that nothing can make smaller. */
+  readonly randomBatches: number
   /** What was measured, where that decides. */
   readonly compression: CompressionFacts | undefined
+}
+
+/** What an encoder holds, and what became of its cache. */
+export function stateOf(
+  encoder: RichEncoder | undefined,
+): Pick<EncodingState, 'cacheBytes' | 'storeBytes' | 'hits' | 'misses' | 'refused' | 'evicted'> {
+  const { cache, store } = encoder?.heldBytes ?? { cache: 0, store: 0 }
+  const counts = encoder?.cacheCounts ?? { hits: 0, misses: 0, refused: 0, evicted: 0 }
+  return { cacheBytes: cache, storeBytes: store, ...counts }
 }
 
 /** All lanes together. */
@@ -45,6 +57,7 @@ function add(a: EncodingState, b: EncodingState): EncodingState {
     evicted: a.evicted + b.evicted,
     repairedPages: a.repairedPages + b.repairedPages,
     levels,
+    randomBatches: a.randomBatches + b.randomBatches,
     compression: addFacts(a.compression, b.compression),
   }
 }

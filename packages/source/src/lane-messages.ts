@@ -66,4 +66,9 @@ export type LaneReport =
   | { readonly type: 'lost'; readonly error: ErrorParts }
   /** Opening or sending failed. */
   | { readonly type: 'failed'; readonly error: ErrorParts }
-  | { readonly type: 'ended'; readonly wireBytes: number }
+  | {
+      readonly type: 'ended'
+      readonly wireBytes: number
+      /** With what was sent once more after the last round. */
+      readonly encoding: EncodingState | undefined
+    }

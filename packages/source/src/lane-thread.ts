@@ -147,7 +147,11 @@ class LaneThread {
   #reportEnd(): void {
     const lanes = this.#lanes
     const ended = lanes?.ended() ?? Promise.resolve()
-    this.#report(ended.then(() => ({ type: 'ended', wireBytes: lanes?.wireBytes ?? 0 })))
+    this.#report(
+      ended.then(() => {
+        return { type: 'ended', wireBytes: lanes?.wireBytes ?? 0, encoding: lanes?.encoding }
+      }),
+    )
   }
 }
 

@@ -22,6 +22,7 @@ import type { Frame, Nak } from '@godwit/wire'
 import { decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
 import { compressionOf } from './compression.ts'
 import type { EncodingState } from './encoding-state.ts'
+import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
 import { slotsOf } from './lane-memory.ts'
 import { LanePieces } from './lane-pieces.ts'
@@ -55,6 +56,8 @@ export interface LaneOptions {
   readonly creditBytes: number
   /** The cap on bandwidth; lanes of one thread share it. */
   readonly pacer: TokenBucket
+  /** To the destination and back, at most. */
+  readonly roundTripMs: number
 }
 
 interface RoundInProgress {
@@ -85,7 +88,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #cancelLook: (() => void) | undefined
   #isPumping = false
   #current: RoundInProgress | undefined
-  #round = 0
+  #work: RoundWork | undefined
   #done: LaneRound = emptyRound()
 
   constructor(
@@ -94,7 +97,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     options: LaneOptions,
     onClosed: (error: GodwitError | undefined) => void,
   ) {
-    const { pageBytes, workspace, settings, creditBytes, pacer } = options
+    const { pageBytes, workspace, settings, creditBytes, pacer, roundTripMs } = options
     this.#link = link
     this.#clock = clock
     this.#options = options
@@ -109,8 +112,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
     const frameBytesMax = batchSlotBytes(pageBytes, pages)
     const awaitsLink = this.#breakEven !== undefined
-    const outgoing = { slots, compression, awaitsLink, creditBytes, frameBytesMax, pacer }
-    this.#outgoing = new Outgoing(link, clock, outgoing, this)
+    const limits = { creditBytes, frameBytesMax, pacer, roundTripMs }
+    this.#outgoing = new Outgoing(link, clock, { slots, compression, awaitsLink, ...limits }, this)
   }
 
   /** Progress of the round that is being sent, or what became of the last one. */
@@ -120,15 +123,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   /** What encoding has come to so far. */
   get encoding(): EncodingState {
-    const held = this.#rich?.heldBytes ?? { cache: 0, store: 0 }
-    return {
-      cacheBytes: held.cache,
-      storeBytes: held.store,
-      ...(this.#rich?.cacheCounts ?? { hits: 0, misses: 0, refused: 0, evicted: 0 }),
-      repairedPages: this.#repairs.pages,
-      levels: this.#outgoing.levels,
-      compression: this.#breakEven?.facts,
-    }
+    const { levels, randomBatches } = this.#outgoing
+    const { pages: repairedPages } = this.#repairs
+    const compression = this.#breakEven?.facts
+    return { ...stateOf(this.#rich), repairedPages, levels, randomBatches, compression }
   }
 
   /**
@@ -142,7 +140,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       const pieces = new LanePieces(work, sent, index, lanes)
       const state = { pieces, encoded: false, barrierSent: false }
       this.#done = emptyRound()
-      this.#round = work.round
+      this.#work = work
+      this.#repairs.beginRound()
       this.#current = { work, done: this.#done, resolve, reject, ...state }
       this.goOn()
     })
@@ -222,6 +221,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   }
 
   sent(frameBytes: number): void {
+    // What goes once more is no part of the round.
+    if (this.#current?.barrierSent !== false) return
     this.#done.frameBytes += frameBytes
   }
 
@@ -248,16 +249,18 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   /** The destination could not make sense of a batch: its pages go once more, as they are now. */
   #nak(nak: Nak): void {
-    if (nak.round !== this.#round || this.#rich === undefined) {
+    const { same, delta } = this.#options.settings
+    if (nak.round !== this.#work?.round || !(same || delta)) {
       throw unexpected(`The destination asks for pages of round ${nak.round} once more`)
     }
-    this.#repairs.add(nak)
+    this.#repairs.add(nak, this.#work.dirty)
   }
 
   #pump(): void {
     let steps = 0
     for (;;) {
       this.#outgoing.pump()
+      if (this.#outgoing.isGoingOn) return
       const current = this.#current
       if (current === undefined || current.barrierSent) {
         if (!this.#repair()) break
@@ -284,7 +287,9 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (this.#rich === undefined) return true
     const breakEven = this.#breakEven
     if (breakEven === undefined) return false
-    breakEven.linkBytesPerMs = this.#outgoing.meter.bytesPerMs(this.#clock.nowMs())
+    const nowMs = this.#clock.nowMs()
+    this.#outgoing.meter.doubt(nowMs)
+    breakEven.linkBytesPerMs = this.#outgoing.meter.bytesPerMs(nowMs)
     return breakEven.isLinkFast
   }
 
@@ -367,7 +372,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (this.#repairs.isEmpty || outgoing.freeSlots === 0 || !outgoing.mayEncode) return false
     const slot = outgoing.takeSlot()
     const batch = this.#batch
-    if (this.#repairs.encode(this.#encoder, this.#round, slot, batch)) {
+    if (this.#repairs.encode(this.#encoder, this.#work!.round, slot, batch)) {
       outgoing.enqueueFrame(slot, batch.frameStart, batch.frameEnd)
     } else {
       outgoing.returnSlot(slot)

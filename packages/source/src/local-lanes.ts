@@ -36,7 +36,8 @@ export class LocalLanes implements SourceLanes {
     this.#channels = new Channels(options.dialler, options.clock, options.session)
   }
 
-  prepare({ count, lanes, creditBytes, memoryBytes, settings, storeBytes }: LaneTerms): void {
+  prepare(terms: LaneTerms): void {
+    const { count, lanes, creditBytes, memoryBytes, settings, storeBytes } = terms
     const { primitives, pageBytes, hash, seed, clock, sent, onLost } = this.#options
     const perLane = limitsPerLane(settings, storeBytes, lanes)
     const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes)
@@ -48,7 +49,10 @@ export class LocalLanes implements SourceLanes {
     this.#count = count
     // Touched before they are needed; nothing is in them yet.
     for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
-    this.#make = (link, index) => new SourceLane(link, clock, { ...options, index }, onLost)
+    this.#make = (link, index) => {
+      const { connectMs: roundTripMs } = this.#channels
+      return new SourceLane(link, clock, { ...options, index, roundTripMs }, onLost)
+    }
     this.#endWarmUp = warmUpMeanwhile(clock, new WarmUp('encoder', workspace, memoryBytes, hasher))
   }
 

@@ -5,7 +5,6 @@
  * @module
  */
 import type { Clock } from '@godwit/core'
-import { MIB } from '@godwit/core'
 import type { BatchSlot, ClosedBatch, Compressor } from '@godwit/codec'
 import { PageClass, sealBatch } from '@godwit/codec'
 import type { Link } from '@godwit/link'
@@ -17,8 +16,8 @@ import type { LevelCounts } from './encoding-state.ts'
 
 /** Compression that saves less is not worth what undoing it costs. */
 const savedShareMin = 0.03
-/** Before the speed of the link is known, little is sent that could have been smaller. */
-const unknownBytesMax = MIB
+/** How often it is looked whether the speed of the link is known now. */
+const lookMs = 2
 /** Windows of zstd for columns: as long as one of them, so that each has its own statistics. */
 const columnWindowLogMin = 12
 const columnWindowLogMax = 17
@@ -49,6 +48,8 @@ export interface OutgoingOptions {
   /** No frame is longer. */
   readonly frameBytesMax: number
   readonly pacer: TokenBucket
+  /** To the destination and back, at most. */
+  readonly roundTripMs: number
 }
 
 /** What the lane is told. */
@@ -63,9 +64,11 @@ export interface OutgoingOwner {
 
 /** The queue of one data channel. */
 export class Outgoing {
-  readonly meter: LinkMeter = new LinkMeter()
+  readonly meter: LinkMeter
   /** Batches by the level they were compressed with; 0 for none. */
   readonly levels: LevelCounts = {}
+  /** Batches of pages that nothing can make smaller. */
+  randomBatches = 0
   readonly #link: Link
   readonly #clock: Clock
   readonly #options: OutgoingOptions
@@ -79,6 +82,7 @@ export class Outgoing {
   #installedBytes = 0
   /** The queue goes on when the cap allows it; this gives it up. */
   #cancelWait: (() => void) | undefined
+  #cancelLook: (() => void) | undefined
   #isClosed = false
 
   constructor(link: Link, clock: Clock, options: OutgoingOptions, owner: OutgoingOwner) {
@@ -87,6 +91,7 @@ export class Outgoing {
     this.#options = options
     this.#owner = owner
     this.#freeSlots = [...options.slots]
+    this.meter = new LinkMeter(options.roundTripMs)
   }
 
   get freeSlots(): number {
@@ -101,6 +106,11 @@ export class Outgoing {
   /** Whether something waits to be compressed or sent. */
   get isWaiting(): boolean {
     return this.#queue.length > 0
+  }
+
+  /** Whether other work is to get its turn before there is more to do. */
+  get isGoingOn(): boolean {
+    return this.#isGoingOn
   }
 
   get sentBytes(): number {
@@ -136,6 +146,7 @@ export class Outgoing {
   close(): void {
     this.#isClosed = true
     this.stopWaiting()
+    this.#cancelLook?.()
   }
 
   stopWaiting(): void {
@@ -181,33 +192,34 @@ export class Outgoing {
     return true
   }
 
-  /** Whether it is not known yet how fast the link is, and enough is under way to find out. */
+  /** Whether it is still to be found out how fast the link is; then it goes on by itself. */
   get #awaitsLink(): boolean {
-    if (!this.#options.awaitsLink || this.meter.outstandingBytes < unknownBytesMax) return false
-    return this.meter.bytesPerMs(this.#clock.nowMs()) === undefined
+    if (!this.#options.awaitsLink || !this.meter.isTrying(this.#clock.nowMs())) return false
+    this.#cancelLook ??= this.#clock.after(lookMs, () => {
+      this.#cancelLook = undefined
+      this.#owner.goOn()
+    })
+    return true
   }
 
-  /** Compresses no more at a time than what lets other work get its turn. */
   #startJobs(): void {
     const { compression } = this.#options
     const parallel = Math.max(1, compression?.compressor.parallel ?? 1)
-    let started = 0
     compression?.policy.at(this.#clock.nowMs())
     for (const { batch } of this.#queue) {
       if (batch === undefined || batch.state !== 'open') continue
       const level = this.#levelOf(batch)
       if (level === 0) {
         batch.state = 'ready'
-        this.#countLevel(0)
+        if (batch.class === PageClass.Random) this.randomBatches++
+        else this.#countLevel(0)
         continue
       }
-      if (this.#jobs >= parallel) return
-      if (++started > parallel) {
-        this.#goOnSoon()
-        return
-      }
+      // One at a time on this thread: others get their turn, and the socket its bytes.
+      if (this.#jobs >= parallel || this.#isGoingOn) return
       this.#countLevel(level)
       this.#compress(batch, level, compression!)
+      if (compression!.compressor.parallel === 0) this.#goOnSoon()
     }
   }
 
@@ -216,8 +228,7 @@ export class Outgoing {
     if (compression === undefined || batch.class === PageClass.Random) return 0
     // Nothing but pages that are zero.
     if (batch.decodedBytes === 0) return 0
-    const slackMs = this.meter.backlogMs(this.#clock.nowMs())
-    return compression.policy.level(kindOf(batch), batch.decodedBytes, slackMs)
+    return compression.policy.level(kindOf(batch), batch.decodedBytes, this.meter.backlogMs)
   }
 
   #countLevel(level: number): void {
@@ -259,6 +270,12 @@ export class Outgoing {
     isLater = true
   }
 
+  /** A destination that gives no credit: what the socket has taken must do. */
+  #installAsTaken(byteCount: number): void {
+    this.#installedBytes += byteCount
+    this.meter.installed(this.#installedBytes, this.#clock.nowMs())
+  }
+
   #send(frame: QueuedFrame): void {
     if (this.#isClosed) return
     const { slot, batch } = frame
@@ -270,6 +287,8 @@ export class Outgoing {
     this.meter.sent(byteCount, this.#clock.nowMs())
     this.#owner.sent(byteCount)
     this.#link.sendInPlace(FrameType.Pages, slot.bytes, frameStart, frameEnd, () => {
+      this.meter.taken(byteCount)
+      if (this.#options.creditBytes === Infinity) this.#installAsTaken(byteCount)
       this.#freeSlots.push(slot)
       this.#owner.goOn()
     })

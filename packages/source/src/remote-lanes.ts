@@ -134,7 +134,6 @@ class RemoteLane {
     const report = await this.#ask({ do: 'send-round', work })
     if (report.type !== 'sent') throw new Error(`a lane answered a round with ${report.type}`)
     this.pagesDone = handledPages(report.done)
-    this.encoding = report.encoding
     return report.done
   }
 
@@ -159,6 +158,7 @@ class RemoteLane {
 
   #hear(report: LaneReport): void {
     if ('wireBytes' in report) this.wireBytes = report.wireBytes
+    if ('encoding' in report) this.encoding = report.encoding ?? this.encoding
     switch (report.type) {
       case 'progress':
         this.pagesDone = report.pagesDone

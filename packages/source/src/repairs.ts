@@ -9,11 +9,21 @@ import type { BatchEncoder, BatchSlot, EncodedBatch, SentPages } from '@godwit/c
 import type { Nak } from '@godwit/wire'
 import { decodePageRuns } from '@godwit/wire'
 
+/** Pages of one region. */
+interface RegionRepairs {
+  readonly sent: SentPages
+  /** Asked for in this round: no page is, twice. */
+  readonly asked: PageBitmap
+  /** Of them: still to be sent. */
+  readonly left: PageBitmap
+}
+
 /** What one lane is asked for again. */
 export class Repairs {
   readonly #sent: readonly SentPages[]
   readonly #pageBytes: number
-  readonly #asked: { readonly sent: SentPages; readonly dirty: PageBitmap }[] = []
+  /** Made when they are needed, by the region's index. */
+  readonly #regions: (RegionRepairs | undefined)[] = []
   #pages = 0
 
   constructor(sent: readonly SentPages[], pageBytes: number) {
@@ -22,7 +32,7 @@ export class Repairs {
   }
 
   get isEmpty(): boolean {
-    return this.#asked.length === 0
+    return this.#regions.every((one) => one === undefined || one.left.size === 0)
   }
 
   /** Asked for so far. */
@@ -30,32 +40,54 @@ export class Repairs {
     return this.#pages
   }
 
-  /** @throws {ProtocolError} for pages that there are not */
-  add({ region, runs }: Nak): void {
-    const sent = this.#sent.find((one) => one.region.id === region)
-    if (sent === undefined) throw unknown(`region ${region}`)
-    const dirty = new PageBitmap(pagesCovering(sent.region.bytes.length, this.#pageBytes))
+  /** Another round begins; everything was sent. */
+  beginRound(): void {
+    for (const one of this.#regions) one?.asked.clear()
+  }
+
+  /**
+   * @param dirty - per region: the pages of the round
+   * @throws {ProtocolError} for pages that the round has not, and for those asked for before
+   */
+  add({ region, runs }: Nak, dirty: readonly PageBitmap[]): void {
+    const index = this.#sent.findIndex((one) => one.region.id === region)
+    if (index < 0) throw unknown(`region ${region}`)
+    const { asked, left } = (this.#regions[index] ??= this.#make(index))
     for (const { firstPage, pageCount } of decodePageRuns(runs)) {
       const end = firstPage + pageCount
-      if (end > dirty.pageCount) throw unknown(`page ${end - 1} of region ${region}`)
-      for (let page = firstPage; page < end; page++) dirty.add(page)
+      if (pageCount === 0) throw unknown(`no page of region ${region}`)
+      if (end > asked.pageCount) throw unknown(`page ${end - 1} of region ${region}`)
+      for (let page = firstPage; page < end; page++) {
+        if (!dirty[index]!.has(page) || asked.has(page)) {
+          throw unknown(`page ${page} of region ${region} once more`)
+        }
+        asked.add(page)
+        left.add(page)
+      }
+      this.#pages += pageCount
     }
-    this.#pages += dirty.size
-    this.#asked.push({ sent, dirty })
+  }
+
+  #make(index: number): RegionRepairs {
+    const sent = this.#sent[index]!
+    const pages = pagesCovering(sent.region.bytes.length, this.#pageBytes)
+    return { sent, asked: new PageBitmap(pages), left: new PageBitmap(pages) }
   }
 
   /** Encodes some of it. @returns whether the slot has anything to send */
   encode(encoder: BatchEncoder, round: number, slot: BatchSlot, batch: EncodedBatch): boolean {
-    const { sent, dirty } = this.#asked[0]!
+    const { sent, left: dirty } = this.#regions.find((one) => (one?.left.size ?? 0) > 0)!
     const work = { round, sent, dirty, known: false }
     const first = dirty.nextSet(0)
     const filled = encoder.encode(work, first, dirty.pageCount, slot, batch)
     for (let page = first; page < batch.nextPage; page++) dirty.delete(page)
-    if (batch.nextPage >= dirty.pageCount) this.#asked.shift()
     return filled
   }
 }
 
 function unknown(what: string): ProtocolError {
-  return new ProtocolError('PROTOCOL_STATE', `The destination asks for ${what}, which is not there`)
+  return new ProtocolError(
+    'PROTOCOL_STATE',
+    `The destination asks for ${what}, which it cannot lack`,
+  )
 }

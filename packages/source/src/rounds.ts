@@ -66,7 +66,12 @@ export class Rounds {
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
     this.#maxBandwidth = options.maxBandwidth ?? Infinity
-    this.terms = { lanes: 1, creditBytes: Infinity, settings: encode, storeBytes: 0 }
+    this.terms = {
+      lanes: 1,
+      creditBytes: Infinity,
+      settings: encode,
+      storeBytes: 0,
+    }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const areShared = sent.every(({ region }) => isShared(region.bytes))
     this.lanes =

@@ -311,9 +311,9 @@ export class SourceMigration {
       }
       case 'Welcome':
         checkWelcome(this.#hello, message.body)
+        this.#roundTripMs = nowMs - this.#moments.helloMs!
         this.#rounds.terms = agreedTerms(this.#options, message.body)
         this.#report.agreed(this.#rounds.terms.settings)
-        this.#roundTripMs = nowMs - this.#moments.helloMs!
         this.#control!.peerHeartbeatMs = message.body.heartbeatMs
         this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }
         break

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { readCorpus } from './corpus.ts'
+import { faultOf, fuzz } from './fuzzer.ts'
+import { targets } from './targets.ts'
+import { canary } from './targets/canary.ts'
+
+const seed = 20_251_121
+const canaryInputsMax = 20_000
+const real = targets.filter((one) => one !== canary)
+
+describe.each(real.map((one) => [one.name, one] as const))('%s', (name, target) => {
+  it('stays right on every input that failed once', () => {
+    const failing = readCorpus(name).filter(({ input }) => faultOf(target, input) !== undefined)
+    expect(failing.map(({ path }) => path)).toEqual([])
+  })
+
+  it('keeps its rules on a second of inputs', async () => {
+    const result = await fuzz(target, [], { seed, budget: { seconds: 1 } })
+    const input = result.finding && Buffer.from(result.finding.input).toString('hex')
+    expect({ kind: result.finding?.kind, input }).toEqual({})
+    const labels = [...result.labels.keys()]
+    const missed = target.reaches.filter((start) => !labels.some((one) => one.startsWith(start)))
+    expect(missed).toEqual([])
+  })
+})
+
+describe('the fuzzer', () => {
+  it('finds the bug of the canary, and makes the input short', async () => {
+    const budget = { seconds: 10, inputsMax: canaryInputsMax }
+    const { finding } = await fuzz(canary, [], { seed, budget })
+    expect(finding?.kind).toBe('Fault: the canary: bytes outside were written')
+    expect(faultOf(canary, finding!.input)).toBeDefined()
+  })
+
+  it('tries the same inputs for the same seed', async () => {
+    const budget = { seconds: 10, inputsMax: 300 }
+    const labelsOf = async (each: number) => {
+      return [...(await fuzz(real[1]!, [], { seed: each, budget })).labels]
+    }
+    const [a, b, c] = [await labelsOf(1), await labelsOf(1), await labelsOf(2)]
+    expect(a).toEqual(b)
+    expect(a).not.toEqual(c)
+  })
+})
