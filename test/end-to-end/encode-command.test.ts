@@ -51,9 +51,9 @@ describe('--encode', () => {
     expect(source.encoding).toMatchObject({ asked: encode, repairedPages: 0 })
     expect(arrived.pages).toEqual(source.pages)
     expect(arrived.wireBytes).toBe(source.wireBytes)
-    expect(source.wireBytes).toBeLessThan(source.memoryBytes! * 0.8)
     // On loopback there may be nothing that is worth it.
     const isSure = encode !== 'auto'
+    expect(source.wireBytes < source.memoryBytes! * 0.8 || !isSure).toBe(true)
     expect(source.pages!.compressed > 0 || !isSure).toBe(true)
     expect(/^pages .* compressed/m.test(sent.stdout) || !isSure).toBe(true)
     expect(/^saved .*\b(zstd|lz4) [\d.]+ MiB/m.test(sent.stdout) || !isSure).toBe(true)

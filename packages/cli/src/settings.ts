@@ -28,7 +28,7 @@ export interface MigrationSettings {
   readonly encode: string
   readonly tracker: TrackerChoice
   readonly pageBytes: number
-  readonly lanes: number
+  readonly lanes?: number
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
@@ -92,7 +92,11 @@ export function addMigrationOptions(command: Command): Command {
       (text: string) => checkPageBytes(parseBytes(text)),
       PAGE_BYTES_DEFAULT,
     )
-    .option('--lanes <N>', 'data channels, each with a thread; 0: none of its own', parseLanes, 1)
+    .option(
+      '--lanes <N>',
+      'data channels, each with a thread; 0: none of its own (default 1; encode auto: 2)',
+      parseLanes,
+    )
     .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
     .option(
       '--pause-bandwidth <RATE>',

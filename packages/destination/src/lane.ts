@@ -25,6 +25,8 @@ export const CREDIT_BYTES: number = 16 * MIB
 const creditStepBytes = CREDIT_BYTES / 4
 const creditStepBytesMin = 128 * KIB
 const creditStepMs = 4
+/** So much at the beginning is told frame by frame: the source finds out how fast the link is. */
+const creditAtOnceBytes = 8 * MIB
 
 /** What a lane asks of its migration. */
 export interface LaneOwner {
@@ -136,7 +138,9 @@ export class DestinationLane implements LinkHandler, Lane {
   #credit(): void {
     const bytes = this.#receivedBytes - this.#creditedBytes
     const isLate = this.#clock.nowMs() - this.#creditedMs >= creditStepMs
-    if (bytes >= creditStepBytes || (bytes >= creditStepBytesMin && isLate)) {
+    const isBeginning = this.#receivedBytes <= creditAtOnceBytes
+    const isEnough = bytes >= creditStepBytesMin && (isLate || isBeginning)
+    if (bytes >= creditStepBytes || isEnough) {
       this.#sendCredit()
     } else {
       this.#cancelCredit ??= this.#clock.after(creditStepMs, () => this.#sendCredit())

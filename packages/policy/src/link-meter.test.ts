@@ -17,7 +17,7 @@ class Link {
   /** @param isTaken - at once, by the kernel's buffers */
   send(bytes: number, isTaken = true): void {
     this.meter.sent(bytes, this.nowMs)
-    if (isTaken) this.meter.taken(bytes)
+    if (isTaken) this.meter.taken(bytes, this.nowMs)
     this.#sent += bytes
   }
 
@@ -44,16 +44,16 @@ class Link {
 }
 
 describe('LinkMeter', () => {
-  it('knows nothing before the first word, or 8 ms without one', () => {
+  it('knows nothing before two words, or 25 ms without one', () => {
     const link = new Link()
     expect(link.rate).toBeUndefined()
     link.send(mib)
-    link.nowMs += 7.9
+    link.nowMs += 24.9
     expect(link.rate).toBeUndefined()
     expect(link.meter.backlogMs).toBe(0)
     link.nowMs += 0.1
-    expect(link.rate).toBeCloseTo(mib / 8, 0)
-    link.nowMs += 92
+    expect(link.rate).toBeCloseTo(mib / 25, 0)
+    link.nowMs += 75
     expect(link.rate).toBeCloseTo(mib / 100, 0)
   })
 
@@ -69,10 +69,12 @@ describe('LinkMeter', () => {
     expect(link.rate! / rate).toBeCloseTo(1, 6)
   })
 
-  it('takes the round trip off the first measurement', () => {
-    const link = new Link(20)
-    link.send(mib)
+  it('measures from the first word on: what comes before is no speed', () => {
+    const link = new Link()
+    link.send(2 * mib)
     link.install(mib, 20 + mib / 125e3)
+    expect(link.rate).toBeUndefined()
+    link.install(mib, mib / 125e3)
     expect(link.rate! / 125e3).toBeCloseTo(1, 6)
   })
 
@@ -125,7 +127,9 @@ describe('LinkMeter', () => {
       link.send(10e3)
       link.install(10e3, 1)
     }
-    link.send(mib)
+    link.nowMs += 10
+    link.send(2 * mib)
+    link.install(mib, 3)
     link.install(mib, 0.5)
     expect(link.rate! / (mib / 0.5)).toBeCloseTo(1, 6)
   })
@@ -133,9 +137,9 @@ describe('LinkMeter', () => {
   it('says when enough is on its way to find out', () => {
     const link = new Link()
     expect(link.meter.isTrying(link.nowMs)).toBe(false)
-    link.send(mib)
+    link.send(2 * mib)
     expect(link.meter.isTrying(link.nowMs)).toBe(true)
-    link.nowMs += 10
+    link.nowMs += 25
     expect(link.meter.isTrying(link.nowMs)).toBe(false)
   })
 
@@ -145,7 +149,7 @@ describe('LinkMeter', () => {
     expect(link.meter.backlogMs).toBe(0)
     link.send(3e6, false)
     expect(link.meter.backlogMs).toBeCloseTo(30, 3)
-    link.meter.taken(1e6)
+    link.meter.taken(1e6, link.nowMs)
     expect(link.meter.backlogMs).toBeCloseTo(20, 3)
   })
 

@@ -9,10 +9,10 @@
 /** What a measurement spans: receivers install in bursts. */
 const windowMs = 100
 /** The first ones, so that something is known soon: they span so much time, or so many bytes. */
-const firstWindowMs = 3
+const firstWindowMs = 8
 const firstWindowBytes = 1 << 20
 /** So long without a word is a measurement, too, of a slow link. */
-const silenceMs = 8
+const silenceMs = 25
 /** So long without waiting for the link, it may be faster than is known. */
 const idleMs = 10
 /**
@@ -21,9 +21,13 @@ const idleMs = 10
  */
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
 /** What is sent, before the speed is known, to find out. */
-const trialBytes: number = 1 << 20
+const trialBytes: number = 1 << 21
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
 const backlogBytes: number = 512 * 1024
+/** A socket that takes longer has no room. */
+const waitMs = 2
+/** A link that had nothing to do for less than this has not been idle. */
+const gapMs = 1
 /** No measurement is exact to the microsecond. */
 const leastMs = 0.2
 
@@ -40,13 +44,15 @@ export class LinkMeter {
   #takenBytes = 0
   #installedBytes = 0
   /** When the last word came, or the first byte was sent. */
-  #heardMs = 0
+  #heardMs = -Infinity
   /** Since when the link was waited for, word by word: at most a window and one more. */
   #marks: Mark[] = []
   /** Of what was sent before this the next measurement must not tell. */
   #measuredFromBytes = 0
   /** When the link was last waited for. */
   #busyAtMs = 0
+  /** Since when there is something that the socket has not taken. */
+  #waitingSinceMs = 0
   /** Until when the rate is believed, and how long the next one is. */
   #trustedUntilMs = 0
   #trustMs: number = trustMs.first
@@ -59,16 +65,21 @@ export class LinkMeter {
 
   /** Bytes were handed to the socket. */
   sent(bytes: number, nowMs: number): void {
-    if (this.#sentBytes === this.#installedBytes) {
+    const isIdle = this.#sentBytes === this.#installedBytes
+    if (isIdle && nowMs - this.#heardMs >= gapMs) {
       this.#heardMs = nowMs
-      this.#marks = [{ ms: nowMs, bytes: this.#installedBytes }]
+      this.#marks = []
     }
+    if (this.#takenBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
     this.#sentBytes += bytes
   }
 
   /** The socket has taken bytes that were handed to it. */
-  taken(bytes: number): void {
+  taken(bytes: number, nowMs: number): void {
     this.#takenBytes += bytes
+    // What took long was waited for until now; what the kernel's buffers had room for was not.
+    if (nowMs - this.#waitingSinceMs >= waitMs) this.#busyAtMs = nowMs
+    this.#waitingSinceMs = nowMs
   }
 
   /** The destination has installed so many bytes since the channel began. */
@@ -80,10 +91,8 @@ export class LinkMeter {
     while (this.#marks.length > 2 && nowMs - this.#marks[1]!.ms >= windowMs) this.#marks.shift()
     const first = this.#marks[0]!
     const ms = nowMs - first.ms
-    const isFirst = this.#rate === undefined
-    // The first bytes have a round trip behind them.
-    const rate = (bytes - first.bytes) / Math.max(leastMs, isFirst ? ms - this.#roundTripMs : ms)
-    if (isFirst ? this.#isEnough(ms, bytes - first.bytes) : ms >= windowMs) {
+    const rate = (bytes - first.bytes) / Math.max(leastMs, ms)
+    if (this.#rate === undefined ? this.#isEnough(ms, bytes - first.bytes) : ms >= windowMs) {
       // While it is not waited for, the link is only known to be no slower than this.
       if (this.#isWaitedFor || rate > (this.#rate ?? 0)) this.#learn(rate, ms, nowMs)
     }
@@ -123,8 +132,9 @@ export class LinkMeter {
     this.#trustMs = Math.min(trustMs.most, this.#trustMs * 4)
   }
 
+  /** Whether a first measurement, from the first word on, says something. */
   #isEnough(ms: number, bytes: number): boolean {
-    return ms >= firstWindowMs + this.#roundTripMs || bytes >= firstWindowBytes
+    return bytes > 0 && (ms >= firstWindowMs || bytes >= firstWindowBytes)
   }
 
   get #isWaitedFor(): boolean {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Clock, GodwitError, PageHasher } from '@godwit/core'
+import type { Clock, GodwitError } from '@godwit/core'
 import { CancelledError, PeerError, ProtocolError, TransportError } from '@godwit/core'
-import type { ClosedBatch, Compressors, EncodedBatch, SentPages, Workspace } from '@godwit/codec'
+import type { ClosedBatch, EncodedBatch } from '@godwit/codec'
 import {
   BatchEncoder,
   BatchSlot,
@@ -16,7 +16,6 @@ import {
   emptyBatch,
 } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
-import type { EncodeSettings, TokenBucket } from '@godwit/policy'
 import { BreakEvenCompression, looksAtPages } from '@godwit/policy'
 import type { Frame, Nak } from '@godwit/wire'
 import { decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
@@ -25,40 +24,19 @@ import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
 import { slotsOf } from './lane-memory.ts'
+import type { LaneOptions } from './lane-options.ts'
 import { LanePieces } from './lane-pieces.ts'
 import { Outgoing } from './outgoing.ts'
 import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { emptyRound } from './round-work.ts'
 
+/** Compression that goes on for so long is no mistake of the first moments. */
+const callOthersMs = 60
 /** How often a lane looks whether it is of use. */
 const joinLookMs = 1
 /** Steps of encoding without a batch to send before other work gets its turn. */
 const emptyStepsMax = { plain: 4, rich: 64 } as const
-
-export interface LaneOptions {
-  /** Number of this lane, and how many there are. */
-  readonly index: number
-  readonly lanes: number
-  readonly pageBytes: number
-  /** With room for `laneBytes`. */
-  readonly workspace: Workspace
-  readonly hasher: PageHasher
-  /** As agreed with the destination. */
-  readonly settings: EncodeSettings
-  /** Of this lane. */
-  readonly cacheBytes: number
-  readonly storeBytes: number
-  readonly compressors: Compressors
-  /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
-  readonly sent: readonly SentPages[]
-  /** Most bytes of page frames that the destination has not installed. */
-  readonly creditBytes: number
-  /** The cap on bandwidth; lanes of one thread share it. */
-  readonly pacer: TokenBucket
-  /** To the destination and back, at most. */
-  readonly roundTripMs: number
-}
 
 interface RoundInProgress {
   readonly work: RoundWork
@@ -84,6 +62,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   readonly #batch: EncodedBatch = emptyBatch()
   readonly #repairs: Repairs
   #isClosed = false
+  /** When pages last went as they are. */
+  #plainAtMs = 0
   /** A look at whether this lane is of use is due; this gives it up. */
   #cancelLook: (() => void) | undefined
   #isPumping = false
@@ -305,7 +285,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   /** Whether this lane is to send; when it is not yet, it looks again soon. */
   #isOfUse({ pieces }: RoundInProgress, isPlain: boolean): boolean {
     if (this.#breakEven === undefined || pieces.isCalled) {
-      if (!isPlain) pieces.callOthers()
+      this.#callOthers(pieces, isPlain)
       return true
     }
     this.#cancelLook ??= this.#clock.after(joinLookMs, () => {
@@ -313,6 +293,13 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       this.goOn()
     })
     return false
+  }
+
+  /** More lanes are of use once compression has paid for a while. */
+  #callOthers(pieces: LanePieces, isPlain: boolean): void {
+    const nowMs = this.#clock.nowMs()
+    if (isPlain) this.#plainAtMs = nowMs
+    else if (nowMs - this.#plainAtMs >= callOthersMs) pieces.callOthers()
   }
 
   /** @returns whether a batch is on its way */

@@ -287,7 +287,7 @@ export class Outgoing {
     this.meter.sent(byteCount, this.#clock.nowMs())
     this.#owner.sent(byteCount)
     this.#link.sendInPlace(FrameType.Pages, slot.bytes, frameStart, frameEnd, () => {
-      this.meter.taken(byteCount)
+      this.meter.taken(byteCount, this.#clock.nowMs())
       if (this.#options.creditBytes === Infinity) this.#installAsTaken(byteCount)
       this.#freeSlots.push(slot)
       this.#owner.goOn()

@@ -1,0 +1,32 @@
+/**
+ * What a lane is made with.
+ *
+ * @module
+ */
+import type { PageHasher } from '@godwit/core'
+import type { Compressors, SentPages, Workspace } from '@godwit/codec'
+import type { EncodeSettings, TokenBucket } from '@godwit/policy'
+
+export interface LaneOptions {
+  /** Number of this lane, and how many there are. */
+  readonly index: number
+  readonly lanes: number
+  readonly pageBytes: number
+  /** With room for `laneBytes`. */
+  readonly workspace: Workspace
+  readonly hasher: PageHasher
+  /** As agreed with the destination. */
+  readonly settings: EncodeSettings
+  /** Of this lane. */
+  readonly cacheBytes: number
+  readonly storeBytes: number
+  readonly compressors: Compressors
+  /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
+  readonly sent: readonly SentPages[]
+  /** Most bytes of page frames that the destination has not installed. */
+  readonly creditBytes: number
+  /** The cap on bandwidth; lanes of one thread share it. */
+  readonly pacer: TokenBucket
+  /** To the destination and back, at most. */
+  readonly roundTripMs: number
+}
