@@ -1,6 +1,6 @@
 /**
  * Zstandard, as Node has it: contexts are kept, and work in buffers that are kept, too. The public
- * functions make new ones for every batch, which costs a third more, most of it in collecting them.
+ * functions make new ones for every batch, and collecting those costs more than making them.
  *
  * @module
  */

@@ -35,6 +35,23 @@ function open(path: string): number {
   }
 }
 
+/** Writes all but pages of zeros, which fresh memory has already without being touched. */
+function writeSparse(memory: LinearMemory, at: number, bytes: Uint8Array): void {
+  let first = 0
+  for (let page = 0; page < bytes.length; page += WORK_PAGE_BYTES) {
+    const end = Math.min(page + WORK_PAGE_BYTES, bytes.length)
+    if (!isZero(bytes, page, end)) continue
+    if (first < page) memory.write(at + first, bytes.subarray(first, page))
+    first = end
+  }
+  if (first < bytes.length) memory.write(at + first, bytes.subarray(first))
+}
+
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false
+  return true
+}
+
 /** Copies a file to the start of memory, by way of private memory. */
 function fillFromFile(memory: LinearMemory, path: string, shouldStop: () => boolean): void {
   const file = open(path)
@@ -46,7 +63,7 @@ function fillFromFile(memory: LinearMemory, path: string, shouldStop: () => bool
       if (at + count > memory.byteLength) {
         throw new GodwitError('GUEST_OPTION', `"${path}" is bigger than the guest's memory`)
       }
-      memory.write(at, buffer.subarray(0, count))
+      writeSparse(memory, at, buffer.subarray(0, count))
       at += count
     }
   } catch (error) {
