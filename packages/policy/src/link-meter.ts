@@ -8,9 +8,11 @@
 
 /** What a measurement spans: receivers install in bursts. */
 const windowMs = 100
-/** The first ones, so that something is known soon: they span so much time, or so many bytes. */
-const firstWindowMs = 8
+/** The first ones: they span so much time, or so many bytes of a fast link. */
+const firstWindowMs = 25
 const firstWindowBytes = 1 << 20
+/** No slow link seems as fast as this; a fast one may seem slow while code is cold. */
+const fastBytesPerMs = 600e3
 /** So long without a word is a measurement, too, of a slow link. */
 const silenceMs = 25
 /** So long without waiting for the link, it may be faster than is known. */
@@ -134,7 +136,8 @@ export class LinkMeter {
 
   /** Whether a first measurement, from the first word on, says something. */
   #isEnough(ms: number, bytes: number): boolean {
-    return bytes > 0 && (ms >= firstWindowMs || bytes >= firstWindowBytes)
+    const isFast = bytes >= firstWindowBytes && bytes >= ms * fastBytesPerMs
+    return bytes > 0 && (ms >= firstWindowMs || isFast)
   }
 
   get #isWaitedFor(): boolean {

@@ -34,7 +34,7 @@ import { emptyRound } from './round-work.ts'
 /** Compression that goes on for so long is no mistake of the first moments. */
 const callOthersMs = 60
 /** How often a lane looks whether it is of use. */
-const joinLookMs = 1
+const joinLookMs = 2
 /** Steps of encoding without a batch to send before other work gets its turn. */
 const emptyStepsMax = { plain: 4, rich: 64 } as const
 
@@ -268,8 +268,12 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const breakEven = this.#breakEven
     if (breakEven === undefined) return false
     const nowMs = this.#clock.nowMs()
-    this.#outgoing.meter.doubt(nowMs)
-    breakEven.linkBytesPerMs = this.#outgoing.meter.bytesPerMs(nowMs)
+    const { meter } = this.#outgoing
+    breakEven.linkBytesPerMs = meter.bytesPerMs(nowMs)
+    if (breakEven.isLinkFast) return true
+    // A link that is even faster than known would change nothing before.
+    meter.doubt(nowMs)
+    breakEven.linkBytesPerMs = meter.bytesPerMs(nowMs)
     return breakEven.isLinkFast
   }
 
