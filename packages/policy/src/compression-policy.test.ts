@@ -13,7 +13,7 @@ const speeds: Readonly<Record<number, number>> = { 1: 1, 3: 0.7, 6: 0.28, 9: 0.1
 /** Levels for both kinds on a link of so many bytes per millisecond. */
 function levels(parallel: number, linkBytesPerMs: number | undefined): [number, number] {
   const policy = new BreakEvenCompression(parallel)
-  policy.linkBytesPerMs = linkBytesPerMs
+  policy.linkTakes(linkBytesPerMs, false)
   return [policy.level('plain'), policy.level('records')]
 }
 
@@ -21,22 +21,33 @@ describe('BreakEvenCompression, before anything was compressed', () => {
   // A byte of text: 1 / 350,000 ms a core at level 1, and a third of it on the link.
   it.each([
     ['nothing is known', 2, undefined, [0, 0]],
-    // 80 us a KB raw. Level 12: 12 us on two cores, 24 on one, 24.2 on the link; level 9: 24.4.
+    // 80 us a KB raw. Level 12: 12 us on two cores, 24.2 on one and on the link; level 9: 24.4.
     ['100 Mbit/s', 2, 12.5e3, [12, 1]],
-    ['100 Mbit/s, one core', 1, 12.5e3, [12, 1]],
+    ['100 Mbit/s, one core', 1, 12.5e3, [9, 1]],
     // 8 us a KB raw. Level 1: 1.4 and 2.6 us; level 3: 2.0 and 2.5; level 6: 5.1 and 2.5.
     ['1 Gbit/s', 2, 125e3, [3, 1]],
     // Level 1: 2.9 us and 2.6; level 3: 4.1 and 2.5.
     ['1 Gbit/s, one core', 1, 125e3, [1, 1]],
     // 3.2 us a KB raw. Level 1: 1.4 us and 1.1; level 3: 2.0 and 1.0.
     ['2.5 Gbit/s', 2, 312.5e3, [1, 1]],
-    // 0.8 us a KB raw, less a tenth: level 1 takes 1.4 us, records 0.33 and 0.10.
-    ['10 Gbit/s', 2, 1.25e6, [0, 1]],
+    // 1.6 us a KB raw. Level 1: 1.8 us with the look at the pages; records 0.73 and 0.21.
+    ['5 Gbit/s', 2, 625e3, [0, 1]],
+    // 0.8 us a KB raw, less a tenth: 0.72; records take 0.73.
+    ['10 Gbit/s', 2, 1.25e6, [0, 0]],
     // 0.286 us a KB raw, less a tenth: 0.257; level 1 takes 1.4 us, records 0.33.
     ['a loopback of 3.5 GB/s', 2, 3.5e6, [0, 0]],
     ['a loopback of 3.5 GB/s, one core', 1, 3.5e6, [0, 0]],
   ] as const)('%s, %i at a time', (_, parallel, link, expected) => {
     expect(levels(parallel, link)).toEqual(expected)
+  })
+
+  it('compresses nothing on a link that is still to be measured, however slow it may be', () => {
+    const policy = new BreakEvenCompression(2)
+    policy.linkTakes(600e3, true)
+    expect(policy.isLinkFast).toBe(true)
+    policy.linkTakes(600e3, false)
+    expect(policy.isLinkFast).toBe(false)
+    expect(policy.facts.linkBytesPerSecond).toBe(600e6)
   })
 
   it('never makes the link wait where that would not pay', () => {
@@ -50,12 +61,12 @@ describe('BreakEvenCompression, before anything was compressed', () => {
 
   it('takes 6 ms a batch where the link has enough to do for 10 ms more', () => {
     const policy = new BreakEvenCompression(2)
-    policy.linkBytesPerMs = 125e3
+    policy.linkTakes(125e3, false)
     // Of a MiB on two cores, level 6 takes 5.3 ms, 9 takes 7.9 ms and 12 takes 12.5 ms.
     const slacks = [0, 10, 15, 16, 18, 23, 1000]
     const chosen = slacks.map((slackMs) => policy.level('plain', mib, slackMs))
     expect(chosen).toEqual([3, 3, 3, 6, 6, 6, 6])
-    policy.linkBytesPerMs = 3.5e6
+    policy.linkTakes(3.5e6, false)
     expect(policy.level('plain', mib, 10)).toBe(0)
   })
 
@@ -78,7 +89,7 @@ describe('BreakEvenCompression, told what came of it', () => {
       [0.33, 50e3],
     ]) {
       const policy = new BreakEvenCompression(2)
-      policy.linkBytesPerMs = 125e3
+      policy.linkTakes(125e3, false)
       const tried: number[] = []
       for (let level = policy.level('plain'); level > 0; level = policy.level('plain')) {
         const speed = speeds[level]!
@@ -93,7 +104,7 @@ describe('BreakEvenCompression, told what came of it', () => {
 
   it('measures level 1 by what other levels do', () => {
     const policy = new BreakEvenCompression(1)
-    policy.linkBytesPerMs = 125e3
+    policy.linkTakes(125e3, false)
     for (let i = 0; i < 60; i++) {
       policy.compressed('plain', 9, mib, mib * 0.5 * 0.925, mib / (400e3 * speeds[9]!))
     }
@@ -105,7 +116,7 @@ describe('BreakEvenCompression, told what came of it', () => {
 
   it('is not misled by one slow batch, by small ones or by other levels', () => {
     const policy = new BreakEvenCompression(2)
-    policy.linkBytesPerMs = 125e3
+    policy.linkTakes(125e3, false)
     policy.compressed('plain', 1, mib, mib * 0.33, mib / 10e3)
     for (let i = 0; i < 100; i++) {
       policy.compressed('plain', 1, 4096, 4096, 1)

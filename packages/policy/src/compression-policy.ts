@@ -114,6 +114,8 @@ const firstGuess: Readonly<Record<ContentKind, { bytesPerMs: number; size: numbe
   records: { bytesPerMs: 1500e3, size: 0.13 },
 }
 
+/** What looking at pages one by one takes, before anything of them is compressed. */
+const lookBytesPerMs = 2500e3
 /** Share of a new measurement in what is held true. */
 const weight = 0.2
 /** What compression must save of the time, to be worth a core's. */
@@ -150,9 +152,13 @@ export class BreakEvenCompression implements CompressionPolicy {
     this.#measured = { plain: { ...firstGuess.plain }, records: { ...firstGuess.records } }
   }
 
-  /** What the link takes; undefined as long as nothing is known of it. */
-  set linkBytesPerMs(rate: number | undefined) {
-    this.#linkBytesPerMs = rate
+  /**
+   * What the link takes: nothing is compressed while that is unknown, or may be much more.
+   *
+   * @param rate - undefined as long as nothing is known of it
+   */
+  linkTakes(rate: number | undefined, isAtLeast: boolean): void {
+    this.#linkBytesPerMs = isAtLeast ? undefined : rate
     this.#knownBytesPerMs = rate ?? this.#knownBytesPerMs
   }
 
@@ -171,7 +177,7 @@ export class BreakEvenCompression implements CompressionPolicy {
     let best = 0
     let bestMs = rawMs * (1 - gainMin)
     for (const facts of levelFacts[kind]) {
-      const encodeMs = 1 / (bytesPerMs * facts.speed * this.#parallel)
+      const encodeMs = 1 / lookBytesPerMs + 1 / (bytesPerMs * facts.speed * this.#parallel)
       const sendMs = (size * facts.size) / link
       const ms = encodeMs <= freeMs ? sendMs : Math.max(encodeMs, sendMs)
       if (ms < bestMs * (best === 0 ? 1 : 1 - levelGainMin)) {

@@ -135,6 +135,31 @@ describe('LinkMeter', () => {
     expect(link.rate! / (mib / 0.5)).toBeCloseTo(1, 6)
   })
 
+  it('takes a link that was fast for a moment for fast until a window has measured it', () => {
+    const link = new Link()
+    link.send(4 * mib)
+    // Cold code at both ends, and then a mebibyte in a millisecond.
+    link.install(mib / 2, 8)
+    expect(link.rate).toBeUndefined()
+    link.install(mib, 1)
+    expect(link.rate).toBeGreaterThanOrEqual(600e3)
+    expect(link.meter.isAtLeast).toBe(true)
+    link.keepBusy(125e3, 16 * mib)
+    expect(link.meter.isAtLeast).toBe(false)
+    expect(link.rate! / 125e3).toBeCloseTo(1, 6)
+  })
+
+  it('takes no encoder for a slow link after a link was fast for a moment', () => {
+    const link = new Link()
+    link.send(mib)
+    link.install(mib, 0.5)
+    for (let ms = 0; ms < 500; ms += 10) {
+      link.send(500e3)
+      link.install(500e3, 10)
+    }
+    expect(link.meter.isAtLeast).toBe(true)
+  })
+
   it('says when enough is on its way to find out', () => {
     const link = new Link()
     expect(link.meter.isTrying(link.nowMs)).toBe(false)

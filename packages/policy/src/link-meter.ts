@@ -11,7 +11,10 @@ const windowMs = 100
 /** The first ones: they span so much time, or so many bytes of a fast link. */
 const firstWindowMs = 25
 const firstWindowBytes = 1 << 20
-/** No slow link seems as fast as this; a fast one may seem slow while code is cold. */
+/**
+ * No slow link seems as fast as this, while a fast one may seem slow because code is cold: how fast
+ * it is, only a whole window tells.
+ */
 const fastBytesPerMs = 600e3
 /** So long without a word is a measurement, too, of a slow link. */
 const silenceMs = 25
@@ -42,6 +45,8 @@ interface Mark {
 /** Of one data channel. */
 export class LinkMeter {
   #rate: number | undefined
+  /** Whether the link may be much faster than that: it only was so fast for a moment. */
+  #isAtLeast = false
   #sentBytes = 0
   #takenBytes = 0
   #installedBytes = 0
@@ -94,9 +99,14 @@ export class LinkMeter {
     const first = this.#marks[0]!
     const ms = nowMs - first.ms
     const rate = (bytes - first.bytes) / Math.max(leastMs, ms)
-    if (this.#rate === undefined ? this.#isEnough(ms, bytes - first.bytes) : ms >= windowMs) {
+    if (this.#rate === undefined) {
+      this.#isAtLeast = this.#seemsFast(bytes, nowMs)
+      if (this.#isAtLeast) this.#learn(Math.max(fastBytesPerMs, rate), ms, nowMs)
+      else if (rate > 0 && ms >= firstWindowMs) this.#learn(rate, ms, nowMs)
+    } else if (ms >= windowMs) {
       // While it is not waited for, the link is only known to be no slower than this.
-      if (this.#isWaitedFor || rate > (this.#rate ?? 0)) this.#learn(rate, ms, nowMs)
+      if (this.#isWaitedFor) this.#isAtLeast = false
+      if (this.#isWaitedFor || rate > this.#rate) this.#learn(rate, ms, nowMs)
     }
     if (!this.#isWaitedFor && this.#rate !== undefined) this.#marks = [{ ms: nowMs, bytes }]
   }
@@ -113,6 +123,11 @@ export class LinkMeter {
     return this.#rate === undefined ? 0 : (this.#sentBytes - this.#takenBytes) / this.#rate
   }
 
+  /** Whether the link is fast, and how fast is still to be measured. */
+  get isAtLeast(): boolean {
+    return this.#rate !== undefined && this.#isAtLeast
+  }
+
   /** Bytes per millisecond; undefined while nothing is known. */
   bytesPerMs(nowMs: number): number | undefined {
     if (this.#rate !== undefined) return this.#rate
@@ -123,7 +138,7 @@ export class LinkMeter {
 
   /** Forgets what is known when the link was not waited for for a while: it may be faster. */
   doubt(nowMs: number): void {
-    if (this.#rate === undefined) return
+    if (this.#rate === undefined || this.#isAtLeast) return
     if (this.#isWaitedFor) this.#busyAtMs = nowMs
     if (nowMs - this.#busyAtMs < idleMs || nowMs < this.#trustedUntilMs) return
     this.#rate = undefined
@@ -134,15 +149,18 @@ export class LinkMeter {
     this.#trustMs = Math.min(trustMs.most, this.#trustMs * 4)
   }
 
-  /** Whether a first measurement, from the first word on, says something. */
-  #isEnough(ms: number, bytes: number): boolean {
-    const isFast = bytes >= firstWindowBytes && bytes >= ms * fastBytesPerMs
-    return bytes > 0 && (ms >= firstWindowMs || isFast)
+  /** Whether the link was fast for a moment, between any two words so far. */
+  #seemsFast(bytes: number, nowMs: number): boolean {
+    return this.#marks.some((mark) => {
+      const ms = Math.max(leastMs, nowMs - mark.ms)
+      return bytes - mark.bytes >= Math.max(firstWindowBytes, ms * fastBytesPerMs)
+    })
   }
 
   get #isWaitedFor(): boolean {
     if (this.#takenBytes < this.#sentBytes) return true
-    const inFlightBytes = (this.#rate ?? Infinity) * this.#roundTripMs
+    if (this.#rate === undefined) return false
+    const inFlightBytes = this.#rate * this.#roundTripMs
     return this.#sentBytes - this.#installedBytes >= backlogBytes + inFlightBytes
   }
 

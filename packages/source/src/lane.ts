@@ -269,11 +269,11 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (breakEven === undefined) return false
     const nowMs = this.#clock.nowMs()
     const { meter } = this.#outgoing
-    breakEven.linkBytesPerMs = meter.bytesPerMs(nowMs)
+    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast)
     if (breakEven.isLinkFast) return true
     // A link that is even faster than known would change nothing before.
     meter.doubt(nowMs)
-    breakEven.linkBytesPerMs = meter.bytesPerMs(nowMs)
+    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast)
     return breakEven.isLinkFast
   }
 
