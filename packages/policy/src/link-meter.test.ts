@@ -151,7 +151,8 @@ describe('LinkMeter', () => {
 
   it('takes no encoder for a slow link after a link was fast for a moment', () => {
     const link = new Link()
-    link.send(mib)
+    link.send(2 * mib)
+    link.install(mib, 0.5)
     link.install(mib, 0.5)
     for (let ms = 0; ms < 500; ms += 10) {
       link.send(500e3)
