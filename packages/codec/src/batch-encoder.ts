@@ -8,6 +8,7 @@
  */
 import type { PageBitmap, PageHasher, Region } from '@godwit/core'
 import { FingerprintTable } from '@godwit/core'
+import type { Kernels } from '@godwit/kernels'
 import {
   BATCH_ENTRIES_MAX,
   BATCH_HEADER_BYTES,
@@ -100,6 +101,7 @@ export class BatchEncoder {
   readonly #hasher: PageHasher
   readonly #raw: boolean
   readonly #copy: CopyBytes
+  readonly #kernels: Kernels
   readonly #inspector: PageInspector
   /** Fingerprints of the batch's payload pages, in table order. */
   readonly #fingerprints: FingerprintTable
@@ -112,6 +114,7 @@ export class BatchEncoder {
     this.#hasher = options.hasher
     this.#raw = options.raw
     this.#copy = options.workspace.copy
+    this.#kernels = options.workspace.kernels
     this.#batchPages = batchPages(options.pageBytes)
     this.#inspector = new PageInspector({ ...options, pagesMax: this.#batchPages })
     this.#fingerprints = new FingerprintTable(this.#batchPages, options.hasher.entryBytes)
@@ -143,7 +146,8 @@ export class BatchEncoder {
       let end = dirty.nextClear(page, Math.min(page + room, endPage))
       if (!this.#raw && untouched?.has(page) === true) {
         end = untouched.nextClear(page, end)
-        for (let zero = page; zero < end; zero++) this.#zeroPage(work, zero, out)
+        if (work.known) for (let zero = page; zero < end; zero++) this.#zeroPage(work, zero, out)
+        else this.#zeroPages(work.sent, page, end, out)
       } else {
         if (!this.#raw && untouched !== undefined) end = untouched.nextSet(page, end)
         this.#encodeRun(work, page, end, slot, out)
@@ -183,17 +187,63 @@ export class BatchEncoder {
     const staged = slot.payloadStart + out.payloadBytes
     const stagedEnd = staged + stop - start
     this.#copy(slot.bytes, staged, memory, start, stop)
-    const zeroPages = this.#inspector.inspect(slot.bytes, staged, stagedEnd)
-    if (zeroPages === 0 && !work.known) {
-      this.#dataPages(work.sent, first, end - first, stop - start, out)
-      return
+    this.#inspector.inspect(slot.bytes, staged, stagedEnd)
+    if (work.known) this.#knownPages(work, first, end, staged, stagedEnd, slot, out)
+    else this.#newPages(work.sent, first, end, staged, stagedEnd, slot, out)
+  }
+
+  /** Pages staged from `staged` on, which the destination does not hold: all of round 1. */
+  #newPages(
+    sent: SentPages,
+    first: number,
+    end: number,
+    staged: number,
+    stagedEnd: number,
+    slot: BatchSlot,
+    out: EncodedBatch,
+  ): void {
+    const pageBytes = this.#pageBytes
+    const { zeros } = this.#inspector
+    for (let page = first; page < end; ) {
+      const index = page - first
+      const isZero = zeros[index]
+      let runEnd = page + 1
+      while (runEnd < end && zeros[runEnd - first] === isZero) runEnd++
+      const at = staged + index * pageBytes
+      const byteCount = Math.min(staged + (runEnd - first) * pageBytes, stagedEnd) - at
+      if (isZero === 1) this.#zeroPages(sent, page, runEnd, out)
+      else {
+        this.#closeGap(slot, at, byteCount, out)
+        this.#dataPages(sent, page, runEnd - page, index, byteCount, out)
+      }
+      page = runEnd
     }
+  }
+
+  /** The same where the destination holds an older content of each. */
+  #knownPages(
+    work: RegionRound,
+    first: number,
+    end: number,
+    staged: number,
+    stagedEnd: number,
+    slot: BatchSlot,
+    out: EncodedBatch,
+  ): void {
+    const pageBytes = this.#pageBytes
     const { zeros } = this.#inspector
     for (let page = first, at = staged; page < end; page++, at += pageBytes) {
       const index = page - first
       if (zeros[index] === 1) this.#zeroPage(work, page, out)
       else this.#dataPage(work, page, index, at, Math.min(pageBytes, stagedEnd - at), slot, out)
     }
+  }
+
+  /** What zero and unchanged pages left in front of `slot.bytes[at, at + byteCount)`. */
+  #closeGap(slot: BatchSlot, at: number, byteCount: number, out: EncodedBatch): void {
+    const to = slot.payloadStart + out.payloadBytes
+    const { byteOffset } = slot.bytes
+    if (to !== at) this.#kernels.move(byteOffset + to, byteOffset + at, byteCount)
   }
 
   #zeroPage({ sent, known }: RegionRound, page: number, out: EncodedBatch): void {
@@ -212,17 +262,39 @@ export class BatchEncoder {
     this.#table.add(page, PageEncoding.Zero, 0)
   }
 
-  /** Pages staged where they are to be, which the destination does not hold: most of round 1. */
+  /** Zero pages `[first, end)` that the destination does not hold. */
+  #zeroPages(
+    { region, fingerprints }: SentPages,
+    first: number,
+    end: number,
+    out: EncodedBatch,
+  ): void {
+    const pageBytes = this.#pageBytes
+    const byteCount = Math.min(end * pageBytes, region.bytes.length) - first * pageBytes
+    const whole = Math.floor(byteCount / pageBytes)
+    const count = end - first
+    if (whole > 0) fingerprints.fill(first, this.#zeroFingerprint(pageBytes), 0, whole)
+    if (whole < count) {
+      fingerprints.copyEntry(end - 1, this.#zeroFingerprint(byteCount - whole * pageBytes), 0)
+    }
+    out.pages += count
+    out.zeroPages += count
+    out.zeroBytes += byteCount
+    this.#table.add(first, PageEncoding.Zero, 0, count)
+  }
+
+  /** Pages that stand where they are to be, the `index`th and on of those that were inspected. */
   #dataPages(
     sent: SentPages,
     first: number,
     count: number,
+    index: number,
     byteCount: number,
     out: EncodedBatch,
   ): void {
     const inspected = this.#inspector.fingerprints
-    sent.fingerprints.copyEntry(first, inspected, 0, count)
-    this.#fingerprints.copyEntry(this.#payloadPages, inspected, 0, count)
+    sent.fingerprints.copyEntry(first, inspected, index, count)
+    this.#fingerprints.copyEntry(this.#payloadPages, inspected, index, count)
     this.#payloadPages += count
     out.pages += count
     out.rawPages += count
@@ -249,9 +321,7 @@ export class BatchEncoder {
     }
     sent.fingerprints.copyEntry(page, inspected, index)
     this.#fingerprints.copyEntry(this.#payloadPages++, inspected, index)
-    // Closes the gap that zero and unchanged pages left in front of the page.
-    const to = slot.payloadStart + out.payloadBytes
-    if (to !== at) slot.bytes.copyWithin(to, at, at + length)
+    this.#closeGap(slot, at, length, out)
     out.payloadBytes += length
     out.rawPages++
     this.#table.add(page, PageEncoding.Raw, length)

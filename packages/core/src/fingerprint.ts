@@ -54,6 +54,11 @@ export class FingerprintTable {
     const b = otherIndex * words
     for (let i = 0; i < words * count; i++) this.words32[a + i] = other.words32[b + i]!
   }
+
+  /** Makes `count` entries from `index` on equal entry `otherIndex` of `other` (same width). */
+  fill(index: number, other: FingerprintTable, otherIndex: number, count: number): void {
+    for (let i = 0; i < count; i++) this.copyEntry(index + i, other, otherIndex)
+  }
 }
 
 /** Hashes pages; one instance per thread and seed. */

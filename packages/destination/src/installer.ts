@@ -43,8 +43,8 @@ export class Installer {
   /** Warms up while there is nothing else to do, until there is a lane. */
   warmUp(clock: Clock): void {
     const { hasher, verifyHasher } = this
-    const { memoryBytes } = this.#plan
-    const warmUp = new WarmUp('decoder', this.#workspace, memoryBytes, hasher, verifyHasher)
+    const { warmUpBytes } = this.#plan
+    const warmUp = new WarmUp('decoder', this.#workspace, warmUpBytes, hasher, verifyHasher)
     this.#endWarmUp = warmUpMeanwhile(clock, warmUp)
   }
 

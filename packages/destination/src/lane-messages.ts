@@ -15,8 +15,8 @@ export interface LanePlan {
   /** The hash of verification and its seed; undefined with `--verify none`. */
   readonly verify: HashName | undefined
   readonly verifySeed: Uint8Array
-  /** Of all regions together. */
-  readonly memoryBytes: number
+  /** The size of the guest to warm up for; 0 not to. */
+  readonly warmUpBytes: number
   readonly regionCount: number
   /** What batches may contain. */
   readonly features: BatchFeatures

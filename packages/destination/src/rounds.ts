@@ -11,6 +11,7 @@ import {
   digestFingerprints,
   digestMemory,
   featuresOf,
+  hasFeatures,
   sumOfTotals,
   verifyHash,
   zeroFingerprints,
@@ -74,7 +75,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       hashSeed: hello.fingerprintSeed.slice(),
       verify: verifyHash(hello.verify, hello.hash),
       verifySeed: hello.verifySeed.slice(),
-      memoryBytes,
+      warmUpBytes: memoryBytes,
       regionCount,
       features: featuresOf(terms.capabilities),
       storeBytes: terms.storeBytes ?? 0,
@@ -88,10 +89,18 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     const remote: RemoteLane[] = []
     this.#remote = remote
     for (let i = 0; i < this.#dataChannels; i++) {
-      const lane = new RemoteLane(threads, this.#plan, this)
+      const lane = new RemoteLane(threads, this.#planOf(i), this)
       remote.push(lane)
       made(lane)
     }
+  }
+
+  /** What lane `index` is told. */
+  #planOf(index: number): LanePlan {
+    // Where pages are looked at, more lanes come later or never: they would take the first one's
+    // time now.
+    const isSpare = index > 0 && hasFeatures(this.#plan.features)
+    return isSpare ? { ...this.#plan, warmUpBytes: 0 } : this.#plan
   }
 
   /** Gets ready on this thread, while memory is made ready: there are no others. */

@@ -14,9 +14,9 @@ import type { EncodeSettings } from '@godwit/policy'
 import { looksAtPages } from '@godwit/policy'
 
 /** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
-const slotCount = 6
+export const PLAIN_SLOTS = 6
 /** More where batches are filled side by side and compressed meanwhile. */
-const richSlotCount = slotCount + 2 * SLOTS_PER_STEP
+const richSlotCount = PLAIN_SLOTS + 2 * SLOTS_PER_STEP
 /** Slots of a lane, and the pages that each has room for. */
 export function slotsOf(
   pageBytes: number,
@@ -25,7 +25,7 @@ export function slotsOf(
   return looksAtPages(settings)
     ? // One page more: records may stand behind the last whole one.
       { count: richSlotCount, pages: compressedBatchPages(pageBytes) + 1 }
-    : { count: slotCount, pages: batchPages(pageBytes) }
+    : { count: PLAIN_SLOTS, pages: batchPages(pageBytes) }
 }
 
 /** What a lane takes of its workspace. */

@@ -23,7 +23,7 @@ import { compressionOf } from './compression.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
-import { slotsOf } from './lane-memory.ts'
+import { PLAIN_SLOTS, slotsOf } from './lane-memory.ts'
 import type { LaneOptions } from './lane-options.ts'
 import { LanePieces } from './lane-pieces.ts'
 import { Outgoing } from './outgoing.ts'
@@ -283,7 +283,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (!isPlain) return outgoing.freeSlots >= 2 * SLOTS_PER_STEP
     // The barrier costs next to nothing, and in the pause everybody waits for it.
     if (!current.pieces.take()) return true
-    return outgoing.freeSlots > 0 && !outgoing.isWaiting && outgoing.mayEncode
+    const isSpare = outgoing.usedSlots < PLAIN_SLOTS
+    return isSpare && !outgoing.isWaiting && outgoing.mayEncode
   }
 
   /** Whether this lane is to send; when it is not yet, it looks again soon. */

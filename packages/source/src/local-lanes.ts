@@ -6,7 +6,7 @@
 import { WarmUp, Workspace, warmUpMeanwhile } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { EncodeSettings } from '@godwit/policy'
-import { TokenBucket } from '@godwit/policy'
+import { TokenBucket, looksAtPages } from '@godwit/policy'
 import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
 import type { EncodingState } from './encoding-state.ts'
@@ -53,6 +53,9 @@ export class LocalLanes implements SourceLanes {
       const { connectMs: roundTripMs } = this.#channels
       return new SourceLane(link, clock, { ...options, index, roundTripMs }, onLost)
     }
+    // Where pages are looked at, more lanes come later or never: they would take the first one's
+    // time now.
+    if (this.#firstIndex > 0 && looksAtPages(settings)) return
     this.#endWarmUp = warmUpMeanwhile(clock, new WarmUp('encoder', workspace, memoryBytes, hasher))
   }
 

@@ -117,6 +117,11 @@ export class Outgoing {
     return this.#sentBytes
   }
 
+  /** Slots that are being filled or sent. */
+  get usedSlots(): number {
+    return this.#options.slots.length - this.#freeSlots.length
+  }
+
   takeSlot(): BatchSlot {
     return this.#freeSlots.pop()!
   }
