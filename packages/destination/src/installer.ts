@@ -6,11 +6,12 @@
 import type { Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { Compressors, InstalledPages, Primitives } from '@godwit/codec'
-import { BatchDecoder, WarmUp, Workspace, batchDecoderBytes, warmUpMeanwhile } from '@godwit/codec'
+import { BatchDecoder, Workspace, batchDecoderBytes } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
 import { DestinationLane } from './lane.ts'
+import { warmUpLane } from './warm-up.ts'
 
 /** Receive buffer of a data channel: two batches, so little that they stay in a core's cache. */
 const RECEIVE_BYTES: number = MIB + 256 * KIB
@@ -23,6 +24,8 @@ export class Installer {
   readonly #plan: LanePlan
   readonly #workspace: Workspace
   readonly #compressors: Compressors
+  /** Of the first lane, before it is made. */
+  #spareBuffer: Uint8Array | undefined
   #endWarmUp: () => void = () => {}
 
   /** @param laneCount - how many lanes there may be here; none takes memory before it is made */
@@ -43,9 +46,12 @@ export class Installer {
   /** Warms up while there is nothing else to do, until there is a lane. */
   warmUp(clock: Clock): void {
     const { hasher, verifyHasher } = this
-    const { warmUpBytes } = this.#plan
-    const warmUp = new WarmUp('decoder', this.#workspace, warmUpBytes, hasher, verifyHasher)
-    this.#endWarmUp = warmUpMeanwhile(clock, warmUp)
+    const { pageBytes, warmUpBytes: memoryBytes } = this.#plan
+    const workspace = this.#workspace
+    const buffer = this.#createBuffer()
+    this.#spareBuffer = buffer
+    const parts = { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes }
+    this.#endWarmUp = warmUpLane(clock, parts)
   }
 
   endWarmUp(): void {
@@ -67,9 +73,15 @@ export class Installer {
     const hashers = { hasher, verifyHasher }
     const agreed = { pageBytes, features, storeBytes }
     const decoder = new BatchDecoder({ ...agreed, ...hashers, regions, workspace, compressors })
+    const buffer = this.#spareBuffer ?? this.#createBuffer()
+    this.#spareBuffer = undefined
+    return new DestinationLane(link, clock, decoder, owner, buffer)
+  }
+
+  #createBuffer(): Uint8Array {
     const buffer = this.#workspace.allocate(RECEIVE_BYTES)
     // Touched before it is needed.
     buffer.fill(0)
-    return new DestinationLane(link, clock, decoder, owner, buffer)
+    return buffer
   }
 }

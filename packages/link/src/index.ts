@@ -1,2 +1,3 @@
 export * from './control-link.ts'
+export * from './hollow-channel.ts'
 export * from './link.ts'

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { Workspace } from '@godwit/codec'
 import {
+  BatchSlot,
   SLOTS_PER_STEP,
   batchPages,
   batchSlotBytes,
@@ -17,8 +19,18 @@ import { looksAtPages } from '@godwit/policy'
 export const PLAIN_SLOTS = 6
 /** More where batches are filled side by side and compressed meanwhile. */
 const richSlotCount = PLAIN_SLOTS + 2 * SLOTS_PER_STEP
-/** Slots of a lane, and the pages that each has room for. */
-export function slotsOf(
+/** The slots of a lane, made in `workspace`. */
+export function createSlots(
+  workspace: Workspace,
+  pageBytes: number,
+  settings: EncodeSettings,
+): readonly BatchSlot[] {
+  const { count, pages } = slotsOf(pageBytes, settings)
+  return Array.from({ length: count }, () => new BatchSlot(workspace, pageBytes, pages))
+}
+
+/** How many slots a lane has, and the pages that each has room for. */
+function slotsOf(
   pageBytes: number,
   settings: EncodeSettings,
 ): { readonly count: number; readonly pages: number } {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { PageHasher } from '@godwit/core'
-import type { Compressors, SentPages, Workspace } from '@godwit/codec'
+import type { BatchSlot, Compressors, SentPages, Workspace } from '@godwit/codec'
 import type { EncodeSettings, TokenBucket } from '@godwit/policy'
 
 export interface LaneOptions {
@@ -14,6 +14,8 @@ export interface LaneOptions {
   readonly pageBytes: number
   /** With room for `laneBytes`. */
   readonly workspace: Workspace
+  /** Those that `createSlots` makes; the lane's own. */
+  readonly slots: readonly BatchSlot[]
   readonly hasher: PageHasher
   /** As agreed with the destination. */
   readonly settings: EncodeSettings

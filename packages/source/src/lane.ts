@@ -7,14 +7,7 @@
 import type { Clock, GodwitError } from '@godwit/core'
 import { CancelledError, PeerError, ProtocolError, TransportError } from '@godwit/core'
 import type { ClosedBatch, EncodedBatch } from '@godwit/codec'
-import {
-  BatchEncoder,
-  BatchSlot,
-  RichEncoder,
-  SLOTS_PER_STEP,
-  batchSlotBytes,
-  emptyBatch,
-} from '@godwit/codec'
+import { BatchEncoder, RichEncoder, SLOTS_PER_STEP, emptyBatch } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import { BreakEvenCompression, looksAtPages } from '@godwit/policy'
 import type { Frame, Nak } from '@godwit/wire'
@@ -23,7 +16,7 @@ import { compressionOf } from './compression.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
-import { PLAIN_SLOTS, slotsOf } from './lane-memory.ts'
+import { PLAIN_SLOTS } from './lane-memory.ts'
 import type { LaneOptions } from './lane-options.ts'
 import { LanePieces } from './lane-pieces.ts'
 import { Outgoing } from './outgoing.ts'
@@ -77,7 +70,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     options: LaneOptions,
     onClosed: (error: GodwitError | undefined) => void,
   ) {
-    const { pageBytes, workspace, settings, creditBytes, pacer, roundTripMs } = options
+    const { pageBytes, slots, settings, creditBytes, pacer, roundTripMs } = options
     this.#link = link
     this.#clock = clock
     this.#options = options
@@ -85,12 +78,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#encoder = new BatchEncoder({ ...options, raw: settings.raw })
     this.#rich = this.#createRich(options)
     this.#repairs = new Repairs(options.sent, pageBytes)
-    const { count, pages } = slotsOf(pageBytes, settings)
-    const slots = Array.from({ length: count }, () => new BatchSlot(workspace, pageBytes, pages))
     const compression = compressionOf(settings, options.compressors)
     const policy = compression?.policy
     this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
-    const frameBytesMax = batchSlotBytes(pageBytes, pages)
+    const frameBytesMax = slots[0]!.bytes.length
     const awaitsLink = this.#breakEven !== undefined
     const limits = { creditBytes, frameBytesMax, pacer, roundTripMs }
     this.#outgoing = new Outgoing(link, clock, { slots, compression, awaitsLink, ...limits }, this)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WarmUp, Workspace, warmUpMeanwhile } from '@godwit/codec'
+import { Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { EncodeSettings } from '@godwit/policy'
 import { TokenBucket, looksAtPages } from '@godwit/policy'
@@ -11,11 +11,12 @@ import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { sumOfStates } from './encoding-state.ts'
-import { laneBytes } from './lane-memory.ts'
+import { createSlots, laneBytes } from './lane-memory.ts'
 import { SourceLane } from './lane.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { handledPages, sumOf } from './round-work.ts'
+import { warmUpLane } from './warm-up.ts'
 
 /** Some lanes of one migration: all, or the one of a thread. */
 export class LocalLanes implements SourceLanes {
@@ -46,17 +47,21 @@ export class LocalLanes implements SourceLanes {
     const { compressors } = primitives
     const shared = { pageBytes, workspace, hasher, sent, creditBytes, pacer: this.#pacer }
     const options = { ...shared, lanes, settings, ...perLane, compressors }
+    const firstSlots = createSlots(workspace, pageBytes, settings)
     this.#count = count
     // Touched before they are needed; nothing is in them yet.
     for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
     this.#make = (link, index) => {
+      const isFirst = index === this.#firstIndex
+      const slots = isFirst ? firstSlots : createSlots(workspace, pageBytes, settings)
       const { connectMs: roundTripMs } = this.#channels
-      return new SourceLane(link, clock, { ...options, index, roundTripMs }, onLost)
+      return new SourceLane(link, clock, { ...options, slots, index, roundTripMs }, onLost)
     }
     // Where pages are looked at, more lanes come later or never: they would take the first one's
     // time now.
     if (this.#firstIndex > 0 && looksAtPages(settings)) return
-    this.#endWarmUp = warmUpMeanwhile(clock, new WarmUp('encoder', workspace, memoryBytes, hasher))
+    const first = { ...options, slots: firstSlots, index: 0, roundTripMs: 0 }
+    this.#endWarmUp = warmUpLane(clock, first, memoryBytes)
   }
 
   async open(): Promise<void> {
