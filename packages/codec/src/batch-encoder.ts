@@ -8,7 +8,6 @@
  */
 import type { PageBitmap, PageHasher, Region } from '@godwit/core'
 import { FingerprintTable } from '@godwit/core'
-import type { Kernels } from '@godwit/kernels'
 import {
   BATCH_ENTRIES_MAX,
   BATCH_HEADER_BYTES,
@@ -101,7 +100,6 @@ export class BatchEncoder {
   readonly #hasher: PageHasher
   readonly #raw: boolean
   readonly #copy: CopyBytes
-  readonly #kernels: Kernels
   readonly #inspector: PageInspector
   /** Fingerprints of the batch's payload pages, in table order. */
   readonly #fingerprints: FingerprintTable
@@ -114,7 +112,6 @@ export class BatchEncoder {
     this.#hasher = options.hasher
     this.#raw = options.raw
     this.#copy = options.workspace.copy
-    this.#kernels = options.workspace.kernels
     this.#batchPages = batchPages(options.pageBytes)
     this.#inspector = new PageInspector({ ...options, pagesMax: this.#batchPages })
     this.#fingerprints = new FingerprintTable(this.#batchPages, options.hasher.entryBytes)
@@ -242,8 +239,7 @@ export class BatchEncoder {
   /** What zero and unchanged pages left in front of `slot.bytes[at, at + byteCount)`. */
   #closeGap(slot: BatchSlot, at: number, byteCount: number, out: EncodedBatch): void {
     const to = slot.payloadStart + out.payloadBytes
-    const { byteOffset } = slot.bytes
-    if (to !== at) this.#kernels.move(byteOffset + to, byteOffset + at, byteCount)
+    if (to !== at) slot.bytes.copyWithin(to, at, at + byteCount)
   }
 
   #zeroPage({ sent, known }: RegionRound, page: number, out: EncodedBatch): void {

@@ -48,12 +48,6 @@ export interface Kernels {
   /** How many of `pageCount` consecutive pages are zero before the first that is not. */
   zeroRun(at: number, pageBytes: number, pageCount: number): number
 
-  /**
-   * Copies `byteCount` bytes at `from` to `to`; the two may overlap. Several times as fast as
-   * `copyWithin`, which V8 does word by word.
-   */
-  move(to: number, from: number, byteCount: number): void
-
   /** The fingerprint of any bytes: 8 to `out`. */
   hash(at: number, byteCount: number, key: number, out: number): void
 

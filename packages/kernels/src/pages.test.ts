@@ -283,26 +283,6 @@ it('both give the same features', () => {
   )
 })
 
-describe.each(all)('move, $active', (kernels) => {
-  it('copies where both overlap, and nothing beside', () => {
-    const { bytes } = kernels
-    const length = 10_000
-    for (const [from, to] of [
-      [0, 1],
-      [1, 0],
-      [0, 4096],
-      [4096, 0],
-      [17, 9000],
-      [5, 5],
-    ] as const) {
-      for (let i = 0; i < 2 * length; i++) bytes[input + i] = (i * 7) ^ (i >> 8)
-      const wanted = bytes.slice(input, input + 2 * length).copyWithin(to, from, from + length)
-      kernels.move(input + to, input + from, length)
-      expect(bytes.subarray(input, input + 2 * length)).toEqual(wanted)
-    }
-  })
-})
-
 describe.each(all)('offsets, $active', (kernels) => {
   it('outside the memory are refused', () => {
     const end = memoryBytes
@@ -313,8 +293,6 @@ describe.each(all)('offsets, $active', (kernels) => {
     expect(() => kernels.untranspose(-1, 8, 8, output)).toThrow(RangeError)
     expect(() => kernels.untranspose(input, 8, 8, end - 7)).toThrow(RangeError)
     expect(() => kernels.features(end - 4095, 4096, output)).toThrow(RangeError)
-    expect(() => kernels.move(end - 7, input, 8)).toThrow(RangeError)
-    expect(() => kernels.move(input, end - 7, 8)).toThrow(RangeError)
     expect(() => kernels.features(input, 4096, end - 31)).toThrow(RangeError)
   })
 

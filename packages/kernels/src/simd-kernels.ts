@@ -49,12 +49,6 @@ export class SimdKernels implements Kernels {
     return this.#wasm.zeroRun(at, pageBytes, pageCount)
   }
 
-  move(to: number, from: number, byteCount: number): void {
-    this.#arena.checkRange(to, byteCount)
-    this.#arena.checkRange(from, byteCount)
-    this.#wasm.move(to, from, byteCount)
-  }
-
   hash(at: number, byteCount: number, key: number, out: number): void {
     this.#arena.checkRange(at, byteCount)
     this.#checkKey(key, out, 1)

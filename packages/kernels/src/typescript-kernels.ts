@@ -58,12 +58,6 @@ export class TypescriptKernels implements Kernels {
     return page
   }
 
-  move(to: number, from: number, byteCount: number): void {
-    this.#arena.checkRange(to, byteCount)
-    this.#arena.checkRange(from, byteCount)
-    this.bytes.copyWithin(to, from, from + byteCount)
-  }
-
   hash(at: number, byteCount: number, key: number, out: number): void {
     this.#arena.checkRange(at, byteCount)
     this.#hash(at, byteCount, this.#key(key), out)

@@ -16,7 +16,6 @@ export interface WasmMemory {
 export interface WasmKernels {
   isZero(at: number, byteCount: number): number
   zeroRun(at: number, pageBytes: number, pageCount: number): number
-  move(to: number, from: number, byteCount: number): void
   hash(at: number, byteCount: number, key: number, out: number): void
   hashPages(at: number, byteCount: number, pageBytes: number, key: number, out: number): void
   hashPages2(
