@@ -10,7 +10,7 @@ import type { SentPages } from './batch-encoder.ts'
 import type { InstalledPages } from './installed-pages.ts'
 import type { Workspace } from './workspace.ts'
 
-/** After so many, more make no difference. */
+/** What fits into the time that it takes to reserve a gigabyte, about. */
 const batchesMax = { encoder: 1600, decoder: 1600 } as const
 /** A small guest is over before optimised code is there. */
 const bytesPerBatch = 512 * KIB
