@@ -185,11 +185,19 @@ export class BatchEncoder {
     const stagedEnd = staged + stop - start
     this.#copy(slot.bytes, staged, memory, start, stop)
     this.#inspector.inspect(slot.bytes, staged, stagedEnd)
-    if (work.known) this.#knownPages(work, first, end, staged, stagedEnd, slot, out)
-    else this.#newPages(work.sent, first, end, staged, stagedEnd, slot, out)
+    if (!work.known) {
+      this.#newPages(work.sent, first, end, staged, stagedEnd, slot, out)
+      return
+    }
+    const { zeros } = this.#inspector
+    for (let page = first, at = staged; page < end; page++, at += pageBytes) {
+      const index = page - first
+      if (zeros[index] === 1) this.#zeroPage(work, page, out)
+      else this.#dataPage(work, page, index, at, Math.min(pageBytes, stagedEnd - at), slot, out)
+    }
   }
 
-  /** Pages staged from `staged` on, which the destination does not hold: all of round 1. */
+  /** Pages staged at `slot.bytes[staged, stagedEnd)`, of which the destination holds nothing. */
   #newPages(
     sent: SentPages,
     first: number,
@@ -214,25 +222,6 @@ export class BatchEncoder {
         this.#dataPages(sent, page, runEnd - page, index, byteCount, out)
       }
       page = runEnd
-    }
-  }
-
-  /** The same where the destination holds an older content of each. */
-  #knownPages(
-    work: RegionRound,
-    first: number,
-    end: number,
-    staged: number,
-    stagedEnd: number,
-    slot: BatchSlot,
-    out: EncodedBatch,
-  ): void {
-    const pageBytes = this.#pageBytes
-    const { zeros } = this.#inspector
-    for (let page = first, at = staged; page < end; page++, at += pageBytes) {
-      const index = page - first
-      if (zeros[index] === 1) this.#zeroPage(work, page, out)
-      else this.#dataPage(work, page, index, at, Math.min(pageBytes, stagedEnd - at), slot, out)
     }
   }
 
