@@ -94,7 +94,7 @@ export function addMigrationOptions(command: Command): Command {
     )
     .option(
       '--lanes <N>',
-      'data channels, each with a thread; 0: none of its own (default 1; encode auto: 2)',
+      'data channels, each with a thread; 0: none of its own (default 1)',
       parseLanes,
     )
     .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)

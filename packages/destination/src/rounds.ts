@@ -11,7 +11,6 @@ import {
   digestFingerprints,
   digestMemory,
   featuresOf,
-  hasFeatures,
   sumOfTotals,
   verifyHash,
   zeroFingerprints,
@@ -89,18 +88,10 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     const remote: RemoteLane[] = []
     this.#remote = remote
     for (let i = 0; i < this.#dataChannels; i++) {
-      const lane = new RemoteLane(threads, this.#planOf(i), this)
+      const lane = new RemoteLane(threads, this.#plan, this)
       remote.push(lane)
       made(lane)
     }
-  }
-
-  /** What lane `index` is told. */
-  #planOf(index: number): LanePlan {
-    // Where pages are looked at, more lanes come later or never: they would take the first one's
-    // time now.
-    const isSpare = index > 0 && hasFeatures(this.#plan.features)
-    return isSpare ? { ...this.#plan, warmUpBytes: 0 } : this.#plan
   }
 
   /** Gets ready on this thread, while memory is made ready: there are no others. */

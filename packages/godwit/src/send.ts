@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { availableParallelism } from 'node:os'
 import type { Guest, HashName, MigrationMode, Report, StageReport, VerifyMode } from '@godwit/core'
 import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
-import type { EncodeSettings } from '@godwit/policy'
 import { ENCODE_DEFAULT, STOP_DEFAULT, parseEncode, parseStop } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
@@ -33,9 +31,9 @@ export interface SendOptions {
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
   /**
-   * Data channels, each with a thread of its own; the destination may agree to fewer. Default 1,
-   * and 2 with `encode: 'auto'`, where there are two cores: compression needs more than one.
-   * With 0, or where the guest's memory is not shared, the one channel is the calling thread's.
+   * Data channels, each with a thread of its own; the destination may agree to fewer. Default 1:
+   * compression has threads of its own. With 0, or where the guest's memory is not shared, the one
+   * channel is the calling thread's.
    */
   readonly lanes?: number
   /** Cap on bandwidth while the guest runs, bytes per second. */
@@ -97,7 +95,7 @@ export async function createMigration(
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
-  const lanes = lanesOf(options.lanes ?? lanesDefault(encode))
+  const lanes = lanesOf(options.lanes ?? 1)
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const settings: SourceOptions = {
     ...definedOptions(options),
@@ -143,11 +141,6 @@ function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceM
     chosen.close()
     throw thrown
   }
-}
-
-/** The second is used only where compression pays. */
-function lanesDefault(encode: EncodeSettings): number {
-  return encode.auto ? Math.min(2, availableParallelism()) : 1
 }
 
 /** What the wire allows. */

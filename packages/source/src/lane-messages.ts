@@ -25,7 +25,7 @@ export interface RoundSpans {
   readonly untouched: readonly Uint32Array[] | undefined
   readonly again: readonly Uint32Array[] | undefined
   readonly pieces: Uint32Array
-  readonly shared: Int32Array
+  readonly taken: Int32Array
   readonly owned: boolean
 }
 

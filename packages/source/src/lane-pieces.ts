@@ -5,7 +5,7 @@
  */
 import type { RegionRound, SentPages } from '@godwit/codec'
 import type { RoundWork } from './round-work.ts'
-import { JOINED, PIECE_WORDS, TAKEN, ownerOf } from './round-work.ts'
+import { PIECE_WORDS, ownerOf } from './round-work.ts'
 
 /** Where one lane is in one round. */
 export class LanePieces {
@@ -48,25 +48,10 @@ export class LanePieces {
     return true
   }
 
-  /** Other lanes are of use, too. */
-  callOthers(): void {
-    Atomics.store(this.#work.shared, JOINED, 1)
-  }
-
-  /**
-   * Where the link is faster than any encoder, one lane does as well as several: the others wait
-   * until the first has found that it is not, or has left them nothing to do.
-   */
-  get isCalled(): boolean {
-    const { shared, pieces, owned } = this.#work
-    if (this.#index === 0 || owned || Atomics.load(shared, JOINED) === 1) return true
-    return Atomics.load(shared, TAKEN) * PIECE_WORDS >= pieces.length
-  }
-
   /** Where the next piece of this lane is in the list. */
   #next(): number {
-    const { pieces, shared, owned } = this.#work
-    if (!owned) return Atomics.add(shared, TAKEN, 1) * PIECE_WORDS
+    const { pieces, taken, owned } = this.#work
+    if (!owned) return Atomics.add(taken, 0, 1) * PIECE_WORDS
     let piece = this.#nextOwned
     while (piece < pieces.length && ownerOf(pieces[piece + 1]!, this.#lanes) !== this.#index) {
       piece += PIECE_WORDS

@@ -24,10 +24,6 @@ import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { emptyRound } from './round-work.ts'
 
-/** Compression that goes on for so long is no mistake of the first moments. */
-const callOthersMs = 60
-/** How often a lane looks whether it is of use. */
-const joinLookMs = 2
 /** Steps of encoding without a batch to send before other work gets its turn. */
 const emptyStepsMax = { plain: 4, rich: 64 } as const
 
@@ -55,10 +51,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   readonly #batch: EncodedBatch = emptyBatch()
   readonly #repairs: Repairs
   #isClosed = false
-  /** When pages last went as they are. */
-  #plainAtMs = 0
-  /** A look at whether this lane is of use is due; this gives it up. */
-  #cancelLook: (() => void) | undefined
   #isPumping = false
   #current: RoundInProgress | undefined
   #work: RoundWork | undefined
@@ -134,7 +126,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #end(): void {
     this.#isClosed = true
-    this.#cancelLook?.()
     this.#outgoing.close()
   }
 
@@ -270,32 +261,11 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #mayStep(current: RoundInProgress, isPlain: boolean): boolean {
     const outgoing = this.#outgoing
-    if (!this.#isOfUse(current, isPlain)) return false
     if (!isPlain) return outgoing.freeSlots >= 2 * SLOTS_PER_STEP
     // The barrier costs next to nothing, and in the pause everybody waits for it.
     if (!current.pieces.take()) return true
     const isSpare = outgoing.usedSlots < PLAIN_SLOTS
     return isSpare && !outgoing.isWaiting && outgoing.mayEncode
-  }
-
-  /** Whether this lane is to send; when it is not yet, it looks again soon. */
-  #isOfUse({ pieces }: RoundInProgress, isPlain: boolean): boolean {
-    if (this.#breakEven === undefined || pieces.isCalled) {
-      this.#callOthers(pieces, isPlain)
-      return true
-    }
-    this.#cancelLook ??= this.#clock.after(joinLookMs, () => {
-      this.#cancelLook = undefined
-      this.goOn()
-    })
-    return false
-  }
-
-  /** More lanes are of use once compression has paid for a while. */
-  #callOthers(pieces: LanePieces, isPlain: boolean): void {
-    const nowMs = this.#clock.nowMs()
-    if (isPlain) this.#plainAtMs = nowMs
-    else if (nowMs - this.#plainAtMs >= callOthersMs) pieces.callOthers()
   }
 
   /** @returns whether a batch is on its way */

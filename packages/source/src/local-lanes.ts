@@ -6,7 +6,7 @@
 import { Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { EncodeSettings } from '@godwit/policy'
-import { TokenBucket, looksAtPages } from '@godwit/policy'
+import { TokenBucket } from '@godwit/policy'
 import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
 import type { EncodingState } from './encoding-state.ts'
@@ -57,9 +57,6 @@ export class LocalLanes implements SourceLanes {
       const { connectMs: roundTripMs } = this.#channels
       return new SourceLane(link, clock, { ...options, slots, index, roundTripMs }, onLost)
     }
-    // Where pages are looked at, more lanes come later or never: they would take the first one's
-    // time now.
-    if (this.#firstIndex > 0 && looksAtPages(settings)) return
     const first = { ...options, slots: firstSlots, index: 0, roundTripMs: 0 }
     this.#endWarmUp = warmUpLane(clock, first, memoryBytes)
   }

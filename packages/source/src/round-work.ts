@@ -30,16 +30,11 @@ export interface RoundWork {
   readonly again: readonly PageBitmap[] | undefined
   /** {@link PIECE_WORDS} each; every dirty page is in one. */
   readonly pieces: Uint32Array
-  /** Two words, see {@link TAKEN} and {@link JOINED}. A page is on one lane, since its piece is. */
-  readonly shared: Int32Array
+  /** One word: how many pieces were taken, where they are nobody's own. */
+  readonly taken: Int32Array
   /** Whether every lane has pieces of its own: those of pages it has sent before. */
   readonly owned: boolean
 }
-
-/** Index in `shared`: how many pieces were taken, where they are nobody's own. */
-export const TAKEN = 0
-/** Index in `shared`: 1 when more lanes than the first are of use. */
-export const JOINED = 1
 
 /** Pages in a row that are one lane's own. */
 const ownedPages = 512
@@ -58,7 +53,7 @@ export function cutPieces(
   dirty: readonly PageBitmap[],
   lanes: number,
   owned = false,
-): Pick<RoundWork, 'pieces' | 'shared' | 'owned'> {
+): Pick<RoundWork, 'pieces' | 'taken' | 'owned'> {
   const isOwned = owned && lanes > 1
   const pages = dirty.reduce((sum, bitmap) => sum + bitmap.size, 0)
   const most = lanes === 1 ? Infinity : Math.max(piecePagesMin, pages / (lanes * piecesPerLane))
@@ -78,8 +73,8 @@ export function cutPieces(
   }
   const words = new Uint32Array(allocateShared(pieces.length * 4).buffer)
   words.set(pieces)
-  const shared = new Int32Array(allocateShared(8).buffer)
-  return { pieces: words, shared, owned: isOwned }
+  const taken = new Int32Array(allocateShared(4).buffer)
+  return { pieces: words, taken, owned: isOwned }
 }
 
 /** What one lane did in one round, or all of them together. */

@@ -11,7 +11,7 @@ import { TokenBucket, parseEncode } from '@godwit/policy'
 import { FrameType, FrameWriter, encodeMessage } from '@godwit/wire'
 import type { LaneOptions } from './lane-options.ts'
 import { SourceLane } from './lane.ts'
-import { TAKEN, cutPieces } from './round-work.ts'
+import { cutPieces } from './round-work.ts'
 
 const creditBytes = 16 * MIB
 /** How often a destination gives credit, about. */
@@ -42,7 +42,7 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
     let creditedBytes = 0
     let frameBytes = 0
     for (let left = batches; left > 0 && !isOver; ) {
-      Atomics.store(round.shared, TAKEN, 0)
+      Atomics.store(round.taken, 0, 0)
       const done = await lane.sendRound(round)
       left -= done.batches
       frameBytes += done.frameBytes
