@@ -31,18 +31,19 @@ export function warmUpBatches(
 }
 
 /** Made-up memory to send: pages that are zero among others that are not, and all of it dirty. */
-export function madeUpPages(pageBytes: number, hasher: PageHasher): SentPages & MadeUp {
+export function madeUpPages(pageBytes: number, hasher: PageHasher): MadeUp {
   // Guests live in shared memory, for which the compiler specialises.
   const bytes = allocateShared(madeUpBytes)
   const pageCount = madeUpBytes / pageBytes
   for (let page = 0; page < pageCount; page++) if (page % 16 < 10) bytes[page * pageBytes] = 1
-  const dirty = new PageBitmap(pageCount)
+  const dirty = PageBitmap.shared(pageCount)
   dirty.addAll()
   const fingerprints = new FingerprintTable(pageCount, hasher.entryBytes)
-  return { region: { id: 0, name: 'warm-up', bytes }, fingerprints, dirty }
+  return { sent: { region: { id: 0, name: 'warm-up', bytes }, fingerprints }, dirty }
 }
 
 interface MadeUp {
+  readonly sent: SentPages
   readonly dirty: PageBitmap
 }
 
@@ -52,5 +53,5 @@ export function madeUpTarget(pageBytes: number, verifyHasher?: PageHasher): Inst
   const pageCount = madeUpBytes / pageBytes
   const fingerprints = verifyHasher && new FingerprintTable(pageCount, verifyHasher.entryBytes)
   const region = { id: 0, name: 'warm-up', bytes }
-  return { region, written: new Uint8Array(pageCount), fingerprints }
+  return { region, written: allocateShared(pageCount), fingerprints }
 }

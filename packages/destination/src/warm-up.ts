@@ -78,7 +78,7 @@ export function warmUpLane(clock: Clock, options: WarmUpOptions): () => void {
 
 /** A batch of a usual size, behind room for the header of its frame. */
 function madeUpFrame({ pageBytes, workspace, hasher }: WarmUpOptions): Uint8Array {
-  const { dirty, ...sent } = madeUpPages(pageBytes, hasher)
+  const { dirty, sent } = madeUpPages(pageBytes, hasher)
   const slot = new BatchSlot(workspace, pageBytes)
   const out = emptyBatch()
   const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })

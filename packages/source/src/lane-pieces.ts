@@ -39,9 +39,14 @@ export class LanePieces {
       return false
     }
     const index = pieces[piece]!
-    const sent = this.#sent[index]!
-    const marks = { untouched: untouched?.[index], again: again?.[index] }
-    this.region = { round, sent, dirty: dirty[index]!, ...marks, known }
+    this.region = {
+      round,
+      sent: this.#sent[index]!,
+      dirty: dirty[index]!,
+      untouched: untouched?.[index],
+      again: again?.[index],
+      known,
+    }
     this.regionIndex = index
     this.page = pieces[piece + 1]!
     this.endPage = pieces[piece + 2]!

@@ -4,16 +4,19 @@
  * @module
  */
 import type { Clock } from '@godwit/core'
-import { MIB } from '@godwit/core'
+import { MIB, PageBitmap } from '@godwit/core'
 import { madeUpPages, warmUpBatches } from '@godwit/codec'
 import { HollowChannel, openHollow } from '@godwit/link'
 import { TokenBucket, parseEncode } from '@godwit/policy'
 import { FrameType, FrameWriter, encodeMessage } from '@godwit/wire'
 import type { LaneOptions } from './lane-options.ts'
 import { SourceLane } from './lane.ts'
+import type { RoundWork } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
 
 const creditBytes = 16 * MIB
+/** One after the other: to the compiler, a lane that has just begun is unlike one that goes on. */
+const lanesMax = 4
 /** How often a destination gives credit, about. */
 const creditStepBytes = 4 * MIB
 
@@ -28,34 +31,53 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
   const { workspace, pageBytes, hasher } = options
   const batches = warmUpBatches('encoder', workspace, memoryBytes, hasher)
   if (batches === 0) return () => {}
-  const { dirty, ...sent } = madeUpPages(pageBytes, hasher)
-  const settings = parseEncode('none')
-  const pacer = new TokenBucket(Infinity)
-  const own = { ...options, settings, sent: [sent], creditBytes, pacer, index: 0, lanes: 1 }
-  const channel = new HollowChannel(clock)
-  const lane = openHollow(channel, clock, (link) => new SourceLane(link, clock, own, () => {}))
-  const work = { round: 1, known: false, dirty: [dirty], untouched: undefined, again: undefined }
-  const round = { ...work, ...cutPieces([dirty], 1) }
+  const { dirty, sent } = madeUpPages(pageBytes, hasher)
+  const own = { ...options, settings: parseEncode('none'), sent: [sent], creditBytes }
+  const untouched = PageBitmap.shared(dirty.pageCount)
+  for (let page = 0; page < dirty.pageCount; page++) if (page % 16 > 10) untouched.add(page)
   let isOver = false
+  let lane: SourceLane | undefined
   const run = async (): Promise<void> => {
-    const writer = new FrameWriter()
-    let creditedBytes = 0
-    let frameBytes = 0
-    for (let left = batches; left > 0 && !isOver; ) {
-      Atomics.store(round.taken, 0, 0)
-      const done = await lane.sendRound(round)
-      left -= done.batches
-      frameBytes += done.frameBytes
-      if (frameBytes - creditedBytes < creditStepBytes) continue
-      creditedBytes = frameBytes
-      const body = encodeMessage({ name: 'Credit', body: { bytes: frameBytes } })
-      channel.feed(writer.frame(FrameType.Credit, body))
+    for (let i = 0; i < lanesMax && !isOver; i++) {
+      const channel = new HollowChannel(clock)
+      const pacer = new TokenBucket(Infinity)
+      const parts = { ...own, pacer, index: 0, lanes: 1 }
+      lane = openHollow(channel, clock, (link) => new SourceLane(link, clock, parts, () => {}))
+      const marks =
+        i % 2 === 0
+          ? { untouched: [untouched], again: undefined }
+          : { untouched: undefined, again: [new PageBitmap(dirty.pageCount)] }
+      const round = { round: 1, known: false, dirty: [dirty], ...marks, ...cutPieces([dirty], 1) }
+      await sendAgain(lane, channel, round, batches / lanesMax)
+      lane.destroy()
     }
   }
   // It ends in the middle of a round as a rule.
   run().catch(() => {})
   return () => {
     isOver = true
-    lane.destroy()
+    lane?.destroy()
+  }
+}
+
+/** Sends a round until it has come to so many batches; the lane is idle then. */
+async function sendAgain(
+  lane: SourceLane,
+  channel: HollowChannel,
+  round: RoundWork,
+  batches: number,
+): Promise<void> {
+  const writer = new FrameWriter()
+  let creditedBytes = 0
+  let frameBytes = 0
+  for (let left = batches; left > 0; ) {
+    Atomics.store(round.taken, 0, 0)
+    const done = await lane.sendRound(round)
+    left -= done.batches
+    frameBytes += done.frameBytes
+    if (frameBytes - creditedBytes < creditStepBytes) continue
+    creditedBytes = frameBytes
+    const body = encodeMessage({ name: 'Credit', body: { bytes: frameBytes } })
+    channel.feed(writer.frame(FrameType.Credit, body))
   }
 }
