@@ -120,6 +120,11 @@ export class BatchDecoder {
     this.#records = new RecordDecoder(options, this.#regions, pagesMax)
   }
 
+  /** Pages of a region that was announced, by id. */
+  pageCountOf(region: number): number {
+    return this.#regions.get(region)!.written.length
+  }
+
   /**
    * Installs one batch of `round`; `body` is borrowed for the call. Nothing is written before all
    * of it was found right.

@@ -24,11 +24,6 @@ export const NO_FEATURES: BatchFeatures = {
   lz4: false,
 }
 
-/** Whether there may be more in a batch than pages as they are. */
-export function hasFeatures(features: BatchFeatures): boolean {
-  return Object.values(features).some(Boolean)
-}
-
 /** Those among names of capabilities. */
 export function featuresOf(capabilities: readonly string[]): BatchFeatures {
   return {

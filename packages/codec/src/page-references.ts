@@ -85,7 +85,7 @@ export class PageReferences {
   /**
    * Another page with the content of the staged page at `bytes[at, at + length)`.
    *
-   * @param rounds - of all regions: their dirty pages are on their way and cannot be named
+   * @param dirty - of all regions: those pages are on their way and cannot be named
    * @returns its number counted over all regions, or -1
    */
   findPage(

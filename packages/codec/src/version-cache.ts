@@ -122,7 +122,6 @@ export class VersionCache {
   /**
    * A place for a page that was just sent: its own, an empty one, or that of a colder page.
    *
-   * @param isKept - whether it may push out others
    * @returns -1 when there is none
    */
   take(page: number): number {

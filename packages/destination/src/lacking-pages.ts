@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LimitError, ProtocolError } from '@godwit/core'
+import { LimitError, PageBitmap, ProtocolError } from '@godwit/core'
 import type { Nak } from '@godwit/wire'
 import {
   BatchCompression,
@@ -18,26 +18,41 @@ import {
 /** Batches of a round that may be lacking: a source that means well has none. */
 const batchesMax = 256
 
-/** By region. */
+/** By region: one bit for each of its pages, whatever a source does. */
 export class LackingPages {
-  readonly #pages = new Map<number, Set<number>>()
+  readonly #pageCountOf: (region: number) => number
+  readonly #pages = new Map<number, PageBitmap>()
+  /** In all regions. */
+  #count = 0
   #batches = 0
 
-  get isEmpty(): boolean {
-    return this.#pages.size === 0
+  /** @param pageCountOf - pages of a region that was announced, by id */
+  constructor(pageCountOf: (region: number) => number) {
+    this.#pageCountOf = pageCountOf
   }
 
-  /** @throws {LimitError} when the source goes on and on */
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
+  /**
+   * @throws {LimitError} when the source goes on and on
+   * @throws {ProtocolError} `PROTOCOL_STATE`: a page is lacking already
+   */
   add({ region, runs }: Nak): void {
     if (++this.#batches > batchesMax) {
       const facts = { limit: 'lackingBatchesMax', value: this.#batches, maximum: batchesMax }
       const text = `${this.#batches} batches name content that is not here`
       throw new LimitError('LIMIT_EXCEEDED', text, facts)
     }
-    const pages = this.#pages.get(region) ?? new Set()
+    const pages = this.#pages.get(region) ?? new PageBitmap(this.#pageCountOf(region))
     this.#pages.set(region, pages)
     for (const { firstPage, pageCount } of decodePageRuns(runs)) {
-      for (let i = 0; i < pageCount; i++) pages.add(firstPage + i)
+      for (let page = firstPage; page < firstPage + pageCount; page++) {
+        if (pages.has(page)) throw twice()
+        pages.add(page)
+        this.#count++
+      }
     }
   }
 
@@ -59,12 +74,17 @@ export class LackingPages {
       const firstPage = view.getUint32(entry + ENTRY.firstPage, true)
       const pageCount = view.getUint16(entry + ENTRY.pageCount, true)
       for (let page = firstPage; page < firstPage + pageCount; page++) {
-        if (!pages.delete(page)) throw unasked()
+        if (page >= pages.pageCount || !pages.has(page)) throw unasked()
+        pages.delete(page)
+        this.#count--
       }
     }
-    if (pages.size === 0) this.#pages.delete(header.region)
     if (this.isEmpty) this.#batches = 0
   }
+}
+
+function twice(): ProtocolError {
+  return new ProtocolError('PROTOCOL_STATE', 'A page came twice in a round, and lacked twice')
 }
 
 function unasked(): ProtocolError {

@@ -15,7 +15,7 @@ export interface LanePlan {
   /** The hash of verification and its seed; undefined with `--verify none`. */
   readonly verify: HashName | undefined
   readonly verifySeed: Uint8Array
-  /** The size of the guest to warm up for; 0 not to. */
+  /** The size of the guest to warm up for. */
   readonly warmUpBytes: number
   readonly regionCount: number
   /** What batches may contain. */
@@ -47,7 +47,7 @@ export type LaneCommand =
 
 /** From the thread. `ended` comes last. */
 export type LaneReport =
-  /** Prepared and warmed up. */
+  /** Prepared, and warming up. */
   | { readonly type: 'ready' }
   /** The descriptor is the thread's. */
   | { readonly type: 'opened' }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock, GodwitError } from '@godwit/core'
-import { KIB, MIB, PeerError, ProtocolError } from '@godwit/core'
+import { KIB, LimitError, MIB, PeerError, ProtocolError } from '@godwit/core'
 import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
 import { emptyTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
@@ -27,6 +27,9 @@ const creditStepBytesMin = 128 * KIB
 const creditStepMs = 4
 /** So much at the beginning is told frame by frame: the source finds out how fast the link is. */
 const creditAtOnceBytes = 8 * MIB
+
+/** A source that reads takes them off our hands long before there are so many. */
+const unwrittenNaksMax = 256
 
 /** What a lane asks of its migration. */
 export interface LaneOwner {
@@ -61,6 +64,8 @@ export class DestinationLane implements LinkHandler, Lane {
   #totals: DecodedTotals = emptyTotals()
   /** What was asked for once more. */
   readonly #lacking: LackingPages
+  /** NAKs that the socket has not taken. */
+  #unwrittenNaks = 0
   /** The round's totals, when its barrier came but pages are still lacking. */
   #passed: DecodedTotals | undefined
   #receivedBytes = 0
@@ -83,7 +88,7 @@ export class DestinationLane implements LinkHandler, Lane {
     this.buffer = buffer
     this.#decoder = decoder
     this.#owner = owner
-    this.#lacking = new LackingPages()
+    this.#lacking = new LackingPages((region) => decoder.pageCountOf(region))
   }
 
   get pages(): number {
@@ -122,7 +127,8 @@ export class DestinationLane implements LinkHandler, Lane {
     const nak = this.#decoder.decode(frame.body, this.#round, this.#totals)
     if (nak === undefined) return
     this.#lacking.add(nak)
-    this.link.sendMessage({ name: 'Nak', body: nak })
+    if (++this.#unwrittenNaks > unwrittenNaksMax) throw unread(this.#unwrittenNaks)
+    this.link.sendMessage({ name: 'Nak', body: nak }, () => this.#unwrittenNaks--)
   }
 
   /** Pages that were asked for once more; the barrier has passed when all of them are there. */
@@ -196,4 +202,9 @@ export class DestinationLane implements LinkHandler, Lane {
     this.#totals = emptyTotals()
     this.#owner.barrier(round, totals)
   }
+}
+
+function unread(value: number): LimitError {
+  const facts = { limit: 'unwrittenNaksMax', value, maximum: unwrittenNaksMax }
+  return new LimitError('LIMIT_EXCEEDED', 'The source does not read what it is asked for', facts)
 }

@@ -32,7 +32,10 @@ export class RemoteLane implements Lane {
   receivedBytes = 0
   wireBytes = 0
   cpuSeconds = 0
-  /** Resolves when the thread is warm. Rejects when it cannot be had or was closed before. */
+  /**
+   * Resolves when the thread has prepared itself.
+   * Rejects when it cannot be had or was closed before.
+   */
   readonly ready: Promise<void>
   /** Resolves when the thread is gone and all counters are final. */
   readonly ended: Promise<void>

@@ -4,15 +4,12 @@
  * @module
  */
 import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { CopyBytes, Primitives, Sha256 } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
 import { createNodeZstd } from './zstd.ts'
-
-/** As the kernel shows the threads of Node's pool. */
-const poolThreadName = 'libuv-worker\n'
 
 export const SOFTWARE = 'godwit/0.1.0'
 
@@ -47,18 +44,6 @@ export function threadCpuSeconds(): number {
   return (user + system) / 1e6
 }
 
-/** CPU time so far of the threads that compress; 0 where nobody tells. */
-function poolCpuSeconds(): number {
-  try {
-    const tasks = readdirSync('/proc/self/task').map((id) => `/proc/self/task/${id}`)
-    const workers = tasks.filter((task) => readFileSync(`${task}/comm`, 'utf8') === poolThreadName)
-    const times = workers.map((task) => readFileSync(`${task}/schedstat`, 'utf8').split(' ')[0])
-    return times.reduce((sum, nanoseconds) => sum + Number(nanoseconds) / 1e9, 0)
-  } catch {
-    return 0
-  }
-}
-
 /** A value of `/proc/self/status` in bytes, or undefined where there is none. */
 function statusBytes(field: 'VmHWM' | 'VmRSS'): number | undefined {
   try {
@@ -81,20 +66,18 @@ function resetPeak(): void {
 }
 
 /**
- * CPU of the agent's thread and of those that compress for it, and peak resident memory of the
- * process, from `start` on. Migrations that run at the same time in one process share the peak.
+ * CPU of the agent's thread, and peak resident memory of the process, from `start` on. Migrations
+ * that run at the same time in one process share the peak.
  */
 export function createUsageMeter(): UsageMeter {
   let excludedBytes = 0
   let residentBytes = 0
   let cpu = process.threadCpuUsage()
-  let poolSeconds = 0
   return {
     start() {
       resetPeak()
       residentBytes = statusBytes('VmRSS') ?? process.memoryUsage.rss()
       cpu = process.threadCpuUsage()
-      poolSeconds = poolCpuSeconds()
     },
     exclude(guestBytes) {
       excludedBytes += guestBytes
@@ -103,7 +86,7 @@ export function createUsageMeter(): UsageMeter {
       const { user, system } = process.threadCpuUsage(cpu)
       const peakBytes = statusBytes('VmHWM') ?? process.memoryUsage.rss()
       return {
-        cpuSeconds: (user + system) / 1e6 + poolCpuSeconds() - poolSeconds,
+        cpuSeconds: (user + system) / 1e6,
         overheadBytes: Math.max(0, peakBytes - residentBytes - excludedBytes),
       }
     },

@@ -31,9 +31,9 @@ export interface SendOptions {
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
   /**
-   * Data channels, each with a thread of its own; the destination may agree to fewer. Default 1:
-   * compression has threads of its own. With 0, or where the guest's memory is not shared, the one
-   * channel is the calling thread's.
+   * Data channels, each with a thread of its own; the destination may agree to fewer. Default 1;
+   * with more, more cores compress, and each has its share of the cap on bandwidth. With 0, or
+   * where the guest's memory is not shared, the one channel is the calling thread's.
    */
   readonly lanes?: number
   /** Cap on bandwidth while the guest runs, bytes per second. */

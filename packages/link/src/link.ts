@@ -132,9 +132,11 @@ export class Link implements ChannelSink {
     this.channel.write(encodePreface(preface))
   }
 
-  sendMessage(message: Message): void {
+  /** @param written - the transport has taken all of it; not called where the link ends before */
+  sendMessage(message: Message, written?: () => void): void {
     if (this.#closed) return
-    this.channel.write(this.#writer.frame(FrameType[message.name], encodeMessage(message)))
+    const frame = this.#writer.frame(FrameType[message.name], encodeMessage(message))
+    this.channel.write(frame, written)
   }
 
   /**

@@ -152,6 +152,8 @@ export class Rounds {
     }
     const collect = (): void => {
       collecting = this.#dirty.collect().then(later)
+      // Told when the round is over: until then nobody waits for it.
+      collecting.catch(() => {})
     }
     later()
     return async () => {

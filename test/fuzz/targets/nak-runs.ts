@@ -88,8 +88,9 @@ function run(input: Uint8Array): string {
   must(isNamed, 'a NAK with a run of no pages is refused')
   // The destination only ever notes what its own decoder made of a batch.
   if (runs.some(({ pageCount }) => pageCount > 0xffff)) return 'asked'
-  const lacking = new LackingPages()
-  lacking.add(nak)
+  const lacking = new LackingPages(() => pages)
+  const noted = outcomeOf(() => lacking.add(nak), ['PROTOCOL_STATE'])
+  if (noted.error !== undefined) return 'asked twice'
   must(!lacking.isEmpty, 'what is asked for is lacking')
   return 'asked and lacking'
 }
