@@ -107,9 +107,17 @@ export class BatchDecoder {
   constructor(options: BatchDecoderOptions) {
     const { hasher, verifyHasher, pageBytes, regions, workspace, compressors } = options
     const { features, storeBytes } = options
-    const parts = { hasher, verifyHasher, regions, workspace, compressors }
     // One order of properties: code that was optimised in the warm-up is not for others.
-    this.#options = { pageBytes, features, storeBytes, ...parts }
+    this.#options = {
+      pageBytes,
+      features,
+      storeBytes,
+      hasher,
+      verifyHasher,
+      regions,
+      workspace,
+      compressors,
+    }
     this.#regions = new Map(regions.map((one) => [one.region.id, one]))
     // A short last page per run could make more pages than full ones; runs are bounded by regions.
     const pagesMax = BATCH_PAYLOAD_BYTES_MAX / pageBytes + regions.length
