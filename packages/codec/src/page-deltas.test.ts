@@ -90,6 +90,27 @@ describe('a page of which a version is kept', () => {
     }
   })
 
+  it('is the only kind that is kept up to date while no others are to be kept', () => {
+    const rig = rigOf(4, 'auto')
+    const { encoder } = rig.lanes[0]!
+    const storeAll = (seed: number): void => {
+      for (let page = 0; page < 4; page++) rig.store(0, page, content(seed + page))
+    }
+    encoder.keepVersions(false)
+    storeAll(50)
+    expect(round(rig).tally).toMatchObject({ rawPages: 4 })
+    expect(encoder.heldBytes.cache).toBe(0)
+    encoder.keepVersions(true)
+    storeAll(100)
+    round(rig)
+    expect(encoder.heldBytes.cache).toBe(4 * pageBytes)
+    encoder.keepVersions(false)
+    for (let i = 0; i < 3; i++) {
+      rig.store(0, 1, changed(rig.page(0, 1), 3, i))
+      expect(round(rig).tally).toMatchObject({ deltaPages: 1, rawPages: 0 })
+    }
+  })
+
   it('that became zero is no base any more', () => {
     const rig = rigOf(4, 'delta')
     rig.store(0, 1, new Uint8Array(pageBytes))

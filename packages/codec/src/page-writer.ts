@@ -47,6 +47,8 @@ export interface BatchSink {
 
 /** The open batches of one lane. */
 export class PageWriter {
+  /** Whether pages that have no version yet get one. */
+  mayKeep = true
   /** The page that {@link page} is about. */
   readonly #staged: StagedPage
   readonly #options: PageWriterOptions
@@ -220,7 +222,8 @@ export class PageWriter {
 
   /** Keeps the staged page. @returns its place, or -1 */
   #store(deltas: PageDeltas, number: number): number {
-    const place = deltas.cache.take(number)
+    const { cache } = deltas
+    const place = this.mayKeep ? cache.take(number) : cache.placeOf(number)
     if (place >= 0) deltas.store(place, this.#staged)
     return place
   }

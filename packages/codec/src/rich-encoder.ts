@@ -67,6 +67,11 @@ export class RichEncoder {
     this.#writer.pagesMax = pagesMax
   }
 
+  /** Whether pages that follow, and were not kept before, are kept as versions for deltas. */
+  keepVersions(mayKeep: boolean): void {
+    this.#writer.mayKeep = mayKeep
+  }
+
   /**
    * Handles some dirty pages of `[fromPage, endPage)`. Needs {@link SLOTS_PER_STEP} slots, one more
    * for each when the region is another than the step's before.

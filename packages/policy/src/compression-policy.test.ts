@@ -70,6 +70,16 @@ describe('BreakEvenCompression, before anything was compressed', () => {
     expect(policy.level('plain', mib, 10)).toBe(0)
   })
 
+  it('keeps versions only while the link has something to do', () => {
+    const policy = new BreakEvenCompression(1)
+    expect([0, 3.9, 4, 100].map((slackMs) => policy.keepsVersions(slackMs))).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ])
+  })
+
   it('wants no harder level on a faster link', () => {
     let last: readonly number[] = [19, 19]
     for (let link = 1e3; link < 1e8; link *= 1.05) {

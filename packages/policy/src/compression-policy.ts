@@ -127,6 +127,11 @@ const reserveMs = 10
  * to do after all.
  */
 const freeMsMax = 6
+/**
+ * So much for the link to do makes a version free: keeping one may cost as much as 15 us, where its
+ * memory is used for the first time.
+ */
+const keepSlackMs = 4
 /** A harder level that saves less than this is not worth its CPU time. */
 const levelGainMin = 0.01
 
@@ -186,6 +191,15 @@ export class BreakEvenCompression implements CompressionPolicy {
       }
     }
     return best
+  }
+
+  /**
+   * Whether a version for a later delta is worth its copy: where the link is waited for, that takes
+   * no time that counts; where encoding is, pages are compressed so well already that it is more
+   * than their deltas save.
+   */
+  keepsVersions(slackMs: number): boolean {
+    return slackMs >= keepSlackMs
   }
 
   at(): void {}

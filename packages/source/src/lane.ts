@@ -291,6 +291,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const rich = this.#rich!
     const batches = done.batches
     rich.limitBatches(pagesMax)
+    const breakEven = this.#breakEven
+    if (breakEven !== undefined) {
+      rich.keepVersions(breakEven.keepsVersions(this.#outgoing.meter.backlogMs))
+    }
     pieces.page = rich.step(region!, regionIndex, work.dirty, page, endPage, done)
     return done.batches > batches
   }
