@@ -94,21 +94,21 @@ export class PagemapTracker implements DirtyTracker {
     return this.#scan(from, to, into)
   }
 
-  /** Takes the notes of a range. @returns pages found */
+  /** Takes the notes of a range. @returns pages found that were not in `into` */
   #scan(from: number, to: number, into: PageBitmap | undefined): number {
     const touched = this.#touched
     let found = 0
-    // Runs are in order, and two of them may touch the same page when it has several of the
-    // kernel's; `next` is the first page that was not counted yet.
-    let next = this.#pageOf(from)
+    // A scan may say that it stopped where it was interrupted last, although it went on to the end:
+    // then the next one begins before pages that were reported, and finds what was stored there
+    // since. Every run counts, wherever it is.
     for (let at = from; at < to; at = this.#watch.walkEnd) {
       const runs = this.#watch.scan(at, to)
       for (let run = 0; run < runs; run++) {
-        const first = this.#pageOf(this.#watch.runStart(run))
         const last = this.#pageOf(this.#watch.runEnd(run) - 1)
-        for (next = Math.max(next, first); next <= last; next++) {
-          into?.add(next)
-          touched?.add(next)
+        for (let page = this.#pageOf(this.#watch.runStart(run)); page <= last; page++) {
+          touched?.add(page)
+          if (into === undefined || into.has(page)) continue
+          into.add(page)
           found++
         }
       }
