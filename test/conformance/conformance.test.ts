@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { ChannelRole, PREFACE_BYTES, decodeMessage } from '@godwit/wire'
+import { PREFACE_BYTES, decodeMessage } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
-import { codeOf, cutsOf, readFrames, readPreface, typeNumber } from './feeding.ts'
+import { codeOf, cutsOf, readFrames, readPreface, roles, typeNumber } from './feeding.ts'
 import { bytesOf, canonical, readVectors } from './vector-files.ts'
 import type {
   ControlVector,
@@ -23,8 +23,6 @@ describe('the vectors', () => {
     expect(status).toBe(0)
   })
 })
-
-const roles = { control: ChannelRole.Control, data: ChannelRole.Data }
 
 function prefaceText({ expect: facts }: Vector<PrefaceFacts>): string {
   if (facts === undefined) return canonical(undefined)

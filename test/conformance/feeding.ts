@@ -7,6 +7,14 @@ import { crc32 } from 'node:zlib'
 import { GodwitError } from '@godwit/core'
 import type { Frame, Preface } from '@godwit/wire'
 import { ChannelRole, FrameReader, FrameType, PREFACE_BYTES, decodePreface } from '@godwit/wire'
+import type { ChannelName } from './vector-files.ts'
+
+/** The roles of channels by their names in vectors. */
+export const roles: Readonly<Record<ChannelName, ChannelRole>> = {
+  control: ChannelRole.Control,
+  data: ChannelRole.Data,
+  urgent: ChannelRole.Urgent,
+}
 
 /** How a vector was cut, and the lengths of its pieces. */
 export type Cut = readonly [name: string, pieces: readonly number[]]
@@ -54,11 +62,11 @@ export interface SeenFrame {
 
 /** Feeds `bytes` to a new reader of `channel`. */
 export function readFrames(
-  channel: 'control' | 'data',
+  channel: ChannelName,
   bytes: Uint8Array,
   lengths: readonly number[],
 ): Reading {
-  const reader = new FrameReader(channel === 'control' ? ChannelRole.Control : ChannelRole.Data)
+  const reader = new FrameReader(roles[channel])
   const frames: SeenFrame[] = []
   let at = 0
   try {

@@ -23,9 +23,12 @@ export interface Vector<Expect> extends Octets {
   readonly ended?: boolean
 }
 
+/** A channel by its role. */
+export type ChannelName = 'control' | 'data' | 'urgent'
+
 export interface PrefaceFacts {
   readonly version: number
-  readonly role: 'control' | 'data'
+  readonly role: ChannelName
   readonly index: number
   readonly epoch: number
   readonly session: string
@@ -39,7 +42,7 @@ export interface FrameFacts {
 }
 
 export interface FrameVector extends Vector<{ readonly frames: readonly FrameFacts[] }> {
-  readonly channel: 'control' | 'data'
+  readonly channel: ChannelName
   readonly from: 'source' | 'destination'
   /** Frames that are right and come before the error. */
   readonly before?: readonly FrameFacts[]
@@ -87,7 +90,7 @@ export interface StreamFacts {
 }
 
 export interface StreamVector extends Vector<StreamFacts> {
-  readonly channel: 'control' | 'data'
+  readonly channel: ChannelName
   readonly from: 'source' | 'destination'
 }
 

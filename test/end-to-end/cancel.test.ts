@@ -1,4 +1,4 @@
-import type { Report } from '@godwit/core'
+import type { MigrationMode, Report } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
@@ -28,6 +28,7 @@ afterEach(async () => {
 async function watch(
   look: (migration: SourceMigration) => void,
   signal?: AbortSignal,
+  mode: MigrationMode = 'pre-copy',
 ): Promise<Report> {
   let migration: SourceMigration | undefined
   const now = (): 'pass' => {
@@ -49,7 +50,12 @@ async function watch(
     now()
     return collect(from, count, into)
   })
-  migration = await rig.source(guest, { onDial: now, onControl: now, onData: now })
+  migration = await rig.source(guest, {
+    mode,
+    onDial: now,
+    onControl: now,
+    onData: now,
+  })
   const report = await migration.run(signal)
   vi.restoreAllMocks()
   return report
@@ -79,6 +85,10 @@ const cancellable: Readonly<Record<StateName, boolean>> = {
   completed: false,
   failed: false,
   'in-doubt': false,
+  discarding: true,
+  pushing: false,
+  pushed: false,
+  stranded: false,
 }
 const all = Object.keys(cancellable) as StateName[]
 const seldom: readonly StateName[] = [
@@ -87,7 +97,13 @@ const seldom: readonly StateName[] = [
   'completed',
   'failed',
   'in-doubt',
+  'stranded',
 ]
+/** States that only post-copy has. */
+const postCopy: readonly StateName[] = ['discarding', 'pushing', 'pushed']
+const modeOf = (name: StateName): MigrationMode => {
+  return postCopy.includes(name) ? 'post-copy' : 'pre-copy'
+}
 
 async function expectMovable(): Promise<void> {
   await advances(guest)
@@ -102,9 +118,13 @@ async function expectMovable(): Promise<void> {
 describe('a cancel', () => {
   it.each(all.filter((name) => cancellable[name]))('in state %s is honoured', async (name) => {
     const abort = new AbortController()
-    const report = await watch(({ state }) => {
-      if (state === name) abort.abort()
-    }, abort.signal)
+    const report = await watch(
+      ({ state }) => {
+        if (state === name) abort.abort()
+      },
+      abort.signal,
+      modeOf(name),
+    )
     expect(abort.signal.aborted).toBe(true)
     expect(report).toMatchObject({ outcome: 'cancelled', error: { code: 'CANCELLED' } })
     await rig.idle()
@@ -117,16 +137,20 @@ describe('a cancel', () => {
     async (name) => {
       const refused: unknown[] = []
       const abort = new AbortController()
-      const report = await watch((migration) => {
-        if (migration.state !== name) return
-        expect(migration.canCancel).toBe(false)
-        abort.abort()
-        try {
-          migration.cancel()
-        } catch (error) {
-          refused.push(error)
-        }
-      }, abort.signal)
+      const report = await watch(
+        (migration) => {
+          if (migration.state !== name) return
+          expect(migration.canCancel).toBe(false)
+          abort.abort()
+          try {
+            migration.cancel()
+          } catch (error) {
+            refused.push(error)
+          }
+        },
+        abort.signal,
+        modeOf(name),
+      )
       expect(refused.length).toBeGreaterThan(0)
       for (const one of refused) expect(one).toMatchObject({ code: 'TOO_LATE' })
       expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })

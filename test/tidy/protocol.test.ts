@@ -104,9 +104,9 @@ describe('docs/PROTOCOL.md', () => {
   })
 
   it('has the frame types with their channels and bounds', () => {
+    const roleNames = numbersOf(ChannelRole)
     const channels = (roles: readonly ChannelRole[]): string => {
-      if (roles.length === 2) return 'both'
-      return roles[0] === ChannelRole.Control ? 'control' : 'data'
+      return roles.map((role) => roleNames[role]).join(', ')
     }
     const known = Object.entries(FrameType).map(([name, type]) => {
       const rule = frameRule(type)

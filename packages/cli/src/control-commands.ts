@@ -44,6 +44,7 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
       finish(Exit.Done)
     })
   add('status', 'Tell what an agent is doing')
+  add('switch', 'Go on with post-copy when the round has ended (`send --mode hybrid`)')
   add('cancel', 'Stop a migration; the guest goes on at its source')
 }
 

@@ -67,6 +67,7 @@ async function demo(
 const forwarded = [
   'memory',
   'mode',
+  'fetch',
   'stop',
   'verify',
   'hash',

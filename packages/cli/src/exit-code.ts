@@ -15,8 +15,15 @@ export const ExitCode = {
   InDoubt: 4,
   /** The guest is at the destination; the source's copy is kept. */
   Unverified: 5,
+  /** Lost in post-copy: the guest waits at the destination for pages that never come. */
+  Stranded: 6,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+const failures: Readonly<Record<string, ExitCode>> = {
+  OWNERSHIP_IN_DOUBT: ExitCode.InDoubt,
+  POST_COPY_LOST: ExitCode.Stranded,
+}
 
 /** What a finished migration exits with. */
 export function exitCodeOf(report: Report): ExitCode {
@@ -26,7 +33,7 @@ export function exitCodeOf(report: Report): ExitCode {
     case 'cancelled':
       return ExitCode.Cancelled
     case 'failed':
-      return report.error?.code === 'OWNERSHIP_IN_DOUBT' ? ExitCode.InDoubt : ExitCode.Failed
+      return failures[report.error?.code ?? ''] ?? ExitCode.Failed
   }
 }
 

@@ -12,7 +12,7 @@ import type { Receiver } from 'godwit'
 import { receive } from 'godwit'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
-import { ExitCode as Exit } from './exit-code.ts'
+import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, saveReport } from './output.ts'
@@ -156,6 +156,8 @@ async function serveOnce(
   const report = await Promise.race([ended, interrupts.first.then(() => undefined)])
   await closeOrAbandon(receiver, interrupts)
   if (report === undefined) return Exit.Cancelled
+  // It waits for pages, and would do so for ever.
+  if (exitCodeOf(report) === Exit.Stranded) return Exit.Stranded
   // A source that was lost after the hand-over does not shorten the guest's time.
   const stopped = guests[0]?.guestStopped?.catch(() => undefined)
   await Promise.race([stopped, interrupts.first])

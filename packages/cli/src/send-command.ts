@@ -52,7 +52,10 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     )
     .option('--keep', 'keep a guest that stayed (or whose copy differs) until Ctrl-C')
     .option('--json <FILE>', 'write the report; - is stdout')
-    .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
+    .option(
+      '--control <SOCKET>',
+      'serve `godwit status`, `set`, `switch` and `cancel` at this path',
+    )
     .option('--insecure', 'send off loopback although nobody is authenticated')
     .option('--quiet', 'print nothing but errors')
     .addHelpText('after', `\n${guestHelp()}\n\nExample:\n  ${example}`)
@@ -106,6 +109,11 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
       if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
       run.migration.cancel()
       return { cancelled: true }
+    },
+    switch: () => {
+      if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
+      run.migration.switchToPostCopy()
+      return { switching: true }
     },
   })
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HashName, MigrationMode, VerifyMode } from '@godwit/core'
+import type { HashName, VerifyMode } from '@godwit/core'
 import {
   GodwitError,
   PAGE_BYTES_DEFAULT,
@@ -12,7 +12,17 @@ import {
   parseDurationMs,
   parseRate,
 } from '@godwit/core'
-import { ENCODE_DEFAULT, STOP_DEFAULT, parseEncode, parseStop } from '@godwit/policy'
+import type { FetchName } from '@godwit/policy'
+import {
+  ENCODE_DEFAULT,
+  FETCH_DEFAULT,
+  FETCH_NAMES,
+  MODE_DEFAULT,
+  STOP_DEFAULT,
+  parseEncode,
+  parseMode,
+  parseStop,
+} from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { TrackerChoice } from 'godwit'
@@ -21,7 +31,8 @@ import { LANES_MAX } from 'godwit'
 /** Options that say how to migrate; `send` and `demo` share them. */
 export interface MigrationSettings {
   readonly memory?: number
-  readonly mode: MigrationMode
+  readonly mode: string
+  readonly fetch: FetchName
   readonly stop: string
   readonly verify: VerifyMode
   readonly hash: HashName
@@ -32,6 +43,11 @@ export interface MigrationSettings {
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
+}
+
+function checkMode(text: string): string {
+  parseMode(text)
+  return text
 }
 
 function checkEncode(text: string): string {
@@ -52,10 +68,17 @@ export function addMigrationOptions(command: Command): Command {
       'guest memory (default 1GiB; image: the size of its file)',
       parseBytes,
     )
+    .option(
+      '--mode <MODE>',
+      'pre-copy (rounds while the guest runs here), stop-copy (all in one pause), post-copy (the ' +
+        'guest runs there first, its pages follow), or both: hybrid[,rounds=N][,after=T][,stall]',
+      checkMode,
+      MODE_DEFAULT,
+    )
     .addOption(
-      new Option('--mode <MODE>', 'how to move: rounds while the guest runs, or all in one pause')
-        .choices(['pre-copy', 'stop-copy'])
-        .default('pre-copy'),
+      new Option('--fetch <NAME>', 'in which order pages follow in post-copy')
+        .choices([...FETCH_NAMES])
+        .default(FETCH_DEFAULT),
     )
     .option(
       '--stop <RULES>',

@@ -38,6 +38,7 @@ export function formatSummary(report: Report): string {
   addOutcome(rows, report)
   addTimes(rows, report)
   addTraffic(rows, report)
+  addFaults(rows, report)
   addProof(rows, report)
   const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
   table.push(...rows)
@@ -61,6 +62,7 @@ function addOutcome(rows: Rows, report: Report): void {
 function outcomeText({ outcome, error, role }: Report): string {
   if (outcome === 'completed') return role === 'source' ? 'moved; it runs there' : 'arrived'
   if (error?.code === 'OWNERSHIP_IN_DOUBT') return 'in doubt; stopped here'
+  if (error?.code === 'POST_COPY_LOST') return 'lost halfway; the guest cannot go on'
   const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
   return `${outcome}; ${where}`
 }
@@ -99,6 +101,14 @@ function stopText(stop: StopReport): string {
       const expected = formatDurationMs(number('expectedMs'))
       return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
     }
+    case 'rounds':
+      return `post-copy after ${formatCount(number('round'))} rounds`
+    case 'after':
+      return `post-copy after ${formatDurationMs(number('elapsedMs'))}`
+    case 'stall':
+      return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
+    case 'asked':
+      return 'post-copy, as it was asked for'
     case 'max-rounds':
       return `${number('limit')} rounds are over, ${dirty}`
     default:
@@ -162,6 +172,16 @@ function seconds(value: number | undefined): string {
 
 function bytes(value: number | undefined): string {
   return value === undefined ? 'unknown' : formatBytes(value)
+}
+
+/** What the guest waited for pages. */
+function addFaults(rows: Rows, { faults }: Report): void {
+  if (faults === undefined) return
+  const { count, p50Us, p99Us, maxUs, blockedMs } = faults
+  const times = [p50Us, p99Us, maxUs].map((us) => formatDurationMs(us / 1e3)).join(' / ')
+  const waits = count === 1 ? '1 wait for a page' : `${formatCount(count)} waits for pages`
+  const text = count === 0 ? 'none' : `${waits}, p50 / p99 / most ${times}`
+  rows.push(['faults', count === 0 ? text : `${text}, ${formatDurationMs(blockedMs)} in all`])
 }
 
 function addProof(rows: Rows, { memory, guestProof }: Report): void {

@@ -23,7 +23,7 @@ import { isRecord } from './batch-run.ts'
 import type { Compressors } from './compressor.ts'
 import { hashPagesTwice } from './hash-twice.ts'
 import type { InstalledPages } from './installed-pages.ts'
-import { clearPages, rememberPages } from './installed-pages.ts'
+import { claimPages, clearPages, releasePages, rememberPages } from './installed-pages.ts'
 import { PayloadDecoder } from './payload-decoder.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import type { Workspace } from './workspace.ts'
@@ -103,6 +103,7 @@ export class BatchDecoder {
   readonly #payloads: PayloadDecoder
   readonly #records: RecordDecoder
   #payloadPages = 0
+  #postCopy = false
 
   constructor(options: BatchDecoderOptions) {
     const { hasher, verifyHasher, pageBytes, regions, workspace, compressors } = options
@@ -137,11 +138,18 @@ export class BatchDecoder {
    * Installs one batch of `round`; `body` is borrowed for the call. Nothing is written before all
    * of it was found right.
    *
+   * @param postCopy - the guest runs already: these are pages that it lacks
    * @returns what to ask for again, when the batch names content that is not here; then nothing of
    *   it was installed
    * @throws {CodecError} {@link ProtocolError} {@link LimitError}
    */
-  decode(body: Uint8Array, round: number, totals: DecodedTotals): Nak | undefined {
+  decode(
+    body: Uint8Array,
+    round: number,
+    totals: DecodedTotals,
+    postCopy = false,
+  ): Nak | undefined {
+    this.#postCopy = postCopy
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
     const header = readBatchHeader(view)
     if (header.round !== round) {
@@ -157,7 +165,7 @@ export class BatchDecoder {
     checkHeaderFeatures(header, this.#options.features)
     const payload = this.#payloads.decode(header, body)
     const nak = this.#hasRecords(view, header.entryCount)
-      ? this.#records.decode(view, header, payload, target, totals)
+      ? this.#records.decode(view, header, payload, target, totals, postCopy)
       : this.#decodePages(view, header, payload, target, totals)
     totals.batches++
     totals.digest = BigInt.asUintN(64, totals.digest + header.digest)
@@ -184,6 +192,7 @@ export class BatchDecoder {
   ): undefined {
     this.#checkEntries(view, header.entryCount, payload, target)
     this.#checkDigest(header.digest)
+    if (this.#postCopy) this.#claimEntries(view, header.entryCount, target)
     const rawBefore = totals.rawPages
     this.#installEntries(view, header.entryCount, payload, target, totals)
     if (header.compression === BatchCompression.None) return
@@ -261,6 +270,14 @@ export class BatchDecoder {
     }
   }
 
+  #claimEntries(view: DataView, entryCount: number, target: InstalledPages): void {
+    for (let i = 0; i < entryCount; i++) {
+      const entry = entryOffset(i)
+      const firstPage = view.getUint32(entry + ENTRY.firstPage, true)
+      claimPages(target, firstPage, firstPage + view.getUint16(entry + ENTRY.pageCount, true))
+    }
+  }
+
   /** Writes pages that were checked. */
   #installEntries(
     view: DataView,
@@ -280,6 +297,7 @@ export class BatchDecoder {
       if (readEntryEncoding(view, entry) === PageEncoding.Zero) {
         totals.zeroPages += pageCount
         clearPages(target, firstPage, firstPage + pageCount, this.#options)
+        if (this.#postCopy) releasePages(target, firstPage, firstPage + pageCount)
         continue
       }
       totals.rawPages += pageCount
@@ -288,6 +306,7 @@ export class BatchDecoder {
       workspace.copy(target.region.bytes, firstPage * pageBytes, payload.bytes, at, payloadEnd)
       at = payloadEnd
       rememberPages(target, firstPage, pageCount, this.#verifyFingerprints, payloadPage)
+      if (this.#postCopy) releasePages(target, firstPage, firstPage + pageCount)
       payloadPage += pageCount
     }
   }

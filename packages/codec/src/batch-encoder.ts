@@ -47,6 +47,8 @@ export interface RegionRound {
   readonly again?: PageBitmap | undefined
   /** Whether `sent.fingerprints` holds every page: from round 2 on. */
   readonly known: boolean
+  /** The guest runs at the destination and waits for these pages: each must be sent. */
+  readonly postCopy: boolean
 }
 
 /** One encoded batch: `slot.bytes[frameStart, frameEnd)`, the frame header still to be written. */
@@ -143,7 +145,8 @@ export class BatchEncoder {
       let end = dirty.nextClear(page, Math.min(page + room, endPage))
       if (!this.#raw && untouched?.has(page) === true) {
         end = untouched.nextClear(page, end)
-        if (work.known) for (let zero = page; zero < end; zero++) this.#zeroPage(work, zero, out)
+        if (work.known && !work.postCopy)
+          for (let zero = page; zero < end; zero++) this.#zeroPage(work, zero, out)
         else this.#zeroPages(work.sent, page, end, out)
       } else {
         if (!this.#raw && untouched !== undefined) end = untouched.nextSet(page, end)
@@ -185,7 +188,7 @@ export class BatchEncoder {
     const stagedEnd = staged + stop - start
     this.#copy(slot.bytes, staged, memory, start, stop)
     this.#inspector.inspect(slot.bytes, staged, stagedEnd)
-    if (!work.known) {
+    if (!work.known || work.postCopy) {
       this.#newPages(work.sent, first, end, staged, stagedEnd, slot, out)
       return
     }

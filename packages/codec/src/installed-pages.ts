@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { FingerprintTable, PageHasher, Region } from '@godwit/core'
+import type { FingerprintTable, PageHasher, PageStates, Region } from '@godwit/core'
+import { ProtocolError } from '@godwit/core'
 
 /** What the destination keeps of one region, whose memory is zero at first. */
 export interface InstalledPages {
@@ -18,6 +19,26 @@ export interface InstalledPages {
    * those of zero pages.
    */
   readonly fingerprints: FingerprintTable | undefined
+  /** Where the guest may run before its pages are there: which ones are. */
+  readonly states?: PageStates | undefined
+}
+
+/**
+ * Pages that the guest, which runs already, does not have: nobody else installs them from here on.
+ *
+ * @throws {ProtocolError} `PROTOCOL_STATE`: the guest has one of them, or another channel brings it
+ */
+export function claimPages({ region, states }: InstalledPages, first: number, end: number): void {
+  for (let page = first; page < end; page++) {
+    if (states?.claim(page) === true) continue
+    const text = `Page ${page} of region ${region.name} came although it was there`
+    throw new ProtocolError('PROTOCOL_STATE', text)
+  }
+}
+
+/** Pages that were claimed are installed: the guest may go on. */
+export function releasePages({ states }: InstalledPages, first: number, end: number): void {
+  for (let page = first; page < end; page++) states!.arrived(page)
 }
 
 /** Notes that pages were written, and what is in them. */

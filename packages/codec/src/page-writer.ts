@@ -127,21 +127,39 @@ export class PageWriter {
   /**
    * The staged page, which is not zero and not what the destination has of it.
    *
-   * @param dirty - of all regions: what is in there cannot be named before it was sent
+   * @param dirty - of all regions: what is in there cannot be named before it was sent; of no use
+   *   in post-copy, where no page can be named
    */
   page(work: RegionRound, page: number, dirty: readonly PageBitmap[], tally: PageTally): void {
     const { sent } = work
     const { fingerprints, entry } = this.#staged
     const number = this.#references.baseOf(this.#regionIndex) + page
     tally.pages++
-    if (this.#options.settings.same && this.#refer(number, page, dirty, tally)) {
+    // What the guest may store to meanwhile cannot be named.
+    const named = work.postCopy ? undefined : dirty
+    if (this.#options.settings.same && this.#refer(number, page, named, tally)) {
       this.#rememberReferred(number)
     } else if (this.#deltas === undefined) {
       this.#rawPage(page, tally, false)
     } else {
-      this.#deltaPage(this.#deltas, work, number, page, dirty, tally)
+      this.#deltaPage(this.#deltas, work, number, page, named, tally)
     }
     sent.fingerprints.copyEntry(page, fingerprints, entry)
+  }
+
+  /** The staged page, which is what the destination has of it, and which it waits for. */
+  unchanged(page: number, tally: PageTally): void {
+    const staged = this.#staged
+    const { fingerprints, entry, length } = staged
+    tally.pages++
+    if (this.#deltas === undefined || !this.#options.settings.delta || length <= DELTA_BYTES) {
+      this.#rawPage(page, tally, false)
+      return
+    }
+    const open = this.#room(PageClass.Plain, DELTA_BYTES)
+    this.#deltas.add(page, 0, staged, open, checkOf(fingerprints, entry))
+    tally.deltaPages++
+    tally.deltaBytes += length - DELTA_BYTES
   }
 
   /** A page with a version keeps the newest. */
@@ -151,11 +169,19 @@ export class PageWriter {
   }
 
   /** @returns whether the destination holds the content already and was told where */
-  #refer(number: number, page: number, dirty: readonly PageBitmap[], tally: PageTally): boolean {
+  #refer(
+    number: number,
+    page: number,
+    dirty: readonly PageBitmap[] | undefined,
+    tally: PageTally,
+  ): boolean {
     const { bytes, at, length, fingerprints, entry } = this.#staged
     if (length <= SAME_AS_BYTES + CHECK_BYTES) return false
     const references = this.#references
-    const other = references.findPage(number, fingerprints, entry, bytes, at, length, dirty)
+    const other =
+      dirty === undefined
+        ? -1
+        : references.findPage(number, fingerprints, entry, bytes, at, length, dirty)
     if (other >= 0) {
       const { region, index } = references.locate(other)
       const open = this.#room(PageClass.Plain, SAME_AS_BYTES + CHECK_BYTES)
@@ -183,7 +209,7 @@ export class PageWriter {
     work: RegionRound,
     number: number,
     page: number,
-    dirty: readonly PageBitmap[],
+    dirty: readonly PageBitmap[] | undefined,
     tally: PageTally,
   ): void {
     const { pageBytes, settings } = this.#options
@@ -209,7 +235,8 @@ export class PageWriter {
       }
       tally.deltaOverflows++
     }
-    if (settings.similar && this.#similarPage(deltas, page, number, dirty, tally)) {
+    const mayName = settings.similar && dirty !== undefined
+    if (mayName && this.#similarPage(deltas, page, number, dirty, tally)) {
       // Others that are like it find the page that it is like, which may be named already.
       this.#store(deltas, number)
       return

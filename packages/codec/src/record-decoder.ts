@@ -29,7 +29,7 @@ import { checkRuns, countRuns, nakOf, readRuns, refused } from './batch-run.ts'
 import { ContentStore } from './content-store.ts'
 import { hashPagesTwice } from './hash-twice.ts'
 import type { InstalledPages } from './installed-pages.ts'
-import { clearPages, rememberPages } from './installed-pages.ts'
+import { claimPages, clearPages, releasePages, rememberPages } from './installed-pages.ts'
 
 /** All pages that a batch can give content to, and room for one more. */
 function stagedBytes(pageBytes: number, regionCount: number): number {
@@ -81,6 +81,7 @@ export class RecordDecoder {
     payload: Payload,
     target: InstalledPages,
     totals: DecodedTotals,
+    postCopy: boolean,
   ): Nak | undefined {
     this.#begin()
     const runs = readRuns(view, header.entryCount, payload, target.region, this.#options.pageBytes)
@@ -91,8 +92,11 @@ export class RecordDecoder {
     countRuns(runs, header, totals)
     if (this.#isLacking || !this.#checksMatch()) return nakOf(runs, header)
     this.#checkDigest(header.digest)
+    const pages = runs.filter(({ encoding }) => encoding !== PageEncoding.Keep)
+    if (postCopy) for (const run of pages) claimPages(target, run.firstPage, endOf(run))
     for (const run of runs) if (run.encoding === PageEncoding.Keep) this.#keep(run, records, target)
-    this.#install(runs, target)
+    this.#install(pages, target)
+    if (postCopy) for (const run of pages) releasePages(target, run.firstPage, endOf(run))
     return undefined
   }
 
@@ -342,7 +346,6 @@ export class RecordDecoder {
     let staged = 0
     let entry = 0
     for (const { encoding, firstPage, pageCount } of runs) {
-      if (encoding === PageEncoding.Keep) continue
       const endPage = firstPage + pageCount
       if (encoding === PageEncoding.Zero) {
         clearPages(target, firstPage, endPage, this.#options)
@@ -356,4 +359,8 @@ export class RecordDecoder {
       entry += pageCount
     }
   }
+}
+
+function endOf({ firstPage, pageCount }: Run): number {
+  return firstPage + pageCount
 }

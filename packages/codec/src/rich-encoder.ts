@@ -152,11 +152,12 @@ export class RichEncoder {
     }
   }
 
-  #zeroPage({ sent, known }: RegionRound, page: number, tally: PageTally): void {
+  #zeroPage(work: RegionRound, page: number, tally: PageTally): void {
+    const { sent, known, postCopy } = work
     const { pageBytes } = this.#options
     const length = Math.min(pageBytes, sent.region.bytes.length - page * pageBytes)
     const zero = this.#zeroFingerprint(length)
-    if (known && sent.fingerprints.equals(page, zero, 0)) {
+    if (known && !postCopy && sent.fingerprints.equals(page, zero, 0)) {
       tally.unchangedPages++
       tally.unchangedBytes += length
       return
@@ -169,9 +170,13 @@ export class RichEncoder {
   }
 
   #dataPage(work: RegionRound, dirty: readonly PageBitmap[], page: number, tally: PageTally): void {
-    const { sent, known } = work
+    const { sent, known, postCopy } = work
     const { fingerprints, entry, length } = this.#staged
     if (known && sent.fingerprints.equals(page, fingerprints, entry)) {
+      if (postCopy) {
+        this.#writer.unchanged(page, tally)
+        return
+      }
       tally.unchangedPages++
       tally.unchangedBytes += length
       return

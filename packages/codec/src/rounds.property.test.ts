@@ -105,7 +105,14 @@ class Pair {
     for (const [index, region] of this.source.entries()) {
       const sent = { region, fingerprints: this.#sent[index]! }
       const set = dirty[index]!
-      const work = { round, sent, dirty: set, untouched: this.untouched[index], known }
+      const work = {
+        round,
+        sent,
+        dirty: set,
+        untouched: this.untouched[index],
+        known,
+        postCopy: false,
+      }
       for (let page = 0; page < set.pageCount; page = out.nextPage) {
         const any = this.#encoder.encode(work, page, set.pageCount, this.#slot, out)
         sum.scanned += out.pages
@@ -249,7 +256,7 @@ describe('BatchEncoder and BatchDecoder', () => {
     const hasher = hasherOf('xxh3', 1)
     const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })
     const out = emptyBatch()
-    const work = { round: 1, sent, dirty, known: false }
+    const work = { round: 1, sent, dirty, known: false, postCopy: false }
     encoder.encode(work, 3, 40, slots.next(), out, 7)
     expect([out.rawPages, out.nextPage]).toEqual([7, 10])
   })
@@ -321,7 +328,13 @@ describe('BatchDecoder, with bytes of an enemy', () => {
       raw: false,
     })
     const fingerprints = new FingerprintTable(9, 8)
-    const work = { round: 1, sent: { region, fingerprints }, dirty: set, known: false }
+    const work = {
+      round: 1,
+      sent: { region, fingerprints },
+      dirty: set,
+      known: false,
+      postCopy: false,
+    }
     encoder.encode(work, 0, set.pageCount, slot, out)
     return { body: slot.bytes.slice(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd), pair }
   }

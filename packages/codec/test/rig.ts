@@ -301,6 +301,7 @@ export class Rig {
       untouched: played.untouched?.[region],
       again: played.again?.[region],
       known: this.roundNumber > 1,
+      postCopy: false,
     }
     this.#slotsTaken = 0
     const next = encoder.step(work, region, played.dirty, page, endPage, this.#tally)

@@ -45,6 +45,12 @@ export class PageBitmap {
     this.words[page >>> 5]! &= ~(1 << (page & 31))
   }
 
+  /** Takes a page out of the set. @returns whether this thread did, where several may try */
+  claim(page: number): boolean {
+    const bit = 1 << (page & 31)
+    return (Atomics.and(this.words, page >>> 5, ~bit) & bit) !== 0
+  }
+
   clear(): void {
     this.words.fill(0)
   }
@@ -53,6 +59,11 @@ export class PageBitmap {
     this.words.fill(0xffffffff)
     const rest = this.pageCount & 31
     if (rest !== 0) this.words[this.words.length - 1] = (1 << rest) - 1
+  }
+
+  /** Takes all pages of another set of as many pages out of this one. */
+  removeAll(other: PageBitmap): void {
+    for (let i = 0; i < this.words.length; i++) this.words[i]! &= ~other.words[i]!
   }
 
   /** Number of pages in the set. */
@@ -75,6 +86,19 @@ export class PageBitmap {
   /** The first page *not* in the set at or after `from`; `end` when there is none before it. */
   nextClear(from: number, end: number = this.pageCount): number {
     return this.#next(from, Math.min(end, this.pageCount), 0xffffffff)
+  }
+
+  /** The last page in the set before `end`; -1 when there is none. */
+  lastSet(end: number): number {
+    let index = (end - 1) >> 5
+    if (end <= 0) return -1
+    const rest = end & 31
+    let word = this.words[index]! & (rest === 0 ? 0xffffffff : (1 << rest) - 1)
+    while (word === 0) {
+      if (--index < 0) return -1
+      word = this.words[index]!
+    }
+    return index * 32 + (31 - Math.clz32(word))
   }
 
   #next(from: number, end: number, flip: number): number {

@@ -55,6 +55,7 @@ export type ErrorCode =
   | 'VERIFY_FAILED'
   | 'VERIFY_INCOMPLETE'
   | 'OWNERSHIP_IN_DOUBT'
+  | 'POST_COPY_LOST'
   | 'INTERNAL'
 
 /** Facts that some errors carry beside their text. */

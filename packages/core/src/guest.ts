@@ -5,6 +5,8 @@
  * @module
  */
 import type { PageBitmap } from './bitmap.ts'
+import type { PageStates } from './page-states.ts'
+import type { FaultReport } from './report.ts'
 
 /** A contiguous piece of guest memory; at most 4 GiB. */
 export interface Region {
@@ -50,7 +52,7 @@ export interface DirtyTracker {
   /**
    * Adds the dirty pages of `[firstPage, firstPage + pageCount)` to `into` and clears their marks.
    *
-   * @returns how many dirty pages were found
+   * @returns how many dirty pages were found that were not there already
    */
   collect(firstPage: number, pageCount: number, into: PageBitmap): number
   /**
@@ -85,12 +87,31 @@ export interface GuestOffer {
   readonly identity: GuestIdentity
   readonly pageBytes: number
   readonly regions: readonly RegionShape[]
+  /** Whether the guest is to run before all of its pages are there. */
+  readonly isPostCopy?: boolean
+}
+
+/** Makes threads of a guest that runs already wait for pages that are still to come. */
+export interface DemandPager {
+  readonly name: string
+  /** One per region, in order. Whoever installs a page that was discarded says so here. */
+  readonly states: readonly PageStates[]
+  /** Sets who hears of pages that threads wait for, each once; some have come in the meantime. */
+  listen(onFault: (region: number, page: number) => void): void
+  /** What threads have waited so far. */
+  readonly faults: FaultReport
+  /** All pages are there: nobody listens any more. Idempotent. */
+  close(): void
+  /** The rest of the pages never comes: threads that wait for one end. Idempotent. */
+  abandon(): void
 }
 
 /** A guest that is arriving: memory reserved, not running. */
 export interface IncomingGuest {
   /** As offered, in the same order, all bytes zero; the engine installs pages here. */
   readonly regions: readonly Region[]
+  /** Where the guest was offered for post-copy; absent when it cannot wait for pages. */
+  readonly pager?: DemandPager | undefined
   /** Loads the state package; the guest stays stopped. Rejects when the package is not right. */
   restoreState(state: Uint8Array): void | Promise<void>
   /** Starts the guest. From here on this side owns it. */

@@ -84,7 +84,7 @@ export class DestinationAgent {
       return this.#begin(sessionId, preface, link)
     }
     if (session === undefined) {
-      throw new ProtocolError('SESSION_UNKNOWN', 'A data channel of no session')
+      throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session')
     }
     const lane = session.openLane(preface, link)
     link.sendPreface(preface)

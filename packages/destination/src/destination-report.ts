@@ -3,14 +3,31 @@
  *
  * @module
  */
-import type { GodwitError, Report, RoundReport, UsageMeter } from '@godwit/core'
+import type { DemandPager, GodwitError, Report, RoundReport, UsageMeter } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
 import type { DecodedTotals } from '@godwit/codec'
 import { emptyTotals, sumOfTotals } from '@godwit/codec'
 import type { DestinationState } from '@godwit/session'
-import type { Hello, Reserve, RoundBegin, Usage, Verified, Welcome } from '@godwit/wire'
+import type {
+  EndAck,
+  Hello,
+  Reserve,
+  RoundBegin,
+  Usage,
+  Verified,
+  Verify,
+  Welcome,
+} from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
-import type { JoinedRound } from './rounds.ts'
+import type { JoinedRound, Rounds } from './rounds.ts'
+
+/** The stage that a round belongs to. */
+const stages = {
+  full: 'pre-copy',
+  dirty: 'pre-copy',
+  final: 'stop-and-copy',
+  'post-copy': 'post-copy',
+} as const
 
 /** A channel of the session whose bytes count, and the thread it may have. */
 interface CountedChannel {
@@ -107,7 +124,7 @@ export class DestinationReport {
   }
 
   roundBegins(begin: RoundBegin): void {
-    this.reach(begin.kind === 'final' ? 'stop-and-copy' : 'pre-copy')
+    this.reach(stages[begin.kind])
     this.#roundBegin = begin
     this.#roundStartMs = this.elapsedMs
   }
@@ -151,10 +168,14 @@ export class DestinationReport {
     this.resumeMs = this.elapsedMs - this.#commitMs
   }
 
-  compared(sourceDigest: Uint8Array, { digest, equal }: Verified): void {
+  /** What VERIFIED says: whether memory is what the source has. */
+  compared(verify: Verify, rounds: Rounds): Verified {
+    const verified = rounds.compare(verify)
+    const { digest, equal } = verified
     this.reach('verification')
     const destinationDigest = toHex(digest)
-    this.#report.memory = { sourceDigest: toHex(sourceDigest), destinationDigest, equal }
+    this.#report.memory = { sourceDigest: toHex(verify.digest), destinationDigest, equal }
+    return verified
   }
 
   addSourceUsage(usage: Usage): void {
@@ -170,6 +191,15 @@ export class DestinationReport {
     const all = cpuSeconds === undefined ? {} : { cpuSeconds: cpuSeconds + laneSeconds }
     this.#usage = { ...usage, ...all }
     return this.#usage
+  }
+
+  /** What END_ACK says. @param pager - of a guest that could wait for pages */
+  end(pager: DemandPager | undefined): EndAck {
+    const usage = this.readUsage()
+    if (pager === undefined) return { usage }
+    const { faults } = pager
+    this.#report.faults = faults
+    return { usage, faults }
   }
 
   /** An error beside the outcome: the last one is kept. */
@@ -191,6 +221,11 @@ export class DestinationReport {
         const text = `The guest runs here; the source was lost too early: ${state.error.message}`
         this.note(new Failure('VERIFY_INCOMPLETE', text))
       }
+    } else if (state.name === 'stranded') {
+      const text =
+        `The connection was lost before all pages were here (${state.error.message}). The guest ` +
+        'waits here for pages that only the source has'
+      this.note(new Failure('POST_COPY_LOST', text))
     } else if (state.name === 'discarded') {
       report.outcome = state.error.code === 'CANCELLED' ? 'cancelled' : 'failed'
       this.note(state.error)

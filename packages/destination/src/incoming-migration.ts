@@ -24,6 +24,9 @@ import type {
 import {
   awaitsPages,
   isDestinationFinished,
+  mayInstall,
+  isPostCopy,
+  mayPostCopy,
   negotiate,
   OWNER_EPOCH,
   ownsGuest,
@@ -38,12 +41,12 @@ import type {
   Preface,
   Reserve,
   RoundBegin,
-  Verified,
   Verify,
   Welcome,
 } from '@godwit/wire'
-import { errorCodeOf } from '@godwit/wire'
+import { ChannelRole, errorCodeOf } from '@godwit/wire'
 import { DestinationReport } from './destination-report.ts'
+import { GuestTime } from './guest-time.ts'
 import type { DestinationOptions, DestinationProgress } from './options.ts'
 import { termsOf } from './options.ts'
 import type { RoundsOwner } from './rounds.ts'
@@ -70,8 +73,9 @@ export class IncomingMigration implements RoundsOwner {
   #package: Uint8Array = new Uint8Array(0)
   #verify: Verify | undefined
   #final: Final | undefined
-  #guestStopped: Promise<FinalState> | undefined
-  #cancelTime: () => void = () => {}
+  #time: GuestTime | undefined
+  /** The guest is here with all of its pages. */
+  readonly #filled = Promise.withResolvers<void>()
 
   constructor(link: Link, sessionId: string, options: DestinationOptions) {
     this.sessionId = sessionId
@@ -110,13 +114,13 @@ export class IncomingMigration implements RoundsOwner {
 
   /** Gives the memory of an owned guest back, whether its time is over or not. */
   async release(): Promise<void> {
-    this.#cancelTime()
+    this.#time?.cancel()
     await this.guest?.discard()
   }
 
   /** Resolves when a guest whose time is limited (`runForMs`) has been stopped. */
   get guestStopped(): Promise<FinalState> | undefined {
-    return this.#guestStopped
+    return this.#time?.stopped
   }
 
   get report(): DestinationReport {
@@ -142,11 +146,12 @@ export class IncomingMigration implements RoundsOwner {
    */
   openLane(preface: Preface, link: Link): LinkHandler | undefined {
     const state = this.#runner.state
-    const isTime = state.name === 'reserved' && state.round === 0 && !state.switching
+    const isTime = state.name === 'reserved' && state.round === 0 && state.switching === 'no'
     if (this.#rounds === undefined || !isTime) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
-    const lane = this.#rounds.open(preface.index, link)
+    const isUrgent = preface.role === ChannelRole.Urgent
+    const lane = isUrgent ? this.#rounds.openUrgent(link) : this.#rounds.open(preface.index, link)
     if (lane !== undefined) this.#report.channels.push(link)
     return lane
   }
@@ -222,10 +227,10 @@ export class IncomingMigration implements RoundsOwner {
 
   #send(name: MessageName): void {
     const message = this.#compose(name)
-    const { name: state } = this.#runner.state
-    const awaitsRound = state === 'reserved' || state === 'receiving'
+    const { state } = this.#runner
     // Before the source hears that it may go on: its pages may be quicker than this thread.
-    this.#rounds?.allow(awaitsRound ? this.#acknowledgedRound + 1 : 0)
+    this.#rounds?.allow(mayInstall(state) ? this.#acknowledgedRound + 1 : 0, isPostCopy(state))
+    if (state.name === 'running') this.#filled.resolve()
     this.control.send(message)
   }
 
@@ -247,11 +252,11 @@ export class IncomingMigration implements RoundsOwner {
       case 'Running':
         return { name, body: { epoch: OWNER_EPOCH, resumeMs: this.#report.resumeMs! } }
       case 'Verified':
-        return { name, body: this.#compare() }
+        return { name, body: this.#report.compared(this.#verify!, this.#rounds!) }
       case 'Final':
         return { name, body: this.#final! }
       case 'EndAck':
-        return { name, body: { usage: this.#report.readUsage() } }
+        return { name, body: this.#report.end(this.#guest?.pager) }
       default:
         throw new Error(`the destination does not send ${name}`)
     }
@@ -275,6 +280,9 @@ export class IncomingMigration implements RoundsOwner {
         break
       case 'RoundEnd':
         this.#rounds!.addEnd(message.body)
+        break
+      case 'Discard':
+        this.#rounds!.discard(message.body)
         break
       case 'State':
         this.#package = message.body.package
@@ -314,7 +322,8 @@ export class IncomingMigration implements RoundsOwner {
     report.reserving(this.#reserve!)
     const sizes = { memoryBytes: report.memoryBytes, regionCount: regions.length }
     const rounds = (this.#rounds = new Rounds(this.#hello!, welcome, sizes, this.#options, this))
-    const offer = { identity, pageBytes: welcome.pageBytes, regions }
+    const isPostCopy = mayPostCopy(this.#terms.mode)
+    const offer = { identity, pageBytes: welcome.pageBytes, regions, isPostCopy }
     // Data channels come as the control channel came.
     const threads = this.control.link.channel.detach === undefined ? undefined : lanes
     // A host that has its memory made ready has agreed to the guest: others get no threads.
@@ -326,7 +335,7 @@ export class IncomingMigration implements RoundsOwner {
     if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
       throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
     }
-    await rounds.takeMemory(this.#guest.regions)
+    await rounds.takeMemory(this.#guest)
     report.reserved(rounds.kernels)
     return { type: 'reserved' }
   }
@@ -354,29 +363,19 @@ export class IncomingMigration implements RoundsOwner {
   /** A guest whose time is limited is stopped then; a source that asked is told how it ended. */
   #limitTime(): void {
     const { clock, runForMs } = this.#options
-    const guest = this.#guest!
     if (runForMs === undefined) return
-    const stopped = Promise.withResolvers<FinalState>()
-    this.#guestStopped = stopped.promise
-    this.#cancelTime = clock.after(runForMs, () => {
-      guest.stop!().then(stopped.resolve, stopped.reject)
-    })
-    stopped.promise
+    this.#time = new GuestTime(clock, this.#guest!, runForMs)
+    this.#time.stopped
       .then((final) => this.#tellFinal(final))
       .catch((thrown: unknown) => this.#runner.fail(thrown))
   }
 
   async #tellFinal({ steps, registers }: FinalState): Promise<void> {
+    await this.#filled.promise
     if (!this.#terms.final || this.#runner.state.name !== 'running') return
     const { digest } = await this.#rounds!.digestNow()
     this.#final = { steps, registers, digest }
     if (this.#runner.state.name === 'running') this.#runner.dispatch({ type: 'finished' })
-  }
-
-  #compare(): Verified {
-    const verified = this.#rounds!.compare(this.#verify!)
-    this.#report.compared(this.#verify!.digest, verified)
-    return verified
   }
 
   /** Nothing of the session is under way any more: memory that is not ours goes. */

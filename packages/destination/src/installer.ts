@@ -6,7 +6,7 @@
 import type { Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { Compressors, InstalledPages, Primitives } from '@godwit/codec'
-import { BatchDecoder, Workspace, batchDecoderBytes } from '@godwit/codec'
+import { BatchDecoder, Workspace, batchDecoderBytes, featuresOf } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
@@ -15,6 +15,8 @@ import { warmUpLane } from './warm-up.ts'
 
 /** Receive buffer of a data channel: two batches, so little that they stay in a core's cache. */
 const RECEIVE_BYTES: number = MIB + 256 * KIB
+
+const plainFeatures = { features: featuresOf([]), storeBytes: 0 }
 
 /** One per migration and thread. */
 export class Installer {
@@ -58,16 +60,22 @@ export class Installer {
     this.#endWarmUp()
   }
 
-  /** The lane of one data channel, which installs into `regions`. */
+  /**
+   * The lane of one channel, which installs into `regions`.
+   *
+   * @param isUrgent - pages come as they are, one by one
+   */
   createLane(
     link: Link,
     clock: Clock,
     regions: readonly InstalledPages[],
     owner: LaneOwner,
+    isUrgent = false,
   ): DestinationLane {
     this.#endWarmUp()
     const { hasher, verifyHasher } = this
-    const { pageBytes, features, storeBytes } = this.#plan
+    const { pageBytes } = this.#plan
+    const { features, storeBytes } = isUrgent ? plainFeatures : this.#plan
     const workspace = this.#workspace
     const compressors = this.#compressors
     const hashers = { hasher, verifyHasher }

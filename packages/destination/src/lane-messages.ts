@@ -31,6 +31,8 @@ export interface InstalledSpans {
   readonly bytes: Span
   readonly written: Span
   readonly fingerprints: Span | undefined
+  /** Where the guest may run before its pages are there: a word for each. */
+  readonly states: Int32Array | undefined
 }
 
 /** To the thread, in this order; `close` at any time after `open`. */
@@ -39,7 +41,7 @@ export type LaneCommand =
   | {
       readonly do: 'install'
       readonly regions: readonly InstalledSpans[]
-      /** One shared word: the round that may be installed, 0 for none. */
+      /** See `round-gate.ts`. */
       readonly gate: Int32Array
     }
   | { readonly do: 'open'; readonly channel: DetachedChannel }

@@ -4,12 +4,20 @@
  * @module
  */
 import type { Channel, Clock, DetachedChannel, GodwitError, Port } from '@godwit/core'
-import { FingerprintTable, bytesOf, errorParts, pagesCovering, toGodwitError } from '@godwit/core'
+import {
+  FingerprintTable,
+  PageStates,
+  bytesOf,
+  errorParts,
+  pagesCovering,
+  toGodwitError,
+} from '@godwit/core'
 import type { DecodedTotals, InstalledPages, Primitives } from '@godwit/codec'
 import { Link } from '@godwit/link'
 import { Installer } from './installer.ts'
 import type { InstalledSpans, LaneCommand, LanePlan, LaneReport } from './lane-messages.ts'
 import type { DestinationLane, LaneOwner } from './lane.ts'
+import { RoundGate } from './round-gate.ts'
 
 /** How often the control plane hears how far a round is, and that the source is alive. */
 const progressMs = 100
@@ -36,7 +44,7 @@ class LaneThread implements LaneOwner {
   #plan: LanePlan | undefined
   #installer: Installer | undefined
   #installed: readonly InstalledPages[] = []
-  #gate: Int32Array = new Int32Array(1)
+  #gate = new RoundGate()
   #link: Link | undefined
   #lane: DestinationLane | undefined
   #toldMs = -Infinity
@@ -65,7 +73,7 @@ class LaneThread implements LaneOwner {
         this.#port.post({ type: 'ready' })
         break
       case 'install':
-        this.#gate = command.gate
+        this.#gate = new RoundGate(command.gate)
         this.#installed = command.regions.map((spans) => installedPages(spans, this.#plan!))
         break
       case 'open':
@@ -97,7 +105,11 @@ class LaneThread implements LaneOwner {
   }
 
   get installableRound(): number {
-    return Atomics.load(this.#gate, 0)
+    return this.#gate.round
+  }
+
+  get isPostCopy(): boolean {
+    return this.#gate.isPostCopy
   }
 
   heard(): void {
@@ -125,7 +137,7 @@ class LaneThread implements LaneOwner {
 }
 
 function installedPages(spans: InstalledSpans, plan: LanePlan): InstalledPages {
-  const { id, name, bytes, written, fingerprints } = spans
+  const { id, name, bytes, written, fingerprints, states } = spans
   const memory = bytesOf(bytes)
   const pages = pagesCovering(memory.length, plan.pageBytes)
   const table = fingerprints && bytesOf(fingerprints)
@@ -134,5 +146,6 @@ function installedPages(spans: InstalledSpans, plan: LanePlan): InstalledPages {
     region: { id, name, bytes: memory },
     written: bytesOf(written),
     fingerprints: table && new FingerprintTable(pages, entryBytes, table),
+    states: states && new PageStates(states),
   }
 }

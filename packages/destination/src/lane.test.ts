@@ -31,7 +31,7 @@ function repairOf(pageCount: number): Uint8Array {
   const slot = new BatchSlot(workspace, pageBytes)
   const out = emptyBatch()
   const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })
-  encoder.encode({ round: 1, sent, dirty, known: false }, 0, pageCount, slot, out)
+  encoder.encode({ round: 1, sent, dirty, known: false, postCopy: false }, 0, pageCount, slot, out)
   return slot.bytes.slice(out.frameStart + FRAME_HEADER_BYTES, out.frameEnd)
 }
 
@@ -46,7 +46,13 @@ it('a source that never reads what it is asked for ends, round by round though i
     decode: (_: Uint8Array, round: number) => (isRepair ? undefined : nakOf(round)),
     pageCountOf: () => 1024,
   } as unknown as BatchDecoder
-  const owner = { installableRound: 1, heard() {}, barrier() {}, laneClosed() {} }
+  const owner = {
+    installableRound: 1,
+    isPostCopy: false,
+    heard() {},
+    barrier() {},
+    laneClosed() {},
+  }
   // Nothing that is written is ever taken: the clock's tasks do not run.
   const stuck = { nowMs: () => 0, after: () => () => {}, soon() {} }
   const lane = openHollow(new HollowChannel(stuck), systemClock, (link) => {

@@ -28,6 +28,9 @@ const creditStepMs = 4
 /** So much at the beginning is told frame by frame: the source finds out how fast the link is. */
 const creditAtOnceBytes = 8 * MIB
 
+/** In post-copy little may be on its way, and a source that waits for credit sends nothing. */
+const pushStepBytes = 32 * KIB
+
 /** A source that reads takes them off our hands long before there are so many. */
 const unwrittenNaksMax = 256
 
@@ -35,6 +38,8 @@ const unwrittenNaksMax = 256
 export interface LaneOwner {
   /** The round that may be installed now: the one after the last acknowledged; 0 for none. */
   readonly installableRound: number
+  /** Whether its pages come to a guest that runs already. */
+  readonly isPostCopy: boolean
   /** Something arrived: the source is alive. */
   heard(): void
   /** All of `round` on this lane is installed. */
@@ -124,7 +129,8 @@ export class DestinationLane implements LinkHandler, Lane {
   }
 
   #decode(frame: Frame): void {
-    const nak = this.#decoder.decode(frame.body, this.#round, this.#totals)
+    const { isPostCopy } = this.#owner
+    const nak = this.#decoder.decode(frame.body, this.#round, this.#totals, isPostCopy)
     if (nak === undefined) return
     this.#lacking.add(nak)
     if (++this.#unwrittenNaks > unwrittenNaksMax) throw unread(this.#unwrittenNaks)
@@ -135,7 +141,8 @@ export class DestinationLane implements LinkHandler, Lane {
   #repair(frame: Frame, totals: DecodedTotals): void {
     this.#repairBytes += FRAME_HEADER_BYTES + frame.body.length
     this.#lacking.take(frame.body)
-    const nak = this.#decoder.decode(frame.body, this.#round, emptyTotals())
+    const { isPostCopy } = this.#owner
+    const nak = this.#decoder.decode(frame.body, this.#round, emptyTotals(), isPostCopy)
     if (nak !== undefined) throw new Error('a repair names nothing else')
     if (this.#lacking.isEmpty) this.#pass(totals)
   }
@@ -145,7 +152,8 @@ export class DestinationLane implements LinkHandler, Lane {
     const bytes = this.#receivedBytes - this.#creditedBytes
     const isLate = this.#clock.nowMs() - this.#creditedMs >= creditStepMs
     const isBeginning = this.#receivedBytes <= creditAtOnceBytes
-    const isEnough = bytes >= creditStepBytesMin && (isLate || isBeginning)
+    const isUrgent = this.#owner.isPostCopy && bytes >= pushStepBytes
+    const isEnough = isUrgent || (bytes >= creditStepBytesMin && (isLate || isBeginning))
     if (bytes >= creditStepBytes || isEnough) {
       this.#sendCredit()
     } else {

@@ -21,7 +21,7 @@ export interface LaneThreads {
 }
 
 /** What a remote lane asks of its migration. */
-export interface RemoteLaneOwner extends Omit<LaneOwner, 'installableRound'> {
+export interface RemoteLaneOwner extends Omit<LaneOwner, 'installableRound' | 'isPostCopy'> {
   /** The thread is gone although nobody ended it, or cannot do its work. */
   laneDied(error: GodwitError): void
 }
@@ -73,12 +73,13 @@ export class RemoteLane implements Lane {
    * @param gate - one shared word: the round that may be installed, 0 for none
    */
   install(installed: readonly InstalledPages[], gate: Int32Array): void {
-    const regions = installed.map(({ region, written, fingerprints }) => ({
+    const regions = installed.map(({ region, written, fingerprints, states }) => ({
       id: region.id,
       name: region.name,
       bytes: spanOf(region.bytes),
       written: spanOf(written),
       fingerprints: fingerprints && spanOf(fingerprints.bytes),
+      states: states?.words,
     }))
     this.#thread.post({ do: 'install', regions, gate })
   }

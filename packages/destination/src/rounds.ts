@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock, GodwitError, Region } from '@godwit/core'
+import type { Clock, GodwitError, IncomingGuest } from '@godwit/core'
 import { ProtocolError, allocateShared, isShared, pagesCovering, yieldTo } from '@godwit/core'
 import type { DecodedTotals, InstalledPages, MemoryDigest, Primitives } from '@godwit/codec'
 import {
@@ -16,13 +16,15 @@ import {
   zeroFingerprints,
 } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
-import type { Hello, RoundEnd, Verified, Verify, Welcome } from '@godwit/wire'
+import type { Discard, Hello, RoundEnd, Verified, Verify, Welcome } from '@godwit/wire'
 import { u64FromBytes } from '@godwit/wire'
 import { Installer } from './installer.ts'
 import type { LanePlan } from './lane-messages.ts'
 import type { Lane, LaneOwner } from './lane.ts'
+import { PostCopy } from './post-copy.ts'
 import type { LaneThreads, RemoteLaneOwner } from './remote-lane.ts'
 import { RemoteLane } from './remote-lane.ts'
+import { RoundGate } from './round-gate.ts'
 
 /** What a round came to. */
 export interface JoinedRound {
@@ -45,8 +47,9 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   readonly #installer: Installer
   readonly #owner: RoundsOwner
   readonly #clock: Clock
-  /** One word, for lanes on every thread: the round that may be installed. */
-  readonly #gate: Int32Array = new Int32Array(allocateShared(4).buffer)
+  readonly #gate = new RoundGate()
+  /** In the modes that have it. */
+  readonly #postCopy: PostCopy | undefined
   #installed: readonly InstalledPages[] = []
   /** By number of the data channel; empty where lanes have no threads. */
   #remote: readonly RemoteLane[] = []
@@ -79,7 +82,9 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       features: featuresOf(terms.capabilities),
       storeBytes: terms.storeBytes ?? 0,
     }
-    this.#installer = new Installer(this.#plan, dataChannels, primitives)
+    const hasPostCopy = hello.mode === 'post-copy' || hello.mode === 'hybrid'
+    this.#postCopy = hasPostCopy ? new PostCopy(pageBytes) : undefined
+    this.#installer = new Installer(this.#plan, dataChannels + (hasPostCopy ? 1 : 0), primitives)
   }
 
   /** Starts a thread for every lane, once: they get ready while memory is made ready. */
@@ -100,15 +105,17 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   }
 
   /** Takes over reserved memory; resolves when lanes can begin, rejects when a thread cannot. */
-  async takeMemory(regions: readonly Region[]): Promise<void> {
+  async takeMemory({ regions, pager }: IncomingGuest): Promise<void> {
+    this.#postCopy?.take(regions, pager)
     const { verifyHasher } = this.#installer
-    this.#installed = regions.map((region) => ({
+    this.#installed = regions.map((region, index) => ({
       region,
+      states: this.#postCopy && pager!.states[index],
       written: allocateShared(pagesCovering(region.bytes.length, this.#pageBytes)),
       fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, this.#pageBytes),
     }))
     if (!regions.every(({ bytes }) => isShared(bytes))) this.#endThreads()
-    for (const lane of this.#remote) lane.install(this.#installed, this.#gate)
+    for (const lane of this.#remote) lane.install(this.#installed, this.#gate.words)
     await Promise.all(this.#remote.map((lane) => lane.ready))
   }
 
@@ -134,6 +141,27 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     return lane
   }
 
+  /**
+   * Takes over the urgent channel, where pages come that the guest waits for.
+   *
+   * @throws {ProtocolError} `PROTOCOL_STATE`: there is none in this mode, or it is there already
+   */
+  openUrgent(link: Link): LinkHandler {
+    if (this.#postCopy === undefined) {
+      throw new ProtocolError('PROTOCOL_STATE', 'An urgent channel is not expected in this mode')
+    }
+    this.#postCopy.open(link)
+    const urgent = new UrgentOwner(this)
+    const lane = this.#installer.createLane(link, this.#clock, this.#installed, urgent, true)
+    this.#lanes[this.#dataChannels] = lane
+    return lane
+  }
+
+  /** Pages of a guest that is about to run are to come. */
+  discard(body: Discard): void {
+    this.#postCopy!.discard(body)
+  }
+
   /** Ends all channels and threads; resolves when none of them stores to the memory any more. */
   async close(): Promise<void> {
     this.allow(0)
@@ -152,14 +180,18 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   }
 
   /** Lanes may install `round` from now on, and no other; 0 for none. */
-  allow(round: number): void {
-    Atomics.store(this.#gate, 0, round)
+  allow(round: number, isPostCopy = false): void {
+    this.#gate.allow(round, isPostCopy)
   }
 
   // What lanes ask.
 
   get installableRound(): number {
-    return Atomics.load(this.#gate, 0)
+    return this.#gate.round
+  }
+
+  get isPostCopy(): boolean {
+    return this.#gate.isPostCopy
   }
 
   heard(): void {
@@ -206,7 +238,8 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
    */
   join(): JoinedRound | undefined {
     const end = this.#end
-    if (end === undefined || this.#barriers.length < this.#dataChannels) return undefined
+    const channels = this.#dataChannels + (this.#postCopy === undefined ? 0 : 1)
+    if (end === undefined || this.#barriers.length < channels) return undefined
     const sum = sumOfTotals(this.#barriers)
     this.#barriers = []
     this.#end = undefined
@@ -215,6 +248,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       const text = `The source counts ${end.pages} pages in round ${end.round}; ${pages} arrived`
       throw new ProtocolError('PROTOCOL_TOTALS', text)
     }
+    if (this.isPostCopy) this.#postCopy!.finish()
     return { totals: sum, heldPages: end.held ?? 0 }
   }
 
@@ -238,6 +272,35 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     const hasher = this.#installer.verifyHasher ?? this.#installer.hasher
     const regions = this.#installed.map(({ region }) => region)
     return digestMemory(hasher, regions, this.#pageBytes, () => yieldTo(this.#clock))
+  }
+}
+
+/** What the urgent lane asks: nothing may be installed there before the guest may run. */
+class UrgentOwner implements LaneOwner {
+  readonly #owner: LaneOwner
+
+  constructor(owner: LaneOwner) {
+    this.#owner = owner
+  }
+
+  get installableRound(): number {
+    return this.#owner.installableRound
+  }
+
+  get isPostCopy(): boolean {
+    return true
+  }
+
+  heard(): void {
+    this.#owner.heard()
+  }
+
+  barrier(round: number, totals: DecodedTotals): void {
+    this.#owner.barrier(round, totals)
+  }
+
+  laneClosed(error: GodwitError | undefined): void {
+    this.#owner.laneClosed(error)
   }
 }
 

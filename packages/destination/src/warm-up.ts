@@ -35,6 +35,7 @@ export interface WarmUpOptions {
 
 const nobody: LaneOwner = {
   installableRound: 1,
+  isPostCopy: false,
   heard() {},
   barrier() {},
   laneClosed() {},
@@ -82,7 +83,7 @@ function madeUpFrame({ pageBytes, workspace, hasher }: WarmUpOptions): Uint8Arra
   const slot = new BatchSlot(workspace, pageBytes)
   const out = emptyBatch()
   const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })
-  const work = { round: 1, sent, dirty, known: false }
+  const work = { round: 1, sent, dirty, known: false, postCopy: false }
   encoder.encode(work, 0, dirty.pageCount, slot, out, batchPages(pageBytes))
   return slot.bytes.slice(out.frameStart, out.frameEnd)
 }

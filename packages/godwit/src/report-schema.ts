@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { ErrorCode, PageCounts, Report, RoundReport } from '@godwit/core'
+import type { ErrorCode, FaultReport, PageCounts, Report, RoundReport } from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
 import { errorNumbers } from '@godwit/wire'
 import * as v from 'valibot'
@@ -92,6 +92,17 @@ const memory = v.pipe(
   v.description('Verification of the whole memory, after the hand-over.'),
 )
 
+const faults = v.pipe(
+  v.object({
+    count: count('Waits of threads; several may wait for the same page.'),
+    p50Us: amount('Median of the waits, in microseconds, right within 3 %.'),
+    p99Us: amount('99th percentile.'),
+    maxUs: amount('The longest.'),
+    blockedMs: amount('Milliseconds that threads waited, all together.'),
+  } satisfies Record<keyof FaultReport, unknown>),
+  v.description('What the guest waited for pages, where it ran before all of them were there.'),
+)
+
 const guestProof = v.pipe(
   v.object({
     stepsBefore: count('Steps of the guest at the source.'),
@@ -125,7 +136,10 @@ const savedBytes = v.pipe(
 
 const times = {
   totalMs: v.exactOptional(
-    amount('Milliseconds from the first round until the guest ran at the destination.'),
+    amount(
+      'Milliseconds from the first round, or a pause before it, until the guest ran at the ' +
+        'destination; in post-copy until its last page was there, too.',
+    ),
   ),
   reservationMs: v.exactOptional(
     amount('Milliseconds of handshake and making room; destination: of making room.'),
@@ -144,7 +158,7 @@ const fields = {
     v.description('`completed`: the guest is at the destination.'),
   ),
   error: v.exactOptional(error),
-  mode: v.exactOptional(v.picklist(['stop-copy', 'pre-copy'])),
+  mode: v.exactOptional(v.picklist(['stop-copy', 'pre-copy', 'post-copy', 'hybrid'])),
   guest: v.exactOptional(guest),
   memoryBytes: v.exactOptional(count('Bytes of guest memory.')),
   pageBytes: v.exactOptional(count('Bytes per page.')),
@@ -169,6 +183,7 @@ const fields = {
   encoding: v.exactOptional(encoding),
   stop: v.exactOptional(stop),
   memory: v.exactOptional(memory),
+  faults: v.exactOptional(faults),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),

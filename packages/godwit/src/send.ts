@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { Guest, HashName, MigrationMode, Report, StageReport, VerifyMode } from '@godwit/core'
+import type { Guest, HashName, Report, StageReport, VerifyMode } from '@godwit/core'
 import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
-import { ENCODE_DEFAULT, STOP_DEFAULT, parseEncode, parseStop } from '@godwit/policy'
+import type { FetchName } from '@godwit/policy'
+import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
+import { parseEncode, parseMode, parseStop } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
@@ -21,7 +23,14 @@ import { chooseTrackers } from './tracker.ts'
 export interface SendOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
-  readonly mode?: MigrationMode
+  /**
+   * `pre-copy` (default), `stop-copy`, `post-copy`, or `hybrid[,rounds=N][,after=T][,stall]`, as
+   * `--mode` takes it. In the last two the guest runs at the destination before all of its pages
+   * are there; the destination's host must be able to make it wait for them.
+   */
+  readonly mode?: string
+  /** In which order pages follow in post-copy: `bubbles` (default), `prepage`, `push`, `demand`. */
+  readonly fetch?: FetchName
   /** Stop rules, as `--stop` takes them. Default `downtime=300ms,max-rounds=30,few-dirty=50`. */
   readonly stop?: string
   readonly hash?: HashName
@@ -70,6 +79,12 @@ export interface Migration {
   cancel(): void
   /** Changes the cap on bandwidth, bytes per second; takes effect at once. */
   limitBandwidth(bytesPerSecond: number): void
+  /**
+   * Goes on with post-copy when the round that is going on has ended; in mode `hybrid`.
+   *
+   * @throws {GodwitError} `USAGE` in another mode
+   */
+  switchToPostCopy(): void
   readonly canCancel: boolean
   readonly state: string
   readonly progress: SourceProgress
@@ -89,7 +104,7 @@ export async function createMigration(
   checkDestination(options.to, options.insecure)
   const moved = isGuest(guest) ? guest : memoryGuest(guest)
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
-  const mode = options.mode ?? 'pre-copy'
+  const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
@@ -106,6 +121,7 @@ export async function createMigration(
     randomBytes,
     software: SOFTWARE,
     mode,
+    hybrid,
     stop,
     hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
@@ -120,6 +136,7 @@ export async function createMigration(
     run: (signal = options.signal) => migration.run(signal).finally(() => chosen.close()),
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
+    switchToPostCopy: () => migration.switchToPostCopy(),
     get canCancel() {
       return migration.canCancel
     },
@@ -160,15 +177,15 @@ function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
 
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
-  const { maxBandwidth, pauseBandwidth, prove, onStage } = options
-  const entries = Object.entries({ maxBandwidth, pauseBandwidth, prove, onStage })
+  const { maxBandwidth, pauseBandwidth, fetch, prove, onStage } = options
+  const entries = Object.entries({ maxBandwidth, pauseBandwidth, fetch, prove, onStage })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
 /**
  * Moves a guest and resolves with the report, whatever the outcome. `report.outcome` is `completed`
  * when the guest runs at the destination; after `failed` and `cancelled` it goes on here, except
- * with error code `OWNERSHIP_IN_DOUBT`, where it stays stopped.
+ * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped.
  *
  * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`: nothing was begun
  */

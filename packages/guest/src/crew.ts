@@ -44,9 +44,7 @@ export class Crew {
     })
     return new Promise((resolve) => {
       worker.on('exit', () => {
-        if (!this.#stopped) {
-          this.#fail(new GodwitError('GUEST_FAILED', 'A thread of the guest ended by itself'))
-        }
+        this.#fail(new GodwitError('GUEST_FAILED', 'A thread of the guest ended by itself'))
         resolve()
       })
     })
@@ -54,7 +52,8 @@ export class Crew {
 
   /** A guest that lost a thread is no guest any more: the others are stopped, too. */
   #fail(error: GodwitError): void {
-    if (this.#failure !== undefined) return
+    // A thread that was told to end may do so by failing: one that waits for a page can only so.
+    if (this.#failure !== undefined || this.#stopped) return
     this.#failure = error
     this.#send(Command.Stop)
     // Whoever waits for an answer looks again, and finds the failure.

@@ -5,6 +5,7 @@
  * @module
  */
 import { type GuestIdentity, pagesCovering, type Region } from '@godwit/core'
+import { GatePager } from '@godwit/memory'
 import {
   allocateControlBlock,
   allRegisters,
@@ -27,6 +28,8 @@ export interface MachineParts {
   readonly pageBytes: number
   /** Whether stores are marked in byte maps. */
   readonly barrier: boolean
+  /** Whether threads wait for pages that are still to come; see {@link Machine.pager}. */
+  readonly gate?: boolean
   /** What the first thread does with memory before it parks. */
   readonly prepare: MemoryPreparation
   /** See {@link WorkerJob.replay}; then only one thread is started. */
@@ -41,6 +44,8 @@ export class Machine {
   regions: readonly Region[]
   /** Byte maps, one per region, in order; undefined without a barrier. */
   readonly maps: readonly Uint8Array[] | undefined
+  /** All pages are there at first; undefined without a gate. */
+  readonly pager: GatePager | undefined
   readonly crew: Crew
   readonly #registers: readonly Registers[]
   readonly #cursorLimits: readonly number[]
@@ -63,7 +68,10 @@ export class Machine {
       cursorLimitOf(identity, regionBytes, thread),
     )
     this.maps = parts.barrier ? allocateMaps(regionBytes, pageBytes) : undefined
-    const memory = { regions: bytes, maps: this.maps, pageBytes }
+    const pageCounts = regionBytes.map((length) => pagesCovering(length, pageBytes))
+    this.pager = parts.gate === true ? new GatePager(pageCounts) : undefined
+    const gate = this.pager?.memory
+    const memory = { regions: bytes, maps: this.maps, pageBytes, gate }
     const { prepare, replay } = parts
     const started = replay === undefined ? threadCount : 1
     this.crew = new Crew(
@@ -76,6 +84,8 @@ export class Machine {
         ...(replay === undefined ? {} : { replay }),
       })),
     )
+    // Threads that wait for pages see no command: they are not to wait for a guest that is dead.
+    void this.crew.failed.then(() => this.pager?.abandon())
   }
 
   /** Resolves when memory is prepared and every thread is parked; ends them when that fails. */
@@ -118,9 +128,15 @@ export class Machine {
     decodeState(state, this.#registers, this.#cursorLimits)
   }
 
+  /** Ends the threads, those that wait for pages, too; resolved once they are gone. */
+  async stop(): Promise<void> {
+    this.pager?.abandon()
+    await this.crew.stop()
+  }
+
   /** Ends the threads and lets go of the memory. */
   async release(): Promise<void> {
-    await this.crew.stop()
+    await this.stop()
     this.regions = []
   }
 }

@@ -32,16 +32,17 @@ export interface PackedJob extends Omit<WorkerJob, 'memory'> {
   readonly regions: readonly Span[]
   readonly maps: readonly Span[] | undefined
   readonly pageBytes: number
+  readonly gate: WorkloadMemory['gate']
 }
 
 /** Takes the views apart for the way to another thread. */
 export function packJob({ memory, ...rest }: WorkerJob): PackedJob {
-  const { regions, maps, pageBytes } = memory
-  return { ...rest, regions: regions.map(spanOf), maps: maps?.map(spanOf), pageBytes }
+  const { regions, maps, pageBytes, gate } = memory
+  return { ...rest, regions: regions.map(spanOf), maps: maps?.map(spanOf), pageBytes, gate }
 }
 
 /** The other end of {@link packJob}. */
-export function unpackJob({ regions, maps, pageBytes, ...rest }: PackedJob): WorkerJob {
-  const memory = { regions: regions.map(bytesOf), maps: maps?.map(bytesOf), pageBytes }
+export function unpackJob({ regions, maps, pageBytes, gate, ...rest }: PackedJob): WorkerJob {
+  const memory = { regions: regions.map(bytesOf), maps: maps?.map(bytesOf), pageBytes, gate }
   return { ...rest, memory }
 }

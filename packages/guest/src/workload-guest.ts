@@ -99,6 +99,6 @@ export class WorkloadGuest implements Guest {
 
   /** Ends the guest's threads; its memory stays readable for whoever holds it. */
   stop(): Promise<void> {
-    return this.#machine.crew.stop()
+    return this.#machine.stop()
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type DemandPager,
   type FinalState,
   formatBytes,
   type GuestHost,
@@ -84,6 +85,11 @@ export class IncomingWorkload implements IncomingGuest {
     return this.#machine.regions
   }
 
+  /** For a guest that was offered for post-copy. */
+  get pager(): DemandPager | undefined {
+    return this.#machine.pager
+  }
+
   /** @throws {ProtocolError} `PROTOCOL_STATE`; then nothing was loaded */
   restoreState(state: Uint8Array): void {
     this.#machine.restore(state)
@@ -155,8 +161,8 @@ export class WorkloadHost implements GuestHost {
     const bytes = memoryBytesOf(offer.regions)
     this.#checkRoom(bytes)
     const regions = offer.regions.map((shape) => allocateRegion(shape))
-    const { pageBytes } = offer
-    const parts = { identity, regions, pageBytes, barrier: true }
+    const { pageBytes, isPostCopy: gate = false } = offer
+    const parts = { identity, regions, pageBytes, gate, barrier: true }
     const machine = new Machine({ ...parts, prepare: 'none' })
     this.#heldBytes += bytes
     this.#untouchedBytes += bytes

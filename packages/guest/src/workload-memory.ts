@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { markDirty } from '@godwit/memory'
+import { Gate, type GateMemory, markDirty } from '@godwit/memory'
 import { WORK_PAGE_BYTES } from './layout.ts'
 
 /** The memory of a workload; everything is shared with other threads. */
@@ -13,6 +13,19 @@ export interface WorkloadMemory {
   readonly maps: readonly Uint8Array[] | undefined
   /** The migration's page size: a power of two, at least 4096. */
   readonly pageBytes: number
+  /** Where pages may be still to come. */
+  readonly gate?: GateMemory | undefined
+}
+
+/** Waits until a page of 4096 bytes of one region is there; called before it is touched. */
+export type Enter = (workPage: number) => void
+
+/** The gates to all regions, in order. */
+export function entriesOf({ gate, pageBytes, regions }: WorkloadMemory): readonly Enter[] {
+  if (gate === undefined) return regions.map(() => () => {})
+  const open = new Gate(gate)
+  const shift = Math.log2(pageBytes / WORK_PAGE_BYTES)
+  return regions.map((_, region) => (workPage) => open.enter(region, workPage >>> shift))
 }
 
 /** Marks a page of 4096 bytes of one region; called after the data was stored. */

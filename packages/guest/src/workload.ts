@@ -8,7 +8,7 @@ import { assertNever, type GuestIdentity } from '@godwit/core'
 import { CURSOR, type Registers, STEPS } from './control-block.ts'
 import type { WorkloadKind } from './guest-option.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
-import { type WorkloadMemory, wordsOf } from './workload-memory.ts'
+import { entriesOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
 import { createWriter, writerShare } from './writer.ts'
 
 const pageWords = WORK_PAGE_BYTES / 4
@@ -82,6 +82,7 @@ function createReader(memory: WorkloadMemory, registers: Registers): Workload {
   const { lanes, counts } = registers
   const regions = memory.regions.map(wordsOf)
   const pageCounts = memory.regions.map((region) => pagesOf(region.byteLength))
+  const entries = entriesOf(memory)
   return {
     step: (count) => {
       // The cursor counts through all regions; they are few.
@@ -92,6 +93,7 @@ function createReader(memory: WorkloadMemory, registers: Registers): Workload {
       for (let i = 0; i < count; i++) {
         const words = regions[region]!
         const from = page * pageWords
+        entries[region]!(page)
         const sum = sumWords(words, from, Math.min(words.length, from + pageWords))
         lanes[0] = (lanes[0]! + sum) | 0
         lanes[1] = Math.imul(lanes[1]! ^ sum, 0x01000193) + 1

@@ -8,7 +8,14 @@ import type { GuestIdentity } from '@godwit/core'
 import { COUNTER, CURSOR, type Registers, STEPS } from './control-block.ts'
 import { shareOf, WORK_PAGE_BYTES, type WorkPages, workingSetOf } from './layout.ts'
 import type { Workload } from './workload.ts'
-import { type Mark, markerOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
+import {
+  type Enter,
+  entriesOf,
+  type Mark,
+  markerOf,
+  type WorkloadMemory,
+  wordsOf,
+} from './workload-memory.ts'
 import { remainder64, seedState, Xorshift64 } from './xorshift.ts'
 
 const pageWords = WORK_PAGE_BYTES / 4
@@ -97,17 +104,19 @@ interface WriterParts {
   readonly workingSet: WorkPages
   readonly share: WorkPages
   readonly store: StorePage
+  readonly enter: Enter
   readonly mark: Mark
   readonly random: Xorshift64
   readonly registers: Registers
 }
 
 function stepInOrder(parts: WriterParts, count: number): void {
-  const { words, workingSet, share, store, mark } = parts
+  const { words, workingSet, share, store, enter, mark } = parts
   const { counts } = parts.registers
   let cursor = counts[CURSOR]!
   for (let i = 0; i < count; i++) {
     const page = share.firstPage + cursor
+    enter(page)
     counts[COUNTER]! += 1
     store(words, page, page - workingSet.firstPage)
     mark(page)
@@ -118,11 +127,12 @@ function stepInOrder(parts: WriterParts, count: number): void {
 }
 
 function stepAtRandom(parts: WriterParts, count: number): void {
-  const { words, workingSet, share, store, mark, random } = parts
+  const { words, workingSet, share, store, enter, mark, random } = parts
   const { counts } = parts.registers
   for (let i = 0; i < count; i++) {
     random.next()
     const page = share.firstPage + remainder64(random.low, random.high, share.pageCount)
+    enter(page)
     counts[COUNTER]! += 1
     store(words, page, page - workingSet.firstPage)
     mark(page)
@@ -151,6 +161,7 @@ export function createWriter(
     ...writerShare(identity, regionBytes, thread),
     words: wordsOf(memory.regions.at(-1)!),
     store: chooseStore(identity, registers, random),
+    enter: entriesOf(memory).at(-1)!,
     mark: markerOf(memory, regionBytes.length - 1),
     random,
     registers,

@@ -2,22 +2,32 @@
  * The destination's side of a migration as a pure machine, the mirror image of
  * `source-machine.ts`.
  *
- * One owner: the guest runs only after COMMIT was received and `owner` was written.
+ * One owner: the guest runs only after COMMIT was received and `owner` was written. In post-copy it
+ * runs before all of its pages are there.
  *
  * @module
  */
-import type { GodwitError } from '@godwit/core'
+import type { GodwitError, MigrationMode } from '@godwit/core'
 import { ProtocolError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import type { RoundKind } from './source-machine.ts'
 import { checkEpoch } from './terms.ts'
+
+/** To what the source switches over: its last round, or a guest whose pages are to follow. */
+export type Switching = 'no' | 'final' | 'post-copy'
+
+/** The round of a guest that runs here before its pages are: the number, once it is known. */
+interface PostCopy {
+  readonly round: number
+  readonly postCopy: boolean
+}
 
 export type DestinationState =
   | { readonly name: 'greeting' }
   | { readonly name: 'welcomed' }
   | { readonly name: 'reserving' }
   /** Between rounds; `round` is the last one acknowledged. */
-  | { readonly name: 'reserved'; readonly round: number; readonly switching: boolean }
+  | { readonly name: 'reserved'; readonly round: number; readonly switching: Switching }
   | {
       readonly name: 'receiving'
       readonly round: number
@@ -29,13 +39,23 @@ export type DestinationState =
     }
   /** The last round is installed; the state package is still to come. */
   | { readonly name: 'awaiting-state'; readonly round: number }
-  | { readonly name: 'loading' }
+  | ({ readonly name: 'loading' } & PostCopy)
   /** READY is out. The guest must not run before COMMIT. */
-  | { readonly name: 'prepared' }
-  | { readonly name: 'starting' }
+  | ({ readonly name: 'prepared' } & PostCopy)
+  | ({ readonly name: 'starting' } & PostCopy)
+  /** The guest runs here, and pages that it lacks arrive. */
+  | {
+      readonly name: 'filling'
+      readonly round: number
+      /** ROUND_BEGIN and ROUND_END of the post-copy round arrived. */
+      readonly begun: boolean
+      readonly ended: boolean
+    }
   /** The guest runs here. */
   | { readonly name: 'running'; readonly verified: boolean; readonly final: boolean }
   | { readonly name: 'completed'; readonly error: GodwitError | undefined }
+  /** The guest is here and waits for pages that do not come. */
+  | { readonly name: 'stranded'; readonly error: GodwitError }
   /** Nothing of the guest is left here. */
   | { readonly name: 'discarded'; readonly error: GodwitError }
 
@@ -46,7 +66,7 @@ export type DestinationEvent =
   | { readonly type: 'installed' }
   | { readonly type: 'loaded' }
   | { readonly type: 'started' }
-  /** The guest's time is over (`--run-for`). */
+  /** The guest's time is over (`--run-for`), and all of its pages are here. */
   | { readonly type: 'finished' }
   | { readonly type: 'fail'; readonly error: GodwitError }
 
@@ -66,7 +86,7 @@ export type DestinationEffect =
   | { readonly do: 'close' }
 
 export interface DestinationTermsInForce {
-  readonly mode: 'stop-copy' | 'pre-copy'
+  readonly mode: MigrationMode
   readonly verify: boolean
   readonly final: boolean
 }
@@ -81,19 +101,43 @@ const to = (state: DestinationState, ...effects: DestinationEffect[]): Destinati
   effects,
 })
 const send = (message: MessageName): DestinationEffect => ({ do: 'send', message })
+const running: DestinationState = { name: 'running', verified: false, final: false }
+const loading = (round: number, postCopy: boolean): DestinationState => {
+  return { name: 'loading', round, postCopy }
+}
 
 /** Whether the guest was handed over: from here on it is never discarded. */
 export function ownsGuest(state: DestinationState): boolean {
-  return state.name === 'starting' || state.name === 'running' || state.name === 'completed'
+  switch (state.name) {
+    case 'starting':
+    case 'filling':
+    case 'running':
+    case 'completed':
+    case 'stranded':
+      return true
+    default:
+      return false
+  }
 }
 
 /** Whether the loss of a data channel is a loss at all: after the last round it is not. */
 export function awaitsPages(state: DestinationState): boolean {
-  return state.name === 'reserved' || state.name === 'receiving'
+  switch (state.name) {
+    case 'reserved':
+    case 'receiving':
+    case 'filling':
+      return true
+    case 'loading':
+    case 'prepared':
+    case 'starting':
+      return state.postCopy
+    default:
+      return false
+  }
 }
 
 export function isDestinationFinished(state: DestinationState): boolean {
-  return state.name === 'completed' || state.name === 'discarded'
+  return state.name === 'completed' || state.name === 'discarded' || state.name === 'stranded'
 }
 
 /**
@@ -112,26 +156,29 @@ export function stepDestination(
   switch (event.type) {
     case 'reserved':
       if (state.name === 'reserving') {
-        return to({ name: 'reserved', round: 0, switching: false }, send('Reserved'))
+        return to({ name: 'reserved', round: 0, switching: 'no' }, send('Reserved'))
       }
       break
     case 'installed':
+      if (state.name === 'filling' && state.ended) return to(running, send('RoundAck'))
       if (state.name === 'receiving' && state.ended) {
         const { round, kind, stateArrived } = state
-        if (stateArrived) return to({ name: 'loading' }, send('RoundAck'), { do: 'load' })
+        if (stateArrived) return to(loading(round, false), send('RoundAck'), { do: 'load' })
         return kind === 'final'
           ? to({ name: 'awaiting-state', round }, send('RoundAck'))
-          : to({ name: 'reserved', round, switching: false }, send('RoundAck'))
+          : to({ name: 'reserved', round, switching: 'no' }, send('RoundAck'))
       }
       break
     case 'loaded':
       if (state.name === 'loading')
-        return to({ name: 'prepared' }, { do: 'prepare' }, send('Ready'))
+        return to({ ...state, name: 'prepared' }, { do: 'prepare' }, send('Ready'))
       break
     case 'started':
       if (state.name === 'starting') {
-        const running: DestinationState = { name: 'running', verified: false, final: false }
-        return to(running, send('Running'))
+        const round = state.round + 1
+        return state.postCopy
+          ? to({ name: 'filling', round, begun: false, ended: false }, send('Running'))
+          : to(running, send('Running'))
       }
       break
     case 'finished':
@@ -172,15 +219,17 @@ function receive(
       }
       break
     case 'awaiting-state':
-      if (message.name === 'State') return to({ name: 'loading' }, apply, { do: 'load' })
+      if (message.name === 'State') return to(loading(state.round, false), apply, { do: 'load' })
       break
     case 'prepared':
       if (message.name === 'Commit') {
         // Before the state changes: a COMMIT that is not right hands nothing over.
         checkEpoch(message.body.epoch)
-        return to({ name: 'starting' }, apply, { do: 'own-and-run' })
+        return to({ ...state, name: 'starting' }, apply, { do: 'own-and-run' })
       }
       break
+    case 'filling':
+      return receiveWhileFilling(state, message)
     case 'running':
       if (message.name === 'Verify' && terms.verify && !state.verified) {
         return to({ ...state, verified: true }, apply, send('Verified'))
@@ -197,13 +246,11 @@ function receive(
     case 'loading':
     case 'starting':
     case 'completed':
+    case 'stranded':
     case 'discarded':
       break
   }
-  throw new ProtocolError(
-    'PROTOCOL_STATE',
-    `The source sent ${message.name} while the destination was ${state.name}`,
-  )
+  throw unexpected(state, message)
 }
 
 function receiveBetweenRounds(
@@ -212,18 +259,20 @@ function receiveBetweenRounds(
   terms: DestinationTermsInForce,
 ): DestinationStep {
   const apply: DestinationEffect = { do: 'apply', message }
-  if (message.name === 'SwitchOver' && !state.switching && message.body.round === state.round) {
-    // In stop-copy mode there is no round before the pause; in pre-copy there must have been one.
-    if (terms.mode === 'stop-copy' || state.round > 0) {
-      return to({ ...state, switching: true }, apply, send('SwitchOverAck'))
+  const { round: last, switching } = state
+  if (message.name === 'SwitchOver' && switching === 'no' && message.body.round === last) {
+    const next = message.body.postCopy === true ? 'post-copy' : 'final'
+    if (maySwitch(terms.mode, last, next)) {
+      return to({ ...state, switching: next }, apply, send('SwitchOverAck'))
     }
   }
-  if (message.name === 'RoundBegin' && message.body.round === state.round + 1) {
+  if (switching === 'post-copy') {
+    if (message.name === 'Discard') return to(state, apply)
+    if (message.name === 'State') return to(loading(last, true), apply, { do: 'load' })
+  } else if (message.name === 'RoundBegin' && message.body.round === last + 1) {
     const { round, kind } = message.body
-    const first = terms.mode === 'pre-copy' && state.round === 0
-    const expected: RoundKind = state.switching ? 'final' : first ? 'full' : 'dirty'
-    const allowed = terms.mode === 'pre-copy' || state.switching
-    if (kind === expected && allowed) {
+    const expected: RoundKind = switching === 'final' ? 'final' : last === 0 ? 'full' : 'dirty'
+    if (kind === expected && (hasRounds(terms.mode) || switching === 'final')) {
       return to({ name: 'receiving', round, kind, ended: false, stateArrived: false }, apply)
     }
   }
@@ -233,9 +282,61 @@ function receiveBetweenRounds(
   )
 }
 
+/** Whether the guest runs, or is to run, before all of its pages are here. */
+export function isPostCopy(state: DestinationState): boolean {
+  return state.name === 'filling' || ('postCopy' in state && state.postCopy)
+}
+
+/** Whether pages of the next round may come once the message of this state is out. */
+export function mayInstall(state: DestinationState): boolean {
+  // Pages of a post-copy round come from READY on: before, they would be taken for others.
+  if (state.name === 'reserved') return state.switching !== 'post-copy'
+  return state.name !== 'loading' && awaitsPages(state)
+}
+
+/** Whether a guest may be moved so in this mode. */
+export function mayPostCopy(mode: MigrationMode): boolean {
+  return mode === 'post-copy' || mode === 'hybrid'
+}
+
+/** Whether pages travel before the guest is paused. */
+function hasRounds(mode: MigrationMode): boolean {
+  return mode === 'pre-copy' || mode === 'hybrid'
+}
+
+/** Without rounds there is none before the pause; with them there must have been one. */
+function maySwitch(mode: MigrationMode, round: number, next: Switching): boolean {
+  const isTime = !hasRounds(mode) || round > 0
+  return isTime && (next === 'post-copy' ? mayPostCopy(mode) : mode !== 'post-copy')
+}
+
+function receiveWhileFilling(
+  state: DestinationState & { name: 'filling' },
+  message: Message,
+): DestinationStep {
+  const { round, begun, ended } = state
+  const apply: DestinationEffect = { do: 'apply', message }
+  if (message.name === 'RoundBegin' && message.body.round === round && !begun) {
+    if (message.body.kind === 'post-copy') return to({ ...state, begun: true }, apply)
+  }
+  if (message.name === 'RoundEnd' && message.body.round === round && begun && !ended) {
+    return to({ ...state, ended: true }, apply, { do: 'install' })
+  }
+  throw unexpected(state, message)
+}
+
+function unexpected(state: DestinationState, message: Message): ProtocolError {
+  return new ProtocolError(
+    'PROTOCOL_STATE',
+    `The source sent ${message.name} while the destination was ${state.name}`,
+  )
+}
+
 function failed(state: DestinationState, error: GodwitError): DestinationStep {
   if (isDestinationFinished(state)) return to(state)
   const leave: DestinationEffect[] = [{ do: 'refuse', error }, { do: 'close' }]
+  const isIncomplete = state.name === 'filling' || (state.name === 'starting' && state.postCopy)
+  if (isIncomplete) return to({ name: 'stranded', error }, ...leave)
   if (ownsGuest(state)) return to({ name: 'completed', error }, ...leave)
   return to({ name: 'discarded', error }, { do: 'discard' }, ...leave)
 }

@@ -1,10 +1,23 @@
 import { GodwitError, ProtocolError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
-import type { DestinationState, DestinationTermsInForce } from './destination-machine.ts'
-import { isDestinationFinished, ownsGuest, stepDestination } from './destination-machine.ts'
-import type { SourceState, SourceTerms } from './source-machine.ts'
-import { isCancellable, isFinished, isPaused, stepSource } from './source-machine.ts'
+import type { DestinationState, DestinationTermsInForce, Switching } from './destination-machine.ts'
+import {
+  awaitsPages,
+  isDestinationFinished,
+  isPostCopy,
+  ownsGuest,
+  stepDestination,
+} from './destination-machine.ts'
+import type { RoundKind, SourceState, SourceTerms } from './source-machine.ts'
+import {
+  isCancellable,
+  isFinished,
+  isPaused,
+  isPushing,
+  needsDataChannels,
+  stepSource,
+} from './source-machine.ts'
 
 const bytes = new Uint8Array(8)
 const sums = { batches: 0, pages: 0, digest: bytes }
@@ -40,6 +53,9 @@ const messages: readonly Message[] = [
   { name: 'Barrier', body: { round: 3, ...sums } },
   { name: 'RoundEnd', body: { round: 3, ...sums } },
   { name: 'RoundAck', body: { round: 3 } },
+  { name: 'Credit', body: { bytes: 0 } },
+  { name: 'Nak', body: { round: 3, region: 0, runs: bytes } },
+  { name: 'Discard', body: { region: 0, runs: bytes } },
   { name: 'SwitchOver', body: { round: 3 } },
   { name: 'SwitchOverAck', body: {} },
   { name: 'State', body: { package: bytes } },
@@ -51,26 +67,30 @@ const messages: readonly Message[] = [
   { name: 'Final', body: { steps: 0, registers: bytes, digest: bytes } },
   { name: 'End', body: { rounds: 3, pages: 0, usage: {} } },
   { name: 'EndAck', body: { usage: {} } },
+  { name: 'PageRequest', body: { region: 0, page: 0 } },
 ]
-const roundBegin = (round: number, kind: 'full' | 'dirty' | 'final'): Message => ({
-  name: 'RoundBegin',
-  body: { round, kind, pages: 0 },
-})
+const kinds: readonly RoundKind[] = ['full', 'dirty', 'final', 'post-copy']
 const otherRounds: readonly Message[] = [
-  ...[1, 2, 4].flatMap((round) => [
-    roundBegin(round, 'full'),
-    roundBegin(round, 'dirty'),
-    roundBegin(round, 'final'),
-  ]),
+  ...[1, 2, 3, 4].flatMap((round) =>
+    kinds
+      .filter((kind) => round !== 3 || kind !== 'dirty')
+      .map((kind): Message => ({ name: 'RoundBegin', body: { round, kind, pages: 0 } })),
+  ),
   ...[0, 2, 4].map((round): Message => ({ name: 'SwitchOver', body: { round } })),
+  ...[0, 1, 2, 3, 4].map((round): Message => {
+    return { name: 'SwitchOver', body: { round, postCopy: true } }
+  }),
+  { name: 'SwitchOver', body: { round: 1, postCopy: false } },
   ...[2, 4].map((round): Message => ({ name: 'RoundEnd', body: { round, ...sums } })),
   ...[2, 4].map((round): Message => ({ name: 'RoundAck', body: { round } })),
 ]
 
-/** `RoundBegin 3 dirty`, `SwitchOver 0`, `Hello`. */
+/** `RoundBegin 3 dirty`, `SwitchOver 0`, `SwitchOver 0 post-copy`, `Hello`. */
 function label({ name, body }: Message): string {
-  const { round, kind } = body as { round?: number; kind?: string }
-  return [name, round, kind].filter((part) => part !== undefined).join(' ')
+  type Parts = { round?: number; kind?: string; postCopy?: boolean }
+  const { round, kind, postCopy } = body as Parts
+  const switching = postCopy === true ? 'post-copy' : undefined
+  return [name, round, kind, switching].filter((part) => part !== undefined).join(' ')
 }
 
 interface Case<State> {
@@ -91,14 +111,25 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
   { state: { name: 'sending', round, kind: 'dirty' }, allowed: never },
   { state: { name: 'acknowledging', round }, allowed: ['RoundAck 3'] },
   { state: { name: 'deciding', round }, allowed: never },
-  { state: { name: 'switching-over', round }, allowed: ['SwitchOverAck'] },
-  { state: { name: 'pausing', round }, allowed: never },
+  ...[false, true].flatMap((postCopy): Case<SourceState>[] => [
+    { state: { name: 'switching-over', round, postCopy }, allowed: ['SwitchOverAck'] },
+    { state: { name: 'pausing', round, postCopy }, allowed: never },
+    { state: { name: 'capturing', round, acknowledged: true, postCopy }, allowed: never },
+    { state: { name: 'preparing', round, acknowledged: true, postCopy }, allowed: ['Ready'] },
+    { state: { name: 'released', round, postCopy }, allowed: ['Running'] },
+  ]),
+  { state: { name: 'discarding', round }, allowed: never },
   { state: { name: 'sending-final', round }, allowed: never },
-  { state: { name: 'capturing', round, acknowledged: false }, allowed: ['RoundAck 3'] },
-  { state: { name: 'capturing', round, acknowledged: true }, allowed: never },
-  { state: { name: 'preparing', round, acknowledged: false }, allowed: ['RoundAck 3'] },
-  { state: { name: 'preparing', round, acknowledged: true }, allowed: ['Ready'] },
-  { state: { name: 'released' }, allowed: ['Running'] },
+  {
+    state: { name: 'capturing', round, acknowledged: false, postCopy: false },
+    allowed: ['RoundAck 3'],
+  },
+  {
+    state: { name: 'preparing', round, acknowledged: false, postCopy: false },
+    allowed: ['RoundAck 3'],
+  },
+  { state: { name: 'pushing', round }, allowed: never },
+  { state: { name: 'pushed', round }, allowed: ['RoundAck 3'] },
   {
     state: { name: 'verifying', final: false, digested: false },
     allowed: terms.final ? ['Final'] : never,
@@ -115,21 +146,32 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
   { state: { name: 'completed', error: undefined }, allowed: never },
   { state: { name: 'completed', error }, allowed: never },
   { state: { name: 'failed', error }, allowed: never },
+  { state: { name: 'stranded', error }, allowed: never },
   { state: { name: 'in-doubt', error }, allowed: never },
 ]
 
 function betweenRounds(
   { mode }: DestinationTermsInForce,
   last: number,
-  switching: boolean,
+  switching: Switching,
 ): Case<DestinationState> {
-  const allowed: string[] = []
-  if (switching) allowed.push(`RoundBegin ${last + 1} final`)
-  else if (mode === 'pre-copy') {
-    allowed.push(`RoundBegin ${last + 1} ${last === 0 ? 'full' : 'dirty'}`)
+  const state = { name: 'reserved', round: last, switching } as const
+  if (switching === 'final') return { state, allowed: [`RoundBegin ${last + 1} final`] }
+  if (switching === 'post-copy') return { state, allowed: ['Discard', 'State'] }
+  const next = `RoundBegin ${last + 1} ${last === 0 ? 'full' : 'dirty'}`
+  const final = `SwitchOver ${last}`
+  const allowed = {
+    'stop-copy': [final],
+    'pre-copy': last === 0 ? [next] : [next, final],
+    'post-copy': [`${final} post-copy`],
+    hybrid: last === 0 ? [next] : [next, final, `${final} post-copy`],
   }
-  if (!switching && (mode === 'stop-copy' || last > 0)) allowed.push(`SwitchOver ${last}`)
-  return { state: { name: 'reserved', round: last, switching }, allowed }
+  return { state, allowed: allowed[mode] }
+}
+
+/** Round 3 is the one of post-copy. */
+const filling = (begun: boolean, ended: boolean): DestinationState => {
+  return { name: 'filling', round, begun, ended }
 }
 
 const receiving = { name: 'receiving', round } as const
@@ -139,8 +181,9 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
   { state: { name: 'welcomed' }, allowed: ['Reserve'] },
   { state: { name: 'reserving' }, allowed: never },
   ...[0, 1, 2, 3].flatMap((last) => [
-    betweenRounds(terms, last, false),
-    betweenRounds(terms, last, true),
+    betweenRounds(terms, last, 'no'),
+    betweenRounds(terms, last, 'final'),
+    betweenRounds(terms, last, 'post-copy'),
   ]),
   ...(['full', 'dirty', 'final'] as const).flatMap((kind): Case<DestinationState>[] => [
     {
@@ -154,9 +197,14 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
     { state: { ...receiving, kind, ended: true, stateArrived: true }, allowed: never },
   ]),
   { state: { name: 'awaiting-state', round }, allowed: ['State'] },
-  { state: { name: 'loading' }, allowed: never },
-  { state: { name: 'prepared' }, allowed: ['Commit'] },
-  { state: { name: 'starting' }, allowed: never },
+  ...[false, true].flatMap((postCopy): Case<DestinationState>[] => [
+    { state: { name: 'loading', round, postCopy }, allowed: never },
+    { state: { name: 'prepared', round, postCopy }, allowed: ['Commit'] },
+    { state: { name: 'starting', round, postCopy }, allowed: never },
+  ]),
+  { state: filling(false, false), allowed: ['RoundBegin 3 post-copy'] },
+  { state: filling(true, false), allowed: ['RoundEnd 3'] },
+  { state: filling(true, true), allowed: never },
   ...[0, 1, 2, 3].map((bits): Case<DestinationState> => {
     const state = { name: 'running', verified: (bits & 1) === 1, final: (bits & 2) === 2 } as const
     const allowed: string[] = []
@@ -165,10 +213,13 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
     return { state, allowed }
   }),
   { state: { name: 'completed', error: undefined }, allowed: never },
+  { state: { name: 'completed', error }, allowed: never },
+  { state: { name: 'stranded', error }, allowed: never },
   { state: { name: 'discarded', error }, allowed: never },
 ]
 
-const everyTerms = (['stop-copy', 'pre-copy'] as const).flatMap((mode) =>
+const modes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
+const everyTerms = modes.flatMap((mode) =>
   [0, 1, 2, 3].map((bits) => ({ mode, verify: (bits & 1) === 1, final: (bits & 2) === 2 })),
 )
 
@@ -227,40 +278,70 @@ describe('fail', () => {
   it.each(sourceCases(terms))('in source $state', ({ state }) => {
     const { state: next, effects } = stepSource(state, { type: 'fail', error }, terms)
     const done = effects.map((effect) => effect.do)
-    const pausedNow = ['pausing', 'sending-final', 'capturing', 'preparing'].includes(state.name)
+    const pausedIn = ['pausing', 'discarding', 'sending-final', 'capturing', 'preparing']
+    const pausedNow = pausedIn.includes(state.name)
     expect(isPaused(state)).toBe(pausedNow)
     expect(done.includes('resume')).toBe(pausedNow)
     const leave = isFinished(state) ? [] : ['refuse', 'close']
     expect(done.filter((each) => each !== 'resume')).toEqual(leave)
     const afterwards = isCancellable(state) ? 'failed' : 'completed'
-    const wanted = state.name === 'released' ? 'in-doubt' : afterwards
+    const ends: Record<string, string> = {
+      released: 'in-doubt',
+      pushing: 'stranded',
+      pushed: 'stranded',
+    }
+    const wanted = ends[state.name] ?? afterwards
     expect(next.name).toBe(isFinished(state) ? state.name : wanted)
   })
 
   it.each(destinationCases(terms))('in destination $state', ({ state }) => {
     const { state: next, effects } = stepDestination(state, { type: 'fail', error }, terms)
     const done = effects.map((effect) => effect.do)
-    const owned = ['starting', 'running', 'completed'].includes(state.name)
+    const ownedIn = ['starting', 'filling', 'running', 'completed', 'stranded']
+    const owned = ownedIn.includes(state.name)
     expect(ownsGuest(state)).toBe(owned)
     const finished = isDestinationFinished(state)
     expect(done.includes('discard')).toBe(!owned && !finished)
     expect(done.filter((each) => each !== 'discard')).toEqual(finished ? [] : ['refuse', 'close'])
-    expect(next.name).toBe(finished ? state.name : owned ? 'completed' : 'discarded')
+    const lacksPages = 'postCopy' in state ? state.postCopy : state.name === 'filling'
+    const wanted = owned ? (lacksPages ? 'stranded' : 'completed') : 'discarded'
+    expect(next.name).toBe(finished ? state.name : wanted)
+  })
+})
+
+describe('the loss of a channel for pages', () => {
+  const matters = ['discarding', 'sending-final', 'pushing', 'pushed']
+
+  it.each(sourceCases(terms))('in source $state', ({ state }) => {
+    const acknowledged = 'acknowledged' in state && state.acknowledged
+    const later = 'postCopy' in state && state.postCopy
+    const isAtPeer = state.name === 'released' || acknowledged
+    const wanted = isAtPeer ? later : isCancellable(state) || matters.includes(state.name)
+    expect(needsDataChannels(state)).toBe(wanted)
+    expect(isPushing(state)).toBe(state.name === 'pushing' || state.name === 'pushed')
+  })
+
+  it.each(destinationCases(terms))('in destination $state', ({ state }) => {
+    const later = 'postCopy' in state && state.postCopy
+    const always = ['reserved', 'receiving', 'filling'].includes(state.name)
+    expect(awaitsPages(state)).toBe(later || always)
+    expect(isPostCopy(state)).toBe(later || state.name === 'filling')
   })
 })
 
 describe('an epoch that is not this one', () => {
   const refusal = expect.objectContaining({ code: 'PROTOCOL_STATE' })
 
-  it('is refused while the source may still resume its guest', () => {
-    const state = { name: 'preparing', round: 2, acknowledged: true } as const
+  it.each([false, true])('is refused by a source that may resume: %s', (postCopy) => {
+    const state = { name: 'preparing', round: 2, acknowledged: true, postCopy } as const
     const message: Message = { name: 'Ready', body: { epoch: 2 } }
     expect(() => stepSource(state, { type: 'message', message }, terms)).toThrow(refusal)
   })
 
-  it('is refused while the destination does not own the guest', () => {
+  it.each([false, true])('is refused by a destination without the guest: %s', (postCopy) => {
+    const state = { name: 'prepared', round: 2, postCopy } as const
     const message: Message = { name: 'Commit', body: { epoch: 2 } }
-    const step = () => stepDestination({ name: 'prepared' }, { type: 'message', message }, terms)
+    const step = () => stepDestination(state, { type: 'message', message }, terms)
     expect(step).toThrow(refusal)
   })
 })

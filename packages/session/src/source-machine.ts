@@ -3,7 +3,9 @@
  * effects as plain data. No sockets, timers or promises; the source agent performs the effects and
  * reports what came of them as events.
  *
- * One owner: the guest may be resumed in every state before `released`, and never from it on.
+ * One owner: the guest may be resumed in every state before `released`, and never from it on. In
+ * post-copy the destination runs it before all of its pages are there: from `released` until the
+ * last page was acknowledged the guest needs both sides.
  *
  * @module
  */
@@ -12,7 +14,15 @@ import { ProtocolError, assertNever } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import { checkEpoch } from './terms.ts'
 
-export type RoundKind = 'full' | 'dirty' | 'final'
+export type RoundKind = 'full' | 'dirty' | 'final' | 'post-copy'
+
+interface HandingOver {
+  /** The last one, the final round included. */
+  readonly round: number
+  /** All rounds are installed. */
+  readonly acknowledged: boolean
+  readonly postCopy: boolean
+}
 
 export type SourceState =
   | { readonly name: 'idle' }
@@ -24,15 +34,20 @@ export type SourceState =
   | { readonly name: 'acknowledging'; readonly round: number }
   /** The dirty pages are counted and the stop rules asked. */
   | { readonly name: 'deciding'; readonly round: number }
-  | { readonly name: 'switching-over'; readonly round: number }
-  | { readonly name: 'pausing'; readonly round: number }
+  | { readonly name: 'switching-over'; readonly round: number; readonly postCopy: boolean }
+  | { readonly name: 'pausing'; readonly round: number; readonly postCopy: boolean }
+  /** Guest paused, for post-copy; the pages that the destination lacks are listed. */
+  | { readonly name: 'discarding'; readonly round: number }
   /** Guest paused; its last pages leave. */
   | { readonly name: 'sending-final'; readonly round: number }
-  | { readonly name: 'capturing'; readonly round: number; readonly acknowledged: boolean }
+  | ({ readonly name: 'capturing' } & HandingOver)
   /** State package sent; the destination loads it. */
-  | { readonly name: 'preparing'; readonly round: number; readonly acknowledged: boolean }
+  | ({ readonly name: 'preparing' } & HandingOver)
   /** COMMIT is out. Only the destination may run the guest from here on. */
-  | { readonly name: 'released' }
+  | { readonly name: 'released'; readonly round: number; readonly postCopy: boolean }
+  /** The guest runs at the destination, and the pages that it lacks there follow. */
+  | { readonly name: 'pushing'; readonly round: number }
+  | { readonly name: 'pushed'; readonly round: number }
   | { readonly name: 'verifying'; readonly final: boolean; readonly digested: boolean }
   | { readonly name: 'awaiting-final' }
   | { readonly name: 'proving' }
@@ -40,6 +55,8 @@ export type SourceState =
   | { readonly name: 'completed'; readonly error: GodwitError | undefined }
   /** The guest is, or goes on, at the source. */
   | { readonly name: 'failed'; readonly error: GodwitError }
+  /** The guest waits at the destination for pages that only this side has. */
+  | { readonly name: 'stranded'; readonly error: GodwitError }
   /** COMMIT was sent and no answer came: stay stopped, ask the peer, never guess. */
   | { readonly name: 'in-doubt'; readonly error: GodwitError }
 
@@ -48,8 +65,9 @@ export type SourceEvent =
   | { readonly type: 'message'; readonly message: Message }
   | { readonly type: 'opened' }
   | { readonly type: 'sent' }
-  | { readonly type: 'decided'; readonly next: 'round' | 'switch-over' }
+  | { readonly type: 'decided'; readonly next: 'round' | 'switch-over' | 'post-copy' }
   | { readonly type: 'paused' }
+  | { readonly type: 'discarded' }
   | { readonly type: 'captured' }
   | { readonly type: 'digested' }
   | { readonly type: 'proved' }
@@ -62,6 +80,8 @@ export type SourceEffect =
   | { readonly do: 'send-round'; readonly round: number; readonly kind: RoundKind }
   | { readonly do: 'decide'; readonly round: number }
   | { readonly do: 'pause' }
+  /** Tell which pages the destination lacks, of which round `round` is. */
+  | { readonly do: 'discard'; readonly round: number }
   | { readonly do: 'capture' }
   /** Write `released` with the next epoch; must be durable before the next effect. */
   | { readonly do: 'release' }
@@ -100,17 +120,21 @@ export function isCancellable(state: SourceState): boolean {
     case 'deciding':
     case 'switching-over':
     case 'pausing':
+    case 'discarding':
     case 'sending-final':
     case 'capturing':
     case 'preparing':
       return true
     case 'released':
+    case 'pushing':
+    case 'pushed':
     case 'verifying':
     case 'awaiting-final':
     case 'proving':
     case 'ending':
     case 'completed':
     case 'failed':
+    case 'stranded':
     case 'in-doubt':
       return false
     default:
@@ -122,6 +146,7 @@ export function isCancellable(state: SourceState): boolean {
 export function isPaused(state: SourceState): boolean {
   return (
     state.name === 'pausing' ||
+    state.name === 'discarding' ||
     state.name === 'sending-final' ||
     state.name === 'capturing' ||
     state.name === 'preparing'
@@ -130,12 +155,28 @@ export function isPaused(state: SourceState): boolean {
 
 /** Whether losing a data channel matters: after the last acknowledgement it does not. */
 export function needsDataChannels(state: SourceState): boolean {
-  if (state.name === 'capturing' || state.name === 'preparing') return !state.acknowledged
-  return isCancellable(state)
+  if (state.name === 'capturing' || state.name === 'preparing') {
+    return state.postCopy || !state.acknowledged
+  }
+  if (state.name === 'released') return state.postCopy
+  return isCancellable(state) || isPushing(state)
+}
+
+/** Whether the guest runs at the destination and still needs this side. */
+export function isPushing(state: SourceState): boolean {
+  return state.name === 'pushing' || state.name === 'pushed'
 }
 
 export function isFinished(state: SourceState): boolean {
-  return state.name === 'completed' || state.name === 'failed' || state.name === 'in-doubt'
+  switch (state.name) {
+    case 'completed':
+    case 'failed':
+    case 'stranded':
+    case 'in-doubt':
+      return true
+    default:
+      return false
+  }
 }
 
 /**
@@ -152,9 +193,8 @@ export function stepSource(state: SourceState, event: SourceEvent, terms: Source
     case 'idle/start':
       return to({ name: 'greeting' }, send('Hello'))
     case 'opening/opened':
-      return terms.mode === 'stop-copy'
-        ? to({ name: 'switching-over', round: 0 }, send('SwitchOver'))
-        : beginRound(1, 'full')
+      if (terms.mode === 'stop-copy') return switchOver(0, false)
+      return terms.mode === 'post-copy' ? switchOver(0, true) : beginRound(1, 'full')
     case 'verifying/digested':
       return to(
         { ...(state as SourceState & { name: 'verifying' }), digested: true },
@@ -174,21 +214,35 @@ function stepRounds(state: SourceState, event: SourceEvent): SourceStep {
   if (state.name === 'deciding' && event.type === 'decided') {
     return event.next === 'round'
       ? beginRound(state.round + 1, 'dirty')
-      : to({ name: 'switching-over', round: state.round }, send('SwitchOver'))
+      : switchOver(state.round, event.next === 'post-copy')
   }
   if (state.name === 'pausing' && event.type === 'paused') {
     const round = state.round + 1
-    return to({ name: 'sending-final', round }, { do: 'send-round', round, kind: 'final' })
+    return state.postCopy
+      ? to({ name: 'discarding', round: state.round }, { do: 'discard', round })
+      : to({ name: 'sending-final', round }, { do: 'send-round', round, kind: 'final' })
+  }
+  if (state.name === 'discarding' && event.type === 'discarded') {
+    const { round } = state
+    const capturing = { name: 'capturing', round, acknowledged: true, postCopy: true } as const
+    return to(capturing, { do: 'capture' })
   }
   if (state.name === 'sending-final' && event.type === 'sent') {
-    return to({ name: 'capturing', round: state.round, acknowledged: false }, send('RoundEnd'), {
-      do: 'capture',
-    })
+    const { round } = state
+    const capturing = { name: 'capturing', round, acknowledged: false, postCopy: false } as const
+    return to(capturing, send('RoundEnd'), { do: 'capture' })
+  }
+  if (state.name === 'pushing' && event.type === 'sent') {
+    return to({ name: 'pushed', round: state.round }, send('RoundEnd'))
   }
   if (state.name === 'capturing' && event.type === 'captured') {
     return to({ ...state, name: 'preparing' }, send('State'))
   }
   throw new Error(`source machine: ${event.type} in ${state.name}`)
+}
+
+function switchOver(round: number, postCopy: boolean): SourceStep {
+  return to({ name: 'switching-over', round, postCopy }, send('SwitchOver'))
 }
 
 function beginRound(round: number, kind: 'full' | 'dirty'): SourceStep {
@@ -215,7 +269,7 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
       break
     case 'switching-over':
       if (message.name === 'SwitchOverAck') {
-        return to({ name: 'pausing', round: state.round }, apply, { do: 'pause' })
+        return to({ ...state, name: 'pausing' }, apply, { do: 'pause' })
       }
       break
     case 'capturing':
@@ -230,7 +284,9 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
       if (message.name === 'Ready' && state.name === 'preparing' && state.acknowledged) {
         // Before the state changes: after it the guest could not be resumed.
         checkEpoch(message.body.epoch)
-        return to({ name: 'released' }, apply, { do: 'release' }, send('Commit'))
+        const { round, postCopy } = state
+        const released: SourceState = { name: 'released', round, postCopy }
+        return to(released, apply, { do: 'release' }, send('Commit'))
       }
       break
     default:
@@ -242,12 +298,17 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
 function receiveAfterCommit(state: SourceState, message: Message, terms: SourceTerms): SourceStep {
   const apply: SourceEffect = { do: 'apply', message }
   if (state.name === 'released' && message.name === 'Running') {
-    if (terms.verify) {
-      return to({ name: 'verifying', final: false, digested: false }, apply, { do: 'digest' })
-    }
-    return terms.final
-      ? to({ name: 'awaiting-final' }, apply)
-      : to({ name: 'ending' }, apply, send('End'))
+    if (!state.postCopy) return audit(apply, terms)
+    const round = state.round + 1
+    const push: SourceEffect = { do: 'send-round', round, kind: 'post-copy' }
+    return to({ name: 'pushing', round }, apply, push)
+  }
+  if (
+    state.name === 'pushed' &&
+    message.name === 'RoundAck' &&
+    message.body.round === state.round
+  ) {
+    return audit(apply, terms)
   }
   if (state.name === 'verifying') {
     if (message.name === 'Final' && terms.final && !state.final) {
@@ -269,6 +330,16 @@ function receiveAfterCommit(state: SourceState, message: Message, terms: SourceT
   throw unexpected(state, message)
 }
 
+/** The destination has all of the guest: verification, if agreed, and the end. */
+function audit(apply: SourceEffect, terms: SourceTerms): SourceStep {
+  if (terms.verify) {
+    return to({ name: 'verifying', final: false, digested: false }, apply, { do: 'digest' })
+  }
+  return terms.final
+    ? to({ name: 'awaiting-final' }, apply)
+    : to({ name: 'ending' }, apply, send('End'))
+}
+
 function unexpected(state: SourceState, message: Message): ProtocolError {
   return new ProtocolError(
     'PROTOCOL_STATE',
@@ -284,6 +355,7 @@ function failed(state: SourceState, error: GodwitError): SourceStep {
     return to({ name: 'failed', error }, ...resume, ...leave)
   }
   if (state.name === 'released') return to({ name: 'in-doubt', error }, ...leave)
+  if (isPushing(state)) return to({ name: 'stranded', error }, ...leave)
   // The destination runs the guest; only what comes after the hand-over is incomplete.
   return to({ name: 'completed', error }, ...leave)
 }

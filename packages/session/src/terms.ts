@@ -13,9 +13,10 @@ export const SESSION_VERSION_MAX = 1
 /**
  * Capabilities that need nothing of the runtime. Names of later ones are reserved in
  * `docs/PROTOCOL.md`. `final`: the destination may run the guest for a while, stop it and report
- * how it ended.
+ * how it ended. `post-copy`: it may run a guest before all of its pages are there, where its host
+ * can make that guest wait for pages.
  */
-export const CAPABILITIES: readonly string[] = ['final', 'references', 'delta']
+export const CAPABILITIES: readonly string[] = ['final', 'references', 'delta', 'post-copy']
 
 /** The only epoch before recovery exists: the hand-over makes the destination owner in epoch 1. */
 export const OWNER_EPOCH = 1
@@ -57,6 +58,13 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
       'PROTOCOL_VERSION',
       `The source speaks protocol ${range(hello.versionMin, hello.versionMax)}; ` +
         `the destination speaks ${range(SESSION_VERSION_MIN, SESSION_VERSION_MAX)}`,
+    )
+  }
+  const { mode } = hello
+  if ((mode === 'post-copy' || mode === 'hybrid') && !hello.required.includes('post-copy')) {
+    throw new ProtocolError(
+      'PROTOCOL_CAPABILITY',
+      `The source asks for mode ${mode} and does not require post-copy`,
     )
   }
   const capabilities = [...CAPABILITIES, ...(terms.capabilities ?? [])]

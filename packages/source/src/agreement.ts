@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { Guest } from '@godwit/core'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
+import type { SourceState } from '@godwit/session'
 import { SESSION_VERSION_MAX, SESSION_VERSION_MIN } from '@godwit/session'
-import type { Hello, Welcome } from '@godwit/wire'
+import type { Hello, Reserve, SwitchOver, Welcome } from '@godwit/wire'
 import type { SourceOptions } from './options.ts'
 import type { AgreedTerms } from './rounds.ts'
 
@@ -18,13 +20,14 @@ export function helloOf(
 ): Hello {
   const { encode, prove } = options
   const encoding = capabilitiesOf(encode)
+  const postCopy = options.mode === 'post-copy' || options.mode === 'hybrid' ? ['post-copy'] : []
   const final = prove === undefined ? [] : ['final']
   return {
     versionMin: SESSION_VERSION_MIN,
     versionMax: SESSION_VERSION_MAX,
     software: options.software,
     // Whoever asked for a technique by its name wants it, or to know that it is not to be had.
-    required: encode.auto ? [] : encoding,
+    required: encode.auto ? postCopy : [...postCopy, ...encoding],
     optional: encode.auto ? [...final, ...encoding] : final,
     pageBytes: [options.pageBytes],
     mode: options.mode,
@@ -45,4 +48,17 @@ export function agreedTerms(options: SourceOptions, welcome: Welcome): AgreedTer
     settings: restrictTo(options.encode, welcome.capabilities),
     storeBytes: welcome.storeBytes ?? 0,
   }
+}
+
+/** What room to make. */
+export function reserveOf({ identity, regions }: Guest): Reserve {
+  const shapes = regions.map(({ id, name, bytes }) => ({ id, name, byteLength: bytes.length }))
+  return { guest: identity, regions: shapes }
+}
+
+/** To what the source switches over. */
+export function switchOverOf(state: SourceState): SwitchOver {
+  if (state.name !== 'switching-over') throw new Error(`switch-over in ${state.name}`)
+  const { round, postCopy } = state
+  return postCopy ? { round, postCopy } : { round }
 }

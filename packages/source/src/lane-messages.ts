@@ -4,6 +4,7 @@
  * @module
  */
 import type { ErrorParts, HashName, Span } from '@godwit/core'
+import type { FetchName } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneTerms } from './lanes.ts'
 import type { LaneRound } from './round-work.ts'
@@ -27,6 +28,14 @@ export interface RoundSpans {
   readonly pieces: Uint32Array
   readonly taken: Int32Array
   readonly owned: boolean
+  readonly push: PushSpans | undefined
+}
+
+/** The same of a round of post-copy. */
+export interface PushSpans {
+  readonly left: readonly Uint32Array[]
+  readonly board: Int32Array
+  readonly fetch: FetchName
 }
 
 /** To the thread, `prepare` first. */

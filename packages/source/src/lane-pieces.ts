@@ -7,15 +7,25 @@ import type { RegionRound, SentPages } from '@godwit/codec'
 import type { RoundWork } from './round-work.ts'
 import { PIECE_WORDS, ownerOf } from './round-work.ts'
 
+/** What a lane sends of a round, piece by piece. */
+export interface RoundPieces {
+  /** Of the piece that is being sent; undefined before the first and after the last. */
+  readonly region: RegionRound | undefined
+  readonly regionIndex: number
+  page: number
+  readonly endPage: number
+  /** Goes on to another piece where one is done. @returns false when none is left */
+  take(): boolean
+}
+
 /** Where one lane is in one round. */
-export class LanePieces {
+export class LanePieces implements RoundPieces {
   readonly #work: RoundWork
   readonly #sent: readonly SentPages[]
   readonly #index: number
   readonly #lanes: number
   /** Where to look on for pieces of this lane's own. */
   #nextOwned = 0
-  /** Of the piece that is being sent; undefined before the first and after the last. */
   region: RegionRound | undefined
   regionIndex = 0
   page = 0
@@ -29,7 +39,6 @@ export class LanePieces {
     this.#lanes = lanes
   }
 
-  /** Goes on to another piece where one is done. @returns false when none is left */
   take(): boolean {
     if (this.page < this.endPage) return true
     const { round, known, dirty, untouched, again, pieces } = this.#work
@@ -46,6 +55,7 @@ export class LanePieces {
       untouched: untouched?.[index],
       again: again?.[index],
       known,
+      postCopy: false,
     }
     this.regionIndex = index
     this.page = pieces[piece + 1]!

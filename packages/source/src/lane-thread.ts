@@ -14,6 +14,7 @@ import {
   toGodwitError,
 } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
+import { FaultBoard } from './fault-board.ts'
 import type { LaneCommand, LaneReport, RoundSpans, SentSpan } from './lane-messages.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { RoundWork } from './round-work.ts'
@@ -124,14 +125,19 @@ class LaneThread {
     }
   }
 
-  #workOf({ dirty, untouched, again, ...rest }: RoundSpans): RoundWork {
+  #workOf({ dirty, untouched, again, push, ...rest }: RoundSpans): RoundWork {
     const bitmaps = (list: readonly Uint32Array[]): readonly PageBitmap[] =>
       list.map((words, index) => {
         const { bytes } = this.#sent[index]!.region
         return new PageBitmap(pagesCovering(bytes.length, this.#pageBytes), words)
       })
     const marks = { untouched: untouched && bitmaps(untouched), again: again && bitmaps(again) }
-    return { ...rest, dirty: bitmaps(dirty), ...marks }
+    const pushed = push && {
+      ...push,
+      left: bitmaps(push.left),
+      board: new FaultBoard(push.board),
+    }
+    return { ...rest, dirty: bitmaps(dirty), ...marks, push: pushed }
   }
 
   /** Tells what comes of a piece of work. */

@@ -19,8 +19,10 @@ import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
 import { PLAIN_SLOTS } from './lane-memory.ts'
 import type { LaneOptions } from './lane-options.ts'
+import type { RoundPieces } from './lane-pieces.ts'
 import { LanePieces } from './lane-pieces.ts'
 import { Outgoing } from './outgoing.ts'
+import { PushPieces } from './push-pieces.ts'
 import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { emptyRound } from './round-work.ts'
@@ -33,7 +35,9 @@ interface RoundInProgress {
   readonly done: LaneRound
   readonly resolve: (done: LaneRound) => void
   readonly reject: (error: GodwitError) => void
-  readonly pieces: LanePieces
+  readonly pieces: RoundPieces
+  /** The same, in post-copy. */
+  readonly push: PushPieces | undefined
   encoded: boolean
   barrierSent: boolean
 }
@@ -53,6 +57,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   readonly #onClosed: (error: GodwitError | undefined) => void
   readonly #batch: EncodedBatch = emptyBatch()
   readonly #repairs: Repairs
+  /** Pushing goes on by itself; this gives it up. */
+  #cancelPush: (() => void) | undefined
   #isClosed = false
   #isPumping = false
   #current: RoundInProgress | undefined
@@ -106,14 +112,20 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     return new Promise((resolve, reject) => {
       const { sent, index, lanes } = this.#options
       const work = sameShape(asked)
-      const pieces = new LanePieces(work, sent, index, lanes)
-      const state = { pieces, encoded: false, barrierSent: false }
+      const push = this.#pushOf(work)
+      const pieces = push ?? new LanePieces(work, sent, index, lanes)
+      const state = { pieces, push, encoded: false, barrierSent: false }
       this.#done = emptyRound()
-      this.#work = work
+      this.#work = push === undefined ? work : { ...work, dirty: push.taken }
       this.#repairs.beginRound()
       this.#current = { work, done: this.#done, resolve, reject, ...state }
       this.goOn()
     })
+  }
+
+  #pushOf(work: RoundWork): PushPieces | undefined {
+    if (work.push === undefined) return undefined
+    return new PushPieces(work, work.push, this.#options.sent, this.#clock, this.#pageBytes)
   }
 
   /** The cap on bandwidth has changed. */
@@ -132,6 +144,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #end(): void {
     this.#isClosed = true
+    this.#cancelPush?.()
     this.#outgoing.close()
   }
 
@@ -267,11 +280,28 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #mayStep(current: RoundInProgress, isPlain: boolean): boolean {
     const outgoing = this.#outgoing
+    if (current.push !== undefined) return this.#mayPush(current.push)
     if (!isPlain) return outgoing.freeSlots >= 2 * SLOTS_PER_STEP
     // The barrier costs next to nothing, and in the pause everybody waits for it.
     if (!current.pieces.take()) return true
     const isSpare = outgoing.usedSlots < PLAIN_SLOTS
     return isSpare && !outgoing.isWaiting && outgoing.mayEncode
+  }
+
+  /** What was taken and waits here is what the guest would have to wait for. */
+  #mayPush(push: PushPieces): boolean {
+    const outgoing = this.#outgoing
+    push.update(outgoing.installedBytes)
+    outgoing.windowBytes = push.window.bytes
+    const { waitMs } = push
+    if (waitMs > 0) {
+      this.#cancelPush ??= this.#clock.after(waitMs, () => {
+        this.#cancelPush = undefined
+        this.goOn()
+      })
+      return false
+    }
+    return !outgoing.isWaiting && outgoing.mayEncode && outgoing.freeSlots >= SLOTS_PER_STEP
   }
 
   /** @returns whether a batch is on its way */
@@ -281,12 +311,13 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       current.encoded = true
       return true
     }
-    const pagesMax = Math.max(1, Math.floor(this.#pacer.grainBytes / this.#pageBytes))
+    const { pieces, push, work, done } = current
+    const batchBytes = Math.min(this.#pacer.grainBytes, push?.window.chunkBytes ?? Infinity)
+    const pagesMax = Math.max(1, Math.floor(batchBytes / this.#pageBytes))
     if (isPlain) {
       this.#rich?.flush()
       return this.#stepPlain(current, pagesMax)
     }
-    const { pieces, work, done } = current
     const { page, endPage, regionIndex, region } = pieces
     const rich = this.#rich!
     const batches = done.batches
@@ -296,6 +327,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       rich.keepVersions(breakEven.keepsVersions(this.#outgoing.meter.backlogMs))
     }
     pieces.page = rich.step(region!, regionIndex, work.dirty, page, endPage, done)
+    if (push !== undefined && pieces.page >= endPage) rich.flush()
     return done.batches > batches
   }
 
@@ -359,8 +391,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 function sameShape(work: RoundWork): RoundWork {
-  const { round, known, dirty, untouched, again, pieces, taken, owned } = work
-  return { round, known, dirty, untouched, again, pieces, taken, owned }
+  const { round, known, dirty, untouched, again, pieces, taken, owned, push } = work
+  return { round, known, dirty, untouched, again, pieces, taken, owned, push }
 }
 
 function unexpected(text: string): ProtocolError {

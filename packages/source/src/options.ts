@@ -16,7 +16,7 @@ import type {
   VerifyMode,
 } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
-import type { EncodeSettings, StopRule } from '@godwit/policy'
+import type { EncodeSettings, FetchName, HybridRules, StopRule } from '@godwit/policy'
 import type { Final } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
 
@@ -37,6 +37,10 @@ export interface SourceOptions {
   readonly software: string
   readonly mode: MigrationMode
   readonly stop: readonly StopRule[]
+  /** When `hybrid` goes on with post-copy; else only when it is asked to. */
+  readonly hybrid?: HybridRules
+  /** In which order pages follow in post-copy. Default `bubbles`. */
+  readonly fetch?: FetchName
   readonly hash: HashName
   readonly verify: VerifyMode
   /** How pages are encoded; what the destination cannot do is left out. */

@@ -84,6 +84,8 @@ export class Outgoing {
   #cancelWait: (() => void) | undefined
   #cancelLook: (() => void) | undefined
   #isClosed = false
+  /** Fewer bytes than credit allows may be on their way. */
+  windowBytes: number = Infinity
 
   constructor(link: Link, clock: Clock, options: OutgoingOptions, owner: OutgoingOwner) {
     this.#link = link
@@ -115,6 +117,11 @@ export class Outgoing {
 
   get sentBytes(): number {
     return this.#sentBytes
+  }
+
+  /** As far as is known. */
+  get installedBytes(): number {
+    return this.#installedBytes
   }
 
   /** Slots that are being filled or sent. */
@@ -182,6 +189,7 @@ export class Outgoing {
 
   get #hasCredit(): boolean {
     const onTheirWay = this.#sentBytes - this.#installedBytes
+    if (onTheirWay >= this.windowBytes) return false
     return onTheirWay + this.#options.frameBytesMax <= this.#options.creditBytes
   }
 

@@ -125,12 +125,13 @@ class RemoteLane {
     await this.#ask({ do: 'open' })
   }
 
-  async sendRound({ dirty, untouched, again, ...rest }: RoundWork): Promise<LaneRound> {
+  async sendRound({ dirty, untouched, again, push, ...rest }: RoundWork): Promise<LaneRound> {
     this.pagesDone = 0
     const words = (list: readonly PageBitmap[]): readonly Uint32Array[] =>
       list.map((one) => one.words)
     const marks = { untouched: untouched && words(untouched), again: again && words(again) }
-    const work = { ...rest, dirty: words(dirty), ...marks }
+    const pushed = push && { ...push, left: words(push.left), board: push.board.words }
+    const work = { ...rest, dirty: words(dirty), ...marks, push: pushed }
     const report = await this.#ask({ do: 'send-round', work })
     if (report.type !== 'sent') throw new Error(`a lane answered a round with ${report.type}`)
     this.pagesDone = handledPages(report.done)

@@ -77,7 +77,7 @@ export class Repairs {
   /** Encodes some of it. @returns whether the slot has anything to send */
   encode(encoder: BatchEncoder, round: number, slot: BatchSlot, batch: EncodedBatch): boolean {
     const { sent, left: dirty } = this.#regions.find((one) => (one?.left.size ?? 0) > 0)!
-    const work = { round, sent, dirty, known: false }
+    const work = { round, sent, dirty, known: false, postCopy: false }
     const first = dirty.nextSet(0)
     const filled = encoder.encode(work, first, dirty.pageCount, slot, batch)
     for (let page = first; page < batch.nextPage; page++) dirty.delete(page)

@@ -8,6 +8,8 @@ import type { PageBitmap } from '@godwit/core'
 import { allocateShared } from '@godwit/core'
 import type { PageTally } from '@godwit/codec'
 import { emptyTally } from '@godwit/codec'
+import type { FetchName } from '@godwit/policy'
+import type { FaultBoard } from './fault-board.ts'
 
 /** Region index, first page, end page. */
 export const PIECE_WORDS = 3
@@ -16,6 +18,14 @@ export const PIECE_WORDS = 3
 const piecesPerLane = 16
 /** Dirty pages that are worth a piece of their own: a few batches. */
 const piecePagesMin = 1024
+
+/** A round whose pages follow a guest that runs at the destination already. */
+export interface PushWork {
+  /** Per region: what nobody has taken yet; pages are taken with `claim`. */
+  readonly left: readonly PageBitmap[]
+  readonly board: FaultBoard
+  readonly fetch: FetchName
+}
 
 /** One round, for lanes on any thread: all memory in it is shared. */
 export interface RoundWork {
@@ -34,6 +44,8 @@ export interface RoundWork {
   readonly taken: Int32Array
   /** Whether every lane has pieces of its own: those of pages it has sent before. */
   readonly owned: boolean
+  /** In post-copy; then there are no pieces. */
+  readonly push: PushWork | undefined
 }
 
 /** Pages in a row that are one lane's own. */

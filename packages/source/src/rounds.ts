@@ -6,17 +6,19 @@
  */
 import type { DirtyTracker, PageHasher } from '@godwit/core'
 import { FingerprintTable, isShared, pagesCovering } from '@godwit/core'
-import type { SentPages } from '@godwit/codec'
+import type { SentPages, Workspace } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
-import { evaluateStop, looksAtPages } from '@godwit/policy'
+import { FETCH_DEFAULT, HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
-import type { RoundBegin, RoundEnd } from '@godwit/wire'
+import type { Discard, RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
+import type { Channels } from './channels.ts'
 import { DirtySet } from './dirty-set.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { SourceOptions } from './options.ts'
+import { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
 import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
@@ -28,6 +30,9 @@ const collectMeanwhileMs = 50
 /** What lanes need to know of what was agreed. */
 export type AgreedTerms = Pick<LaneTerms, 'lanes' | 'creditBytes' | 'settings' | 'storeBytes'>
 
+/** What comes after the rounds of pre-copy. */
+export type NextAfterRounds = 'switch-over' | 'post-copy'
+
 /** All rounds of one migration. */
 export class Rounds {
   readonly log: RoundLog
@@ -37,10 +42,14 @@ export class Rounds {
   terms: AgreedTerms
   readonly #options: SourceOptions
   readonly #dirty: DirtySet
+  /** Where the mode has it. */
+  readonly #postCopy: PostCopy | undefined
+  readonly #switch: HybridSwitch
   /** The round in progress, or the last one. */
   #round = 0
   #pages = 0
   #startMs = 0
+  #firstMs = 0
   #lastSent: LaneRound | undefined
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
@@ -73,6 +82,16 @@ export class Rounds {
       storeBytes: 0,
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
+    const { mode, fetch = FETCH_DEFAULT, hybrid = {} } = options
+    if (mode === 'post-copy' || mode === 'hybrid') {
+      const createHasher = (workspace: Workspace): PageHasher => {
+        return workspace.createHasher(hash, session.seed)
+      }
+      const { onLost } = session
+      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost }
+      this.#postCopy = new PostCopy(parts)
+    }
+    this.#switch = new HybridSwitch(hybrid)
     const areShared = sent.every(({ region }) => isShared(region.bytes))
     this.lanes =
       startLane !== undefined && areShared
@@ -84,6 +103,48 @@ export class Rounds {
   prepare(memoryBytes: number): void {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.lanes.pace(this.#maxBandwidth)
+  }
+
+  /** Dials all channels for pages. */
+  async open(channels: Channels): Promise<void> {
+    await this.lanes.open()
+    await this.#postCopy?.open(channels)
+  }
+
+  /** The guest is paused, for post-copy: tells which pages the destination lacks. */
+  async discard(round: number, send: (body: Discard) => void): Promise<void> {
+    if (round === 1) this.#dirty.addAll()
+    else await this.#collect()
+    this.#round = round
+    this.#pages = this.#dirty.pages
+    const left = this.#dirty.take()
+    // What nobody ever touched is zero there, too.
+    if (round === 1) for (const [i, one] of left.entries()) one.removeAll(this.#dirty.untouched[i]!)
+    this.#pages = left.reduce((sum, bitmap) => sum + bitmap.size, 0)
+    this.#postCopy!.discard(round, left, send)
+  }
+
+  /** The guest is the destination's. */
+  release(): void {
+    this.#postCopy?.release()
+  }
+
+  /** Sends what was discarded; resolves when it was handed to the sockets. */
+  async push(announce: (body: RoundBegin) => void): Promise<void> {
+    this.#startMs = this.#options.clock.nowMs()
+    announce({ round: this.#round, kind: 'post-copy', pages: this.#pages })
+    this.#isSending = true
+    this.#lastSent = await this.#postCopy!.send(this.lanes)
+    this.#isSending = false
+  }
+
+  /** The operator wants post-copy as soon as the round has ended. */
+  askForPostCopy(): void {
+    this.#switch.ask()
+  }
+
+  close(): void {
+    this.#postCopy?.close()
   }
 
   /** Changes the cap on bandwidth while the guest runs. */
@@ -106,7 +167,8 @@ export class Rounds {
     const { clock } = this.#options
     if (round === 1) {
       this.#dirty.addAll()
-      this.#collectedAtMs = clock.nowMs()
+      this.#firstMs = clock.nowMs()
+      this.#collectedAtMs = this.#firstMs
     } else if (kind === 'final') {
       await this.#collect()
     }
@@ -120,9 +182,11 @@ export class Rounds {
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
     const pieces = cutPieces(dirty, lanes, round > 1 && looksAtPages(settings))
+    this.#postCopy?.skip(round)
     const meanwhile = kind === 'full' ? this.#collectMeanwhile() : undefined
     const again = meanwhile && this.#dirty.pending
-    const work = { round, known: round > 1, dirty, untouched, again, ...pieces }
+    const push = undefined
+    const work = { round, known: round > 1, dirty, untouched, again, ...pieces, push }
     this.#isSending = true
     try {
       this.#lastSent = await this.lanes.sendRound(work)
@@ -178,15 +242,22 @@ export class Rounds {
   /**
    * Counts what became dirty and asks the stop rules.
    *
-   * @returns the rule that fired, or undefined to go on with another round
+   * @returns the rule that fired and what is next; undefined to go on with another round
    */
-  async decide(roundTripMs: number): Promise<StopDecision | undefined> {
+  async decide(
+    roundTripMs: number,
+  ): Promise<{ readonly decision: StopDecision; readonly next: NextAfterRounds } | undefined> {
     const pages = await this.#collect()
     const nowMs = this.#options.clock.nowMs()
     this.log.addDirty(pages, nowMs - this.#collectedAtMs)
     this.#collectedAtMs = nowMs
     const overheadMs = this.#collectMs + 2 * roundTripMs
-    return evaluateStop(this.#options.stop, this.log.statistics(pages, overheadMs))
+    const statistics = this.log.statistics(pages, overheadMs)
+    const stop = evaluateStop(this.#options.stop, statistics)
+    if (stop !== undefined) return { decision: stop, next: 'switch-over' }
+    if (this.#options.mode !== 'hybrid') return undefined
+    const decision = this.#switch.decide(statistics, nowMs - this.#firstMs)
+    return decision && { decision, next: 'post-copy' }
   }
 
   /** The pause may have a cap of its own; without one it has that of the rounds. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PageHasher, Region, Report } from '@godwit/core'
+import type { Report } from '@godwit/core'
 import {
   CancelledError,
   GodwitError,
@@ -12,10 +12,8 @@ import {
   TransportError,
   assertNever,
   toGodwitError,
-  yieldTo,
 } from '@godwit/core'
-import type { MemoryDigest } from '@godwit/codec'
-import { Workspace, digestMemory, verifyHash } from '@godwit/codec'
+import { Workspace, verifyHash } from '@godwit/codec'
 import { ControlLink } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
@@ -28,9 +26,10 @@ import {
   Runner,
   stepSource,
 } from '@godwit/session'
-import type { Final, Hello, Message, MessageName } from '@godwit/wire'
+import type { Hello, Message, MessageName } from '@godwit/wire'
 import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
-import { agreedTerms, helloOf } from './agreement.ts'
+import { agreedTerms, helloOf, reserveOf, switchOverOf } from './agreement.ts'
+import { Audit } from './audit.ts'
 import { Channels } from './channels.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
 import { Rounds } from './rounds.ts'
@@ -40,8 +39,7 @@ import { SourceReport } from './source-report.ts'
 /** One attempt to move one guest. Use once. */
 export class SourceMigration {
   readonly #options: SourceOptions
-  readonly #hasher: PageHasher
-  readonly #verifyHasher: PageHasher | undefined
+  readonly #audit: Audit
   readonly #hello: Hello
   readonly #rounds: Rounds
   readonly #report: SourceReport
@@ -55,8 +53,6 @@ export class SourceMigration {
   #roundTripMs = 0
   #roundEndMs = 0
   #package: Uint8Array = new Uint8Array(0)
-  #memoryDigest: MemoryDigest | undefined
-  #final: Final | undefined
 
   constructor(options: SourceOptions) {
     this.#options = options
@@ -66,12 +62,12 @@ export class SourceMigration {
     const session = randomBytes(SESSION_ID_BYTES)
     this.#channels = new Channels(options.dialler, options.clock, session)
     const workspace = new Workspace(primitives, 0)
-    this.#hasher = workspace.createHasher(options.hash, fingerprintSeed)
+    const hasher = workspace.createHasher(options.hash, fingerprintSeed)
     const verifyName = verifyHash(verify, options.hash)
-    this.#verifyHasher =
-      verifyName === undefined ? undefined : workspace.createHasher(verifyName, verifySeed)
+    const audited = verifyName && workspace.createHasher(verifyName, verifySeed)
+    this.#audit = new Audit(options, audited ?? hasher)
     this.#hello = helloOf(options, fingerprintSeed, verifySeed)
-    this.#rounds = new Rounds(options, this.#hasher, {
+    this.#rounds = new Rounds(options, hasher, {
       session,
       seed: fingerprintSeed,
       onLost: (error) => {
@@ -178,12 +174,16 @@ export class SourceMigration {
       case 'pause':
         this.#runner.start(() => this.#pause())
         break
+      case 'discard':
+        this.#runner.start(() => this.#discard(effect.round))
+        break
       case 'capture':
         this.#runner.start(() => this.#capture())
         break
       case 'release':
         // Durable ownership records come with the state directory; the order is right already.
         this.#report.reach('commit')
+        this.#rounds.release()
         break
       case 'digest':
         this.#runner.start(() => this.#digest())
@@ -219,7 +219,7 @@ export class SourceMigration {
   }
 
   async #openLanes(): Promise<SourceEvent> {
-    await this.#rounds.lanes.open()
+    await this.#rounds.open(this.#channels)
     return { type: 'opened' }
   }
 
@@ -230,6 +230,7 @@ export class SourceMigration {
 
   async #sendRound(effect: SourceEffect & { do: 'send-round' }): Promise<SourceEvent> {
     if (effect.kind === 'full') this.#report.reach('pre-copy')
+    if (effect.kind === 'post-copy') return this.#push()
     await this.#rounds.send(effect.round, effect.kind, (body) => {
       this.#moments.firstRoundMs ??= this.#options.clock.nowMs()
       this.#control!.send({ name: 'RoundBegin', body })
@@ -238,11 +239,31 @@ export class SourceMigration {
     return { type: 'sent' }
   }
 
+  async #push(): Promise<SourceEvent> {
+    this.#report.reach('post-copy')
+    await this.#rounds.push((body) => this.#control!.send({ name: 'RoundBegin', body }))
+    return { type: 'sent' }
+  }
+
+  async #discard(round: number): Promise<SourceEvent> {
+    await this.#rounds.discard(round, (body) => this.#control!.send({ name: 'Discard', body }))
+    this.#moments.pagesSentMs = this.#options.clock.nowMs()
+    return { type: 'discarded' }
+  }
+
   async #decide(): Promise<SourceEvent> {
-    const decision = await this.#rounds.decide(this.#roundTripMs)
-    if (decision === undefined) return { type: 'decided', next: 'round' }
-    this.#report.stopped(decision)
-    return { type: 'decided', next: 'switch-over' }
+    const decided = await this.#rounds.decide(this.#roundTripMs)
+    if (decided === undefined) return { type: 'decided', next: 'round' }
+    this.#report.stopped(decided.decision)
+    return { type: 'decided', next: decided.next }
+  }
+
+  /** Goes on with post-copy when the round that is going on has ended; in mode `hybrid`. */
+  switchToPostCopy(): void {
+    if (this.#options.mode !== 'hybrid') {
+      throw new GodwitError('USAGE', `A migration in mode ${this.#options.mode} has no post-copy`)
+    }
+    this.#rounds.askForPostCopy()
   }
 
   async #pause(): Promise<SourceEvent> {
@@ -274,24 +295,19 @@ export class SourceMigration {
         return { name, body: this.#hello }
       case 'Reserve': {
         this.#report.reach('reservation')
-        const regions = guest.regions.map((region) => ({
-          id: region.id,
-          name: region.name,
-          byteLength: region.bytes.length,
-        }))
-        return { name, body: { guest: guest.identity, regions } }
+        return { name, body: reserveOf(guest) }
       }
       case 'RoundEnd':
         this.#roundEndMs = clock.nowMs()
         return { name, body: this.#rounds.totals }
       case 'SwitchOver':
-        return { name, body: { round: this.#rounds.log.rounds.length } }
+        return { name, body: switchOverOf(this.#runner.state) }
       case 'State':
         return { name, body: { package: this.#package } }
       case 'Commit':
         return { name, body: { epoch: OWNER_EPOCH } }
       case 'Verify':
-        return { name, body: this.#memoryDigest! }
+        return { name, body: this.#audit.memory! }
       case 'End': {
         const { pages: counts, rounds } = this.#rounds.log
         const pages = Object.values(counts).reduce((sum, count) => sum + count, 0)
@@ -322,7 +338,7 @@ export class SourceMigration {
         break
       case 'RoundAck':
         this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - this.#roundEndMs)
-        if (this.#runner.state.name === 'deciding') this.#rounds.acknowledged()
+        this.#acknowledged()
         break
       case 'Ready':
         this.#moments.readyMs = nowMs
@@ -334,13 +350,14 @@ export class SourceMigration {
         break
       case 'Verified':
         this.#moments.verifiedMs = nowMs
-        this.#report.verified(this.#memoryDigest!.digest, message.body)
+        this.#report.verified(this.#audit.memory!.digest, message.body)
         break
       case 'Final':
-        this.#final = message.body
+        this.#audit.final = message.body
         break
       case 'EndAck':
         this.#report.addDestinationUsage(message.body.usage)
+        this.#report.addFaults(message.body.faults)
         break
       default:
         // Nothing to note: the machine has drawn its conclusions.
@@ -348,28 +365,26 @@ export class SourceMigration {
     }
   }
 
+  #acknowledged(): void {
+    const { state } = this.#runner
+    if (state.name === 'deciding') this.#rounds.acknowledged()
+    if (this.#report.stage !== 'post-copy') return
+    this.#moments.filledMs = this.#options.clock.nowMs()
+    this.#rounds.acknowledged()
+  }
+
   async #digest(): Promise<SourceEvent> {
     this.#report.reach('verification')
     this.#moments.verifyMs = this.#options.clock.nowMs()
-    this.#memoryDigest = await this.#digestOf(this.#options.guest.regions)
+    await this.#audit.digest()
     return { type: 'digested' }
   }
 
-  #digestOf(regions: readonly Region[]): Promise<MemoryDigest> {
-    const { clock, pageBytes } = this.#options
-    const hasher = this.#verifyHasher ?? this.#hasher
-    return digestMemory(hasher, regions, pageBytes, () => yieldTo(clock))
-  }
-
-  /** Compares how the guest ended with a run that never moved. */
   async #prove(): Promise<SourceEvent> {
-    const { prove } = this.#options
     this.#report.readUsage()
-    if (prove !== undefined && this.#final !== undefined && !this.#report.differs) {
+    if (this.#audit.canProve && !this.#report.differs) {
       this.#report.reach('proof')
-      const digestOf = async (regions: readonly Region[]): Promise<Uint8Array> =>
-        (await this.#digestOf(regions)).digest
-      this.#report.proved(await prove(this.#final, digestOf))
+      this.#report.proved(await this.#audit.prove())
     }
     return { type: 'proved' }
   }
@@ -377,6 +392,7 @@ export class SourceMigration {
   #close(): void {
     this.#channels.abort()
     this.#control?.close()
+    this.#rounds.close()
     const { lanes } = this.#rounds
     if (this.#runner.state.name === 'completed') lanes.close()
     else lanes.destroy()

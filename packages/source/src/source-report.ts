@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { GodwitError, Report } from '@godwit/core'
+import type { FaultReport, GodwitError, Report } from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toGodwitError, toHex } from '@godwit/core'
 import type { EncodeSettings, StopDecision } from '@godwit/policy'
-import { encoderNames, formatStop } from '@godwit/policy'
+import { FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
 import { encodingReport } from './encoding-report.ts'
@@ -26,6 +26,8 @@ export interface Moments {
   pagesSentMs?: number
   readyMs?: number
   runningMs?: number
+  /** Post-copy: the last page was acknowledged. */
+  filledMs?: number
   verifyMs?: number
   verifiedMs?: number
 }
@@ -57,11 +59,11 @@ export class SourceReport {
       tracker: mode === 'stop-copy' ? 'none' : rounds.trackerName,
       ...(kernels === undefined ? {} : { kernels }),
       encoders: encoderNames(options.encode),
-      policies: mode === 'pre-copy' ? { stop: formatStop(options.stop) } : {},
+      policies: policiesOf(options),
       stages: [],
       wireBytes: 0,
       rounds: [],
-      ...(mode === 'stop-copy' ? { stop: { rule: 'mode' } } : {}),
+      ...(mode === 'stop-copy' || mode === 'post-copy' ? { stop: { rule: 'mode' } } : {}),
     }
   }
 
@@ -149,6 +151,10 @@ export class SourceReport {
     })
   }
 
+  addFaults(faults: FaultReport | undefined): void {
+    if (faults !== undefined) this.#report.faults = faults
+  }
+
   /** Outcome, times and counters; every field only when its facts are there. */
   finish(state: SourceState, terms: SourceTerms, log: RoundLog): Report {
     this.#addRounds(log)
@@ -169,6 +175,13 @@ export class SourceReport {
           `The connection was lost after COMMIT (${state.error.message}). The guest stays ` +
           'stopped here; it runs there if COMMIT arrived: look there before starting it again'
         this.#addError(new Failure('OWNERSHIP_IN_DOUBT', text))
+        break
+      }
+      case 'stranded': {
+        const text =
+          `The connection was lost before all pages were there (${state.error.message}). The ` +
+          'guest waits at the destination for pages that only this side has'
+        this.#addError(new Failure('POST_COPY_LOST', text))
         break
       }
       case 'failed':
@@ -204,7 +217,7 @@ export class SourceReport {
     Object.assign(
       report,
       present({
-        totalMs: between(moments.firstRoundMs, moments.runningMs),
+        totalMs: this.#totalMs,
         reservationMs: between(moments.helloMs, moments.reservedMs),
         verifyMs: between(moments.verifyMs, moments.verifiedMs),
         downtimeMs: between(moments.pauseMs, moments.runningMs),
@@ -217,6 +230,13 @@ export class SourceReport {
       stateMs: between(moments.pagesSentMs, moments.readyMs)!,
       resumeMs: between(moments.readyMs, moments.runningMs)!,
     }
+  }
+
+  /** From the first page, or from the pause where that came first, until all of it is there. */
+  get #totalMs(): number | undefined {
+    const { firstRoundMs, pauseMs, runningMs, filledMs } = this.moments
+    const isPostCopy = this.#report.stages.some(({ name }) => name === 'post-copy')
+    return between(firstRoundMs ?? pauseMs, isPostCopy ? filledMs : runningMs)
   }
 
   #addError(error: GodwitError): void {
@@ -232,4 +252,9 @@ function between(from: number | undefined, until: number | undefined): number | 
 function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
+}
+
+function policiesOf({ mode, stop, fetch = FETCH_DEFAULT }: SourceOptions): Record<string, string> {
+  const rules = mode === 'pre-copy' || mode === 'hybrid' ? { stop: formatStop(stop) } : {}
+  return mode === 'post-copy' || mode === 'hybrid' ? { ...rules, fetch } : rules
 }

@@ -47,7 +47,9 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
         i % 2 === 0
           ? { untouched: [untouched], again: undefined }
           : { untouched: undefined, again: [new PageBitmap(dirty.pageCount)] }
-      const round = { round: 1, known: false, dirty: [dirty], ...marks, ...cutPieces([dirty], 1) }
+      const pieces = cutPieces([dirty], 1)
+      const push = undefined
+      const round = { round: 1, known: false, dirty: [dirty], ...marks, ...pieces, push }
       await sendAgain(lane, channel, round, batches / lanesMax)
       lane.destroy()
     }

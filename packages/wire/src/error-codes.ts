@@ -50,6 +50,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   VERIFY_FAILED: 112,
   VERIFY_INCOMPLETE: 113,
   OWNERSHIP_IN_DOUBT: 114,
+  POST_COPY_LOST: 115,
 }
 
 const names: ReadonlyMap<number, ErrorCode> = new Map(

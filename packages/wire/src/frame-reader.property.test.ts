@@ -15,7 +15,7 @@ interface Sent {
 const types = Object.values(FrameType).filter((type) => frameRule(type) !== undefined)
 const typesOf = (role: ChannelRole) =>
   types.filter((type) => frameRule(type)!.channels.includes(role))
-const role = fc.constantFrom(ChannelRole.Control, ChannelRole.Data)
+const role = fc.constantFrom(ChannelRole.Control, ChannelRole.Data, ChannelRole.Urgent)
 const conversation = role.chain((of) =>
   fc.record({
     role: fc.constant(of),

@@ -28,6 +28,7 @@ export const FrameType = {
   RoundAck: 0x0014,
   Credit: 0x0015,
   Nak: 0x0016,
+  Discard: 0x0017,
   SwitchOver: 0x0020,
   SwitchOverAck: 0x0021,
   State: 0x0022,
@@ -39,6 +40,7 @@ export const FrameType = {
   Final: 0x0032,
   End: 0x0033,
   EndAck: 0x0034,
+  PageRequest: 0x0040,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 export type FrameName = Exclude<keyof typeof FrameType, 'Invalid'>
@@ -59,6 +61,8 @@ const control = (name: FrameName, bodyBytesMax: number = CONTROL_BODY_BYTES_MAX)
   bodyBytesMax,
 })
 
+const pageChannels = [ChannelRole.Data, ChannelRole.Urgent]
+
 const rules: ReadonlyMap<number, FrameRule> = new Map(
   (
     [
@@ -66,7 +70,7 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
       control('Welcome'),
       {
         name: 'Error',
-        channels: [ChannelRole.Control, ChannelRole.Data],
+        channels: [ChannelRole.Control, ChannelRole.Data, ChannelRole.Urgent],
         bodyBytesMax: CONTROL_BODY_BYTES_MAX,
       },
       control('Heartbeat'),
@@ -75,15 +79,16 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
       control('RoundBegin'),
       {
         name: 'Pages',
-        channels: [ChannelRole.Data],
+        channels: pageChannels,
         bodyBytesMax:
           BATCH_HEADER_BYTES + BATCH_ENTRIES_MAX * ENTRY_BYTES + BATCH_PAYLOAD_BYTES_MAX,
       },
-      { name: 'Barrier', channels: [ChannelRole.Data], bodyBytesMax: CONTROL_BODY_BYTES_MAX },
+      { name: 'Barrier', channels: pageChannels, bodyBytesMax: CONTROL_BODY_BYTES_MAX },
       control('RoundEnd'),
       control('RoundAck'),
-      { name: 'Credit', channels: [ChannelRole.Data], bodyBytesMax: CONTROL_BODY_BYTES_MAX },
+      { name: 'Credit', channels: pageChannels, bodyBytesMax: CONTROL_BODY_BYTES_MAX },
       { name: 'Nak', channels: [ChannelRole.Data], bodyBytesMax: TABLE_BODY_BYTES_MAX },
+      control('Discard', TABLE_BODY_BYTES_MAX),
       control('SwitchOver'),
       control('SwitchOverAck'),
       control('State', STATE_BODY_BYTES_MAX),
@@ -95,6 +100,11 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
       control('Final', STATE_BODY_BYTES_MAX),
       control('End'),
       control('EndAck'),
+      {
+        name: 'PageRequest',
+        channels: [ChannelRole.Urgent],
+        bodyBytesMax: CONTROL_BODY_BYTES_MAX,
+      },
     ] satisfies FrameRule[]
   ).map((rule) => [FrameType[rule.name], rule]),
 )

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HashName, MigrationMode, VerifyMode } from '@godwit/core'
+import type { FaultReport, HashName, MigrationMode, VerifyMode } from '@godwit/core'
 
 /** Source -> destination, first frame: what this side speaks and wants. */
 export interface Hello {
@@ -80,7 +80,7 @@ export interface Reserved {
 /** Source -> destination: a round starts. */
 export interface RoundBegin {
   readonly round: number
-  readonly kind: 'full' | 'dirty' | 'final'
+  readonly kind: 'full' | 'dirty' | 'final' | 'post-copy'
   readonly pages: number
 }
 
@@ -125,10 +125,19 @@ export interface Nak {
   readonly runs: Uint8Array
 }
 
+/** Source -> destination, the guest paused: these pages are to come in the post-copy round. */
+export interface Discard {
+  readonly region: number
+  /** As in {@link Nak}. */
+  readonly runs: Uint8Array
+}
+
 /** Source -> destination: I am about to pause the guest; are you ready to take over? */
 export interface SwitchOver {
-  /** The last round acknowledged; 0 in stop-copy mode. */
+  /** The last round acknowledged; 0 when there was none. */
   readonly round: number
+  /** The guest is to run there before the rest of its pages comes. */
+  readonly postCopy?: boolean | undefined
 }
 export type SwitchOverAck = Record<string, never>
 
@@ -186,6 +195,14 @@ export interface End {
 }
 export interface EndAck {
   readonly usage: Usage
+  /** What the guest waited for pages, after post-copy. */
+  readonly faults?: FaultReport | undefined
+}
+
+/** Destination -> source, on the urgent channel: the guest waits for this page. */
+export interface PageRequest {
+  readonly region: number
+  readonly page: number
 }
 
 /** Body type of every message by its frame name. PAGES is binary and not here. */
@@ -202,6 +219,7 @@ export interface MessageBodies {
   RoundAck: RoundAck
   Credit: Credit
   Nak: Nak
+  Discard: Discard
   SwitchOver: SwitchOver
   SwitchOverAck: SwitchOverAck
   State: State
@@ -213,6 +231,7 @@ export interface MessageBodies {
   Final: Final
   End: End
   EndAck: EndAck
+  PageRequest: PageRequest
 }
 export type MessageName = keyof MessageBodies
 

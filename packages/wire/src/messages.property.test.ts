@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { errorCodeOf, errorNumbers } from './error-codes.ts'
 import { FrameType } from './frame-type.ts'
-import { ChannelRole } from './layout.ts'
+import { ChannelRole, PREFACE } from './layout.ts'
 import type { Message } from './message-bodies.ts'
 import { encodeMap } from './message-pack.ts'
 import { decodeMessage, encodeMessage } from './messages.ts'
@@ -19,6 +19,13 @@ const name = fc.string({ minLength: 1, maxLength: 60, unit: 'grapheme' })
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 const digest = fc.oneof(bytes(8), bytes(32))
 const sums = fc.record({ round, batches: count, pages: count, digest: bytes(8) })
+const faults = fc.record({
+  count,
+  p50Us: amount,
+  p99Us: amount,
+  maxUs: amount,
+  blockedMs: amount,
+})
 const usage = fc.record({ cpuSeconds: amount, overheadBytes: fc.integer() }, { requiredKeys: [] })
 const region = fc.record({
   id: u16,
@@ -40,7 +47,7 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
     required: fc.array(name, { maxLength: 5 }),
     optional: fc.array(name, { maxLength: 5 }),
     pageBytes: fc.array(u32, { minLength: 1, maxLength: 16 }),
-    mode: fc.constantFrom('stop-copy', 'pre-copy'),
+    mode: fc.constantFrom('stop-copy', 'pre-copy', 'post-copy', 'hybrid'),
     hash: fc.constantFrom('xxh64', 'sha256'),
     verify: fc.constantFrom('none', 'fingerprints', 'sha256'),
     fingerprintSeed: bytes(8),
@@ -84,13 +91,18 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
     regions: fc.uniqueArray(region, { minLength: 1, maxLength: 8, selector: ({ id }) => id }),
   }),
   Reserved: fc.record({ reservedBytes: count }),
-  RoundBegin: fc.record({ round, kind: fc.constantFrom('full', 'dirty', 'final'), pages: count }),
+  RoundBegin: fc.record({
+    round,
+    kind: fc.constantFrom('full', 'dirty', 'final', 'post-copy'),
+    pages: count,
+  }),
   Barrier: sums,
   RoundEnd: sums,
   RoundAck: fc.record({ round }),
   Credit: fc.record({ bytes: count }),
   Nak: fc.record({ round, region: u16, runs: pageRuns.map(encodePageRuns) }),
-  SwitchOver: fc.record({ round: u32 }),
+  Discard: fc.record({ region: u16, runs: pageRuns.map(encodePageRuns) }),
+  SwitchOver: fc.record({ round: u32, postCopy: fc.boolean() }, { requiredKeys: ['round'] }),
   SwitchOverAck: fc.constant({}),
   State: fc.record({ package: fc.uint8Array({ maxLength: 300, size: 'max' }) }),
   Ready: fc.record({ epoch: u32 }),
@@ -103,7 +115,8 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   Verified: fc.record({ equal: fc.boolean(), digest, differing: fc.array(u16, { maxLength: 5 }) }),
   Final: fc.record({ steps: count, registers: fc.uint8Array(), digest }),
   End: fc.record({ rounds: u32, pages: count, usage }),
-  EndAck: fc.record({ usage }),
+  EndAck: fc.record({ usage, faults }, { requiredKeys: ['usage'] }),
+  PageRequest: fc.record({ region: u16, page: u32 }),
 }
 
 describe('messages', () => {
@@ -126,10 +139,10 @@ describe('messages', () => {
   })
 })
 
-describe('NAK', () => {
+describe.each(['Nak', 'Discard'] as const)('%s', (each) => {
   const decode = (fields: object): Message => {
     return decodeMessage(
-      FrameType.Nak,
+      FrameType[each],
       new Uint8Array(encodeMap({ round: 1, region: 0, ...fields })),
     )
   }
@@ -147,10 +160,10 @@ describe('NAK', () => {
   it('has whole runs, at least one, and no more than a batch has entries', () => {
     for (const length of [8, 16, 4096 * 8]) expect(ofLength(length)).not.toThrow()
     for (const length of [0, 1, 7, 9, 4096 * 8 - 1, 4096 * 8 + 8]) {
-      expect(ofLength(length)).toThrow('Nak.runs is not as specified')
+      expect(ofLength(length)).toThrow(`${each}.runs is not as specified`)
     }
     for (const runs of [null, 8, '12345678', [0, 1]]) {
-      expect(() => decode({ runs })).toThrow('Nak.runs is not as specified')
+      expect(() => decode({ runs })).toThrow(`${each}.runs is not as specified`)
     }
   })
 })
@@ -180,6 +193,7 @@ describe('prefaces', () => {
   const preface = fc.oneof(
     fc.record({ role: fc.constant(ChannelRole.Control), index: fc.constant(0) }),
     fc.record({ role: fc.constant(ChannelRole.Data), index: fc.nat(63) }),
+    fc.record({ role: fc.constant(ChannelRole.Urgent), index: fc.constant(0) }),
   )
 
   it('come out as they went in, and only when they are whole', () => {
@@ -201,6 +215,21 @@ describe('prefaces', () => {
     const found = decodePreface(sent)!
     sent.fill(0)
     expect(found.session).toEqual(session)
+  })
+})
+
+describe('a preface of another role or index', () => {
+  it.each([
+    [ChannelRole.Control, 1],
+    [ChannelRole.Data, 64],
+    [ChannelRole.Urgent, 1],
+    [ChannelRole.Invalid, 0],
+    [4, 0],
+  ])('%s %s is refused', (role, index) => {
+    const session = new Uint8Array(16)
+    const bytes = encodePreface({ role: ChannelRole.Control, index, epoch: 0, session })
+    bytes[PREFACE.role] = role
+    expect(() => decodePreface(bytes)).toThrow(expect.objectContaining({ code: 'WIRE_PREFACE' }))
   })
 })
 

@@ -72,6 +72,15 @@ const region = v.object({
   name,
   byteLength: v.pipe(count, v.minValue(1), v.maxValue(REGION_BYTES_MAX)),
 })
+const runs = v.pipe(
+  v.instance(Uint8Array),
+  v.check((value) => value.length % PAGE_RUN_BYTES === 0),
+  v.check((value) => value.length > 0 && value.length <= BATCH_ENTRIES_MAX * PAGE_RUN_BYTES),
+)
+const faults = v.pipe(
+  map,
+  v.object({ count, p50Us: amount, p99Us: amount, maxUs: amount, blockedMs: amount }),
+)
 const epoch = v.object({ epoch: u32 })
 const none = v.object({})
 
@@ -83,7 +92,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     required: names,
     optional: names,
     pageBytes: v.pipe(v.array(u32), v.minLength(1), v.maxLength(16)),
-    mode: v.picklist(['stop-copy', 'pre-copy']),
+    mode: v.picklist(['stop-copy', 'pre-copy', 'post-copy', 'hybrid']),
     hash: v.picklist(['xxh3', 'xxh64', 'sha256']),
     verify: v.picklist(['none', 'fingerprints', 'sha256']),
     fingerprintSeed: bytes8,
@@ -117,7 +126,11 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     ),
   }),
   Reserved: v.object({ reservedBytes: count }),
-  RoundBegin: v.object({ round, kind: v.picklist(['full', 'dirty', 'final']), pages: count }),
+  RoundBegin: v.object({
+    round,
+    kind: v.picklist(['full', 'dirty', 'final', 'post-copy']),
+    pages: count,
+  }),
   Barrier: v.object({ round, batches: count, pages: count, digest: bytes8 }),
   RoundEnd: v.object({
     round,
@@ -131,13 +144,10 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   Nak: v.object({
     round,
     region: u16,
-    runs: v.pipe(
-      v.instance(Uint8Array),
-      v.check((value) => value.length % PAGE_RUN_BYTES === 0),
-      v.check((value) => value.length > 0 && value.length <= BATCH_ENTRIES_MAX * PAGE_RUN_BYTES),
-    ),
+    runs,
   }),
-  SwitchOver: v.object({ round: u32 }),
+  Discard: v.object({ region: u16, runs }),
+  SwitchOver: v.object({ round: u32, postCopy: v.optional(v.boolean()) }),
   SwitchOverAck: none,
   State: v.object({ package: bytes(STATE_BODY_BYTES_MAX) }),
   Ready: epoch,
@@ -154,7 +164,8 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   }),
   Final: v.object({ steps: count, registers: bytes(STATE_BODY_BYTES_MAX), digest }),
   End: v.object({ rounds: u32, pages: count, usage }),
-  EndAck: v.object({ usage }),
+  EndAck: v.object({ usage, faults: v.optional(faults) }),
+  PageRequest: v.object({ region: u16, page: u32 }),
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

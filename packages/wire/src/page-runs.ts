@@ -1,5 +1,5 @@
 /**
- * The runs of pages that a NAK names.
+ * The runs of pages that a NAK or a DISCARD names.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export interface PageRun {
 /** First page and number of pages, each a u32. */
 export const PAGE_RUN_BYTES = 8
 
-/** The `runs` of a NAK. */
+/** The `runs` of a NAK or a DISCARD. */
 export function encodePageRuns(runs: readonly PageRun[]): Uint8Array {
   const bytes = new Uint8Array(runs.length * PAGE_RUN_BYTES)
   const view = new DataView(bytes.buffer)
@@ -24,7 +24,7 @@ export function encodePageRuns(runs: readonly PageRun[]): Uint8Array {
   return bytes
 }
 
-/** The runs in a NAK that was decoded. Whether the region has these pages is not checked. */
+/** The runs in one that was decoded. Whether the region has these pages is not checked. */
 export function decodePageRuns(bytes: Uint8Array): readonly PageRun[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Array.from({ length: bytes.length / PAGE_RUN_BYTES }, (_, index) => ({

@@ -16,8 +16,8 @@ import { DATA_CHANNELS_MAX } from './limits.ts'
 
 /** What a channel announces about itself. */
 export interface Preface {
-  readonly role: typeof ChannelRole.Control | typeof ChannelRole.Data
-  /** 0 for control; the lane number for data. */
+  readonly role: Exclude<ChannelRole, typeof ChannelRole.Invalid>
+  /** 0 for control and urgent; the lane number for data. */
   readonly index: number
   readonly epoch: number
   /** 16 bytes; owned by the value. */
@@ -59,12 +59,16 @@ export function decodePreface(bytes: Uint8Array): Preface | undefined {
   }
   const role = bytes[PREFACE.role]!
   const index = bytes[PREFACE.index]!
-  if (role !== ChannelRole.Control && role !== ChannelRole.Data) {
+  if (!isRole(role)) {
     throw new WireError('WIRE_PREFACE', `Channel role ${role} is not known`)
   }
-  if (role === ChannelRole.Control ? index !== 0 : index >= DATA_CHANNELS_MAX) {
+  if (role === ChannelRole.Data ? index >= DATA_CHANNELS_MAX : index !== 0) {
     throw new WireError('WIRE_PREFACE', `Channel index ${index} is out of range`)
   }
   const session = bytes.slice(PREFACE.session, PREFACE.session + SESSION_ID_BYTES)
   return { role, index, epoch: view.getUint32(PREFACE.epoch, true), session }
+}
+
+function isRole(role: number): role is Preface['role'] {
+  return role === ChannelRole.Control || role === ChannelRole.Data || role === ChannelRole.Urgent
 }

@@ -1,7 +1,7 @@
 """control-nested.json: maps and arrays inside RESERVE, VERIFY, WELCOME, END and END_ACK."""
 
 from .control import bad, valid
-from .messages import BAD, BIN8, BIN32, PLAIN
+from .messages import BAD, BIN8, BIN32, FAULTS, PLAIN
 from .msgpack import As, pack
 from .output import short, vector
 
@@ -134,6 +134,25 @@ def other_vectors():
     return made
 
 
+def faults_vectors():
+    def faults(value):
+        return {**PLAIN['END_ACK'], 'faults': value}
+
+    zeros = {key: 0 for key in FAULTS}
+    unknown = faults({**FAULTS, 'retries': 3})
+    made = [
+        valid('END_ACK', 'faults: none', 'nobody waited', faults(zeros)),
+        valid('END_ACK', 'faults: unknown key', 'ignored', unknown, faults(FAULTS)),
+    ]
+    for key in FAULTS:
+        rest = {name: value for name, value in FAULTS.items() if name != key}
+        made.append(bad('END_ACK', f'faults: no {key}', '', faults(rest)))
+        for value in BAD['count' if key == 'count' else 'amount']:
+            message = faults({**FAULTS, key: value})
+            made.append(bad('END_ACK', f'faults: {key} {short(value)}', '', message))
+    return made
+
+
 def vectors():
     made = guest_vectors() + region_vectors()
-    return made + verify_vectors() + other_vectors()
+    return made + verify_vectors() + other_vectors() + faults_vectors()

@@ -7,24 +7,26 @@ from .hashes import batch_digest
 
 MAGIC = bytes.fromhex('894744570d0a1a0a')
 SESSION = bytes(range(0xA0, 0xB0))
-CONTROL, DATA = 1, 2
+CONTROL, DATA, URGENT = 1, 2, 3
+ROLES = {'control': CONTROL, 'data': DATA, 'urgent': URGENT}
 BOTH = 'both'
 
-# name: type, channel, from, body bytes at most
+# name: type, channels, from, body bytes at most
 TYPES = {
     'HELLO': (0x0001, 'control', 'source', 262144),
     'WELCOME': (0x0002, 'control', 'destination', 16384),
-    'ERROR': (0x0003, BOTH, BOTH, 16384),
+    'ERROR': (0x0003, 'control, data, urgent', BOTH, 16384),
     'HEARTBEAT': (0x0004, 'control', BOTH, 16384),
     'RESERVE': (0x0008, 'control', 'source', 262144),
     'RESERVED': (0x0009, 'control', 'destination', 16384),
     'ROUND_BEGIN': (0x0010, 'control', 'source', 16384),
-    'PAGES': (0x0011, 'data', 'source', 4243488),
-    'BARRIER': (0x0012, 'data', 'source', 16384),
+    'PAGES': (0x0011, 'data, urgent', 'source', 4243488),
+    'BARRIER': (0x0012, 'data, urgent', 'source', 16384),
     'ROUND_END': (0x0013, 'control', 'source', 16384),
     'ROUND_ACK': (0x0014, 'control', 'destination', 16384),
-    'CREDIT': (0x0015, 'data', 'destination', 16384),
+    'CREDIT': (0x0015, 'data, urgent', 'destination', 16384),
     'NAK': (0x0016, 'data', 'destination', 262144),
+    'DISCARD': (0x0017, 'control', 'source', 262144),
     'SWITCH_OVER': (0x0020, 'control', 'source', 16384),
     'SWITCH_OVER_ACK': (0x0021, 'control', 'destination', 16384),
     'STATE': (0x0022, 'control', 'source', 67108864),
@@ -36,7 +38,12 @@ TYPES = {
     'FINAL': (0x0032, 'control', 'destination', 67108864),
     'END': (0x0033, 'control', 'source', 16384),
     'END_ACK': (0x0034, 'control', 'destination', 16384),
+    'PAGE_REQUEST': (0x0040, 'urgent', 'destination', 16384),
 }
+
+
+def channels_of(kind):
+    return TYPES[kind][1].split(', ')
 
 
 def preface(role=CONTROL, index=0, version=1, epoch=0, session=SESSION, magic=MAGIC):

@@ -2,7 +2,7 @@
 
 import zlib
 
-from .frame import BOTH, TYPES, frame, header
+from .frame import BOTH, ROLES, TYPES, channels_of, frame, header
 from .frames_pages import pages_vectors
 from .messages import PLAIN
 from .msgpack import head, pack
@@ -21,9 +21,8 @@ def shown(*frames):
 
 
 def where(kind):
-    _, channel, side, _ = TYPES[kind]
-    channel = 'control' if channel == BOTH else channel
-    return {'channel': channel, 'from': 'source' if side == BOTH else side}
+    side = TYPES[kind][2]
+    return {'channel': channels_of(kind)[0], 'from': 'source' if side == BOTH else side}
 
 
 def body_of(kind):
@@ -36,7 +35,7 @@ def bad(name, note, data, error, at, place='HELLO', **fields):
 
 def type_vectors():
     made = []
-    for kind, (_, channel, _, bound) in TYPES.items():
+    for kind, (_, _, _, bound) in TYPES.items():
         body, place = body_of(kind), where(kind)
         data = frame(kind, body)
         made.append(vector(f'{kind}', '', data, **place, expect=shown((kind, 0, body))))
@@ -46,22 +45,32 @@ def type_vectors():
         data = frame(kind, b'', length=bound + 1)
         note = 'one over, refused before any byte of the body'
         made.append(bad(f'{kind} of {bound + 1}', note, data, 'WIRE_FRAME_LENGTH', 16, kind))
-        if channel != BOTH:
-            other = 'data' if channel == 'control' else 'control'
-            name, note = f'{kind} on {other}', 'not on this channel'
-            place = {**place, 'channel': other}
+        made += channel_vectors(kind, body)
+    for channel in ROLES:
+        body, place = body_of('ERROR'), {'channel': channel, 'from': 'destination'}
+        name, expect = f'ERROR on {channel} from the destination', shown(('ERROR', 0, body))
+        made.append(vector(name, 'from both', frame('ERROR', body), **place, expect=expect))
+    return made
+
+
+def channel_vectors(kind, body):
+    """On every channel but the first of its own."""
+    made = []
+    for channel in ROLES:
+        place = {**where(kind), 'channel': channel}
+        name, data = f'{kind} on {channel}', frame(kind, body)
+        if channel not in channels_of(kind):
             error = {'error': 'WIRE_FRAME_TYPE', 'errorAt': 16}
-            made.append(vector(name, note, frame(kind, body), **place, **error))
-    for side in ('source', 'destination'):
-        body, place = body_of('ERROR'), {'channel': 'data', 'from': side}
-        name, expect = f'ERROR on data from the {side}', shown(('ERROR', 0, body))
-        made.append(vector(name, 'both', frame('ERROR', body), **place, expect=expect))
+            made.append(vector(name, 'not on this channel', data, **place, **error))
+        elif place != where(kind):
+            expect = shown((kind, 0, body))
+            made.append(vector(name, 'here, too', data, **place, expect=expect))
     return made
 
 
 def unknown_vectors():
     made = []
-    for kind in (0, 5, 0x0A, 0x15, 0x17, 0x23 + 3, 0x35, 0x40, 0x50, 0x60, 0x70, 0x7FFF, 0x0100):
+    for kind in (0, 5, 0x0A, 0x15, 0x18, 0x23 + 3, 0x35, 0x41, 0x50, 0x60, 0x70, 0x7FFF, 0x0100):
         name = f'type {kind:#06x}'
         made.append(bad(name, 'mandatory', frame(kind, b'\x80'), 'WIRE_FRAME_TYPE', 16))
     known = frame('HEARTBEAT', b'\x80', 1)

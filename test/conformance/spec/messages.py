@@ -35,7 +35,8 @@ KEYS = {
     'ROUND_ACK': {'round': ('round', True)},
     'CREDIT': {'bytes': ('count', True)},
     'NAK': {'round': ('round', True), 'region': ('u16', True), 'runs': ('runs', True)},
-    'SWITCH_OVER': {'round': ('u32', True)},
+    'DISCARD': {'region': ('u16', True), 'runs': ('runs', True)},
+    'SWITCH_OVER': {'round': ('u32', True), 'postCopy': ('bool', False)},
     'SWITCH_OVER_ACK': {},
     'STATE': {'package': ('bin', True)},
     'READY': {'epoch': ('epoch', True)},
@@ -47,7 +48,8 @@ KEYS = {
     },
     'FINAL': {'steps': ('count', True), 'registers': ('bin', True), 'digest': ('digest', True)},
     'END': {'rounds': ('u32', True), 'pages': ('count', True), 'usage': ('map', True)},
-    'END_ACK': {'usage': ('map', True)},
+    'END_ACK': {'usage': ('map', True), 'faults': ('map', False)},
+    'PAGE_REQUEST': {'region': ('u16', True), 'page': ('u32', True)},
 }
 
 SUMS = {'round': 1, 'batches': 1, 'pages': 1, 'digest': bytes(8)}
@@ -74,6 +76,7 @@ PLAIN = {
     'ROUND_ACK': {'round': 1},
     'CREDIT': {'bytes': 0},
     'NAK': {'round': 1, 'region': 0, 'runs': bytes(4) + b'\x01\0\0\0'},
+    'DISCARD': {'region': 0, 'runs': bytes(4) + b'\x02\0\0\0'},
     'SWITCH_OVER': {'round': 0},
     'SWITCH_OVER_ACK': {},
     'STATE': {'package': b'\x01\x02\x03'},
@@ -85,14 +88,17 @@ PLAIN = {
     'FINAL': {'steps': 0, 'registers': b'', 'digest': BIN8},
     'END': {'rounds': 1, 'pages': 1, 'usage': {}},
     'END_ACK': {'usage': {}},
+    'PAGE_REQUEST': {'region': 0, 'page': 1},
 }
 
+FAULTS = {'count': 3, 'p50Us': 120.5, 'p99Us': 900, 'maxUs': 900, 'blockedMs': 1.25}
 OPTIONAL = {
     'WELCOME': {**PLAIN['WELCOME'], 'capabilities': ['final'], 'finalAfterMs': 250,
         'creditBytes': 16777216, 'storeBytes': 67108864},
     'ERROR': {**PLAIN['ERROR'], 'phase': 'pre-copy'},
     'END': {**PLAIN['END'], 'usage': {'cpuSeconds': 0.25, 'overheadBytes': -4096}},
-    'END_ACK': {'usage': {'cpuSeconds': 1, 'overheadBytes': 0.5}},
+    'SWITCH_OVER': {**PLAIN['SWITCH_OVER'], 'postCopy': True},
+    'END_ACK': {'usage': {'cpuSeconds': 1, 'overheadBytes': 0.5}, 'faults': FAULTS},
 }
 
 BIG = (1 << 53) - 1
@@ -116,12 +122,12 @@ GOOD = {
     'digest': [bytes(8), BIN32],
     'names': [['a'] * 256, ['ä', 'n' * 128]],
     'pageSizes': [[4096] * 16, [65536, 4096]],
-    'mode': ['stop-copy', 'pre-copy'],
+    'mode': ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'],
     'hash': ['xxh3', 'xxh64', 'sha256'],
     'verify': ['none', 'fingerprints', 'sha256'],
     'channels': [1, 64],
     'heartbeat': [100, 60000],
-    'kind': ['full', 'dirty', 'final'],
+    'kind': ['full', 'dirty', 'final', 'post-copy'],
     'epoch': [],
     'bool': [True, False],
     'bin': [b'', bytes(300)],
@@ -144,7 +150,7 @@ BAD = {
     'digest': [None, 1, '12345678', b'', bytes(7), bytes(9), bytes(31), bytes(33)],
     'names': [None, 1, 'a', {}, b'a', ['a'] * 257, [''], ['n' * 129], [1], ['a', None]],
     'pageSizes': [None, 4096, {}, [], [4096] * 17, [-1], [4294967296], [0.5], ['4096']],
-    'mode': STRINGS + ['', 'post-copy', 'Stop-copy'],
+    'mode': STRINGS + ['', 'postcopy', 'Stop-copy'],
     'hash': STRINGS + ['', 'sha512', 'XXH64', 'xxh128'],
     'verify': STRINGS + ['', 'all', 'None'],
     'channels': NUMBERS + [0, 65],

@@ -2,9 +2,9 @@
 
 import struct
 
-from .frame import CONTROL, DATA, SAME_AS, Run, batch, frame, preface
+from .frame import CONTROL, DATA, ROLES, SAME_AS, URGENT, Run, batch, frame, preface
 from .hashes import batch_digest, fingerprint
-from .messages import PLAIN
+from .messages import FAULTS, PLAIN
 from .msgpack import pack, plain
 from .output import vector
 
@@ -28,7 +28,7 @@ class Stream:
         return self
 
     def vector(self, note):
-        channel = 'control' if self.role == CONTROL else 'data'
+        channel = next(name for name, role in ROLES.items() if role == self.role)
         name = f'{self.name}: {channel} {self.index}, {self.side}'
         expect = {'index': self.index, 'frames': self.meaning}
         fields = {'channel': channel, 'from': self.side, 'expect': expect}
@@ -92,6 +92,32 @@ def missing():
     return [stream.vector('section 10') for stream in (source, back, data, answer)]
 
 
+def post_copy():
+    """The guest runs before its two pages are there, and asks for the second."""
+    name = 'post-copy'
+    source, back = Stream(name, 'source'), Stream(name, 'destination')
+    data, answer = Stream(name, 'source', DATA), Stream(name, 'destination', DATA)
+    urgent, asked = Stream(name, 'source', URGENT), Stream(name, 'destination', URGENT)
+    pages = [b'\x42' * 4096, b'\x43' * 4096]
+    sums = [batch_digest('xxh64', SEED, [page]) for page in pages]
+    total = sum(int.from_bytes(item, 'little') for item in sums) % (1 << 64)
+    total = total.to_bytes(8, 'little')
+    source.send('HELLO', mode='post-copy', required=['post-copy'])
+    source.send('RESERVE', regions=[{'id': 0, 'name': 'ram', 'byteLength': 8192}])
+    source.send('SWITCH_OVER', postCopy=True).send('DISCARD').send('STATE').send('COMMIT')
+    source.send('ROUND_BEGIN', kind='post-copy', pages=2)
+    source.send('ROUND_END', batches=2, pages=2, digest=total).send('END', pages=2)
+    back.send('WELCOME', capabilities=['post-copy']).send('RESERVED', reservedBytes=8192)
+    back.send('SWITCH_OVER_ACK').send('READY').send('RUNNING', resumeMs=0.5).send('ROUND_ACK')
+    back.send('END_ACK', faults={**FAULTS, 'count': 1})
+    asked.send('PAGE_REQUEST')
+    for stream, at in ((data, 0), (urgent, 1)):
+        stream.send('PAGES', batch([(at, [pages[at]])], 'xxh64', SEED))
+        stream.send('BARRIER', digest=sums[at])
+    streams = (source, back, data, answer, urgent, asked)
+    return [stream.vector('section 10') for stream in streams]
+
+
 def complete():
     """Pre-copy over two channels, sha256, verification, FINAL."""
     name = 'complete'
@@ -124,4 +150,4 @@ def complete():
 
 
 def vectors():
-    return smallest() + refusal() + cancel() + missing() + complete()
+    return smallest() + refusal() + cancel() + missing() + post_copy() + complete()

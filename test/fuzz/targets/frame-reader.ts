@@ -18,7 +18,7 @@ import {
   coveredBytes,
   frameRule,
 } from '@godwit/wire'
-import type { FrameVector, StreamVector } from '../../conformance/vector-files.ts'
+import type { ChannelName, FrameVector, StreamVector } from '../../conformance/vector-files.ts'
 import { vectorInputs } from '../corpus.ts'
 import type { Field, Random } from '../mutator.ts'
 import { joined, pick, randomBytes, someLength } from '../mutator.ts'
@@ -34,15 +34,22 @@ const codes: readonly ErrorCode[] = [
 ]
 const isData = 1
 const isPutRight = 2
+/** Whatever {@link isData} says. */
+const isUrgent = 128
+const channels: Readonly<Record<ChannelName, number>> = {
+  control: 0,
+  data: isData,
+  urgent: isUrgent,
+}
 /** A reader's first buffer; small, so that it has to grow and to move. */
 const buffers = [256, 300, 4096].map((byteCount) => new GuardedBytes(byteCount))
 
 const seeds = [
   ...vectorInputs<FrameVector>(['frames.json'], (bytes, { channel }) => {
-    return joined(Uint8Array.of(channel === 'data' ? isData : 0), bytes)
+    return joined(Uint8Array.of(channels[channel]), bytes)
   }),
   ...vectorInputs<StreamVector>(['streams.json'], (bytes, { channel }) => {
-    return joined(Uint8Array.of(channel === 'data' ? isData : 0), bytes.subarray(PREFACE_BYTES))
+    return joined(Uint8Array.of(channels[channel]), bytes.subarray(PREFACE_BYTES))
   }),
 ]
 
@@ -131,9 +138,14 @@ function read(role: ChannelRole, stream: Uint8Array, buffer: GuardedBytes, seed:
   return { frames, error: '' }
 }
 
+function roleOf(settings: number): ChannelRole {
+  if ((settings & isUrgent) !== 0) return ChannelRole.Urgent
+  return (settings & isData) === 0 ? ChannelRole.Control : ChannelRole.Data
+}
+
 function run(input: Uint8Array): string {
   const settings = input[0] ?? 0
-  const role = (settings & isData) === 0 ? ChannelRole.Control : ChannelRole.Data
+  const role = roleOf(settings)
   const rest = input.subarray(1)
   const stream = (settings & isPutRight) === 0 ? rest : putRight(rest)
   const whole = read(role, stream, buffers[2]!, 0)
@@ -147,7 +159,12 @@ function run(input: Uint8Array): string {
 export const frameReader: Target = {
   name: 'frame-reader',
   seeds,
-  reaches: ['4 frames', '1 frames, Pages', '0 frames, nothing, WIRE_FRAME_LENGTH'],
+  reaches: [
+    '4 frames',
+    '1 frames, Pages',
+    '1 frames, PageRequest',
+    '0 frames, nothing, WIRE_FRAME_LENGTH',
+  ],
   inputBytesMax: 128 * 1024,
   allocatedBytesMax: (inputBytes) => 2 * 1024 * 1024 + 32 * inputBytes,
   cpuMsMax: 200,

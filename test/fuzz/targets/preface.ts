@@ -14,7 +14,7 @@ const seeds = vectorInputs(['preface.json'], (bytes) => bytes)
 
 function generate(random: Random): Uint8Array {
   return encodePreface({
-    role: pick([1, 2] as const, random),
+    role: pick([1, 2, 3] as const, random),
     index: random(80),
     epoch: random(2 ** 32),
     session: randomBytes(16, random),

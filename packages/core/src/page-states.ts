@@ -1,0 +1,98 @@
+/**
+ * Which pages of a guest are there already, while it runs and others are still to come: shared
+ * between its threads, which wait for pages, and lanes, which install them.
+ *
+ * @module
+ */
+import { allocateShared } from './threads.ts'
+
+/** Bits of a page's word, which is 0 when the page is there; the higher ones count wake-ups. */
+const missing = 1
+/** A thread waits for it. */
+const awaited = 2
+/** A lane is about to install it: nobody else does. */
+const arriving = 4
+const wakeStep = 8
+
+/** One word per page of a region, so that threads can wait for each. */
+export class PageStates {
+  readonly words: Int32Array
+
+  /** @param words - shared, one per page; all pages are there where they are zero */
+  constructor(words: Int32Array) {
+    this.words = words
+  }
+
+  /** States of so many pages, which are all there. */
+  static shared(pageCount: number): PageStates {
+    return new PageStates(new Int32Array(allocateShared(pageCount * 4).buffer))
+  }
+
+  isPresent(page: number): boolean {
+    return Atomics.load(this.words, page) === 0
+  }
+
+  /** Pages `[first, end)` are to come. Before the guest runs. */
+  discard(first: number, end: number): void {
+    this.words.fill(missing, first, end)
+  }
+
+  /**
+   * Waits until a page is there, by blocking the thread.
+   *
+   * @param ask - called at most once, where nobody has asked for the page before
+   * @param isAbandoned - looked at before each wait
+   * @returns false when it was abandoned before the page came
+   */
+  wait(page: number, ask: () => void, isAbandoned: () => boolean): boolean {
+    const { words } = this
+    for (;;) {
+      const state = Atomics.load(words, page)
+      if (state === 0) return true
+      if (isAbandoned()) return false
+      if ((state & awaited) === 0) {
+        if (Atomics.compareExchange(words, page, state, state | awaited) !== state) continue
+        // What is being installed needs no asking.
+        if ((state & arriving) === 0) ask()
+      }
+      Atomics.wait(words, page, state | awaited)
+    }
+  }
+
+  /**
+   * Whether a page may be installed now, and nobody else may.
+   *
+   * @returns false when it is there, or somebody else is about to install it
+   */
+  claim(page: number): boolean {
+    const { words } = this
+    for (;;) {
+      const state = Atomics.load(words, page)
+      if (state === 0 || (state & arriving) !== 0) return false
+      if (Atomics.compareExchange(words, page, state, state | arriving) === state) return true
+    }
+  }
+
+  /** A page was installed: whoever waits for it goes on. */
+  arrived(page: number): void {
+    const state = Atomics.exchange(this.words, page, 0)
+    if ((state & awaited) !== 0) Atomics.notify(this.words, page)
+  }
+
+  /** Has all threads look whether they were abandoned that wait, or are just about to. */
+  wakeAll(): void {
+    for (let page = 0; page < this.words.length; page++) this.#wake(page)
+  }
+
+  #wake(page: number): void {
+    const { words } = this
+    for (;;) {
+      const state = Atomics.load(words, page)
+      if (state === 0) return
+      // A thread that looked before this and waits after it must find another number.
+      if (Atomics.compareExchange(words, page, state, state + wakeStep) !== state) continue
+      if ((state & awaited) !== 0) Atomics.notify(words, page)
+      return
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The part of a migration in which the guest runs here and its pages follow: which pages it lacks,
+ * and asking for those that it waits for.
+ *
+ * @module
+ */
+import type { DemandPager, Region } from '@godwit/core'
+import { CodecError, ProtocolError, pagesCovering } from '@godwit/core'
+import type { Link } from '@godwit/link'
+import type { Discard } from '@godwit/wire'
+import { decodePageRuns } from '@godwit/wire'
+
+/** Post-copy of one migration. */
+export class PostCopy {
+  readonly #pageBytes: number
+  #regions: readonly Region[] = []
+  #pager: DemandPager | undefined
+  #link: Link | undefined
+
+  constructor(pageBytes: number) {
+    this.#pageBytes = pageBytes
+  }
+
+  /** @throws {ProtocolError} `PROTOCOL_CAPABILITY`: the guest cannot wait for its pages */
+  take(regions: readonly Region[], pager: DemandPager | undefined): void {
+    if (pager === undefined) {
+      const text = 'A guest of this kind cannot run before all of its pages are there'
+      throw new ProtocolError('PROTOCOL_CAPABILITY', text)
+    }
+    this.#regions = regions
+    this.#pager = pager
+  }
+
+  /** The urgent channel is there: pages are asked for on it. */
+  open(link: Link): void {
+    if (this.#link !== undefined) {
+      throw new ProtocolError('PROTOCOL_STATE', 'The urgent channel is there already')
+    }
+    this.#link = link
+    const { states } = this.#pager!
+    this.#pager!.listen((index, page) => {
+      // It may have come meanwhile.
+      if (states[index]!.isPresent(page)) return
+      const region = this.#regions[index]!.id
+      link.sendMessage({ name: 'PageRequest', body: { region, page } })
+    })
+  }
+
+  /** @throws {CodecError} `CODEC_PAGE_RANGE` */
+  discard({ region: id, runs }: Discard): void {
+    const index = this.#regions.findIndex((region) => region.id === id)
+    const region = this.#regions[index]
+    const pages = region === undefined ? 0 : pagesCovering(region.bytes.length, this.#pageBytes)
+    for (const { firstPage, pageCount } of decodePageRuns(runs)) {
+      if (pageCount === 0 || firstPage + pageCount > pages) {
+        throw new CodecError('CODEC_PAGE_RANGE', `Page ${firstPage} of region ${id} is discarded`)
+      }
+      this.#pager!.states[index]!.discard(firstPage, firstPage + pageCount)
+    }
+  }
+
+  /**
+   * The round has ended: nothing more is to come.
+   *
+   * @throws {ProtocolError} `PROTOCOL_TOTALS`: something is lacking
+   */
+  finish(): void {
+    const lacking = this.#pager!.states.some(({ words }) => words.some((state) => state !== 0))
+    if (lacking) throw new ProtocolError('PROTOCOL_TOTALS', 'Pages that were discarded never came')
+    this.#pager!.close()
+  }
+}

@@ -1,0 +1,43 @@
+import type { Hello } from '@godwit/wire'
+import { describe, expect, it } from 'vitest'
+import { checkWelcome, negotiate } from './terms.ts'
+
+const hello: Hello = {
+  versionMin: 1,
+  versionMax: 1,
+  software: '',
+  required: [],
+  optional: [],
+  pageBytes: [4096],
+  mode: 'pre-copy',
+  hash: 'xxh64',
+  verify: 'none',
+  fingerprintSeed: new Uint8Array(8),
+  verifySeed: new Uint8Array(8),
+  dataChannels: 1,
+  heartbeatMs: 1000,
+}
+const terms = { software: '', pageBytes: [], dataChannelsMax: 4, heartbeatMs: 1000 }
+const lacking = expect.objectContaining({ code: 'PROTOCOL_CAPABILITY' })
+
+describe.each(['post-copy', 'hybrid'] as const)('mode %s', (mode) => {
+  it('is refused unless post-copy is required', () => {
+    for (const optional of [[], ['post-copy']]) {
+      expect(() => negotiate({ ...hello, mode, optional }, terms)).toThrow(lacking)
+    }
+    const offer = { ...hello, mode, required: ['post-copy'] }
+    const welcome = negotiate(offer, terms)
+    expect(welcome.capabilities).toEqual(['post-copy'])
+    expect(() => checkWelcome(offer, welcome)).not.toThrow()
+  })
+
+  it('is given up by a source whose destination does not say that it can do it', () => {
+    const offer = { ...hello, mode, required: ['post-copy'] }
+    const welcome = { ...negotiate(offer, terms), capabilities: [] }
+    expect(() => checkWelcome(offer, welcome)).toThrow(lacking)
+  })
+})
+
+it.each(['stop-copy', 'pre-copy'] as const)('mode %s needs no capability', (mode) => {
+  expect(negotiate({ ...hello, mode }, terms).capabilities).toEqual([])
+})

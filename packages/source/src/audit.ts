@@ -1,0 +1,50 @@
+/**
+ * What the source makes sure of when the guest has left: that the destination holds its memory, and
+ * that it went on there as it would have here.
+ *
+ * @module
+ */
+import type { PageHasher, Region } from '@godwit/core'
+import { yieldTo } from '@godwit/core'
+import type { MemoryDigest } from '@godwit/codec'
+import { digestMemory } from '@godwit/codec'
+import type { Final } from '@godwit/wire'
+import type { GuestProof, SourceOptions } from './options.ts'
+
+/** Of one migration. */
+export class Audit {
+  readonly #options: SourceOptions
+  readonly #hasher: PageHasher
+  /** Of the whole memory, once {@link digest} has made it. */
+  memory: MemoryDigest | undefined
+  /** How the guest ended there, where that was agreed. */
+  final: Final | undefined
+
+  /** @param hasher - of verification */
+  constructor(options: SourceOptions, hasher: PageHasher) {
+    this.#options = options
+    this.#hasher = hasher
+  }
+
+  /** Hashes the frozen memory. */
+  async digest(): Promise<void> {
+    this.memory = await this.#digestOf(this.#options.guest.regions)
+  }
+
+  /** Whether there is a final state, and a way to compute it here. */
+  get canProve(): boolean {
+    return this.#options.prove !== undefined && this.final !== undefined
+  }
+
+  /** Compares how the guest ended with a run that never moved. */
+  prove(): Promise<GuestProof> {
+    const digestOf = async (regions: readonly Region[]): Promise<Uint8Array> =>
+      (await this.#digestOf(regions)).digest
+    return this.#options.prove!(this.final!, digestOf)
+  }
+
+  #digestOf(regions: readonly Region[]): Promise<MemoryDigest> {
+    const { clock, pageBytes } = this.#options
+    return digestMemory(this.#hasher, regions, pageBytes, () => yieldTo(clock))
+  }
+}
