@@ -32,6 +32,18 @@ const precopy: QemuMode = {
   parameters: { 'downtime-limit': limitDefault },
 }
 
+const postCopyAtOnce: QemuMode = {
+  name: 'qemu postcopy at once',
+  capabilities: ['postcopy-ram'],
+  parameters: { 'downtime-limit': limitDefault },
+  postCopyAfter: 0,
+}
+const postCopyLater: QemuMode = {
+  ...postCopyAtOnce,
+  name: 'qemu postcopy after pass 1',
+  postCopyAfter: 1,
+}
+
 /** With room in its cache for the whole guest. */
 function xbzrle(memoryBytes: number): QemuMode {
   const parameters = { 'xbzrle-cache-size': memoryBytes, 'downtime-limit': limitDefault }
@@ -44,6 +56,10 @@ export interface LinkBars {
   readonly bytes?: number
   readonly pause?: number
   readonly pauseMs?: number
+  /** Of the time that the guest waits for pages. */
+  readonly blocked?: number
+  /** Of the total, to that of the quickest peer of each repeat. */
+  readonly totalOfBest?: number
 }
 
 export interface LinkCase {
@@ -61,6 +77,7 @@ const encode = ['--encode', 'auto']
 const shortPause = [...encode, '--stop', 'downtime=15ms']
 const peersPause = [...encode, '--stop', `downtime=${limitDefault}ms`]
 const pauseMs = 20
+const postCopyPauseMs = 10
 
 /** Sizes of guests: the one that peers were measured with, and a smaller one. */
 type Size = 'full' | 'small'
@@ -111,6 +128,7 @@ export function linkCases(size: Size): readonly LinkCase[] {
       options: peersPause,
       bars: { total: 0.9, pause: 1 },
     },
+    ...postCopyCases(load('page40k', 40_000, 'page'), load('page25k', 25_000, 'page'), memoryBytes),
     {
       ...shaped,
       name: 'loopback-idle',
@@ -118,6 +136,38 @@ export function linkCases(size: Size): readonly LinkCase[] {
       route: 'loopback',
       peers: [precopy],
       bars: { total: 1, pauseMs },
+    },
+  ]
+}
+
+/** Guests that dirty pages faster than the link carries them. */
+function postCopyCases(
+  fast: GuestLoad,
+  slower: GuestLoad,
+  memoryBytes: number,
+): readonly LinkCase[] {
+  const bars = { total: 0.6, pauseMs: postCopyPauseMs, blocked: 0.5 }
+  const case40k = { route: 'shaped', load: fast, bars } as const
+  return [
+    {
+      ...case40k,
+      name: 'page40k-at-once',
+      peers: [postCopyAtOnce],
+      options: [...encode, '--mode', 'post-copy'],
+    },
+    {
+      ...case40k,
+      name: 'page40k-hybrid',
+      peers: [postCopyLater],
+      options: [...encode, '--mode', 'hybrid,rounds=1'],
+    },
+    {
+      name: 'page25k-post-copy',
+      route: 'shaped',
+      load: slower,
+      peers: [postCopyLater, postCopyAtOnce, multifdZstd, xbzrle(memoryBytes)],
+      options: [...encode, '--mode', 'post-copy'],
+      bars: { totalOfBest: 0.6, pauseMs: postCopyPauseMs },
     },
   ]
 }

@@ -7,8 +7,22 @@ import { linkCases } from './link-cases.ts'
 const report = {} as Report
 
 function samplesOf(names: readonly string[], godwitMs: number[], pauseMs: number): LinkSamples {
-  const rest = { pauseMs, wireBytes: 90, cpuSeconds: 1, preparationMs: 5, report }
-  const peer = { pauseMs: 10, wireBytes: 100, cpuSeconds: 2, rounds: 3, guestRate: 5000 }
+  const rest = {
+    pauseMs,
+    wireBytes: 90,
+    cpuSeconds: 1,
+    preparationMs: 5,
+    blockedMs: undefined,
+    report,
+  }
+  const peer = {
+    pauseMs: 10,
+    wireBytes: 100,
+    cpuSeconds: 2,
+    rounds: 3,
+    guestRate: 5000,
+    blockedMs: undefined,
+  }
   return {
     peers: new Map(
       names.map((name) => [name, [1000, 2000].map((totalMs) => ({ ...peer, totalMs }))]),

@@ -90,6 +90,7 @@ const figures = [
   ['pause', 'ms', (one: Figures) => one.pauseMs],
   ['wire bytes', 'bytes', (one: Figures) => one.wireBytes],
   ['CPU', 's', (one: Figures) => one.cpuSeconds],
+  ['guest blocked', 'ms', (one: Figures) => one.blockedMs ?? Number.NaN],
 ] as const satisfies readonly (readonly [string, Unit, (one: Figures) => number])[]
 
 /** What each side took, and Godwit repeat by repeat against each peer; bars are about the first. */
@@ -99,19 +100,32 @@ export function casesOf({ name, peers, bars }: LinkCase, samples: LinkSamples): 
     'wire bytes': bars.bytes,
     pause: bars.pause,
     CPU: undefined,
+    'guest blocked': bars.blocked,
   }
   const cases: Case[] = []
   for (const [metric, unit, read] of figures) {
     const facts = { name: `${name}, godwit`, metric, unit, values: samples.godwit.map(read) }
+    if (facts.values.some(Number.isNaN)) continue
     if (metric === 'pause' && bars.pauseMs !== undefined) cases.push(atMost(facts, bars.pauseMs))
     for (const [i, peer] of peers.entries()) {
       const values = samples.peers.get(peer.name)!.map(read)
+      if (values.some(Number.isNaN)) continue
       cases.push(toCase({ name: `${name}, ${peer.name}`, metric, unit, values }))
       const compared = { ...facts, against: pairedWith(peer.name, values) }
       cases.push(atMost(compared, i === 0 ? ratioBars[metric] : undefined))
     }
   }
+  if (bars.totalOfBest !== undefined) cases.push(againstBest(name, samples, bars.totalOfBest))
   return [...cases, ...remarks(name, samples)]
+}
+
+/** Repeat by repeat against whichever peer was quickest in it. */
+function againstBest(name: string, { peers, godwit }: LinkSamples, value: number): Case {
+  const totals = [...peers.values()].map((all) => all.map(({ totalMs }) => totalMs))
+  const best = godwit.map((_, i) => Math.min(...totals.map((all) => all[i]!)))
+  const values = godwit.map(({ totalMs }) => totalMs)
+  const facts = { name: `${name}, godwit`, metric: 'total', unit: 'ms', values } as const
+  return atMost({ ...facts, against: pairedWith('the best of qemu', best) }, value)
 }
 
 function atMost(facts: CaseFacts, value: number | undefined): Case {

@@ -132,12 +132,12 @@ async function readStatus(control: string): Promise<ControlStatus> {
  * and making room at the destination, is told beside.
  */
 function figuresOf(report: Report): Omit<GodwitFigures, 'wireBytes'> {
-  const activation = report.stages.findIndex(({ name }) => name === 'activation')
-  const runningMs = report.stages[activation + 1]!.atMs
+  const first = report.stages.find(({ name }) => name === 'pre-copy' || name === 'stop-and-copy')
   return {
     report,
     totalMs: report.totalMs!,
-    preparationMs: runningMs - report.totalMs!,
+    preparationMs: first!.atMs,
+    blockedMs: report.faults?.blockedMs,
     pauseMs: report.downtimeMs!,
     cpuSeconds: report.cpu!.sourceSeconds! + report.cpu!.destinationSeconds!,
   }

@@ -16,6 +16,8 @@ export interface QemuMode {
   readonly capabilities: readonly string[]
   /** Of `migrate-set-parameters`, the same at both sides. */
   readonly parameters: Readonly<Record<string, number | string>>
+  /** Goes on with post-copy after so many passes; 0: at once. */
+  readonly postCopyAfter?: number
 }
 
 /** The part of the answer to `query-migrate` that is read. */
@@ -24,6 +26,8 @@ export interface MigrationStatus {
   /** The whole migration, once it is over. */
   readonly 'total-time'?: number
   readonly ram?: { readonly 'dirty-sync-count': number }
+  /** At the destination, after post-copy: how long the guest's processor waited for pages, in ms. */
+  readonly 'postcopy-blocktime'?: number
 }
 
 /** Tells one side how; `events` makes it say when the status changes. */
@@ -34,6 +38,23 @@ export async function applyMode(qmp: QmpClient, mode: QemuMode): Promise<void> {
   })
   const parameters = { 'max-bandwidth': bandwidthMax, ...mode.parameters }
   await qmp.execute('migrate-set-parameters', parameters)
+}
+
+/** Switches a migration that has begun, in modes that do. */
+export async function switchToPostCopy(
+  qmp: QmpClient,
+  { postCopyAfter }: QemuMode,
+  limitMs: number,
+): Promise<void> {
+  if (postCopyAfter === undefined) return
+  if (postCopyAfter > 0) {
+    const next = postCopyAfter + 1
+    await qmp.event(
+      ({ name, data }) => name === 'MIGRATION_PASS' && Number(data['pass']) >= next,
+      limitMs,
+    )
+  }
+  await qmp.execute('migrate-start-postcopy')
 }
 
 /** Waits for the end of an outgoing migration. @throws when it fails or takes too long */

@@ -4,8 +4,8 @@
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { QemuMode } from './migration-command.ts'
-import { applyMode, awaitMigration } from './migration-command.ts'
+import type { MigrationStatus, QemuMode } from './migration-command.ts'
+import { applyMode, awaitMigration, switchToPostCopy } from './migration-command.ts'
 import type { Route } from './namespaces.ts'
 import { sentBytes } from './namespaces.ts'
 import type { ConsoleLine } from './qemu.ts'
@@ -32,6 +32,8 @@ export interface Figures {
   readonly wireBytes: number
   /** Both sides, without what the guest itself computes. */
   readonly cpuSeconds: number
+  /** After post-copy: how long the guest waited for pages. */
+  readonly blockedMs: number | undefined
 }
 
 export interface QemuFigures extends Figures {
@@ -75,7 +77,7 @@ interface Sides {
 async function migrateBetween({ source, destination, ...how }: Sides): Promise<QemuFigures> {
   const { guest, mode, route } = how
   const uri = `tcp:${route.host}:${port}`
-  await applyMode(destination.qmp, mode)
+  await applyMode(destination.qmp, destinationMode(mode))
   await destination.qmp.execute('migrate-incoming', { uri })
   await applyMode(source.qmp, mode)
   await source.qmp.execute('cont')
@@ -85,6 +87,7 @@ async function migrateBetween({ source, destination, ...how }: Sides): Promise<Q
   const cpu = (): number => source.cpuSeconds() + destination.cpuSeconds()
   const [bytesBefore, cpuBefore, startMs] = [await sentBytes(route), cpu(), Date.now()]
   await source.qmp.execute('migrate', { uri })
+  await switchToPostCopy(source.qmp, mode, migrationMs)
   const status = await awaitMigration(source.qmp, migrationMs)
   const resumed = await destination.qmp.event(({ name }) => name === 'RESUME', resumeMs)
   const [cpuAfter, bytesAfter] = [cpu(), await sentBytes(route)]
@@ -101,7 +104,20 @@ async function migrateBetween({ source, destination, ...how }: Sides): Promise<Q
     cpuSeconds: cpuAfter - cpuBefore,
     rounds: status.ram!['dirty-sync-count'],
     guestRate: rateBetween(lastTickBefore(source, startMs), first),
+    blockedMs: await blockedMsOf(destination, mode),
   }
+}
+
+/** The destination counts how long its guest waits. */
+function destinationMode(mode: QemuMode): QemuMode {
+  if (mode.postCopyAfter === undefined) return mode
+  return { ...mode, capabilities: [...mode.capabilities, 'postcopy-blocktime'] }
+}
+
+async function blockedMsOf({ qmp }: Qemu, mode: QemuMode): Promise<number | undefined> {
+  if (mode.postCopyAfter === undefined) return undefined
+  const status = await qmp.execute<MigrationStatus>('query-migrate')
+  return status['postcopy-blocktime']
 }
 
 function lastTickBefore({ console }: Qemu, atMs: number): ConsoleLine | undefined {

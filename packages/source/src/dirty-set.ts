@@ -41,6 +41,15 @@ export class DirtySet {
   }
 
   /**
+   * Everything is to be sent but what nobody has touched, which is zero there, too; what is touched
+   * from now on is collected.
+   */
+  addTouched(): void {
+    this.addAll()
+    for (const [index, bitmap] of this.#pending.entries()) bitmap.removeAll(this.untouched[index]!)
+  }
+
+  /**
    * Moves the trackers' marks into the pending set, in pieces that let control traffic through.
    *
    * @returns pages pending

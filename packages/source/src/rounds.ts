@@ -109,19 +109,16 @@ export class Rounds {
   async open(channels: Channels): Promise<void> {
     await this.lanes.open()
     await this.#postCopy?.open(channels)
+    // In the pause there is no time to look at all pages.
+    if (this.#options.mode === 'post-copy') this.#dirty.addTouched()
   }
 
   /** The guest is paused, for post-copy: tells which pages the destination lacks. */
   async discard(round: number, send: (body: Discard) => void): Promise<void> {
-    if (round === 1) this.#dirty.addAll()
-    else await this.#collect()
+    if (round > 1 || this.#dirty.canCollectMeanwhile) await this.#collect()
     this.#round = round
     this.#pages = this.#dirty.pages
-    const left = this.#dirty.take()
-    // What nobody ever touched is zero there, too.
-    if (round === 1) for (const [i, one] of left.entries()) one.removeAll(this.#dirty.untouched[i]!)
-    this.#pages = left.reduce((sum, bitmap) => sum + bitmap.size, 0)
-    this.#postCopy!.discard(round, left, send)
+    this.#postCopy!.discard(round, this.#dirty.take(), send)
   }
 
   /** The guest is the destination's. */
