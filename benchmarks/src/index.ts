@@ -7,6 +7,7 @@ import { GodwitError } from '@godwit/core'
 import type { Benchmark } from './benchmark.ts'
 import { downtime } from './downtime.ts'
 import { encode } from './encode.ts'
+import { fault } from './fault.ts'
 import { growth } from './growth.ts'
 import { link } from './link.ts'
 import { loopback } from './loopback.ts'
@@ -27,6 +28,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   reservation,
   link,
   encode,
+  fault,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -11,7 +11,7 @@ import { max, median, min } from 'simple-statistics'
 
 export const BENCH_SCHEMA = 'godwit.bench/1'
 
-export type Unit = 'bytes/s' | 'bytes' | 's' | 'ms' | 'ns' | '1/s' | 'ratio'
+export type Unit = 'bytes/s' | 'bytes' | 's' | 'ms' | 'us' | 'ns' | '1/s' | 'ratio'
 
 /** What a case is compared with, measured in the same run. */
 export interface Against {
@@ -138,6 +138,8 @@ function formatValue(value: number, unit: Unit): string {
       return `${value.toFixed(2)} s`
     case 'ms':
       return `${value.toFixed(value < 10 ? 2 : 0)} ms`
+    case 'us':
+      return `${value.toFixed(0)} us`
     case 'ns':
       return `${value.toFixed(0)} ns`
     case '1/s':

@@ -26,7 +26,7 @@ export interface MigrationStatus {
   /** The whole migration, once it is over. */
   readonly 'total-time'?: number
   readonly ram?: { readonly 'dirty-sync-count': number }
-  /** At the destination, after post-copy: how long the guest's processor waited for pages, in ms. */
+  /** At the destination, after post-copy: how long the guest waited for pages, in ms. */
   readonly 'postcopy-blocktime'?: number
 }
 

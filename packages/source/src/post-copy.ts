@@ -78,8 +78,7 @@ export class PostCopy {
     const marks = { untouched: undefined, again: undefined }
     const work: RoundWork = { round, known: round > 1, dirty, ...marks, ...cutPieces([], 1), push }
     const done = await lanes.sendRound(work)
-    this.#urgent!.end()
-    return sumOf([done, this.#urgent!.done])
+    return sumOf([done, await this.#urgent!.end()])
   }
 
   close(): void {

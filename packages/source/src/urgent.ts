@@ -43,6 +43,9 @@ export class Urgent implements LinkHandler {
   #round = 0
   #done: LaneRound = emptyRound()
   #known = false
+  /** Waits for what was taken here to leave. */
+  #resolveEnded: ((done: LaneRound) => void) | undefined
+  #isClosed = false
 
   constructor(link: Link, options: UrgentOptions) {
     const { pageBytes, primitives, createHasher, sent } = options
@@ -56,11 +59,6 @@ export class Urgent implements LinkHandler {
       return new BatchSlot(workspace, pageBytes, slotPages)
     })
     this.#one = sent.map(({ fingerprints }) => new PageBitmap(fingerprints.entryCount))
-  }
-
-  /** Pages sent in the post-copy round. */
-  get done(): LaneRound {
-    return this.#done
   }
 
   /** A round before post-copy has nothing for this channel. */
@@ -78,14 +76,18 @@ export class Urgent implements LinkHandler {
     this.#push = push
   }
 
-  /** All pages of the round are taken: those that are taken here leave, and the barrier. */
-  end(): void {
+  /**
+   * All pages of the round are taken: resolves with what was sent here when those that were taken
+   * here left, and the barrier, or when the channel is closed.
+   */
+  end(): Promise<LaneRound> {
     this.#push = { ...this.#push!, left: [] }
-    if (this.#waiting.length === 0) this.#sendBarrier()
-    else this.#isEnding = true
+    return new Promise((resolve) => {
+      this.#resolveEnded = resolve
+      if (this.#isClosed) this.#ended()
+      else this.#sendWaiting()
+    })
   }
-
-  #isEnding = false
 
   frame(frame: Frame): void {
     const message = decodeMessage(frame.type, frame.body)
@@ -107,11 +109,20 @@ export class Urgent implements LinkHandler {
   }
 
   closed(error: GodwitError | undefined): void {
+    this.#isClosed = true
     this.#options.onLost(error)
+    this.#ended()
   }
 
   close(): void {
+    this.#isClosed = true
     this.#link.close()
+    this.#ended()
+  }
+
+  #ended(): void {
+    this.#resolveEnded?.(this.#done)
+    this.#resolveEnded = undefined
   }
 
   #ask({ region: id, page }: PageRequest): void {
@@ -135,9 +146,9 @@ export class Urgent implements LinkHandler {
     while (this.#waiting.length > 0 && this.#freeSlots.length > 0) {
       this.#send(this.#waiting.shift()!, this.#freeSlots.pop()!)
     }
-    if (!this.#isEnding || this.#waiting.length > 0) return
-    this.#isEnding = false
+    if (this.#resolveEnded === undefined || this.#waiting.length > 0) return
     this.#sendBarrier()
+    this.#ended()
   }
 
   #send({ region, page }: Pivot, slot: BatchSlot): void {
