@@ -96,6 +96,12 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
         progress.stop()
         tell(settings, report)
         if (!migration.ownsGuest) return
+        if (exitCodeOf(report) === Exit.Stranded) {
+          // It waits for pages that never come: its memory is of use to the next guest.
+          void migration.release()
+          ended.resolve(report)
+          return
+        }
         guests.push(migration)
         ended.resolve(report)
         if (settings.once !== true) void giveBack(migration, guests)
@@ -156,7 +162,6 @@ async function serveOnce(
   const report = await Promise.race([ended, interrupts.first.then(() => undefined)])
   await closeOrAbandon(receiver, interrupts)
   if (report === undefined) return Exit.Cancelled
-  // It waits for pages, and would do so for ever.
   if (exitCodeOf(report) === Exit.Stranded) return Exit.Stranded
   // A source that was lost after the hand-over does not shorten the guest's time.
   const stopped = guests[0]?.guestStopped?.catch(() => undefined)

@@ -6,6 +6,7 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
+import { checkFetch, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
 import type { Migration } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
@@ -69,6 +70,7 @@ const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --m
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
   checkDestination(settings.to, settings.insecure)
+  checkFetch(parseMode(settings.mode).mode, settings.fetch)
   checkWritable(settings.json)
   const interrupts = listenToInterrupts()
   const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }

@@ -32,7 +32,7 @@ import { LANES_MAX } from 'godwit'
 export interface MigrationSettings {
   readonly memory?: number
   readonly mode: string
-  readonly fetch: FetchName
+  readonly fetch?: FetchName
   readonly stop: string
   readonly verify: VerifyMode
   readonly hash: HashName
@@ -76,9 +76,10 @@ export function addMigrationOptions(command: Command): Command {
       MODE_DEFAULT,
     )
     .addOption(
-      new Option('--fetch <NAME>', 'in which order pages follow in post-copy')
-        .choices([...FETCH_NAMES])
-        .default(FETCH_DEFAULT),
+      new Option(
+        '--fetch <NAME>',
+        `in which order pages follow in post-copy (default ${FETCH_DEFAULT})`,
+      ).choices([...FETCH_NAMES]),
     )
     .option(
       '--stop <RULES>',

@@ -5,10 +5,10 @@
  * @module
  */
 import type { ErrorCode } from './errors.ts'
+import type { MigrationMode } from './mode.ts'
 
 export const REPORT_SCHEMA = 'godwit.report/1'
 
-export type MigrationMode = 'stop-copy' | 'pre-copy' | 'post-copy' | 'hybrid'
 export type VerifyMode = 'none' | 'fingerprints' | 'sha256'
 export type HashName = 'xxh3' | 'xxh64' | 'sha256'
 export type Outcome = 'completed' | 'failed' | 'cancelled'

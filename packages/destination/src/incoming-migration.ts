@@ -11,6 +11,7 @@ import {
   ProtocolError,
   TransportError,
   assertNever,
+  mayPostCopy,
   toGodwitError,
 } from '@godwit/core'
 import type { Link, LinkHandler } from '@godwit/link'
@@ -26,7 +27,6 @@ import {
   isDestinationFinished,
   mayInstall,
   isPostCopy,
-  mayPostCopy,
   negotiate,
   OWNER_EPOCH,
   ownsGuest,

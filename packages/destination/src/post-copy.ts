@@ -16,6 +16,8 @@ export class PostCopy {
   #regions: readonly Region[] = []
   #pager: DemandPager | undefined
   #link: Link | undefined
+  /** Pages named by DISCARD so far, by the region's index. */
+  #discarded: number[] = []
 
   constructor(pageBytes: number) {
     this.#pageBytes = pageBytes
@@ -28,6 +30,7 @@ export class PostCopy {
       throw new ProtocolError('PROTOCOL_CAPABILITY', text)
     }
     this.#regions = regions
+    this.#discarded = regions.map(() => 0)
     this.#pager = pager
   }
 
@@ -46,7 +49,10 @@ export class PostCopy {
     })
   }
 
-  /** @throws {CodecError} `CODEC_PAGE_RANGE` */
+  /**
+   * @throws {CodecError} `CODEC_PAGE_RANGE`
+   * @throws {ProtocolError} `PROTOCOL_STATE`: more pages are named than the region has
+   */
   discard({ region: id, runs }: Discard): void {
     const index = this.#regions.findIndex((region) => region.id === id)
     const region = this.#regions[index]
@@ -54,6 +60,11 @@ export class PostCopy {
     for (const { firstPage, pageCount } of decodePageRuns(runs)) {
       if (pageCount === 0 || firstPage + pageCount > pages) {
         throw new CodecError('CODEC_PAGE_RANGE', `Page ${firstPage} of region ${id} is discarded`)
+      }
+      this.#discarded[index]! += pageCount
+      // A few bytes name a whole region: what they make this side do is bounded.
+      if (this.#discarded[index]! > pages) {
+        throw new ProtocolError('PROTOCOL_STATE', `Pages of region ${id} are discarded twice`)
       }
       this.#pager!.states[index]!.discard(firstPage, firstPage + pageCount)
     }

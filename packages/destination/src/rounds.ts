@@ -5,7 +5,14 @@
  * @module
  */
 import type { Clock, GodwitError, IncomingGuest } from '@godwit/core'
-import { ProtocolError, allocateShared, isShared, pagesCovering, yieldTo } from '@godwit/core'
+import {
+  ProtocolError,
+  allocateShared,
+  isShared,
+  mayPostCopy,
+  pagesCovering,
+  yieldTo,
+} from '@godwit/core'
 import type { DecodedTotals, InstalledPages, MemoryDigest, Primitives } from '@godwit/codec'
 import {
   digestFingerprints,
@@ -82,7 +89,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       features: featuresOf(terms.capabilities),
       storeBytes: terms.storeBytes ?? 0,
     }
-    const hasPostCopy = hello.mode === 'post-copy' || hello.mode === 'hybrid'
+    const hasPostCopy = mayPostCopy(hello.mode)
     this.#postCopy = hasPostCopy ? new PostCopy(pageBytes) : undefined
     this.#installer = new Installer(this.#plan, dataChannels + (hasPostCopy ? 1 : 0), primitives)
   }

@@ -7,7 +7,7 @@ import type { Guest, HashName, Report, StageReport, VerifyMode } from '@godwit/c
 import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
 import type { FetchName } from '@godwit/policy'
 import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
-import { parseEncode, parseMode, parseStop } from '@godwit/policy'
+import { checkFetch, parseEncode, parseMode, parseStop } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
@@ -107,6 +107,7 @@ export async function createMigration(
   const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
+  checkFetch(mode, options.fetch)
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)

@@ -6,12 +6,19 @@
  *
  * @module
  */
-import type { PageBitmap } from '@godwit/core'
+import type { MigrationMode, PageBitmap } from '@godwit/core'
+import { GodwitError, mayPostCopy } from '@godwit/core'
 
 /** `demand`: none while the guest asks for pages. */
 export type FetchName = 'demand' | 'push' | 'prepage' | 'bubbles'
 export const FETCH_NAMES: readonly FetchName[] = ['demand', 'push', 'prepage', 'bubbles']
 export const FETCH_DEFAULT: FetchName = 'bubbles'
+
+/** @throws {GodwitError} `USAGE`: an order was asked for in a mode that has no use for it */
+export function checkFetch(mode: MigrationMode, fetch: FetchName | undefined): void {
+  if (fetch === undefined || mayPostCopy(mode)) return
+  throw new GodwitError('USAGE', `fetch=${fetch}: mode ${mode} has no post-copy`)
+}
 
 /** A page that the guest waited for, or a place to go on from. */
 export interface Pivot {
@@ -26,7 +33,7 @@ export interface Chunk {
   readonly endPage: number
 }
 
-/** How many pivots `bubbles` grows around: Hines et al. found no gain beyond seven. */
+/** How many pivots `bubbles` grows around. */
 export const PIVOTS_MAX = 7
 /** Without a fault for so long, `demand` pushes what is left. */
 const quietMs = 1000

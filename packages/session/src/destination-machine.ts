@@ -8,7 +8,7 @@
  * @module
  */
 import type { GodwitError, MigrationMode } from '@godwit/core'
-import { ProtocolError } from '@godwit/core'
+import { ProtocolError, hasRounds, mayPostCopy } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import type { RoundKind } from './source-machine.ts'
 import { checkEpoch } from './terms.ts'
@@ -292,16 +292,6 @@ export function mayInstall(state: DestinationState): boolean {
   // Pages of a post-copy round come from READY on: before, they would be taken for others.
   if (state.name === 'reserved') return state.switching !== 'post-copy'
   return state.name !== 'loading' && awaitsPages(state)
-}
-
-/** Whether a guest may be moved so in this mode. */
-export function mayPostCopy(mode: MigrationMode): boolean {
-  return mode === 'post-copy' || mode === 'hybrid'
-}
-
-/** Whether pages travel before the guest is paused. */
-function hasRounds(mode: MigrationMode): boolean {
-  return mode === 'pre-copy' || mode === 'hybrid'
 }
 
 /** Without rounds there is none before the pause; with them there must have been one. */

@@ -1,6 +1,7 @@
 import { GodwitError, ProtocolError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
+import { hello } from '../test/hello.ts'
 import type { DestinationState, DestinationTermsInForce, Switching } from './destination-machine.ts'
 import {
   awaitsPages,
@@ -26,24 +27,7 @@ const negotiated = { version: 1, pageBytes: 4096, dataChannels: 1, heartbeatMs: 
 
 /** Every message; those with a round are of round 3, and RESERVE and the like say little. */
 const messages: readonly Message[] = [
-  {
-    name: 'Hello',
-    body: {
-      versionMin: 1,
-      versionMax: 1,
-      software: '',
-      required: [],
-      optional: [],
-      pageBytes: [4096],
-      mode: 'pre-copy',
-      hash: 'xxh64',
-      verify: 'none',
-      fingerprintSeed: bytes,
-      verifySeed: bytes,
-      dataChannels: 1,
-      heartbeatMs: 1000,
-    },
-  },
+  { name: 'Hello', body: hello },
   { name: 'Welcome', body: { ...negotiated, software: '', capabilities: [] } },
   { name: 'Error', body: { code: 2, text: '' } },
   { name: 'Heartbeat', body: {} },

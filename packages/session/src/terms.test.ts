@@ -1,22 +1,7 @@
-import type { Hello } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
+import { hello } from '../test/hello.ts'
 import { checkWelcome, negotiate } from './terms.ts'
 
-const hello: Hello = {
-  versionMin: 1,
-  versionMax: 1,
-  software: '',
-  required: [],
-  optional: [],
-  pageBytes: [4096],
-  mode: 'pre-copy',
-  hash: 'xxh64',
-  verify: 'none',
-  fingerprintSeed: new Uint8Array(8),
-  verifySeed: new Uint8Array(8),
-  dataChannels: 1,
-  heartbeatMs: 1000,
-}
 const terms = { software: '', pageBytes: [], dataChannelsMax: 4, heartbeatMs: 1000 }
 const lacking = expect.objectContaining({ code: 'PROTOCOL_CAPABILITY' })
 

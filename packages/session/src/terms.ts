@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GodwitError, ProtocolError, isPageBytes } from '@godwit/core'
+import { GodwitError, ProtocolError, isPageBytes, mayPostCopy } from '@godwit/core'
 import type { Hello, Welcome } from '@godwit/wire'
 
 /** Version of the session protocol: order and meaning of frames. */
@@ -61,7 +61,7 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
     )
   }
   const { mode } = hello
-  if ((mode === 'post-copy' || mode === 'hybrid') && !hello.required.includes('post-copy')) {
+  if (mayPostCopy(mode) && !hello.required.includes('post-copy')) {
     throw new ProtocolError(
       'PROTOCOL_CAPABILITY',
       `The source asks for mode ${mode} and does not require post-copy`,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Guest } from '@godwit/core'
+import { mayPostCopy } from '@godwit/core'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
 import type { SourceState } from '@godwit/session'
@@ -20,7 +21,7 @@ export function helloOf(
 ): Hello {
   const { encode, prove } = options
   const encoding = capabilitiesOf(encode)
-  const postCopy = options.mode === 'post-copy' || options.mode === 'hybrid' ? ['post-copy'] : []
+  const postCopy = mayPostCopy(options.mode) ? ['post-copy'] : []
   const final = prove === undefined ? [] : ['final']
   return {
     versionMin: SESSION_VERSION_MIN,

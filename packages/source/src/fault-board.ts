@@ -21,7 +21,8 @@ export class FaultBoard {
   }
 
   get count(): number {
-    return Atomics.load(this.words, countWord)
+    // As many faults as the destination likes to tell of.
+    return Atomics.load(this.words, countWord) >>> 0
   }
 
   /** The guest waits for a page. */

@@ -11,6 +11,9 @@ import { FetchOrder, PushWindow } from '@godwit/policy'
 import type { RoundPieces } from './lane-pieces.ts'
 import type { PushWork, RoundWork } from './round-work.ts'
 
+/** Others may have taken all that is left: so often a lane that waits looks. */
+const lookMs = 20
+
 /** Where one lane is in a post-copy round. */
 export class PushPieces implements RoundPieces {
   region: RegionRound | undefined
@@ -58,11 +61,13 @@ export class PushPieces implements RoundPieces {
     this.window.update(count, installedBytes)
   }
 
-  /** How long the next chunk is to be left to those who ask for its pages. */
+  /** How long the next chunk is to be left to those who ask for its pages, before another look. */
   get waitMs(): number {
     const waitMs = this.#order.waitMs(this.#clock.nowMs() - this.#faultMs)
     if (waitMs === 0 || this.page < this.endPage) return 0
-    return this.#push.left.some((bitmap) => bitmap.nextSet(0) < bitmap.pageCount) ? waitMs : 0
+    return this.#push.left.some((bitmap) => bitmap.nextSet(0) < bitmap.pageCount)
+      ? Math.min(waitMs, lookMs)
+      : 0
   }
 
   take(): boolean {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { DirtyTracker, PageHasher } from '@godwit/core'
-import { FingerprintTable, isShared, pagesCovering } from '@godwit/core'
+import { FingerprintTable, isShared, mayPostCopy, pagesCovering } from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
@@ -83,7 +83,7 @@ export class Rounds {
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { mode, fetch = FETCH_DEFAULT, hybrid = {} } = options
-    if (mode === 'post-copy' || mode === 'hybrid') {
+    if (mayPostCopy(mode)) {
       const createHasher = (workspace: Workspace): PageHasher => {
         return workspace.createHasher(hash, session.seed)
       }

@@ -4,7 +4,14 @@
  * @module
  */
 import type { FaultReport, GodwitError, Report } from '@godwit/core'
-import { GodwitError as Failure, REPORT_SCHEMA, toGodwitError, toHex } from '@godwit/core'
+import {
+  GodwitError as Failure,
+  REPORT_SCHEMA,
+  hasRounds,
+  mayPostCopy,
+  toGodwitError,
+  toHex,
+} from '@godwit/core'
 import type { EncodeSettings, StopDecision } from '@godwit/policy'
 import { FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
@@ -63,7 +70,7 @@ export class SourceReport {
       stages: [],
       wireBytes: 0,
       rounds: [],
-      ...(mode === 'stop-copy' || mode === 'post-copy' ? { stop: { rule: 'mode' } } : {}),
+      ...(hasRounds(mode) ? {} : { stop: { rule: 'mode' } }),
     }
   }
 
@@ -255,6 +262,6 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
 }
 
 function policiesOf({ mode, stop, fetch = FETCH_DEFAULT }: SourceOptions): Record<string, string> {
-  const rules = mode === 'pre-copy' || mode === 'hybrid' ? { stop: formatStop(stop) } : {}
-  return mode === 'post-copy' || mode === 'hybrid' ? { ...rules, fetch } : rules
+  const rules = hasRounds(mode) ? { stop: formatStop(stop) } : {}
+  return mayPostCopy(mode) ? { ...rules, fetch } : rules
 }
