@@ -91,11 +91,20 @@ export interface GuestOffer {
   readonly isPostCopy?: boolean
 }
 
+/** Where a thread can hear which pages are waited for, in plain values. */
+export interface FaultSource {
+  readonly pager: 'gate'
+  /** See `FaultQueue` of `memory`. */
+  readonly queue: Int32Array
+}
+
 /** Makes threads of a guest that runs already wait for pages that are still to come. */
 export interface DemandPager {
   readonly name: string
   /** One per region, in order. Whoever installs a page that was discarded says so here. */
   readonly states: readonly PageStates[]
+  /** For a thread that hears in place of {@link listen}. */
+  readonly source: FaultSource
   /** Sets who hears of pages that threads wait for, each once; some have come in the meantime. */
   listen(onFault: (region: number, page: number) => void): void
   /** What threads have waited so far. */

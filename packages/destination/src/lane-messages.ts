@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DetachedChannel, ErrorParts, HashName, Span } from '@godwit/core'
+import type { DetachedChannel, ErrorParts, FaultSource, HashName, Span } from '@godwit/core'
 import type { BatchFeatures, DecodedTotals } from '@godwit/codec'
 
 /** How pages are installed: what is known before there is memory. Plain values. */
@@ -22,6 +22,8 @@ export interface LanePlan {
   readonly features: BatchFeatures
   /** Of a lane's content store. */
   readonly storeBytes: number
+  /** Whether it is for the urgent channel. */
+  readonly urgent: boolean
 }
 
 /** A region and what is kept of it, all of it shared. */
@@ -43,6 +45,8 @@ export type LaneCommand =
       readonly regions: readonly InstalledSpans[]
       /** See `round-gate.ts`. */
       readonly gate: Int32Array
+      /** For the urgent channel: pages to ask for. */
+      readonly faults: FaultSource | undefined
     }
   | { readonly do: 'open'; readonly channel: DetachedChannel }
   | { readonly do: 'close' }

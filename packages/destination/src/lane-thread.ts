@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Channel, Clock, DetachedChannel, GodwitError, Port } from '@godwit/core'
+import type {
+  Channel,
+  Clock,
+  DetachedChannel,
+  FaultSource,
+  GodwitError,
+  Port,
+} from '@godwit/core'
 import {
   FingerprintTable,
   PageStates,
@@ -17,7 +24,10 @@ import { Link } from '@godwit/link'
 import { Installer } from './installer.ts'
 import type { InstalledSpans, LaneCommand, LanePlan, LaneReport } from './lane-messages.ts'
 import type { DestinationLane, LaneOwner } from './lane.ts'
+import { PageRequests } from './page-requests.ts'
 import { RoundGate } from './round-gate.ts'
+
+export type { LaneCommand, LaneReport }
 
 /** How often the control plane hears how far a round is, and that the source is alive. */
 const progressMs = 100
@@ -30,6 +40,8 @@ export interface LaneEnvironment {
   readonly attach: (detached: DetachedChannel) => Channel
   /** CPU time of this thread so far. */
   readonly cpuSeconds: () => number
+  /** On a thread for the urgent channel: has `hear` called for every page that is waited for. */
+  readonly listen?: (faults: FaultSource, hear: (region: number, page: number) => void) => void
 }
 
 /** Serves one lane until it was closed. The thread is to be ended from outside, after `ended`. */
@@ -45,6 +57,7 @@ class LaneThread implements LaneOwner {
   #installer: Installer | undefined
   #installed: readonly InstalledPages[] = []
   #gate = new RoundGate()
+  #faults: FaultSource | undefined
   #link: Link | undefined
   #lane: DestinationLane | undefined
   #toldMs = -Infinity
@@ -75,6 +88,7 @@ class LaneThread implements LaneOwner {
       case 'install':
         this.#gate = new RoundGate(command.gate)
         this.#installed = command.regions.map((spans) => installedPages(spans, this.#plan!))
+        this.#faults = command.faults
         break
       case 'open':
         this.#open(command.channel)
@@ -95,7 +109,9 @@ class LaneThread implements LaneOwner {
       clock,
       (preface, self) => {
         self.sendPreface(preface)
-        this.#lane = this.#installer!.createLane(self, clock, this.#installed, this)
+        const { urgent } = this.#plan!
+        this.#lane = this.#installer!.createLane(self, clock, this.#installed, this, urgent)
+        if (this.#faults !== undefined) this.#hear(self, this.#faults)
         return this.#lane
       },
       (error) => this.laneClosed(error),
@@ -104,12 +120,18 @@ class LaneThread implements LaneOwner {
     void link.ended.then(() => this.#reportEnd(link.wireBytes))
   }
 
+  #hear(link: Link, faults: FaultSource): void {
+    const regions = this.#installed.map(({ region, states }) => ({ id: region.id, states: states! }))
+    const requests = new PageRequests(link, regions)
+    this.#environment.listen!(faults, (region, page) => requests.ask(region, page))
+  }
+
   get installableRound(): number {
     return this.#gate.round
   }
 
   get isPostCopy(): boolean {
-    return this.#gate.isPostCopy
+    return this.#plan!.urgent || this.#gate.isPostCopy
   }
 
   heard(): void {

@@ -9,13 +9,14 @@ import { CodecError, ProtocolError, pagesCovering } from '@godwit/core'
 import type { Link } from '@godwit/link'
 import type { Discard } from '@godwit/wire'
 import { decodePageRuns } from '@godwit/wire'
+import { PageRequests } from './page-requests.ts'
 
 /** Post-copy of one migration. */
 export class PostCopy {
   readonly #pageBytes: number
   #regions: readonly Region[] = []
   #pager: DemandPager | undefined
-  #link: Link | undefined
+  #isOpen = false
   /** Pages named by DISCARD so far, by the region's index. */
   #discarded: number[] = []
 
@@ -34,19 +35,24 @@ export class PostCopy {
     this.#pager = pager
   }
 
-  /** The urgent channel is there: pages are asked for on it. */
-  open(link: Link): void {
-    if (this.#link !== undefined) {
+  get pager(): DemandPager {
+    return this.#pager!
+  }
+
+  /** The urgent channel is there. @throws {ProtocolError} `PROTOCOL_STATE`: it was before */
+  open(): void {
+    if (this.#isOpen) {
       throw new ProtocolError('PROTOCOL_STATE', 'The urgent channel is there already')
     }
-    this.#link = link
-    const { states } = this.#pager!
-    this.#pager!.listen((index, page) => {
-      // It may have come meanwhile.
-      if (states[index]!.isPresent(page)) return
-      const region = this.#regions[index]!.id
-      link.sendMessage({ name: 'PageRequest', body: { region, page } })
-    })
+    this.#isOpen = true
+  }
+
+  /** Asks for pages on a link of this thread. */
+  listen(link: Link): void {
+    const { states } = this.pager
+    const regions = this.#regions.map(({ id }, index) => ({ id, states: states[index]! }))
+    const requests = new PageRequests(link, regions)
+    this.pager.listen((index, page) => requests.ask(index, page))
   }
 
   /**

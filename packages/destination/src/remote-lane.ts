@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GodwitError, Thread } from '@godwit/core'
+import type { FaultSource, GodwitError, Thread } from '@godwit/core'
 import { CancelledError, errorOf, spanOf, toGodwitError } from '@godwit/core'
 import type { InstalledPages } from '@godwit/codec'
 import type { Link } from '@godwit/link'
@@ -14,6 +14,8 @@ import type { Lane, LaneOwner } from './lane.ts'
 export interface LaneThreads {
   /** Starts a thread that serves one lane, see `serveLane`. */
   start(): Thread<LaneCommand, LaneReport>
+  /** The same, for the urgent channel; without it, that is served on the calling thread. */
+  readonly startUrgent?: () => Thread<LaneCommand, LaneReport>
   /** Another descriptor of the same connection, for the thread. Throws where there is none left. */
   duplicate(descriptor: number): number
   /** Closes a descriptor that no thread took over. */
@@ -57,7 +59,7 @@ export class RemoteLane implements Lane {
   constructor(threads: LaneThreads, plan: LanePlan, owner: RemoteLaneOwner) {
     this.#threads = threads
     this.#owner = owner
-    this.#thread = threads.start()
+    this.#thread = plan.urgent ? threads.startUrgent!() : threads.start()
     this.ready = this.#ready.promise
     this.stopped = this.#stopped.promise
     // Where nobody waits for it, `ended` and the owner tell the same.
@@ -70,9 +72,10 @@ export class RemoteLane implements Lane {
   /**
    * Gives the thread the memory, all of which is shared, tables included.
    *
-   * @param gate - one shared word: the round that may be installed, 0 for none
+   * @param gate - see `round-gate.ts`
+   * @param faults - for the urgent channel
    */
-  install(installed: readonly InstalledPages[], gate: Int32Array): void {
+  install(installed: readonly InstalledPages[], gate: Int32Array, faults?: FaultSource): void {
     const regions = installed.map(({ region, written, fingerprints, states }) => ({
       id: region.id,
       name: region.name,
@@ -81,7 +84,7 @@ export class RemoteLane implements Lane {
       fingerprints: fingerprints && spanOf(fingerprints.bytes),
       states: states?.words,
     }))
-    this.#thread.post({ do: 'install', regions, gate })
+    this.#thread.post({ do: 'install', regions, gate, faults })
   }
 
   /** Takes the connection of `link`, whose preface is being handled and which can be detached. */

@@ -60,6 +60,8 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
   #installed: readonly InstalledPages[] = []
   /** By number of the data channel; empty where lanes have no threads. */
   #remote: readonly RemoteLane[] = []
+  /** For the urgent channel, where it has a thread. */
+  #remoteUrgent: RemoteLane | undefined
   readonly #lanes: Lane[] = []
   #stopped: Promise<unknown> = Promise.resolve()
   #barriers: DecodedTotals[] = []
@@ -88,6 +90,7 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       regionCount,
       features: featuresOf(terms.capabilities),
       storeBytes: terms.storeBytes ?? 0,
+      urgent: false,
     }
     const hasPostCopy = mayPostCopy(hello.mode)
     this.#postCopy = hasPostCopy ? new PostCopy(pageBytes) : undefined
@@ -104,6 +107,9 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
       remote.push(lane)
       made(lane)
     }
+    if (this.#postCopy === undefined || threads.startUrgent === undefined) return
+    this.#remoteUrgent = new RemoteLane(threads, { ...this.#plan, urgent: true }, this)
+    made(this.#remoteUrgent)
   }
 
   /** Gets ready on this thread, while memory is made ready: there are no others. */
@@ -123,7 +129,8 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
     }))
     if (!regions.every(({ bytes }) => isShared(bytes))) this.#endThreads()
     for (const lane of this.#remote) lane.install(this.#installed, this.#gate.words)
-    await Promise.all(this.#remote.map((lane) => lane.ready))
+    this.#remoteUrgent?.install(this.#installed, this.#gate.words, pager!.source)
+    await Promise.all(this.#threads.map((lane) => lane.ready))
   }
 
   /**
@@ -153,11 +160,19 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
    *
    * @throws {ProtocolError} `PROTOCOL_STATE`: there is none in this mode, or it is there already
    */
-  openUrgent(link: Link): LinkHandler {
+  openUrgent(link: Link): LinkHandler | undefined {
     if (this.#postCopy === undefined) {
       throw new ProtocolError('PROTOCOL_STATE', 'An urgent channel is not expected in this mode')
     }
-    this.#postCopy.open(link)
+    this.#postCopy.open()
+    const remote = this.#remoteUrgent
+    if (remote !== undefined && link.channel.detach !== undefined) {
+      this.#lanes[this.#dataChannels] = remote
+      remote.open(link)
+      return undefined
+    }
+    remote?.close()
+    this.#postCopy.listen(link)
     const urgent = new UrgentOwner(this)
     const lane = this.#installer.createLane(link, this.#clock, this.#installed, urgent, true)
     this.#lanes[this.#dataChannels] = lane
@@ -180,10 +195,16 @@ export class Rounds implements LaneOwner, RemoteLaneOwner {
 
   /** Those that were opened close their channels first. */
   #endThreads(): void {
-    if (this.#remote.length === 0) return
-    for (const lane of this.#remote) lane.close()
-    this.#stopped = Promise.all(this.#remote.map((lane) => lane.stopped))
+    const threads = this.#threads
+    if (threads.length === 0) return
+    for (const lane of threads) lane.close()
+    this.#stopped = Promise.all(threads.map((lane) => lane.stopped))
     this.#remote = []
+    this.#remoteUrgent = undefined
+  }
+
+  get #threads(): readonly RemoteLane[] {
+    return this.#remoteUrgent === undefined ? this.#remote : [...this.#remote, this.#remoteUrgent]
   }
 
   /** Lanes may install `round` from now on, and no other; 0 for none. */

@@ -9,12 +9,13 @@ import type { GodwitError, GuestHost, Report, StageReport } from '@godwit/core'
 import { systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
-import { loadSystemCalls } from '@godwit/linux'
+import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
+import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
 
 /** How to receive. */
@@ -130,8 +131,10 @@ async function lanesOf(
 async function laneThreads(): Promise<LaneThreads | undefined> {
   try {
     const calls = await loadSystemCalls()
+    const descriptorCalls = await loadDescriptorCalls()
     return {
       start: () => startThread(entryUrl('./destination-lane.ts', import.meta.url), 'lane'),
+      startUrgent: () => startUrgentThread(descriptorCalls),
       duplicate: (descriptor) => calls.duplicate(descriptor),
       close: closeSync,
     }

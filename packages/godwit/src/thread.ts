@@ -20,9 +20,14 @@ export function entryUrl(path: `./${string}.ts`, meta: string): URL {
  * keeps the process alive until it has ended.
  *
  * @param name - for people, in the reason why it ended
+ * @param data - its `workerData`
  */
-export function startThread<Sent, Received>(entry: URL, name: string): Thread<Sent, Received> {
-  return new NodeThread(entry, name)
+export function startThread<Sent, Received>(
+  entry: URL,
+  name: string,
+  data?: object,
+): Thread<Sent, Received> {
+  return new NodeThread(entry, name, data)
 }
 
 class NodeThread<Sent, Received> implements Thread<Sent, Received> {
@@ -33,9 +38,10 @@ class NodeThread<Sent, Received> implements Thread<Sent, Received> {
   #hear: (message: Received) => void = (message) => this.#early?.push(message)
   #isEnding = false
 
-  constructor(entry: URL, name: string) {
+  constructor(entry: URL, name: string, data: object | undefined) {
     const worker = new Worker(entry, {
       name,
+      workerData: data,
       resourceLimits: { maxYoungGenerationSizeMb: youngMebibytesMax },
     })
     this.#worker = worker

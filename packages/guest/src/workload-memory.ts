@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { writeSync } from 'node:fs'
 import { Gate, type GateMemory, markDirty } from '@godwit/memory'
 import { WORK_PAGE_BYTES } from './layout.ts'
 
@@ -23,9 +24,16 @@ export type Enter = (workPage: number) => void
 /** The gates to all regions, in order. */
 export function entriesOf({ gate, pageBytes, regions }: WorkloadMemory): readonly Enter[] {
   if (gate === undefined) return regions.map(() => () => {})
-  const open = new Gate(gate)
+  const open = new Gate(gate, ring)
   const shift = Math.log2(pageBytes / WORK_PAGE_BYTES)
   return regions.map((_, region) => (workPage) => open.enter(region, workPage >>> shift))
+}
+
+const one = new Uint8Array(BigUint64Array.of(1n).buffer)
+
+/** To an `eventfd`: whoever waits for it wakes up. */
+function ring(descriptor: number): void {
+  writeSync(descriptor, one)
 }
 
 /** Marks a page of 4096 bytes of one region; called after the data was stored. */

@@ -1,4 +1,7 @@
+export * from './descriptor-calls.ts'
 export * from './pagemap-tracker.ts'
+export * from './poll-loop.ts'
+export * from './polled-channel.ts'
 export * from './probe.ts'
 export * from './system-calls.ts'
 export * from './tracker-set.ts'

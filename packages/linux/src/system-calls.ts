@@ -113,10 +113,13 @@ export async function loadSystemCalls(options: LoadOptions = {}): Promise<System
   if (number === undefined) {
     throw new GodwitError('INTERNAL', `the system calls of ${architecture} are not known`)
   }
-  return bind(await loadKoffi(options.importKoffi ?? (() => import('koffi'))), number)
+  return bind(await koffiOf(options.importKoffi), number)
 }
 
-async function loadKoffi(importKoffi: () => Promise<Koffi>): Promise<Koffi> {
+/** @throws {GodwitError} `INTERNAL` with a reason of one line */
+export async function koffiOf(
+  importKoffi: () => Promise<Koffi> = () => import('koffi'),
+): Promise<Koffi> {
   try {
     return await importKoffi()
   } catch (error) {

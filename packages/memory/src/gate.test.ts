@@ -19,7 +19,7 @@ const { parentPort, workerData } = require('node:worker_threads')
 const { url, memory, gate, region, pages, state, pageBytes } = workerData
 const contentOf = ${contentOf.toString()}
 import(url).then(({ Gate }) => {
-  const entry = new Gate(gate)
+  const entry = new Gate(gate, () => {})
   for (const page of pages) {
     entry.enter(region, page)
     const expected = contentOf(region, page)
@@ -331,7 +331,7 @@ describe('GatePager', () => {
       return 'ok'
     })
     const looking = vi.spyOn(Atomics, 'waitAsync').mockImplementationOnce((...place) => {
-      new Gate(guest.pager.memory).enter(0, 0)
+      new Gate(guest.pager.memory, () => {}).enter(0, 0)
       return waitAsync(...place)
     })
     cleanups.push(() => [waiting, looking].map((spy) => spy.mockRestore()))

@@ -1,0 +1,45 @@
+/**
+ * Threads that serve urgent channels, and the bells that wake them: such a thread hears nothing
+ * else while it waits for its socket.
+ *
+ * @module
+ */
+import { writeSync } from 'node:fs'
+import { workerData } from 'node:worker_threads'
+import type { Thread } from '@godwit/core'
+import type { DescriptorCalls } from '@godwit/linux'
+import { entryUrl, startThread } from './thread.ts'
+
+/**
+ * Bells that nobody needs any more. They are never closed: a thread of a guest may still be about
+ * to ring, and a descriptor of the same number would get what was meant for the bell.
+ */
+const spareBells: number[] = []
+
+const one = new Uint8Array(BigUint64Array.of(1n).buffer)
+
+/** Starts a thread; whatever is posted to it rings its bell. */
+export function startUrgentThread<Sent, Received>(calls: DescriptorCalls): Thread<Sent, Received> {
+  const bell = spareBells.pop() ?? calls.createEvent()
+  const entry = entryUrl('./destination-urgent.ts', import.meta.url)
+  const thread = startThread<Sent, Received>(entry, 'urgent', { bell })
+  void thread.ended.then(() => spareBells.push(bell))
+  return {
+    ended: thread.ended,
+    listen: (hear) => thread.listen(hear),
+    post(message) {
+      thread.post(message)
+      writeSync(bell, one)
+    },
+    end() {
+      thread.end()
+      // Only a thread that goes on can be ended.
+      writeSync(bell, one)
+    },
+  }
+}
+
+/** The bell of the calling thread. */
+export function bellOfThread(): number {
+  return (workerData as { readonly bell: number }).bell
+}

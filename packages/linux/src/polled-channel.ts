@@ -1,0 +1,158 @@
+/**
+ * A channel over a TCP connection that a {@link PollLoop} reads and writes.
+ *
+ * @module
+ */
+import type { Channel, ChannelSink, DetachedChannel } from '@godwit/core'
+import { TransportError } from '@godwit/core'
+import type { DescriptorCalls } from './descriptor-calls.ts'
+import { NOT_NOW } from './descriptor-calls.ts'
+import type { PollLoop, Watched } from './poll-loop.ts'
+
+/** Reads of one turn: others get theirs. */
+const readsMax = 16
+
+/** What waits for room in the socket. */
+interface Queued {
+  bytes: Uint8Array
+  readonly written: (() => void) | undefined
+}
+
+/** The connection of a channel that was detached on another thread; owns its descriptor. */
+export class PolledChannel implements Channel, Watched {
+  readonly remote: string
+  readonly descriptor: number
+  readonly #loop: PollLoop
+  readonly #calls: DescriptorCalls
+  readonly #onOver: () => void
+  readonly #queue: Queued[] = []
+  #early: Uint8Array
+  #sink: ChannelSink | undefined
+  #bytesWritten: number
+  #bytesRead: number
+  #isEnding = false
+  #isOver = false
+  #unwatch: () => void = () => {}
+
+  /** @param onOver - nothing is read or written any more */
+  constructor(
+    loop: PollLoop,
+    calls: DescriptorCalls,
+    detached: DetachedChannel,
+    onOver: () => void,
+  ) {
+    this.#loop = loop
+    this.#calls = calls
+    this.#onOver = onOver
+    this.descriptor = detached.descriptor
+    this.remote = detached.remote
+    this.#early = detached.early
+    this.#bytesWritten = detached.bytesWritten
+    this.#bytesRead = detached.bytesRead
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead
+  }
+
+  get wantsToWrite(): boolean {
+    return this.#queue.length > 0
+  }
+
+  open(sink: ChannelSink): void {
+    const isFirst = this.#sink === undefined
+    this.#sink = sink
+    if (!isFirst) return
+    this.#unwatch = this.#loop.watch(this)
+    // Whoever opens is not to be told before this returns.
+    this.#loop.soon(() => this.#deliverEarly())
+  }
+
+  write(bytes: Uint8Array, written?: () => void): void {
+    if (this.#isOver || this.#isEnding) return
+    this.#queue.push({ bytes, written })
+    if (this.#queue.length === 1) this.#flush()
+  }
+
+  end(): void {
+    if (this.#isEnding || this.#isOver) return
+    this.#isEnding = true
+    if (this.#queue.length === 0) this.#calls.endWriting(this.descriptor)
+  }
+
+  destroy(): void {
+    this.#finish(undefined)
+  }
+
+  ready(): void {
+    this.#deliverEarly()
+    this.#flush()
+    this.#read()
+  }
+
+  #deliverEarly(): void {
+    const early = this.#early
+    this.#early = new Uint8Array(0)
+    for (let at = 0; at < early.length && !this.#isOver; ) {
+      const space = this.#sink!.space()
+      const byteCount = Math.min(space.length, early.length - at)
+      space.set(early.subarray(at, at + byteCount))
+      at += byteCount
+      this.#sink!.received(byteCount)
+    }
+  }
+
+  #read(): void {
+    for (let reads = 0; reads < readsMax && !this.#isOver; reads++) {
+      const byteCount = this.#try(() => this.#calls.read(this.descriptor, this.#sink!.space()))
+      if (byteCount === undefined || byteCount === NOT_NOW) return
+      if (byteCount === 0) {
+        this.#finish(undefined)
+        return
+      }
+      this.#bytesRead += byteCount
+      this.#sink!.received(byteCount)
+    }
+  }
+
+  #flush(): void {
+    while (!this.#isOver) {
+      const head = this.#queue[0]
+      if (head === undefined) break
+      const { bytes } = head
+      const byteCount = this.#try(() => this.#calls.send(this.descriptor, bytes))
+      if (byteCount === undefined || byteCount === NOT_NOW) return
+      this.#bytesWritten += byteCount
+      head.bytes = bytes.subarray(byteCount)
+      if (head.bytes.length > 0) return
+      this.#queue.shift()
+      head.written?.()
+      if (this.#queue.length === 0 && this.#isEnding) this.#calls.endWriting(this.descriptor)
+    }
+  }
+
+  /** @returns undefined when the connection is broken; that is told then */
+  #try(call: () => number): number | undefined {
+    try {
+      return call()
+    } catch (cause) {
+      const text = `The connection to ${this.remote.replace(/^tcp /, '')} was lost`
+      this.#finish(new TransportError('CONNECTION_LOST', text, { cause }))
+      return undefined
+    }
+  }
+
+  #finish(error: TransportError | undefined): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#queue.length = 0
+    this.#unwatch()
+    this.#calls.close(this.descriptor)
+    this.#sink?.closed(error)
+    this.#onOver()
+  }
+}
