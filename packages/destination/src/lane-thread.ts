@@ -3,14 +3,7 @@
  *
  * @module
  */
-import type {
-  Channel,
-  Clock,
-  DetachedChannel,
-  FaultSource,
-  GodwitError,
-  Port,
-} from '@godwit/core'
+import type { Channel, Clock, DetachedChannel, FaultSource, GodwitError, Port } from '@godwit/core'
 import {
   FingerprintTable,
   PageStates,
@@ -121,7 +114,10 @@ class LaneThread implements LaneOwner {
   }
 
   #hear(link: Link, faults: FaultSource): void {
-    const regions = this.#installed.map(({ region, states }) => ({ id: region.id, states: states! }))
+    const regions = this.#installed.map(({ region, states }) => ({
+      id: region.id,
+      states: states!,
+    }))
     const requests = new PageRequests(link, regions)
     this.#environment.listen!(faults, (region, page) => requests.ask(region, page))
   }

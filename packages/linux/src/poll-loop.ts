@@ -84,7 +84,8 @@ export class PollLoop implements Clock {
 
   #wait(): void {
     const watched = [...this.#watched]
-    if (this.#polled.length !== watched.length * 2) this.#polled = new Int32Array(watched.length * 2)
+    if (this.#polled.length !== watched.length * 2)
+      this.#polled = new Int32Array(watched.length * 2)
     for (const [index, { descriptor, wantsToWrite }] of watched.entries()) {
       this.#polled[index * 2] = descriptor
       this.#polled[index * 2 + 1] = wantsToWrite === true ? POLLIN | POLLOUT : POLLIN
