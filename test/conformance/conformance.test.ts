@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { PREFACE_BYTES, decodeMessage } from '@godwit/wire'
+import { PREFACE_BYTES, decodeMessage, lackingChecksum } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
 import { codeOf, cutsOf, readFrames, readPreface, roles, typeNumber } from './feeding.ts'
 import { bytesOf, canonical, readVectors } from './vector-files.ts'
@@ -142,7 +142,8 @@ describe('streams.json', () => {
   it.each(readVectors<StreamVector>('streams.json'))('$name', (vector) => {
     const bytes = bytesOf(vector)
     const { preface } = readPreface(bytes, [PREFACE_BYTES])
-    expect(preface).toMatchObject({ role: roles[vector.channel], index: vector.expect!.index })
+    const { index, epoch } = vector.expect!
+    expect(preface).toMatchObject({ role: roles[vector.channel], index, epoch })
     const rest = bytes.subarray(PREFACE_BYTES)
     for (const [, lengths] of cutsOf(rest.length, 7)) {
       const { frames, error, pendingBytes } = readFrames(vector.channel, rest, lengths)
@@ -152,6 +153,26 @@ describe('streams.json', () => {
       )
       expect(canonical(meaning)).toBe(canonical(vector.expect!.frames))
     }
+  })
+
+  it('has the checksum over LACKING that RESUMED states', () => {
+    const vectors = readVectors<StreamVector>('streams.json')
+    const stated = vectors.flatMap((vector) => {
+      const rest = bytesOf(vector).subarray(PREFACE_BYTES)
+      const { frames } = readFrames(vector.channel, rest, [rest.length])
+      const messages = frames
+        .filter(({ type }) => type === 'LACKING' || type === 'RESUMED')
+        .map(({ number, body }) => decodeMessage(number, body))
+      const checksum = messages.reduce(
+        (crc, { name, body }) => (name === 'Lacking' ? lackingChecksum(body, crc) : crc),
+        0,
+      )
+      return messages.flatMap((one) =>
+        one.name === 'Resumed' ? [[one.body.checksum, checksum]] : [],
+      )
+    })
+    expect(stated).toHaveLength(1)
+    expect(stated[0]![0]).toBe(stated[0]![1])
   })
 
   it('may end anywhere: no part of a right stream is an error', () => {

@@ -86,6 +86,7 @@ export interface BatchVector extends Vector<BatchFacts> {
 
 export interface StreamFacts {
   readonly index: number
+  readonly epoch: number
   readonly frames: readonly { readonly type: string; readonly message?: unknown }[]
 }
 

@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'PROTOCOL_TOTALS'
   | 'PAGE_SIZE_MISMATCH'
   | 'SESSION_UNKNOWN'
+  | 'EPOCH_STALE'
   // limits and resources
   | 'LIMIT_EXCEEDED'
   | 'NO_ROOM'

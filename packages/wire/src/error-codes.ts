@@ -45,6 +45,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   PROTOCOL_TOTALS: 83,
   PAGE_SIZE_MISMATCH: 84,
   SESSION_UNKNOWN: 85,
+  EPOCH_STALE: 86,
   LIMIT_EXCEEDED: 96,
   NO_ROOM: 97,
   VERIFY_FAILED: 112,

@@ -9,7 +9,7 @@
  *        8     2 version    layout of preface and frame headers: 1
  *       10     1 role       1 control, 2 data, 3 urgent
  *       11     1 index      0 for control and urgent; the lane number for data
- *       12     4 epoch      0 in a new session; higher after each recovery
+ *       12     4 epoch      0 in a new session; one higher in each recovery
  *       16    16 session    random, chosen by the source
  *
  * Frame header: 16 bytes, then `length` bytes of body.

@@ -132,6 +132,33 @@ export interface Discard {
   readonly runs: Uint8Array
 }
 
+/** Source -> destination, first frame of a connection that mends a lost one: on with post-copy. */
+export interface Resume {
+  /** Of this connection, as in its preface; not that of {@link Commit}. */
+  readonly epoch: number
+  /** The last post-copy round that the source announced, or was about to. */
+  readonly round: number
+}
+
+/** Destination -> source: these pages of the post-copy set are not installed. */
+export interface Lacking {
+  readonly region: number
+  /** As in {@link Nak}. */
+  readonly runs: Uint8Array
+}
+
+/** Destination -> source, after the last {@link Lacking}. */
+export interface Resumed {
+  /** As in {@link Resume}. */
+  readonly epoch: number
+  /** In which the lacking pages are to come: one that never began. */
+  readonly round: number
+  /** How many are lacking. */
+  readonly pages: number
+  /** Over all {@link Lacking}, see `page-runs.ts`. */
+  readonly checksum: number
+}
+
 /** Source -> destination: I am about to pause the guest; are you ready to take over? */
 export interface SwitchOver {
   /** The last round acknowledged; 0 when there was none. */
@@ -220,6 +247,9 @@ export interface MessageBodies {
   Credit: Credit
   Nak: Nak
   Discard: Discard
+  Resume: Resume
+  Lacking: Lacking
+  Resumed: Resumed
   SwitchOver: SwitchOver
   SwitchOverAck: SwitchOverAck
   State: State

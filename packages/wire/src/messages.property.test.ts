@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { errorCodeOf, errorNumbers } from './error-codes.ts'
@@ -6,7 +7,7 @@ import { ChannelRole, PREFACE } from './layout.ts'
 import type { Message } from './message-bodies.ts'
 import { encodeMap } from './message-pack.ts'
 import { decodeMessage, encodeMessage } from './messages.ts'
-import { decodePageRuns, encodePageRuns } from './page-runs.ts'
+import { decodePageRuns, encodePageRuns, lackingChecksum } from './page-runs.ts'
 import { decodePreface, encodePreface } from './preface.ts'
 import { u64FromBytes, u64ToBytes } from './u64.ts'
 
@@ -35,6 +36,8 @@ const region = fc.record({
 // The writer makes an integer of -0.
 const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0)
 const optionName = name.filter((one) => !['__proto__', 'constructor', 'prototype'].includes(one))
+
+const laterEpoch = fc.integer({ min: 1, max: 0xffffffff })
 
 const pageRun = fc.record({ firstPage: u32, pageCount: u32 })
 const pageRuns = fc.array(pageRun, { minLength: 1, maxLength: 20 })
@@ -102,6 +105,9 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   Credit: fc.record({ bytes: count }),
   Nak: fc.record({ round, region: u16, runs: pageRuns.map(encodePageRuns) }),
   Discard: fc.record({ region: u16, runs: pageRuns.map(encodePageRuns) }),
+  Resume: fc.record({ epoch: laterEpoch, round }),
+  Lacking: fc.record({ region: u16, runs: pageRuns.map(encodePageRuns) }),
+  Resumed: fc.record({ epoch: laterEpoch, round, pages: count, checksum: u32 }),
   SwitchOver: fc.record({ round: u32, postCopy: fc.boolean() }, { requiredKeys: ['round'] }),
   SwitchOverAck: fc.constant({}),
   State: fc.record({ package: fc.uint8Array({ maxLength: 300, size: 'max' }) }),
@@ -139,7 +145,7 @@ describe('messages', () => {
   })
 })
 
-describe.each(['Nak', 'Discard'] as const)('%s', (each) => {
+describe.each(['Nak', 'Discard', 'Lacking'] as const)('%s', (each) => {
   const decode = (fields: object): Message => {
     return decodeMessage(
       FrameType[each],
@@ -165,6 +171,48 @@ describe.each(['Nak', 'Discard'] as const)('%s', (each) => {
     for (const runs of [null, 8, '12345678', [0, 1]]) {
       expect(() => decode({ runs })).toThrow(`${each}.runs is not as specified`)
     }
+  })
+})
+
+describe('RESUME and RESUMED', () => {
+  const plain = { epoch: 1, round: 1, pages: 0, checksum: 0 }
+  const decode = (name: 'Resume' | 'Resumed', fields: object): Message => {
+    return decodeMessage(FrameType[name], new Uint8Array(encodeMap({ ...plain, ...fields })))
+  }
+
+  it.each(['Resume', 'Resumed'] as const)(
+    '%s is of a later connection and a real round',
+    (name) => {
+      expect(decode(name, { epoch: 2 ** 32 - 1, round: 1_000_000 })).toMatchObject({ name })
+      for (const epoch of [0, -1, 0.5, 2 ** 32, '1', null]) {
+        expect(() => decode(name, { epoch })).toThrow(`${name}.epoch is not as specified`)
+      }
+      for (const round of [0, 1_000_001, 1.5, null]) {
+        expect(() => decode(name, { round })).toThrow(`${name}.round is not as specified`)
+      }
+    },
+  )
+
+  it('RESUMED has a number of pages and a checksum', () => {
+    for (const wrong of [-1, 0.5, 2 ** 53, '0', null]) {
+      expect(() => decode('Resumed', { pages: wrong })).toThrow('Resumed.pages')
+      expect(() => decode('Resumed', { checksum: wrong })).toThrow('Resumed.checksum')
+    }
+    expect(() => decode('Resumed', { checksum: 2 ** 32 })).toThrow('Resumed.checksum')
+  })
+})
+
+describe('the checksum over LACKING', () => {
+  const lacking = fc.record({ region: u16, runs: pageRuns.map(encodePageRuns) })
+
+  it('is that of all their bytes in a row', () => {
+    fc.assert(
+      fc.property(fc.array(lacking, { maxLength: 5 }), (all) => {
+        const octets = all.flatMap(({ region, runs }) => [region & 0xff, region >>> 8, ...runs])
+        const sum = all.reduce((crc, one) => lackingChecksum(one, crc), 0)
+        expect(sum).toBe(crc32(Uint8Array.from(octets)))
+      }),
+    )
   })
 })
 

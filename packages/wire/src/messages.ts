@@ -82,6 +82,8 @@ const faults = v.pipe(
   v.object({ count, p50Us: amount, p99Us: amount, maxUs: amount, blockedMs: amount }),
 )
 const epoch = v.object({ epoch: u32 })
+/** Of a connection that mends another: the first one has epoch 0. */
+const laterEpoch = v.pipe(u32, v.minValue(1))
 const none = v.object({})
 
 const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, MessageBodies[Name]> } = {
@@ -147,6 +149,9 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     runs,
   }),
   Discard: v.object({ region: u16, runs }),
+  Resume: v.object({ epoch: laterEpoch, round }),
+  Lacking: v.object({ region: u16, runs }),
+  Resumed: v.object({ epoch: laterEpoch, round, pages: count, checksum: u32 }),
   SwitchOver: v.object({ round: u32, postCopy: v.optional(v.boolean()) }),
   SwitchOverAck: none,
   State: v.object({ package: bytes(STATE_BODY_BYTES_MAX) }),

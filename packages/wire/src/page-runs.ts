@@ -1,8 +1,10 @@
 /**
- * The runs of pages that a NAK or a DISCARD names.
+ * The runs of pages that a NAK, a DISCARD or a LACKING names.
  *
  * @module
  */
+import { crc32 } from '@godwit/core'
+import type { Lacking } from './message-bodies.ts'
 
 /** Consecutive pages of one region. */
 export interface PageRun {
@@ -13,7 +15,7 @@ export interface PageRun {
 /** First page and number of pages, each a u32. */
 export const PAGE_RUN_BYTES = 8
 
-/** The `runs` of a NAK or a DISCARD. */
+/** The `runs` of a NAK, a DISCARD or a LACKING. */
 export function encodePageRuns(runs: readonly PageRun[]): Uint8Array {
   const bytes = new Uint8Array(runs.length * PAGE_RUN_BYTES)
   const view = new DataView(bytes.buffer)
@@ -31,4 +33,13 @@ export function decodePageRuns(bytes: Uint8Array): readonly PageRun[] {
     firstPage: view.getUint32(index * PAGE_RUN_BYTES, true),
     pageCount: view.getUint32(index * PAGE_RUN_BYTES + 4, true),
   }))
+}
+
+/**
+ * The checksum of RESUMED over one LACKING after another.
+ *
+ * @param crc - that of the ones before, 0 to begin
+ */
+export function lackingChecksum({ region, runs }: Lacking, crc = 0): number {
+  return crc32(runs, crc32(Uint8Array.of(region & 0xff, region >>> 8), crc))
 }

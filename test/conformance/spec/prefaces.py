@@ -4,10 +4,12 @@ from .frame import CONTROL, DATA, MAGIC, ROLES, SESSION, URGENT, preface
 from .output import vector
 
 
-def valid(name, note, role, index, session=SESSION):
+def valid(name, note, role, index, session=SESSION, epoch=0):
     role_name = next(name for name, number in ROLES.items() if number == role)
-    expect = {'version': 1, 'role': role_name, 'index': index, 'epoch': 0, 'session': session.hex()}
-    return vector(name, note, preface(role, index, session=session), expect=expect)
+    expect = {'version': 1, 'role': role_name, 'index': index, 'epoch': epoch}
+    expect['session'] = session.hex()
+    data = preface(role, index, epoch=epoch, session=session)
+    return vector(name, note, data, expect=expect)
 
 
 def bad(name, note, data, error, at):
@@ -64,6 +66,9 @@ def vectors():
         valid('urgent', '', URGENT, 0),
         valid('a session of zeros', 'a session is any 16 bytes', CONTROL, 0, bytes(16)),
         valid('a session of 0xff', 'a session is any 16 bytes', CONTROL, 0, b'\xff' * 16),
+        valid('control, epoch 1', 'the first recovery', CONTROL, 0, epoch=1),
+        valid('data 1, epoch 258', 'bytes in order', DATA, 1, epoch=258),
+        valid('urgent, epoch 2^32 - 1', 'the highest', URGENT, 0, epoch=0xFFFFFFFF),
         *magic_vectors(),
         *field_vectors(),
         *truncated_vectors(),

@@ -1,6 +1,7 @@
 """streams.json: the conversations of section 10, one vector for each channel and direction."""
 
 import struct
+import zlib
 
 from .frame import CONTROL, DATA, ROLES, SAME_AS, URGENT, Run, batch, frame, preface
 from .hashes import batch_digest, fingerprint
@@ -14,9 +15,9 @@ SEED = PLAIN['HELLO']['fingerprintSeed']
 class Stream:
     """The bytes of one direction of one channel, and what they mean."""
 
-    def __init__(self, name, side, role=CONTROL, index=0):
+    def __init__(self, name, side, role=CONTROL, index=0, epoch=0):
         self.name, self.side, self.role, self.index = name, side, role, index
-        self.data, self.meaning = preface(role, index), []
+        self.epoch, self.data, self.meaning = epoch, preface(role, index, epoch=epoch), []
 
     def send(self, type_name, body=None, /, **message):
         shown = {'type': type_name}
@@ -30,7 +31,7 @@ class Stream:
     def vector(self, note):
         channel = next(name for name, role in ROLES.items() if role == self.role)
         name = f'{self.name}: {channel} {self.index}, {self.side}'
-        expect = {'index': self.index, 'frames': self.meaning}
+        expect = {'index': self.index, 'epoch': self.epoch, 'frames': self.meaning}
         fields = {'channel': channel, 'from': self.side, 'expect': expect}
         return vector(name, note, self.data, **fields)
 
@@ -118,6 +119,37 @@ def post_copy():
     return [stream.vector('section 10') for stream in streams]
 
 
+def recovery():
+    """The network was lost when one page of three was there: what follows with epoch 1."""
+    name = 'a recovery'
+
+    def stream(side, role=CONTROL):
+        return Stream(name, side, role, epoch=1)
+
+    source, back = stream('source'), stream('destination')
+    data, answer = stream('source', DATA), stream('destination', DATA)
+    urgent, asked = stream('source', URGENT), stream('destination', URGENT)
+    pages = [b'\x42' * 4096, b'\x44' * 4096]
+    frames = [(0, struct.pack('<II', 0, 1)), (258, struct.pack('<II', 2, 1))]
+    named = b''.join(struct.pack('<H', region) + runs for region, runs in frames)
+    sums = [batch_digest('xxh64', SEED, [page]) for page in pages]
+    total = sum(int.from_bytes(item, 'little') for item in sums) % (1 << 64)
+    total = total.to_bytes(8, 'little')
+    for region, runs in frames:
+        back.send('LACKING', region=region, runs=runs)
+    back.send('RESUMED', round=2, pages=2, checksum=zlib.crc32(named))
+    back.send('ROUND_ACK', round=2).send('END_ACK', faults={**FAULTS, 'count': 1})
+    source.send('RESUME').send('ROUND_BEGIN', round=2, kind='post-copy', pages=2)
+    source.send('ROUND_END', round=2, batches=2, pages=2, digest=total).send('END', rounds=2, pages=3)
+    data.send('PAGES', batch([(0, pages[:1])], 'xxh64', SEED, round=2))
+    data.send('BARRIER', round=2, digest=sums[0])
+    asked.send('PAGE_REQUEST', region=258, page=2)
+    urgent.send('PAGES', batch([(2, pages[1:])], 'xxh64', SEED, round=2, region=258))
+    urgent.send('BARRIER', round=2, digest=sums[1])
+    streams = (source, back, data, answer, urgent, asked)
+    return [stream.vector('section 10') for stream in streams]
+
+
 def complete():
     """Pre-copy over two channels, sha256, verification, FINAL."""
     name = 'complete'
@@ -150,4 +182,5 @@ def complete():
 
 
 def vectors():
-    return smallest() + refusal() + cancel() + missing() + post_copy() + complete()
+    made = smallest() + refusal() + cancel() + missing()
+    return made + post_copy() + recovery() + complete()
