@@ -2,11 +2,11 @@
  * Peers that ask for pages they may not ask for, and peers that name content that is not there.
  */
 import { randomBytes as secretBytes } from 'node:crypto'
-import type { Report } from '@godwit/core'
+import type { PageRun, Report } from '@godwit/core'
 import { MIB } from '@godwit/core'
 import { parseEncode } from '@godwit/policy'
 import { createMemoryNetwork } from '@godwit/transport'
-import type { PageRun, Welcome } from '@godwit/wire'
+import type { Welcome } from '@godwit/wire'
 import {
   BATCH_HEADER_BYTES,
   BatchCompression,

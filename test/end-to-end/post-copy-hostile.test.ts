@@ -2,9 +2,9 @@
  * Sources that break the rules of post-copy.
  */
 import { randomBytes as secretBytes } from 'node:crypto'
-import type { GuestIdentity, Report } from '@godwit/core'
+import type { GuestIdentity, PageRun, Report } from '@godwit/core'
 import { WorkloadGuest, WorkloadHost } from '@godwit/guest'
-import type { Hello, PageRun, RoundBegin } from '@godwit/wire'
+import type { Hello, RoundBegin } from '@godwit/wire'
 import {
   BATCH_HEADER_BYTES,
   ENTRY_BYTES,

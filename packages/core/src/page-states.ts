@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PageRun } from './page.ts'
 import { allocateShared } from './threads.ts'
 
 /** Bits of a page's word, which is 0 when the page is there; the higher ones count wake-ups. */
@@ -77,6 +78,34 @@ export class PageStates {
   arrived(page: number): void {
     const state = Atomics.exchange(this.words, page, 0)
     if ((state & awaited) !== 0) Atomics.notify(this.words, page)
+  }
+
+  /** Nobody installs pages any more: those that were claimed may be claimed again. */
+  releaseClaims(): void {
+    const { words } = this
+    for (let page = 0; page < words.length; page++) {
+      if ((Atomics.load(words, page) & arriving) !== 0) Atomics.and(words, page, ~arriving)
+    }
+  }
+
+  /** Pages that are not there, in runs. */
+  missingRuns(): PageRun[] {
+    const { words } = this
+    const runs: PageRun[] = []
+    for (let page = 0; page < words.length; page++) {
+      if (this.isPresent(page)) continue
+      const firstPage = page
+      while (page + 1 < words.length && !this.isPresent(page + 1)) page++
+      runs.push({ firstPage, pageCount: page + 1 - firstPage })
+    }
+    return runs
+  }
+
+  /** Calls `tell` with every page that threads wait for. */
+  eachAwaited(tell: (page: number) => void): void {
+    for (let page = 0; page < this.words.length; page++) {
+      if ((Atomics.load(this.words, page) & awaited) !== 0) tell(page)
+    }
   }
 
   /** Has all threads look whether they were abandoned that wait, or are just about to. */

@@ -45,3 +45,9 @@ export function checkPageBytes(pageBytes: number): number {
   }
   return pageBytes
 }
+
+/** Consecutive pages of one region. */
+export interface PageRun {
+  readonly firstPage: number
+  readonly pageCount: number
+}

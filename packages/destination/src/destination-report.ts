@@ -19,7 +19,8 @@ import type {
   Welcome,
 } from '@godwit/wire'
 import type { DestinationOptions } from './options.ts'
-import type { JoinedRound, Rounds } from './rounds.ts'
+import type { JoinedRound } from './lanes.ts'
+import type { Rounds } from './rounds.ts'
 
 /** The stage that a round belongs to. */
 const stages = {

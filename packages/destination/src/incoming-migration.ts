@@ -49,12 +49,12 @@ import { DestinationReport } from './destination-report.ts'
 import { GuestTime } from './guest-time.ts'
 import type { DestinationOptions, DestinationProgress } from './options.ts'
 import { termsOf } from './options.ts'
-import type { RoundsOwner } from './rounds.ts'
+import type { LanesOwner } from './lanes.ts'
 import { Rounds } from './rounds.ts'
 import { zeroInPieces } from './zero-memory.ts'
 
 /** One guest on its way in. */
-export class IncomingMigration implements RoundsOwner {
+export class IncomingMigration implements LanesOwner {
   readonly sessionId: string
   /** Resolves with the report when the session is over, whatever the outcome. Never rejects. */
   readonly done: Promise<Report>
@@ -131,7 +131,7 @@ export class IncomingMigration implements RoundsOwner {
     return {
       stage: this.#report.stage,
       round: this.#round?.round ?? 0,
-      pagesDone: this.#rounds?.pages ?? 0,
+      pagesDone: this.#rounds?.lanes.pages ?? 0,
       pagesTotal: this.#round?.pages ?? 0,
       wireBytes: this.#report.wireBytes,
       elapsedMs: this.#report.elapsedMs,
@@ -151,7 +151,8 @@ export class IncomingMigration implements RoundsOwner {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
     const isUrgent = preface.role === ChannelRole.Urgent
-    const lane = isUrgent ? this.#rounds.openUrgent(link) : this.#rounds.open(preface.index, link)
+    const { lanes } = this.#rounds
+    const lane = isUrgent ? lanes.openUrgent(link) : lanes.open(preface.index, link)
     if (lane !== undefined) this.#report.channels.push(link)
     return lane
   }
@@ -218,7 +219,7 @@ export class IncomingMigration implements RoundsOwner {
         break
       case 'close':
         this.control.close()
-        void this.#rounds?.close()
+        void this.#rounds?.lanes.close()
         break
       default:
         assertNever(effect)
@@ -229,7 +230,10 @@ export class IncomingMigration implements RoundsOwner {
     const message = this.#compose(name)
     const { state } = this.#runner
     // Before the source hears that it may go on: its pages may be quicker than this thread.
-    this.#rounds?.allow(mayInstall(state) ? this.#acknowledgedRound + 1 : 0, isPostCopy(state))
+    this.#rounds?.lanes.allow(
+      mayInstall(state) ? this.#acknowledgedRound + 1 : 0,
+      isPostCopy(state),
+    )
     if (state.name === 'running') this.#filled.resolve()
     this.control.send(message)
   }
@@ -279,7 +283,7 @@ export class IncomingMigration implements RoundsOwner {
         this.#report.roundBegins(message.body)
         break
       case 'RoundEnd':
-        this.#rounds!.addEnd(message.body)
+        this.#rounds!.lanes.addEnd(message.body)
         break
       case 'Discard':
         this.#rounds!.discard(message.body)
@@ -328,8 +332,8 @@ export class IncomingMigration implements RoundsOwner {
     const threads = this.control.link.channel.detach === undefined ? undefined : lanes
     // A host that has its memory made ready has agreed to the guest: others get no threads.
     this.#guest = await host.reserve(offer, async (memory, isFresh) => {
-      if (threads === undefined) rounds.warmUp()
-      else rounds.startThreads(threads, (lane) => report.channels.push(lane))
+      if (threads === undefined) rounds.lanes.warmUp()
+      else rounds.lanes.startThreads(threads, (lane) => report.channels.push(lane))
       await zero(memory, isFresh)
     })
     if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
@@ -386,7 +390,7 @@ export class IncomingMigration implements RoundsOwner {
   }
 
   async #discard(): Promise<void> {
-    await this.#rounds?.close()
+    await this.#rounds?.lanes.close()
     const guest = this.#guest
     this.#guest = undefined
     this.#rounds = undefined

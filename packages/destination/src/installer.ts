@@ -74,7 +74,7 @@ export class Installer {
   ): DestinationLane {
     this.#endWarmUp()
     const { hasher, verifyHasher } = this
-    const { pageBytes } = this.#plan
+    const { pageBytes, firstRound } = this.#plan
     const { features, storeBytes } = isUrgent ? plainFeatures : this.#plan
     const workspace = this.#workspace
     const compressors = this.#compressors
@@ -83,7 +83,7 @@ export class Installer {
     const decoder = new BatchDecoder({ ...agreed, ...hashers, regions, workspace, compressors })
     const buffer = this.#spareBuffer ?? this.#createBuffer()
     this.#spareBuffer = undefined
-    return new DestinationLane(link, clock, decoder, owner, buffer)
+    return new DestinationLane(link, clock, decoder, owner, buffer, firstRound)
   }
 
   #createBuffer(): Uint8Array {

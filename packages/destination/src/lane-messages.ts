@@ -24,6 +24,8 @@ export interface LanePlan {
   readonly storeBytes: number
   /** Whether it is for the urgent channel. */
   readonly urgent: boolean
+  /** What comes first on the channel. */
+  readonly firstRound: number
 }
 
 /** A region and what is kept of it, all of it shared. */

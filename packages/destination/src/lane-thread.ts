@@ -120,6 +120,7 @@ class LaneThread implements LaneOwner {
     }))
     const requests = new PageRequests(link, regions)
     this.#environment.listen!(faults, (region, page) => requests.ask(region, page))
+    requests.askAgain()
   }
 
   get installableRound(): number {

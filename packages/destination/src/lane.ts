@@ -65,7 +65,7 @@ export class DestinationLane implements LinkHandler, Lane {
   readonly #clock: Clock
   readonly #decoder: BatchDecoder
   readonly #owner: LaneOwner
-  #round = 1
+  #round: number
   #totals: DecodedTotals = emptyTotals()
   /** What was asked for once more. */
   readonly #lacking: LackingPages
@@ -87,7 +87,9 @@ export class DestinationLane implements LinkHandler, Lane {
     decoder: BatchDecoder,
     owner: LaneOwner,
     buffer: Uint8Array,
+    firstRound = 1,
   ) {
+    this.#round = firstRound
     this.link = link
     this.#clock = clock
     this.buffer = buffer

@@ -30,4 +30,10 @@ export class PageRequests {
     if (states.isPresent(page)) return
     this.#link.sendMessage({ name: 'PageRequest', body: { region, page } })
   }
+  /** Asks for everything that is waited for: what was asked before went by another connection. */
+  askAgain(): void {
+    for (const [index, { states }] of this.#regions.entries()) {
+      states.eachAwaited((page) => this.ask(index, page))
+    }
+  }
 }

@@ -6,17 +6,14 @@
  */
 import type { DemandPager, Region } from '@godwit/core'
 import { CodecError, ProtocolError, pagesCovering } from '@godwit/core'
-import type { Link } from '@godwit/link'
-import type { Discard } from '@godwit/wire'
-import { decodePageRuns } from '@godwit/wire'
-import { PageRequests } from './page-requests.ts'
+import type { Discard, Lacking } from '@godwit/wire'
+import { BATCH_ENTRIES_MAX, decodePageRuns, encodePageRuns } from '@godwit/wire'
 
 /** Post-copy of one migration. */
 export class PostCopy {
   readonly #pageBytes: number
   #regions: readonly Region[] = []
   #pager: DemandPager | undefined
-  #isOpen = false
   /** Pages named by DISCARD so far, by the region's index. */
   #discarded: number[] = []
 
@@ -39,22 +36,6 @@ export class PostCopy {
     return this.#pager!
   }
 
-  /** The urgent channel is there. @throws {ProtocolError} `PROTOCOL_STATE`: it was before */
-  open(): void {
-    if (this.#isOpen) {
-      throw new ProtocolError('PROTOCOL_STATE', 'The urgent channel is there already')
-    }
-    this.#isOpen = true
-  }
-
-  /** Asks for pages on a link of this thread. */
-  listen(link: Link): void {
-    const { states } = this.pager
-    const regions = this.#regions.map(({ id }, index) => ({ id, states: states[index]! }))
-    const requests = new PageRequests(link, regions)
-    this.pager.listen((index, page) => requests.ask(index, page))
-  }
-
   /**
    * @throws {CodecError} `CODEC_PAGE_RANGE`
    * @throws {ProtocolError} `PROTOCOL_STATE`: more pages are named than the region has
@@ -74,6 +55,23 @@ export class PostCopy {
       }
       this.#pager!.states[index]!.discard(firstPage, firstPage + pageCount)
     }
+  }
+
+  /**
+   * What was discarded and has not come. No lane may be installing pages: what one has claimed and
+   * not installed is to come again.
+   */
+  lacking(): Lacking[] {
+    const all: Lacking[] = []
+    for (const [index, { id: region }] of this.#regions.entries()) {
+      const states = this.pager.states[index]!
+      states.releaseClaims()
+      const runs = states.missingRuns()
+      for (let at = 0; at < runs.length; at += BATCH_ENTRIES_MAX) {
+        all.push({ region, runs: encodePageRuns(runs.slice(at, at + BATCH_ENTRIES_MAX)) })
+      }
+    }
+    return all
   }
 
   /**

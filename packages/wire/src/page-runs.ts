@@ -3,14 +3,9 @@
  *
  * @module
  */
+import type { PageRun } from '@godwit/core'
 import { crc32 } from '@godwit/core'
 import type { Lacking } from './message-bodies.ts'
-
-/** Consecutive pages of one region. */
-export interface PageRun {
-  readonly firstPage: number
-  readonly pageCount: number
-}
 
 /** First page and number of pages, each a u32. */
 export const PAGE_RUN_BYTES = 8
