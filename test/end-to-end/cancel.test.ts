@@ -88,6 +88,10 @@ const cancellable: Readonly<Record<StateName, boolean>> = {
   discarding: true,
   pushing: false,
   pushed: false,
+  paused: false,
+  reconnecting: false,
+  resuming: false,
+  reopening: false,
   stranded: false,
 }
 const all = Object.keys(cancellable) as StateName[]
@@ -98,6 +102,10 @@ const seldom: readonly StateName[] = [
   'failed',
   'in-doubt',
   'stranded',
+  'paused',
+  'reconnecting',
+  'resuming',
+  'reopening',
 ]
 /** States that only post-copy has. */
 const postCopy: readonly StateName[] = ['discarding', 'pushing', 'pushed']

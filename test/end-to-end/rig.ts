@@ -100,7 +100,13 @@ export async function createRig(
     ended: (_migration, report) => reports.push(report),
   }
   const primitives = await nodePrimitives()
-  const fixed = { clock: systemClock, primitives, software: 'test', heartbeatMs: 60_000 }
+  const fixed = {
+    clock: systemClock,
+    primitives,
+    software: 'test',
+    heartbeatMs: 60_000,
+    recoverMs: 0,
+  }
   const agent = new DestinationAgent({ ...fixed, ...options, host: counting }, events)
   await network.listen(address, (channel) => agent.accept(channel))
   const dialler = network.createDialler(address)
@@ -141,6 +147,7 @@ export async function createSource(
     trackers: tracker === 'scan' ? undefined : guest.trackers,
     pageBytes: 4096,
     heartbeatMs: 60_000,
+    recoverMs: 0,
     ...rest,
     guest,
     stop: parseStop(stop),

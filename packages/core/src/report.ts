@@ -139,6 +139,7 @@ export interface Report {
   stop?: StopReport
   memory?: { sourceDigest: string; destinationDigest: string; equal: boolean }
   faults?: FaultReport
+  recoveries?: number
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
   cpu?: { sourceSeconds?: number; destinationSeconds?: number }
   overheadBytes?: { source?: number; destination?: number }

@@ -68,24 +68,22 @@ export class DestinationAgent {
   async close(): Promise<void> {
     const sessions = this.sessions
     this.cancel()
+    for (const session of sessions) session.giveUp()
     await Promise.all(sessions.map((session) => session.done))
   }
 
   #sort(preface: Preface, link: Link): LinkHandler | undefined {
-    if (preface.epoch !== 0) {
-      throw new ProtocolError('SESSION_UNKNOWN', `Epoch ${preface.epoch} of no session`)
-    }
     const sessionId = toHex(preface.session)
     const session = this.#sessions.get(sessionId)
-    if (preface.role === ChannelRole.Control) {
-      if (session !== undefined) {
-        throw new ProtocolError('PROTOCOL_STATE', 'The session has a control channel already')
-      }
-      return this.#begin(sessionId, preface, link)
-    }
+    const isControl = preface.role === ChannelRole.Control
     if (session === undefined) {
-      throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session')
+      if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link)
+      throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
+    if (isControl && preface.epoch === 0) {
+      throw new ProtocolError('PROTOCOL_STATE', 'The session has a control channel already')
+    }
+    if (isControl) return session.reconnect(preface, link)
     const lane = session.openLane(preface, link)
     link.sendPreface(preface)
     return lane

@@ -5,8 +5,8 @@
  * @module
  */
 import type { FinalState, IncomingGuest, Report } from '@godwit/core'
+import type { GodwitError } from '@godwit/core'
 import {
-  GodwitError,
   PeerError,
   ProtocolError,
   TransportError,
@@ -23,33 +23,28 @@ import type {
   DestinationTermsInForce,
 } from '@godwit/session'
 import {
+  awaitsChannels,
   awaitsPages,
   isDestinationFinished,
-  mayInstall,
+  isDestinationRecovering,
+  isInterruptible,
   isPostCopy,
-  negotiate,
-  OWNER_EPOCH,
+  mayInstall,
+  mayResume,
   ownsGuest,
   Runner,
   stepDestination,
 } from '@godwit/session'
-import type {
-  Final,
-  Hello,
-  Message,
-  MessageName,
-  Preface,
-  Reserve,
-  RoundBegin,
-  Verify,
-  Welcome,
-} from '@godwit/wire'
-import { ChannelRole, errorCodeOf } from '@godwit/wire'
+import type { Message, MessageName, Preface } from '@godwit/wire'
+import { ChannelRole } from '@godwit/wire'
+import { Arrival } from './arrival.ts'
+import { ConnectionEpoch } from './connection-epoch.ts'
 import { DestinationReport } from './destination-report.ts'
-import { GuestTime } from './guest-time.ts'
+import { Dialogue } from './dialogue.ts'
+import type { Lanes, LanesOwner } from './lanes.ts'
+import { LostSource } from './lost-source.ts'
 import type { DestinationOptions, DestinationProgress } from './options.ts'
-import { termsOf } from './options.ts'
-import type { LanesOwner } from './lanes.ts'
+import { termsBeforeHello } from './options.ts'
 import { Rounds } from './rounds.ts'
 import { zeroInPieces } from './zero-memory.ts'
 
@@ -58,22 +53,16 @@ export class IncomingMigration implements LanesOwner {
   readonly sessionId: string
   /** Resolves with the report when the session is over, whatever the outcome. Never rejects. */
   readonly done: Promise<Report>
-  readonly control: ControlLink
+  control: ControlLink
   readonly #options: DestinationOptions
   readonly #report: DestinationReport
   readonly #runner: Runner<DestinationState, DestinationEvent, DestinationEffect>
-  #terms: DestinationTermsInForce = { mode: 'pre-copy', verify: false, final: false }
-  #hello: Hello | undefined
-  #welcome: Welcome | undefined
-  #reserve: Reserve | undefined
-  #guest: IncomingGuest | undefined
+  #terms: DestinationTermsInForce
+  readonly #arrival: Arrival
   #rounds: Rounds | undefined
-  #round: RoundBegin | undefined
-  #acknowledgedRound = 0
-  #package: Uint8Array = new Uint8Array(0)
-  #verify: Verify | undefined
-  #final: Final | undefined
-  #time: GuestTime | undefined
+  readonly #dialogue: Dialogue
+  readonly #source: LostSource
+  readonly #epoch = new ConnectionEpoch()
   /** The guest is here with all of its pages. */
   readonly #filled = Promise.withResolvers<void>()
 
@@ -81,13 +70,17 @@ export class IncomingMigration implements LanesOwner {
     this.sessionId = sessionId
     this.#options = options
     this.#report = new DestinationReport(options)
-    this.#report.channels.push(link)
-    const handler = {
-      message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
-      closed: (error: GodwitError | undefined) => this.#lost(error),
-    }
-    const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT
-    this.control = new ControlLink(link, options.clock, handler, heartbeatMs)
+    this.#arrival = new Arrival(options)
+    this.#dialogue = new Dialogue({
+      options,
+      report: this.#report,
+      rounds: () => this.#rounds!,
+      pager: () => this.#arrival.guest?.pager,
+    })
+    const { clock, recoverMs = Infinity } = options
+    this.#source = new LostSource(clock, recoverMs, () => this.giveUp())
+    this.#terms = { ...termsBeforeHello, recovers: recoverMs > 0 }
+    this.control = this.#createControl(link)
     this.#runner = new Runner<DestinationState, DestinationEvent, DestinationEffect>({
       initial: { name: 'greeting' },
       step: (state, event) => stepDestination(state, event, this.#terms),
@@ -109,18 +102,17 @@ export class IncomingMigration implements LanesOwner {
 
   /** The guest, once this side owns it. */
   get guest(): IncomingGuest | undefined {
-    return this.ownsGuest ? this.#guest : undefined
+    return this.ownsGuest ? this.#arrival.guest : undefined
   }
 
   /** Gives the memory of an owned guest back, whether its time is over or not. */
   async release(): Promise<void> {
-    this.#time?.cancel()
-    await this.guest?.discard()
+    if (this.ownsGuest) await this.#arrival.release()
   }
 
   /** Resolves when a guest whose time is limited (`runForMs`) has been stopped. */
   get guestStopped(): Promise<FinalState> | undefined {
-    return this.#time?.stopped
+    return this.#arrival.stopped
   }
 
   get report(): DestinationReport {
@@ -130,9 +122,9 @@ export class IncomingMigration implements LanesOwner {
   get progress(): DestinationProgress {
     return {
       stage: this.#report.stage,
-      round: this.#round?.round ?? 0,
+      round: this.#dialogue.round?.round ?? 0,
       pagesDone: this.#rounds?.lanes.pages ?? 0,
-      pagesTotal: this.#round?.pages ?? 0,
+      pagesTotal: this.#dialogue.round?.pages ?? 0,
       wireBytes: this.#report.wireBytes,
       elapsedMs: this.#report.elapsedMs,
     }
@@ -145,9 +137,8 @@ export class IncomingMigration implements LanesOwner {
    * @throws {ProtocolError} `PROTOCOL_STATE`: too early, too late, or its number is taken
    */
   openLane(preface: Preface, link: Link): LinkHandler | undefined {
-    const state = this.#runner.state
-    const isTime = state.name === 'reserved' && state.round === 0 && state.switching === 'no'
-    if (this.#rounds === undefined || !isTime) {
+    this.#epoch.checkCurrent(preface.epoch)
+    if (this.#rounds === undefined || !awaitsChannels(this.#runner.state)) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
     const isUrgent = preface.role === ChannelRole.Urgent
@@ -155,6 +146,63 @@ export class IncomingMigration implements LanesOwner {
     const lane = isUrgent ? lanes.openUrgent(link) : lanes.open(preface.index, link)
     if (lane !== undefined) this.#report.channels.push(link)
     return lane
+  }
+
+  /**
+   * The source has dialled a new control channel: for post-copy that was interrupted, whether this
+   * side has noticed or not.
+   *
+   * @throws {ProtocolError} `EPOCH_STALE`, `PROTOCOL_STATE`: there is nothing to resume
+   */
+  reconnect(preface: Preface, link: Link): LinkHandler {
+    this.#epoch.checkNew(preface.epoch)
+    if (isInterruptible(this.#runner.state)) {
+      const text = 'The source has connected anew'
+      this.#runner.fail(new TransportError('CONNECTION_LOST', text))
+    }
+    if (!mayResume(this.#runner.state)) {
+      throw new ProtocolError('PROTOCOL_STATE', 'There is nothing to resume now')
+    }
+    this.#epoch.value = preface.epoch
+    this.control.close()
+    const control = (this.control = this.#createControl(link))
+    control.peerHeartbeatMs = this.#dialogue.hello!.heartbeatMs
+    // The source may speak once it is answered: by then no lane stores to the memory any more.
+    void this.#source.stopped.then(() => this.#answer(control, preface))
+    return control
+  }
+
+  #answer(control: ControlLink, preface: Preface): void {
+    if (this.control !== control || control.link.isClosed) return
+    this.#runner.dispatch({ type: 'reconnected', epoch: preface.epoch })
+    control.link.sendPreface(preface)
+  }
+
+  #createControl(link: Link): ControlLink {
+    this.#report.channels.push(link)
+    const { clock, heartbeatMs = HEARTBEAT_MS_DEFAULT } = this.#options
+    const control: ControlLink = new ControlLink(
+      link,
+      clock,
+      {
+        message: (message) => this.#runner.dispatch({ type: 'message', message }),
+        closed: (error) => {
+          if (this.control === control) this.#lost(error)
+        },
+      },
+      heartbeatMs,
+    )
+    return control
+  }
+
+  /** Whether post-copy was interrupted, and is not going on yet. */
+  get isSuspended(): boolean {
+    return isDestinationRecovering(this.#runner.state)
+  }
+
+  /** Waits no longer for a source that was lost in post-copy. */
+  giveUp(): void {
+    if (this.isSuspended) this.#runner.dispatch({ type: 'give-up' })
   }
 
   /** Gives up: a guest that is not owned yet is discarded, and the source is told. */
@@ -214,10 +262,17 @@ export class IncomingMigration implements LanesOwner {
       case 'discard':
         // Done in #end, when nothing touches the memory any more.
         break
+      case 'suspend':
+        this.#suspend(effect.error)
+        break
+      case 'tell-lacking':
+        this.#tellLacking()
+        break
       case 'refuse':
         if (!(effect.error instanceof PeerError)) this.control.refuse(effect.error)
         break
       case 'close':
+        this.#source.found()
         this.control.close()
         void this.#rounds?.lanes.close()
         break
@@ -227,121 +282,73 @@ export class IncomingMigration implements LanesOwner {
   }
 
   #send(name: MessageName): void {
-    const message = this.#compose(name)
+    const message = this.#dialogue.compose(name)
     const { state } = this.#runner
     // Before the source hears that it may go on: its pages may be quicker than this thread.
     this.#rounds?.lanes.allow(
-      mayInstall(state) ? this.#acknowledgedRound + 1 : 0,
+      mayInstall(state) ? this.#dialogue.acknowledgedRound + 1 : 0,
       isPostCopy(state),
     )
     if (state.name === 'running') this.#filled.resolve()
     this.control.send(message)
   }
 
-  #compose(name: MessageName): Message {
-    switch (name) {
-      case 'Welcome':
-        return { name, body: this.#welcome! }
-      case 'Reserved':
-        return { name, body: { reservedBytes: this.#report.memoryBytes } }
-      case 'RoundAck': {
-        const { round } = this.#round!
-        this.#acknowledgedRound = round
-        return { name, body: { round } }
-      }
-      case 'SwitchOverAck':
-        return { name, body: {} }
-      case 'Ready':
-        return { name, body: { epoch: OWNER_EPOCH } }
-      case 'Running':
-        return { name, body: { epoch: OWNER_EPOCH, resumeMs: this.#report.resumeMs! } }
-      case 'Verified':
-        return { name, body: this.#report.compared(this.#verify!, this.#rounds!) }
-      case 'Final':
-        return { name, body: this.#final! }
-      case 'EndAck':
-        return { name, body: this.#report.end(this.#guest?.pager) }
-      default:
-        throw new Error(`the destination does not send ${name}`)
-    }
-  }
-
   #apply(message: Message): void {
-    switch (message.name) {
-      case 'Error': {
-        const { code, text, phase } = message.body
-        throw new PeerError(errorCodeOf(code), text, phase === undefined ? {} : { phase })
-      }
-      case 'Hello':
-        this.#applyHello(message.body)
-        break
-      case 'Reserve':
-        this.#reserve = message.body
-        break
-      case 'RoundBegin':
-        this.#round = message.body
-        this.#report.roundBegins(message.body)
-        break
-      case 'RoundEnd':
-        this.#rounds!.lanes.addEnd(message.body)
-        break
-      case 'Discard':
-        this.#rounds!.discard(message.body)
-        break
-      case 'State':
-        this.#package = message.body.package
-        break
-      case 'Commit':
-        this.#report.committed()
-        break
-      case 'Verify':
-        this.#verify = message.body
-        break
-      case 'End':
-        this.#report.addSourceUsage(message.body.usage)
-        break
-      default:
-        // Nothing to note: the machine has drawn its conclusions.
-        break
-    }
-  }
-
-  #applyHello(hello: Hello): void {
-    this.#hello = hello
-    this.#welcome = negotiate(hello, termsOf(this.#options))
-    this.control.peerHeartbeatMs = hello.heartbeatMs
-    this.#terms = {
-      mode: hello.mode,
-      verify: hello.verify !== 'none',
-      final: this.#welcome.finalAfterMs !== undefined,
-    }
-    this.#report.greeted(hello, this.#welcome)
+    const dialogue = this.#dialogue
+    dialogue.apply(message)
+    if (message.name !== 'Hello') return
+    this.control.peerHeartbeatMs = message.body.heartbeatMs
+    this.#terms = { ...this.#terms, ...dialogue.terms }
   }
 
   async #reserveMemory(): Promise<DestinationEvent> {
-    const { host, clock, lanes, zero = zeroInPieces(clock) } = this.#options
-    const { guest: identity, regions } = this.#reserve!
-    const welcome = this.#welcome!
+    const { clock, zero = zeroInPieces(clock) } = this.#options
+    const hello = this.#dialogue.hello!
+    const welcome = this.#dialogue.welcome!
+    const reserve = this.#dialogue.reserve!
+    const { guest: identity, regions } = reserve
     const report = this.#report
-    report.reserving(this.#reserve!)
+    report.reserving(reserve)
     const sizes = { memoryBytes: report.memoryBytes, regionCount: regions.length }
-    const rounds = (this.#rounds = new Rounds(this.#hello!, welcome, sizes, this.#options, this))
+    const rounds = (this.#rounds = new Rounds(hello, welcome, sizes, this.#options, this))
     const isPostCopy = mayPostCopy(this.#terms.mode)
     const offer = { identity, pageBytes: welcome.pageBytes, regions, isPostCopy }
-    // Data channels come as the control channel came.
-    const threads = this.control.link.channel.detach === undefined ? undefined : lanes
     // A host that has its memory made ready has agreed to the guest: others get no threads.
-    this.#guest = await host.reserve(offer, async (memory, isFresh) => {
-      if (threads === undefined) rounds.lanes.warmUp()
-      else rounds.lanes.startThreads(threads, (lane) => report.channels.push(lane))
+    const guest = await this.#arrival.reserve(offer, async (memory, isFresh) => {
+      this.#startLanes(rounds.lanes)
       await zero(memory, isFresh)
     })
-    if (this.#options.runForMs !== undefined && this.#guest.stop === undefined) {
-      throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')
-    }
-    await rounds.takeMemory(this.#guest)
+    await rounds.takeMemory(guest)
     report.reserved(rounds.kernels)
     return { type: 'reserved' }
+  }
+
+  /** Data channels come as the control channel came. */
+  #startLanes(lanes: Lanes): void {
+    const threads = this.control.link.channel.detach && this.#options.lanes
+    if (threads === undefined) lanes.warmUp()
+    else lanes.startThreads(threads, (lane) => this.#report.channels.push(lane))
+  }
+
+  /** The guest is here and may lack pages: all channels go, and the source is waited for. */
+  #suspend(error: GodwitError): void {
+    const { state } = this.#runner
+    this.control.close()
+    const isComplete = isDestinationRecovering(state) && state.complete
+    this.#source.lost(this.#rounds!.lanes.close(), isComplete)
+    this.#options.onSuspended?.(error)
+  }
+
+  /** The source is there again: it is told what is lacking, and may send it by new channels. */
+  #tellLacking(): void {
+    const { state } = this.#runner
+    if (state.name !== 'filling') throw new Error(`lacking in ${state.name}`)
+    const { round } = state
+    const lacking = this.#rounds!.lacking()
+    for (const body of lacking) this.control.send({ name: 'Lacking', body })
+    this.#dialogue.resumes(this.#epoch.value, round, lacking)
+    this.#rounds!.connect(round, (lanes) => this.#startLanes(lanes))
+    this.#source.found()
   }
 
   /** A round is installed when every lane's barrier and ROUND_END are there, and agree. */
@@ -353,33 +360,25 @@ export class IncomingMigration implements LanesOwner {
   }
 
   async #load(): Promise<DestinationEvent> {
-    await this.#guest!.restoreState(this.#package)
+    await this.#arrival.guest!.restoreState(this.#dialogue.package)
     return { type: 'loaded' }
   }
 
   async #run(): Promise<DestinationEvent> {
-    await this.#guest!.run()
+    await this.#arrival.run()
     this.#report.activated()
-    this.#limitTime()
+    this.#arrival.stopped
+      ?.then((final) => this.#tellFinal(final))
+      .catch((thrown: unknown) => this.#runner.fail(thrown))
     return { type: 'started' }
   }
 
-  /** A guest whose time is limited is stopped then; a source that asked is told how it ended. */
-  #limitTime(): void {
-    const { clock, runForMs } = this.#options
-    if (runForMs === undefined) return
-    this.#time = new GuestTime(clock, this.#guest!, runForMs)
-    this.#time.stopped
-      .then((final) => this.#tellFinal(final))
-      .catch((thrown: unknown) => this.#runner.fail(thrown))
-  }
-
-  async #tellFinal({ steps, registers }: FinalState): Promise<void> {
+  async #tellFinal(final: FinalState): Promise<void> {
     await this.#filled.promise
-    if (!this.#terms.final || this.#runner.state.name !== 'running') return
+    if (!this.#terms.final || isDestinationFinished(this.#runner.state)) return
     const { digest } = await this.#rounds!.digestNow()
-    this.#final = { steps, registers, digest }
-    if (this.#runner.state.name === 'running') this.#runner.dispatch({ type: 'finished' })
+    this.#dialogue.ended(final, digest)
+    if (!isDestinationFinished(this.#runner.state)) this.#runner.dispatch({ type: 'finished' })
   }
 
   /** Nothing of the session is under way any more: memory that is not ours goes. */
@@ -391,11 +390,9 @@ export class IncomingMigration implements LanesOwner {
 
   async #discard(): Promise<void> {
     await this.#rounds?.lanes.close()
-    const guest = this.#guest
-    this.#guest = undefined
     this.#rounds = undefined
     try {
-      await guest?.discard()
+      await this.#arrival.discard()
     } catch (thrown) {
       this.#report.note(toGodwitError(thrown, this.#report.stage))
     }

@@ -56,6 +56,8 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
   #stopped: Promise<unknown> = Promise.resolve()
   #barriers: DecodedTotals[] = []
   #end: RoundEnd | undefined
+  /** Nobody hears of its channels any more. */
+  #isClosed = false
 
   constructor(
     plan: LanePlan,
@@ -160,11 +162,13 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
     })
     const requests = new PageRequests(link, regions)
     this.#pager!.listen((index, page) => requests.ask(index, page))
-    requests.askAgain()
+    // Once the source has heard who answers.
+    this.#clock.soon(() => requests.askAgain())
   }
 
   /** Ends all channels and threads; resolves when none of them stores to the memory any more. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.allow(0)
     this.installer.endWarmUp()
     for (const lane of this.#lanes) lane?.close()
@@ -206,16 +210,17 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
   }
 
   barrier(_round: number, totals: DecodedTotals): void {
+    if (this.#isClosed) return
     this.#barriers.push(totals)
     this.#owner.barrierPassed()
   }
 
   laneClosed(error: GodwitError | undefined): void {
-    this.#owner.laneClosed(error)
+    if (!this.#isClosed) this.#owner.laneClosed(error)
   }
 
   laneDied(error: GodwitError): void {
-    this.#owner.laneDied(error)
+    if (!this.#isClosed) this.#owner.laneDied(error)
   }
 
   /** Pages installed of the round in progress. */

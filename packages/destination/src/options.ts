@@ -3,11 +3,18 @@
  *
  * @module
  */
-import type { Clock, GuestHost, StageReport, UsageMeter, ZeroMemory } from '@godwit/core'
+import type {
+  Clock,
+  GodwitError,
+  GuestHost,
+  StageReport,
+  UsageMeter,
+  ZeroMemory,
+} from '@godwit/core'
 import { MIB } from '@godwit/core'
 import type { Compressors, Primitives } from '@godwit/codec'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
-import type { DestinationTerms } from '@godwit/session'
+import type { DestinationTerms, DestinationTermsInForce } from '@godwit/session'
 import { CREDIT_BYTES } from './lane.ts'
 import type { LaneThreads } from './remote-lane.ts'
 
@@ -35,6 +42,13 @@ export interface DestinationOptions {
   /** How a guest's memory is made ready. By default on the calling thread, in pieces. */
   readonly zero?: ZeroMemory
   readonly heartbeatMs?: number
+  /**
+   * How long a source that was lost in post-copy is waited for, each time. Default `Infinity`; 0:
+   * not at all.
+   */
+  readonly recoverMs?: number
+  /** Post-copy was interrupted; the source is waited for. */
+  readonly onSuspended?: (error: GodwitError) => void
   /** Most bytes of older versions per data channel. Default {@link STORE_BYTES_DEFAULT}. */
   readonly storeBytes?: number
   /** Run a guest that arrived this long, stop it and tell the source how it ended. */
@@ -56,6 +70,14 @@ export function termsOf(options: DestinationOptions): DestinationTerms {
     storeBytes: options.storeBytes ?? STORE_BYTES_DEFAULT,
     finalAfterMs: runForMs,
   }
+}
+
+/** The rest of them comes with HELLO. */
+export const termsBeforeHello: DestinationTermsInForce = {
+  mode: 'pre-copy',
+  verify: false,
+  final: false,
+  recovers: false,
 }
 
 /** Names of capabilities. */

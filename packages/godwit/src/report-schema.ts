@@ -184,6 +184,9 @@ const fields = {
   stop: v.exactOptional(stop),
   memory: v.exactOptional(memory),
   faults: v.exactOptional(faults),
+  recoveries: v.exactOptional(
+    count('How often the connection was lost in post-copy, and tried to be had again.'),
+  ),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),

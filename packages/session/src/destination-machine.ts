@@ -3,141 +3,47 @@
  * `source-machine.ts`.
  *
  * One owner: the guest runs only after COMMIT was received and `owner` was written. In post-copy it
- * runs before all of its pages are there.
+ * runs before all of its pages are there. `destination-recovery.ts` has what follows when the
+ * connection is lost then.
  *
  * @module
  */
 import type { GodwitError, MigrationMode } from '@godwit/core'
 import { ProtocolError, hasRounds, mayPostCopy } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
-import type { RoundKind } from './source-machine.ts'
+import {
+  filling,
+  interrupted,
+  interruptionOf,
+  receiveInRecovery,
+  stepRecovery,
+} from './destination-recovery.ts'
+import type {
+  DestinationEffect,
+  DestinationEvent,
+  DestinationState,
+  DestinationStep,
+  DestinationTermsInForce,
+  Switching,
+} from './destination-state.ts'
+import { isDestinationFinished, isDestinationRecovering, ownsGuest } from './destination-state.ts'
+import type { RoundKind } from './source-state.ts'
 import { checkEpoch } from './terms.ts'
-
-/** To what the source switches over: its last round, or a guest whose pages are to follow. */
-export type Switching = 'no' | 'final' | 'post-copy'
-
-/** The round of a guest that runs here before its pages are: the number, once it is known. */
-interface PostCopy {
-  readonly round: number
-  readonly postCopy: boolean
-}
-
-export type DestinationState =
-  | { readonly name: 'greeting' }
-  | { readonly name: 'welcomed' }
-  | { readonly name: 'reserving' }
-  /** Between rounds; `round` is the last one acknowledged. */
-  | { readonly name: 'reserved'; readonly round: number; readonly switching: Switching }
-  | {
-      readonly name: 'receiving'
-      readonly round: number
-      readonly kind: RoundKind
-      /** ROUND_END arrived. */
-      readonly ended: boolean
-      /** STATE arrived before the last pages did: it travels on another channel. */
-      readonly stateArrived: boolean
-    }
-  /** The last round is installed; the state package is still to come. */
-  | { readonly name: 'awaiting-state'; readonly round: number }
-  | ({ readonly name: 'loading' } & PostCopy)
-  /** READY is out. The guest must not run before COMMIT. */
-  | ({ readonly name: 'prepared' } & PostCopy)
-  | ({ readonly name: 'starting' } & PostCopy)
-  /** The guest runs here, and pages that it lacks arrive. */
-  | {
-      readonly name: 'filling'
-      readonly round: number
-      /** ROUND_BEGIN and ROUND_END of the post-copy round arrived. */
-      readonly begun: boolean
-      readonly ended: boolean
-    }
-  /** The guest runs here. */
-  | { readonly name: 'running'; readonly verified: boolean; readonly final: boolean }
-  | { readonly name: 'completed'; readonly error: GodwitError | undefined }
-  /** The guest is here and waits for pages that do not come. */
-  | { readonly name: 'stranded'; readonly error: GodwitError }
-  /** Nothing of the guest is left here. */
-  | { readonly name: 'discarded'; readonly error: GodwitError }
-
-export type DestinationEvent =
-  | { readonly type: 'message'; readonly message: Message }
-  | { readonly type: 'reserved' }
-  /** Every channel delivered the whole round and its totals are those of ROUND_END. */
-  | { readonly type: 'installed' }
-  | { readonly type: 'loaded' }
-  | { readonly type: 'started' }
-  /** The guest's time is over (`--run-for`), and all of its pages are here. */
-  | { readonly type: 'finished' }
-  | { readonly type: 'fail'; readonly error: GodwitError }
-
-export type DestinationEffect =
-  | { readonly do: 'send'; readonly message: MessageName }
-  | { readonly do: 'apply'; readonly message: Message }
-  | { readonly do: 'reserve' }
-  /** Compare the totals of the lanes with ROUND_END as soon as all barriers are there. */
-  | { readonly do: 'install' }
-  | { readonly do: 'load' }
-  /** Write `prepared` with the next epoch; must be durable before the next effect. */
-  | { readonly do: 'prepare' }
-  /** Write `owner` with the next epoch, durable, then start the guest and its time, if limited. */
-  | { readonly do: 'own-and-run' }
-  | { readonly do: 'discard' }
-  | { readonly do: 'refuse'; readonly error: GodwitError }
-  | { readonly do: 'close' }
-
-export interface DestinationTermsInForce {
-  readonly mode: MigrationMode
-  readonly verify: boolean
-  readonly final: boolean
-}
-
-export interface DestinationStep {
-  readonly state: DestinationState
-  readonly effects: readonly DestinationEffect[]
-}
+import { unexpected } from './unexpected.ts'
 
 const to = (state: DestinationState, ...effects: DestinationEffect[]): DestinationStep => ({
   state,
   effects,
 })
 const send = (message: MessageName): DestinationEffect => ({ do: 'send', message })
-const running: DestinationState = { name: 'running', verified: false, final: false }
+const running = {
+  name: 'running',
+  verified: false,
+  final: false,
+  postCopyRound: undefined,
+} as const
 const loading = (round: number, postCopy: boolean): DestinationState => {
   return { name: 'loading', round, postCopy }
-}
-
-/** Whether the guest was handed over: from here on it is never discarded. */
-export function ownsGuest(state: DestinationState): boolean {
-  switch (state.name) {
-    case 'starting':
-    case 'filling':
-    case 'running':
-    case 'completed':
-    case 'stranded':
-      return true
-    default:
-      return false
-  }
-}
-
-/** Whether the loss of a data channel is a loss at all: after the last round it is not. */
-export function awaitsPages(state: DestinationState): boolean {
-  switch (state.name) {
-    case 'reserved':
-    case 'receiving':
-    case 'filling':
-      return true
-    case 'loading':
-    case 'prepared':
-    case 'starting':
-      return state.postCopy
-    default:
-      return false
-  }
-}
-
-export function isDestinationFinished(state: DestinationState): boolean {
-  return state.name === 'completed' || state.name === 'discarded' || state.name === 'stranded'
 }
 
 /**
@@ -150,9 +56,10 @@ export function stepDestination(
   event: DestinationEvent,
   terms: DestinationTermsInForce,
 ): DestinationStep {
-  if (event.type === 'fail') return failed(state, event.error)
+  if (event.type === 'fail') return failed(state, event.error, terms)
   if (isDestinationFinished(state)) return to(state)
   if (event.type === 'message') return receive(state, event.message, terms)
+  if (isDestinationRecovering(state)) return stepRecovery(state, event)
   switch (event.type) {
     case 'reserved':
       if (state.name === 'reserving') {
@@ -160,7 +67,7 @@ export function stepDestination(
       }
       break
     case 'installed':
-      if (state.name === 'filling' && state.ended) return to(running, send('RoundAck'))
+      if (state.name === 'filling' && state.ended) return filled(state)
       if (state.name === 'receiving' && state.ended) {
         const { round, kind, stateArrived } = state
         if (stateArrived) return to(loading(round, false), send('RoundAck'), { do: 'load' })
@@ -175,14 +82,16 @@ export function stepDestination(
       break
     case 'started':
       if (state.name === 'starting') {
-        const round = state.round + 1
-        return state.postCopy
-          ? to({ name: 'filling', round, begun: false, ended: false }, send('Running'))
-          : to(running, send('Running'))
+        const { postCopy, round } = state
+        return to(postCopy ? filling(round + 1, false, false) : running, send('Running'))
       }
       break
     case 'finished':
       if (state.name === 'running') return to({ ...state, final: true }, send('Final'))
+      if (state.name === 'filling' && state.complete) return to({ ...state, final: true })
+      break
+    case 'reconnected':
+    case 'give-up':
       break
   }
   throw new Error(`destination machine: ${event.type} in ${state.name}`)
@@ -196,6 +105,7 @@ function receive(
   const apply: DestinationEffect = { do: 'apply', message }
   if (message.name === 'Heartbeat') return to(state)
   if (message.name === 'Error') return to(state, apply)
+  if (isDestinationRecovering(state)) return receiveInRecovery(state, message)
   switch (state.name) {
     case 'greeting':
       if (message.name === 'Hello') return to({ name: 'welcomed' }, apply, send('Welcome'))
@@ -250,7 +160,7 @@ function receive(
     case 'discarded':
       break
   }
-  throw unexpected(state, message)
+  throw unexpected(message, 'destination', state.name)
 }
 
 function receiveBetweenRounds(
@@ -282,22 +192,16 @@ function receiveBetweenRounds(
   )
 }
 
-/** Whether the guest runs, or is to run, before all of its pages are here. */
-export function isPostCopy(state: DestinationState): boolean {
-  return state.name === 'filling' || ('postCopy' in state && state.postCopy)
-}
-
-/** Whether pages of the next round may come once the message of this state is out. */
-export function mayInstall(state: DestinationState): boolean {
-  // Pages of a post-copy round come from READY on: before, they would be taken for others.
-  if (state.name === 'reserved') return state.switching !== 'post-copy'
-  return state.name !== 'loading' && awaitsPages(state)
-}
-
 /** Without rounds there is none before the pause; with them there must have been one. */
 function maySwitch(mode: MigrationMode, round: number, next: Switching): boolean {
   const isTime = !hasRounds(mode) || round > 0
   return isTime && (next === 'post-copy' ? mayPostCopy(mode) : mode !== 'post-copy')
+}
+
+/** The guest is whole. A source that was told how it ended may have been lost before it heard. */
+function filled({ round, final }: DestinationState & { name: 'filling' }): DestinationStep {
+  const again = final ? [send('Final')] : []
+  return to({ ...running, final, postCopyRound: round }, send('RoundAck'), ...again)
 }
 
 function receiveWhileFilling(
@@ -312,21 +216,18 @@ function receiveWhileFilling(
   if (message.name === 'RoundEnd' && message.body.round === round && begun && !ended) {
     return to({ ...state, ended: true }, apply, { do: 'install' })
   }
-  throw unexpected(state, message)
+  throw unexpected(message, 'destination', state.name)
 }
 
-function unexpected(state: DestinationState, message: Message): ProtocolError {
-  return new ProtocolError(
-    'PROTOCOL_STATE',
-    `The source sent ${message.name} while the destination was ${state.name}`,
-  )
-}
-
-function failed(state: DestinationState, error: GodwitError): DestinationStep {
+function failed(
+  state: DestinationState,
+  error: GodwitError,
+  terms: DestinationTermsInForce,
+): DestinationStep {
   if (isDestinationFinished(state)) return to(state)
+  const interruption = interruptionOf(state)
+  if (interruption !== undefined) return interrupted(state, interruption, error, terms)
   const leave: DestinationEffect[] = [{ do: 'refuse', error }, { do: 'close' }]
-  const isIncomplete = state.name === 'filling' || (state.name === 'starting' && state.postCopy)
-  if (isIncomplete) return to({ name: 'stranded', error }, ...leave)
   if (ownsGuest(state)) return to({ name: 'completed', error }, ...leave)
   return to({ name: 'discarded', error }, { do: 'discard' }, ...leave)
 }

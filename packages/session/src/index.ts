@@ -1,4 +1,7 @@
 export * from './destination-machine.ts'
+export { isInterruptible } from './destination-recovery.ts'
+export * from './destination-state.ts'
 export * from './runner.ts'
 export * from './source-machine.ts'
+export * from './source-state.ts'
 export * from './terms.ts'

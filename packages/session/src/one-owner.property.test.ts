@@ -1,247 +1,14 @@
-import { CancelledError, PeerError, TransportError } from '@godwit/core'
+import { CancelledError, TransportError } from '@godwit/core'
 import type { GodwitError } from '@godwit/core'
-import type { Message, MessageName } from '@godwit/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type {
-  DestinationEffect,
-  DestinationEvent,
-  DestinationState,
-} from './destination-machine.ts'
-import { isDestinationFinished, stepDestination } from './destination-machine.ts'
-import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from './source-machine.ts'
-import { isCancellable, isFinished, stepSource } from './source-machine.ts'
-
-type Tell<Event> = (event: Event) => void
-
-/** What a side has to do next: a message that waits, or work that it gave itself. */
-interface Side<State, Event> {
-  state: State
-  readonly inbox: Message[]
-  readonly work: Event[]
-  closed: boolean
-}
-
-const newSide = <State, Event>(state: State): Side<State, Event> => ({
-  state,
-  inbox: [],
-  work: [],
-  closed: false,
-})
+import type { Setting } from '../test/setting.ts'
+import { isPostCopy } from '../test/setting.ts'
+import { World } from '../test/world.ts'
+import { isDestinationFinished } from './destination-state.ts'
+import { isFinished } from './source-state.ts'
 
 const lost = (): GodwitError => new TransportError('CONNECTION_LOST', 'cut')
-const peerError = (): GodwitError => new PeerError('CANCELLED', 'told')
-
-interface Setting extends SourceTerms {
-  /** The last round while the guest runs at the source, where the mode has such rounds. */
-  readonly roundsMax: number
-  /** What hybrid decides; the other modes leave no choice. */
-  readonly postCopy: boolean
-}
-
-const isPostCopy = ({ mode, postCopy }: Setting): boolean => {
-  return mode === 'post-copy' || (mode === 'hybrid' && postCopy)
-}
-
-/** The bodies do not matter, but for their rounds and what is switched to. */
-function compose(name: MessageName, round: number, more: object = {}): Message {
-  const { kind, postCopy } = more as { kind?: unknown; postCopy?: unknown }
-  return { name, body: { round, epoch: 1, kind, postCopy } } as unknown as Message
-}
-
-/** Both machines, the guest, and everything that an agent does with effects. */
-class World {
-  readonly source: Side<SourceState, SourceEvent> = newSide({ name: 'idle' })
-  readonly target: Side<DestinationState, DestinationEvent> = newSide({ name: 'greeting' })
-  sourceRuns = true
-  targetRuns = false
-  released = false
-  prepared = false
-  memoryKept = false
-  linkUp = true
-  /** Whether pages were told to come, and whether they came. */
-  discarded = false
-  filled = false
-  readonly #terms: Setting
-  #sourceRound = 0
-
-  constructor(terms: Setting) {
-    this.#terms = terms
-    this.source.work.push({ type: 'start' })
-  }
-
-  /** One thing that can happen, chosen by `choice`; false when nothing can. */
-  turn(choice: number): boolean {
-    const turns: (() => void)[] = []
-    const { source, target } = this
-    if (source.work.length > 0) turns.push(() => this.#tellSource(source.work.shift()!))
-    // The guest's time may be over before its pages are there; nobody is told before they are.
-    const isTold = ({ type }: DestinationEvent): boolean => {
-      return type !== 'finished' || target.state.name === 'running'
-    }
-    const ready = target.work.findIndex(isTold)
-    if (ready >= 0) turns.push(() => this.#tellTarget(target.work.splice(ready, 1)[0]!))
-    if (source.inbox.length > 0) {
-      turns.push(() => this.#tellSource({ type: 'message', message: source.inbox.shift()! }))
-    }
-    if (target.inbox.length > 0) {
-      turns.push(() => this.#tellTarget({ type: 'message', message: target.inbox.shift()! }))
-    }
-    if (turns.length === 0) return false
-    turns[choice % turns.length]!()
-    return true
-  }
-
-  failSource(error: GodwitError): void {
-    this.#tellSource({ type: 'fail', error })
-  }
-
-  failTarget(error: GodwitError): void {
-    this.#tellTarget({ type: 'fail', error })
-  }
-
-  /** Messages on the way may arrive or not; nothing more is sent. */
-  cut(toSource: number, toTarget: number): void {
-    this.linkUp = false
-    this.source.inbox.splice(toSource)
-    this.target.inbox.splice(toTarget)
-  }
-
-  #tellSource: Tell<SourceEvent> = (event) => {
-    if (isFinished(this.source.state) && event.type !== 'fail') return
-    const before = this.source.state
-    const { state, effects } = stepSource(before, event, this.#terms)
-    this.source.state = state
-    for (const effect of effects) this.#performSource(effect, before)
-  }
-
-  #tellTarget: Tell<DestinationEvent> = (event) => {
-    if (isDestinationFinished(this.target.state) && event.type !== 'fail') return
-    const before = this.target.state
-    const { state, effects } = stepDestination(before, event, this.#terms)
-    this.target.state = state
-    for (const effect of effects) this.#performTarget(effect, before)
-  }
-
-  #post(to: Side<unknown, unknown>, message: Message): void {
-    if (this.linkUp && !to.closed) to.inbox.push(message)
-  }
-
-  #performSource(effect: SourceEffect, before: SourceState): void {
-    const { work } = this.source
-    switch (effect.do) {
-      case 'send':
-        this.#post(this.target, compose(effect.message, this.#sourceRound, this.source.state))
-        break
-      case 'apply':
-        if (effect.message.name === 'Error') this.failSource(peerError())
-        break
-      case 'open-channels':
-        work.push({ type: 'opened' })
-        break
-      case 'send-round':
-        this.#sourceRound = effect.round
-        this.#post(this.target, compose('RoundBegin', effect.round, { kind: effect.kind }))
-        work.push({ type: 'sent' })
-        break
-      case 'decide':
-        work.push({ type: 'decided', next: this.#decision(effect.round) })
-        break
-      case 'discard':
-        this.discarded = true
-        this.#post(this.target, compose('Discard', effect.round))
-        work.push({ type: 'discarded' })
-        break
-      case 'pause':
-        this.sourceRuns = false
-        work.push({ type: 'paused' })
-        break
-      case 'capture':
-        work.push({ type: 'captured' })
-        break
-      case 'release':
-        this.released = true
-        break
-      case 'digest':
-        work.push({ type: 'digested' })
-        break
-      case 'prove':
-        work.push({ type: 'proved' })
-        break
-      case 'resume':
-        if (this.released) throw new Error(`resumed after release, from ${before.name}`)
-        if (this.targetRuns) throw new Error(`resumed what runs there, from ${before.name}`)
-        this.sourceRuns = true
-        break
-      case 'refuse':
-        this.#post(this.target, compose('Error', 0))
-        break
-      case 'close':
-        this.source.closed = true
-        break
-    }
-  }
-
-  #decision(round: number): 'round' | 'switch-over' | 'post-copy' {
-    if (round < this.#terms.roundsMax) return 'round'
-    return isPostCopy(this.#terms) ? 'post-copy' : 'switch-over'
-  }
-
-  #performTarget(effect: DestinationEffect, before: DestinationState): void {
-    const { work } = this.target
-    switch (effect.do) {
-      case 'send': {
-        const round = 'round' in before ? before.round : 0
-        this.#post(this.source, compose(effect.message, round))
-        if (before.name === 'filling') this.filled = true
-        break
-      }
-      case 'apply':
-        if (effect.message.name === 'Error') this.failTarget(peerError())
-        break
-      case 'reserve':
-        this.memoryKept = true
-        work.push({ type: 'reserved' })
-        break
-      case 'install':
-        work.push({ type: 'installed' })
-        break
-      case 'load':
-        work.push({ type: 'loaded' })
-        break
-      case 'prepare':
-        this.prepared = true
-        break
-      case 'own-and-run':
-        if (!this.prepared) throw new Error('runs without having prepared')
-        if (!this.released) throw new Error('runs before the source let go')
-        this.targetRuns = true
-        work.push({ type: 'started' })
-        if (this.#terms.final) work.push({ type: 'finished' })
-        break
-      case 'discard':
-        if (this.targetRuns) throw new Error(`discarded what runs, from ${before.name}`)
-        this.memoryKept = false
-        break
-      case 'refuse':
-        this.#post(this.source, compose('Error', 0))
-        break
-      case 'close':
-        this.target.closed = true
-        break
-    }
-  }
-
-  /** At most one side may run the guest, now or at any later time without the other's word. */
-  get owners(): number {
-    const mayRunAtSource = this.sourceRuns || isCancellable(this.source.state)
-    return (mayRunAtSource ? 1 : 0) + (this.targetRuns ? 1 : 0)
-  }
-
-  get names(): readonly [string, string] {
-    return [this.source.state.name, this.target.state.name]
-  }
-}
 
 const modes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
 const settings = fc.record({
@@ -250,6 +17,7 @@ const settings = fc.record({
   final: fc.boolean(),
   roundsMax: fc.integer({ min: 1, max: 4 }),
   postCopy: fc.boolean(),
+  recovers: fc.constant(false),
 })
 const choices = fc.array(fc.nat(11), { minLength: 20, maxLength: 90, size: 'max' })
 
@@ -309,7 +77,14 @@ describe('one owner', () => {
   })
 
   it.each(modes)('each of these ends is reached in %s', (mode) => {
-    const setting = { mode, verify: true, final: true, roundsMax: 2, postCopy: true }
+    const setting = {
+      mode,
+      verify: true,
+      final: true,
+      roundsMax: 2,
+      postCopy: true,
+      recovers: false,
+    }
     const reached = new Set<string>()
     for (const picks of [[0], [1], [2], [3], [2, 1], [3, 0, 1]]) {
       for (let after = 0; after <= 60; after++) {

@@ -2,23 +2,27 @@ import { GodwitError, ProtocolError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
 import { hello } from '../test/hello.ts'
-import type { DestinationState, DestinationTermsInForce, Switching } from './destination-machine.ts'
+import { stepDestination } from './destination-machine.ts'
+import type { DestinationState, DestinationTermsInForce, Switching } from './destination-state.ts'
 import {
   awaitsPages,
   isDestinationFinished,
+  isDestinationRecovering,
   isPostCopy,
+  mayInstall,
+  mayResume,
   ownsGuest,
-  stepDestination,
-} from './destination-machine.ts'
-import type { RoundKind, SourceState, SourceTerms } from './source-machine.ts'
+} from './destination-state.ts'
+import { stepSource } from './source-machine.ts'
+import type { RoundKind, SourceState, SourceTerms } from './source-state.ts'
 import {
   isCancellable,
   isFinished,
-  isPaused,
+  isGuestPaused,
   isPushing,
+  isRecovering,
   needsDataChannels,
-  stepSource,
-} from './source-machine.ts'
+} from './source-state.ts'
 
 const bytes = new Uint8Array(8)
 const sums = { batches: 0, pages: 0, digest: bytes }
@@ -40,6 +44,9 @@ const messages: readonly Message[] = [
   { name: 'Credit', body: { bytes: 0 } },
   { name: 'Nak', body: { round: 3, region: 0, runs: bytes } },
   { name: 'Discard', body: { region: 0, runs: bytes } },
+  { name: 'Resume', body: { epoch: 1, round: 3 } },
+  { name: 'Lacking', body: { region: 0, runs: bytes } },
+  { name: 'Resumed', body: { epoch: 1, round: 4, pages: 0, checksum: 0 } },
   { name: 'SwitchOver', body: { round: 3 } },
   { name: 'SwitchOverAck', body: {} },
   { name: 'State', body: { package: bytes } },
@@ -67,6 +74,10 @@ const otherRounds: readonly Message[] = [
   { name: 'SwitchOver', body: { round: 1, postCopy: false } },
   ...[2, 4].map((round): Message => ({ name: 'RoundEnd', body: { round, ...sums } })),
   ...[2, 4].map((round): Message => ({ name: 'RoundAck', body: { round } })),
+  ...[2, 4].map((round): Message => ({ name: 'Resume', body: { epoch: 1, round } })),
+  ...[3, 5].map((round): Message => {
+    return { name: 'Resumed', body: { epoch: 1, round, pages: 0, checksum: 0 } }
+  }),
 ]
 
 /** `RoundBegin 3 dirty`, `SwitchOver 0`, `SwitchOver 0 post-copy`, `Hello`. */
@@ -114,6 +125,16 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
   },
   { state: { name: 'pushing', round }, allowed: never },
   { state: { name: 'pushed', round }, allowed: ['RoundAck 3'] },
+  ...[false, true].flatMap((committed): Case<SourceState>[] => [
+    { state: { name: 'paused', round, committed, error }, allowed: never },
+    { state: { name: 'reconnecting', round, committed, error }, allowed: never },
+    {
+      state: { name: 'resuming', round, committed, epoch: 1, error },
+      allowed: ['Lacking', 'Resumed 4', 'Resumed 5'],
+    },
+    { state: { name: 'resuming', round, committed, epoch: 2, error }, allowed: ['Lacking'] },
+  ]),
+  { state: { name: 'reopening', round, error }, allowed: never },
   {
     state: { name: 'verifying', final: false, digested: false },
     allowed: terms.final ? ['Final'] : never,
@@ -154,9 +175,10 @@ function betweenRounds(
 }
 
 /** Round 3 is the one of post-copy. */
-const filling = (begun: boolean, ended: boolean): DestinationState => {
-  return { name: 'filling', round, begun, ended }
+const filling = (begun: boolean, ended: boolean, complete = false): DestinationState => {
+  return { name: 'filling', round, begun, ended, complete, final: complete }
 }
+const interrupted = { round, started: true, final: false, error } as const
 
 const receiving = { name: 'receiving', round } as const
 
@@ -189,8 +211,20 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
   { state: filling(false, false), allowed: ['RoundBegin 3 post-copy'] },
   { state: filling(true, false), allowed: ['RoundEnd 3'] },
   { state: filling(true, true), allowed: never },
-  ...[0, 1, 2, 3].map((bits): Case<DestinationState> => {
-    const state = { name: 'running', verified: (bits & 1) === 1, final: (bits & 2) === 2 } as const
+  { state: filling(true, false, true), allowed: ['RoundEnd 3'] },
+  ...[false, true].flatMap((complete): Case<DestinationState>[] => [
+    { state: { name: 'paused', ...interrupted, complete }, allowed: never },
+    { state: { name: 'paused', ...interrupted, started: complete, complete }, allowed: never },
+    {
+      state: { name: 'resuming', ...interrupted, complete, epoch: 1 },
+      allowed: ['Resume 2', 'Resume 3'],
+    },
+    { state: { name: 'resuming', ...interrupted, complete, epoch: 2 }, allowed: never },
+  ]),
+  ...[0, 1, 2, 3, 4, 5, 6, 7].map((bits): Case<DestinationState> => {
+    const postCopyRound = (bits & 4) === 4 ? round : undefined
+    const [verified, final] = [(bits & 1) === 1, (bits & 2) === 2]
+    const state = { name: 'running', verified, final, postCopyRound } as const
     const allowed: string[] = []
     if (terms.verify && !state.verified) allowed.push('Verify')
     if (state.verified === terms.verify && state.final === terms.final) allowed.push('End')
@@ -204,7 +238,9 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
 
 const modes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
 const everyTerms = modes.flatMap((mode) =>
-  [0, 1, 2, 3].map((bits) => ({ mode, verify: (bits & 1) === 1, final: (bits & 2) === 2 })),
+  [0, 1, 2, 3].map((bits) => {
+    return { mode, verify: (bits & 1) === 1, final: (bits & 2) === 2, recovers: true }
+  }),
 )
 
 /** The messages that a step does not refuse with PROTOCOL_STATE. */
@@ -243,7 +279,7 @@ describe.each(everyTerms)('with $mode, verify $verify, final $final', (terms) =>
   )
 })
 
-const terms = { mode: 'pre-copy', verify: true, final: true } as const
+const terms = { mode: 'pre-copy', verify: true, final: true, recovers: false } as const
 const names: readonly MessageName[] = ['Heartbeat', 'Error']
 
 describe('HEARTBEAT and ERROR', () => {
@@ -264,7 +300,7 @@ describe('fail', () => {
     const done = effects.map((effect) => effect.do)
     const pausedIn = ['pausing', 'discarding', 'sending-final', 'capturing', 'preparing']
     const pausedNow = pausedIn.includes(state.name)
-    expect(isPaused(state)).toBe(pausedNow)
+    expect(isGuestPaused(state)).toBe(pausedNow)
     expect(done.includes('resume')).toBe(pausedNow)
     const leave = isFinished(state) ? [] : ['refuse', 'close']
     expect(done.filter((each) => each !== 'resume')).toEqual(leave)
@@ -273,28 +309,32 @@ describe('fail', () => {
       released: 'in-doubt',
       pushing: 'stranded',
       pushed: 'stranded',
+      reopening: 'stranded',
     }
-    const wanted = ends[state.name] ?? afterwards
+    const committed = 'committed' in state && (state.committed ? 'stranded' : 'in-doubt')
+    const wanted = ends[state.name] ?? (committed || afterwards)
     expect(next.name).toBe(isFinished(state) ? state.name : wanted)
   })
 
   it.each(destinationCases(terms))('in destination $state', ({ state }) => {
     const { state: next, effects } = stepDestination(state, { type: 'fail', error }, terms)
     const done = effects.map((effect) => effect.do)
-    const ownedIn = ['starting', 'filling', 'running', 'completed', 'stranded']
+    const recovery = ['paused', 'resuming']
+    const ownedIn = ['starting', 'filling', 'running', 'completed', 'stranded', ...recovery]
     const owned = ownedIn.includes(state.name)
     expect(ownsGuest(state)).toBe(owned)
     const finished = isDestinationFinished(state)
     expect(done.includes('discard')).toBe(!owned && !finished)
     expect(done.filter((each) => each !== 'discard')).toEqual(finished ? [] : ['refuse', 'close'])
-    const lacksPages = 'postCopy' in state ? state.postCopy : state.name === 'filling'
+    const later = 'postCopy' in state && state.postCopy
+    const lacksPages = 'complete' in state ? !state.complete : later
     const wanted = owned ? (lacksPages ? 'stranded' : 'completed') : 'discarded'
     expect(next.name).toBe(finished ? state.name : wanted)
   })
 })
 
 describe('the loss of a channel for pages', () => {
-  const matters = ['discarding', 'sending-final', 'pushing', 'pushed']
+  const matters = ['discarding', 'sending-final', 'pushing', 'pushed', 'reopening']
 
   it.each(sourceCases(terms))('in source $state', ({ state }) => {
     const acknowledged = 'acknowledged' in state && state.acknowledged
@@ -303,13 +343,20 @@ describe('the loss of a channel for pages', () => {
     const wanted = isAtPeer ? later : isCancellable(state) || matters.includes(state.name)
     expect(needsDataChannels(state)).toBe(wanted)
     expect(isPushing(state)).toBe(state.name === 'pushing' || state.name === 'pushed')
+    const recovery = ['paused', 'reconnecting', 'resuming', 'reopening']
+    expect(isRecovering(state)).toBe(recovery.includes(state.name))
+    expect(isRecovering(state) && (isCancellable(state) || isFinished(state))).toBe(false)
   })
 
   it.each(destinationCases(terms))('in destination $state', ({ state }) => {
     const later = 'postCopy' in state && state.postCopy
     const always = ['reserved', 'receiving', 'filling'].includes(state.name)
     expect(awaitsPages(state)).toBe(later || always)
-    expect(isPostCopy(state)).toBe(later || state.name === 'filling')
+    const interrupted = state.name === 'paused' || state.name === 'resuming'
+    expect(isDestinationRecovering(state)).toBe(interrupted)
+    expect(isPostCopy(state)).toBe(later || state.name === 'filling' || interrupted)
+    expect(interrupted && mayInstall(state)).toBe(false)
+    expect(mayResume(state)).toBe(state.name === 'paused' && state.started)
   })
 })
 

@@ -61,12 +61,16 @@ export class Runner<State, Event, Effect> {
     this.dispatch(this.#parts.failure(thrown))
   }
 
-  /** Starts an asynchronous effect; the event it resolves with is fed back. */
-  start(work: () => Promise<Event>): void {
-    const running = work().then(
-      (event) => this.dispatch(event),
-      (thrown: unknown) => this.fail(thrown),
-    )
+  /**
+   * Starts an asynchronous effect; the event it resolves with is fed back.
+   *
+   * @param isWanted - asked when it is over: whether anybody still cares what came of it
+   */
+  start(work: () => Promise<Event>, isWanted: () => boolean = () => true): void {
+    const tell = (event: Event): void => {
+      if (isWanted()) this.dispatch(event)
+    }
+    const running = work().then(tell, (thrown: unknown) => tell(this.#parts.failure(thrown)))
     this.hold(running)
   }
 

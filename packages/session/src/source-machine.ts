@@ -5,179 +5,27 @@
  *
  * One owner: the guest may be resumed in every state before `released`, and never from it on. In
  * post-copy the destination runs it before all of its pages are there: from `released` until the
- * last page was acknowledged the guest needs both sides.
+ * last page was acknowledged the guest needs both sides. `source-recovery.ts` has what follows when
+ * the connection is lost then.
  *
  * @module
  */
-import type { GodwitError, MigrationMode } from '@godwit/core'
-import { ProtocolError, assertNever } from '@godwit/core'
+import type { GodwitError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
+import { interrupted, interruptionOf, receiveInRecovery, stepRecovery } from './source-recovery.ts'
+import type {
+  SourceEffect,
+  SourceEvent,
+  SourceState,
+  SourceStep,
+  SourceTerms,
+} from './source-state.ts'
+import { isCancellable, isFinished, isGuestPaused, isRecovering } from './source-state.ts'
 import { checkEpoch } from './terms.ts'
-
-export type RoundKind = 'full' | 'dirty' | 'final' | 'post-copy'
-
-interface HandingOver {
-  /** The last one, the final round included. */
-  readonly round: number
-  /** All rounds are installed. */
-  readonly acknowledged: boolean
-  readonly postCopy: boolean
-}
-
-export type SourceState =
-  | { readonly name: 'idle' }
-  | { readonly name: 'greeting' }
-  | { readonly name: 'reserving' }
-  /** Channels for pages are being dialled. */
-  | { readonly name: 'opening' }
-  | { readonly name: 'sending'; readonly round: number; readonly kind: 'full' | 'dirty' }
-  | { readonly name: 'acknowledging'; readonly round: number }
-  /** The dirty pages are counted and the stop rules asked. */
-  | { readonly name: 'deciding'; readonly round: number }
-  | { readonly name: 'switching-over'; readonly round: number; readonly postCopy: boolean }
-  | { readonly name: 'pausing'; readonly round: number; readonly postCopy: boolean }
-  /** Guest paused, for post-copy; the pages that the destination lacks are listed. */
-  | { readonly name: 'discarding'; readonly round: number }
-  /** Guest paused; its last pages leave. */
-  | { readonly name: 'sending-final'; readonly round: number }
-  | ({ readonly name: 'capturing' } & HandingOver)
-  /** State package sent; the destination loads it. */
-  | ({ readonly name: 'preparing' } & HandingOver)
-  /** COMMIT is out. Only the destination may run the guest from here on. */
-  | { readonly name: 'released'; readonly round: number; readonly postCopy: boolean }
-  /** The guest runs at the destination, and the pages that it lacks there follow. */
-  | { readonly name: 'pushing'; readonly round: number }
-  | { readonly name: 'pushed'; readonly round: number }
-  | { readonly name: 'verifying'; readonly final: boolean; readonly digested: boolean }
-  | { readonly name: 'awaiting-final' }
-  | { readonly name: 'proving' }
-  | { readonly name: 'ending' }
-  | { readonly name: 'completed'; readonly error: GodwitError | undefined }
-  /** The guest is, or goes on, at the source. */
-  | { readonly name: 'failed'; readonly error: GodwitError }
-  /** The guest waits at the destination for pages that only this side has. */
-  | { readonly name: 'stranded'; readonly error: GodwitError }
-  /** COMMIT was sent and no answer came: stay stopped, ask the peer, never guess. */
-  | { readonly name: 'in-doubt'; readonly error: GodwitError }
-
-export type SourceEvent =
-  | { readonly type: 'start' }
-  | { readonly type: 'message'; readonly message: Message }
-  | { readonly type: 'opened' }
-  | { readonly type: 'sent' }
-  | { readonly type: 'decided'; readonly next: 'round' | 'switch-over' | 'post-copy' }
-  | { readonly type: 'paused' }
-  | { readonly type: 'discarded' }
-  | { readonly type: 'captured' }
-  | { readonly type: 'digested' }
-  | { readonly type: 'proved' }
-  | { readonly type: 'fail'; readonly error: GodwitError }
-
-export type SourceEffect =
-  | { readonly do: 'send'; readonly message: MessageName }
-  | { readonly do: 'apply'; readonly message: Message }
-  | { readonly do: 'open-channels' }
-  | { readonly do: 'send-round'; readonly round: number; readonly kind: RoundKind }
-  | { readonly do: 'decide'; readonly round: number }
-  | { readonly do: 'pause' }
-  /** Tell which pages the destination lacks, of which round `round` is. */
-  | { readonly do: 'discard'; readonly round: number }
-  | { readonly do: 'capture' }
-  /** Write `released` with the next epoch; must be durable before the next effect. */
-  | { readonly do: 'release' }
-  | { readonly do: 'digest' }
-  | { readonly do: 'prove' }
-  | { readonly do: 'resume' }
-  /** Tell the peer why we stop, where it can still hear. */
-  | { readonly do: 'refuse'; readonly error: GodwitError }
-  | { readonly do: 'close' }
-
-/** What the machine must know of the session's terms. */
-export interface SourceTerms {
-  readonly mode: MigrationMode
-  readonly verify: boolean
-  /** WELCOME announced FINAL. */
-  readonly final: boolean
-}
-
-export interface SourceStep {
-  readonly state: SourceState
-  readonly effects: readonly SourceEffect[]
-}
+import { unexpected } from './unexpected.ts'
 
 const to = (state: SourceState, ...effects: SourceEffect[]): SourceStep => ({ state, effects })
 const send = (message: MessageName): SourceEffect => ({ do: 'send', message })
-
-/** States in which a cancel is honoured: all before COMMIT. */
-export function isCancellable(state: SourceState): boolean {
-  switch (state.name) {
-    case 'idle':
-    case 'greeting':
-    case 'reserving':
-    case 'opening':
-    case 'sending':
-    case 'acknowledging':
-    case 'deciding':
-    case 'switching-over':
-    case 'pausing':
-    case 'discarding':
-    case 'sending-final':
-    case 'capturing':
-    case 'preparing':
-      return true
-    case 'released':
-    case 'pushing':
-    case 'pushed':
-    case 'verifying':
-    case 'awaiting-final':
-    case 'proving':
-    case 'ending':
-    case 'completed':
-    case 'failed':
-    case 'stranded':
-    case 'in-doubt':
-      return false
-    default:
-      return assertNever(state)
-  }
-}
-
-/** Whether the guest was asked to pause and has not been given away. */
-export function isPaused(state: SourceState): boolean {
-  return (
-    state.name === 'pausing' ||
-    state.name === 'discarding' ||
-    state.name === 'sending-final' ||
-    state.name === 'capturing' ||
-    state.name === 'preparing'
-  )
-}
-
-/** Whether losing a data channel matters: after the last acknowledgement it does not. */
-export function needsDataChannels(state: SourceState): boolean {
-  if (state.name === 'capturing' || state.name === 'preparing') {
-    return state.postCopy || !state.acknowledged
-  }
-  if (state.name === 'released') return state.postCopy
-  return isCancellable(state) || isPushing(state)
-}
-
-/** Whether the guest runs at the destination and still needs this side. */
-export function isPushing(state: SourceState): boolean {
-  return state.name === 'pushing' || state.name === 'pushed'
-}
-
-export function isFinished(state: SourceState): boolean {
-  switch (state.name) {
-    case 'completed':
-    case 'failed':
-    case 'stranded':
-    case 'in-doubt':
-      return true
-    default:
-      return false
-  }
-}
 
 /**
  * The only function that decides what the source does next.
@@ -186,9 +34,10 @@ export function isFinished(state: SourceState): boolean {
  *   it back as a `fail` event.
  */
 export function stepSource(state: SourceState, event: SourceEvent, terms: SourceTerms): SourceStep {
-  if (event.type === 'fail') return failed(state, event.error)
+  if (event.type === 'fail') return failed(state, event.error, terms)
   if (isFinished(state)) return to(state)
   if (event.type === 'message') return receive(state, event.message, terms)
+  if (isRecovering(state)) return stepRecovery(state, event)
   switch (`${state.name}/${event.type}`) {
     case 'idle/start':
       return to({ name: 'greeting' }, send('Hello'))
@@ -253,6 +102,7 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
   const apply: SourceEffect = { do: 'apply', message }
   if (message.name === 'Heartbeat') return to(state)
   if (message.name === 'Error') return to(state, apply)
+  if (isRecovering(state)) return receiveInRecovery(state, message)
   switch (state.name) {
     case 'greeting':
       if (message.name === 'Welcome') return to({ name: 'reserving' }, apply, send('Reserve'))
@@ -292,7 +142,7 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
     default:
       return receiveAfterCommit(state, message, terms)
   }
-  throw unexpected(state, message)
+  throw unexpected(message, 'source', state.name)
 }
 
 function receiveAfterCommit(state: SourceState, message: Message, terms: SourceTerms): SourceStep {
@@ -327,7 +177,7 @@ function receiveAfterCommit(state: SourceState, message: Message, terms: SourceT
   if (state.name === 'ending' && message.name === 'EndAck') {
     return to({ name: 'completed', error: undefined }, apply, { do: 'close' })
   }
-  throw unexpected(state, message)
+  throw unexpected(message, 'source', state.name)
 }
 
 /** The destination has all of the guest: verification, if agreed, and the end. */
@@ -340,22 +190,16 @@ function audit(apply: SourceEffect, terms: SourceTerms): SourceStep {
     : to({ name: 'ending' }, apply, send('End'))
 }
 
-function unexpected(state: SourceState, message: Message): ProtocolError {
-  return new ProtocolError(
-    'PROTOCOL_STATE',
-    `The destination sent ${message.name} while the source was ${state.name}`,
-  )
-}
-
-function failed(state: SourceState, error: GodwitError): SourceStep {
+function failed(state: SourceState, error: GodwitError, terms: SourceTerms): SourceStep {
   if (isFinished(state)) return to(state)
+  const interruption = interruptionOf(state)
+  if (interruption !== undefined) return interrupted(state, interruption, error, terms)
   const leave: SourceEffect[] = [{ do: 'refuse', error }, { do: 'close' }]
   if (isCancellable(state)) {
-    const resume: SourceEffect[] = isPaused(state) ? [{ do: 'resume' }] : []
+    const resume: SourceEffect[] = isGuestPaused(state) ? [{ do: 'resume' }] : []
     return to({ name: 'failed', error }, ...resume, ...leave)
   }
   if (state.name === 'released') return to({ name: 'in-doubt', error }, ...leave)
-  if (isPushing(state)) return to({ name: 'stranded', error }, ...leave)
   // The destination runs the guest; only what comes after the hand-over is incomplete.
   return to({ name: 'completed', error }, ...leave)
 }

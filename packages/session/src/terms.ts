@@ -18,7 +18,10 @@ export const SESSION_VERSION_MAX = 1
  */
 export const CAPABILITIES: readonly string[] = ['final', 'references', 'delta', 'post-copy']
 
-/** The only epoch before recovery exists: the hand-over makes the destination owner in epoch 1. */
+/**
+ * The hand-over makes the destination owner in epoch 1. Of owners, not of connections: those are
+ * counted by prefaces, and a recovery changes no owner.
+ */
 export const OWNER_EPOCH = 1
 
 /** @throws {ProtocolError} `PROTOCOL_STATE` for a READY, COMMIT or RUNNING of another epoch */
@@ -26,7 +29,7 @@ export function checkEpoch(epoch: number): void {
   if (epoch === OWNER_EPOCH) return
   throw new ProtocolError(
     'PROTOCOL_STATE',
-    `The peer speaks of epoch ${epoch}; it is ${OWNER_EPOCH}`,
+    `The peer speaks of owner epoch ${epoch}; it is ${OWNER_EPOCH}`,
   )
 }
 

@@ -9,7 +9,7 @@ import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
 import type { SourceState } from '@godwit/session'
 import { SESSION_VERSION_MAX, SESSION_VERSION_MIN } from '@godwit/session'
-import type { Hello, Reserve, SwitchOver, Welcome } from '@godwit/wire'
+import type { Hello, Reserve, Resume, SwitchOver, Welcome } from '@godwit/wire'
 import type { SourceOptions } from './options.ts'
 import type { AgreedTerms } from './rounds.ts'
 
@@ -55,6 +55,13 @@ export function agreedTerms(options: SourceOptions, welcome: Welcome): AgreedTer
 export function reserveOf({ identity, regions }: Guest): Reserve {
   const shapes = regions.map(({ id, name, bytes }) => ({ id, name, byteLength: bytes.length }))
   return { guest: identity, regions: shapes }
+}
+
+/** After which round post-copy is to go on. */
+export function resumeOf(state: SourceState): Resume {
+  if (state.name !== 'resuming') throw new Error(`resume in ${state.name}`)
+  const { epoch, round } = state
+  return { epoch, round }
 }
 
 /** To what the source switches over. */

@@ -14,16 +14,19 @@ export class Channels {
   readonly #dialler: Dialler
   readonly #clock: Clock
   readonly #session: Uint8Array
+  readonly #epoch: number
   #connectMs = Infinity
   readonly #links: Link[] = []
   readonly #dialling = new AbortController()
   /** Links that still wait for the destination's preface. */
   readonly #unopened = new Set<Link>()
 
-  constructor(dialler: Dialler, clock: Clock, session: Uint8Array) {
+  /** @param epoch - of the connection: 0 for the first, then one more each time */
+  constructor(dialler: Dialler, clock: Clock, session: Uint8Array, epoch: number) {
     this.#dialler = dialler
     this.#clock = clock
     this.#session = session
+    this.#epoch = epoch
   }
 
   /** Everything on the wire so far, both ways. */
@@ -59,7 +62,7 @@ export class Channels {
     const channel = await this.#dialler.dial(this.#dialling.signal)
     this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
     const opened = Promise.withResolvers<void>()
-    const preface = { role, index, epoch: 0, session: this.#session }
+    const preface = { role, index, epoch: this.#epoch, session: this.#session }
     const link = new Link(
       channel,
       this.#clock,

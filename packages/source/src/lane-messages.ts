@@ -47,6 +47,7 @@ export type LaneCommand =
       /** What to dial. */
       readonly address: string
       readonly session: Uint8Array
+      readonly epoch: number
       readonly hash: HashName
       readonly seed: Uint8Array
       readonly pageBytes: number

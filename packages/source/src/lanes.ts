@@ -55,6 +55,8 @@ export interface LanesOptions {
   readonly primitives: Primitives
   /** The session's id. */
   readonly session: Uint8Array
+  /** Of the connection. */
+  readonly epoch: number
   readonly hash: HashName
   /** Of page fingerprints. */
   readonly seed: Uint8Array

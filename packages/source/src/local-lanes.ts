@@ -34,12 +34,13 @@ export class LocalLanes implements SourceLanes {
   constructor(options: LanesOptions, firstIndex = 0) {
     this.#options = options
     this.#firstIndex = firstIndex
-    this.#channels = new Channels(options.dialler, options.clock, options.session)
+    const { dialler, clock, session, epoch } = options
+    this.#channels = new Channels(dialler, clock, session, epoch)
   }
 
   prepare(terms: LaneTerms): void {
     const { count, lanes, creditBytes, memoryBytes, settings, storeBytes } = terms
-    const { primitives, pageBytes, hash, seed, clock, sent, onLost } = this.#options
+    const { primitives, pageBytes, hash, seed, clock, sent, epoch, onLost } = this.#options
     const perLane = limitsPerLane(settings, storeBytes, lanes)
     const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes)
     const workspace = new Workspace(primitives, count * laneMemory)
@@ -50,7 +51,7 @@ export class LocalLanes implements SourceLanes {
     const firstSlots = createSlots(workspace, pageBytes, settings)
     this.#count = count
     // Touched before they are needed; nothing is in them yet.
-    for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
+    if (epoch === 0) for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
     this.#make = (link, index) => {
       const isFirst = index === this.#firstIndex
       const slots = isFirst ? firstSlots : createSlots(workspace, pageBytes, settings)

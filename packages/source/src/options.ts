@@ -7,6 +7,7 @@ import type {
   Clock,
   Dialler,
   DirtyTracker,
+  GodwitError,
   Guest,
   HashName,
   MigrationMode,
@@ -60,6 +61,13 @@ export interface SourceOptions {
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
   readonly pauseBandwidth?: number
   readonly heartbeatMs?: number
+  /**
+   * How long a destination that was lost in post-copy is tried to be reached again, each time.
+   * Default `Infinity`; 0: not at all.
+   */
+  readonly recoverMs?: number
+  /** Post-copy was interrupted; the destination is tried to be reached again. */
+  readonly onSuspended?: (error: GodwitError) => void
   readonly usage?: UsageMeter
   /**
    * Recomputes how the guest must have ended, after verification found memory equal. May use the

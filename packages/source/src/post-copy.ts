@@ -31,6 +31,7 @@ export class PostCopy {
   readonly #board = new FaultBoard()
   #urgent: Urgent | undefined
   #push: PushWork | undefined
+  #isReleased = false
   #round = 0
 
   constructor(options: PostCopyOptions) {
@@ -40,6 +41,8 @@ export class PostCopy {
   async open(channels: Channels): Promise<void> {
     await channels.dial(ChannelRole.Urgent, 0, (link) => {
       this.#urgent = new Urgent(link, this.#options)
+      // The guest may be waiting for pages already.
+      if (this.#isReleased) this.release()
       return this.#urgent
     })
   }
@@ -67,7 +70,18 @@ export class PostCopy {
 
   /** The guest is the destination's: it may ask for pages. */
   release(): void {
+    this.#isReleased = true
     if (this.#push !== undefined) this.#urgent!.begin(this.#round, this.#round > 1, this.#push)
+  }
+
+  /**
+   * The destination has been reached anew: these pages are to come, as `round`.
+   *
+   * @param left - shared; taken over
+   */
+  resume(round: number, left: readonly PageBitmap[]): void {
+    this.#round = round
+    this.#push = { left, board: this.#board, fetch: this.#options.fetch }
   }
 
   /** Sends all pages that were discarded; resolves when they were handed to the sockets. */

@@ -95,7 +95,7 @@ class RemoteLane {
     terms: LaneTerms,
     options: LanesOptions,
   ) {
-    const { dialler, session, hash, seed, pageBytes, sent, onLost } = options
+    const { dialler, session, epoch, hash, seed, pageBytes, sent, onLost } = options
     this.#thread = thread
     this.#onLost = onLost
     thread.listen((report) => this.#hear(report))
@@ -108,6 +108,7 @@ class RemoteLane {
       index,
       address: dialler.address,
       session,
+      epoch,
       hash,
       seed,
       pageBytes,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DirtyTracker, PageHasher } from '@godwit/core'
+import type { DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
 import { FingerprintTable, isShared, mayPostCopy, pagesCovering } from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
@@ -37,10 +37,14 @@ export type NextAfterRounds = 'switch-over' | 'post-copy'
 export class Rounds {
   readonly log: RoundLog
   readonly trackerName: string
-  readonly lanes: SourceLanes
+  /** Of the connection there is, or was last. */
+  lanes: SourceLanes
   /** As agreed with the destination. */
   terms: AgreedTerms
   readonly #options: SourceOptions
+  readonly #createLanes: (epoch: number) => SourceLanes
+  /** Of earlier connections. */
+  readonly #lostLanes: SourceLanes[] = []
   readonly #dirty: DirtySet
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
@@ -93,10 +97,30 @@ export class Rounds {
     }
     this.#switch = new HybridSwitch(hybrid)
     const areShared = sent.every(({ region }) => isShared(region.bytes))
-    this.lanes =
-      startLane !== undefined && areShared
-        ? new RemoteLanes(lanes, startLane)
-        : new LocalLanes(lanes)
+    this.#createLanes = (epoch) => {
+      const isRemote = startLane !== undefined && areShared
+      const ofEpoch = { ...lanes, epoch }
+      return isRemote ? new RemoteLanes(ofEpoch, startLane) : new LocalLanes(ofEpoch)
+    }
+    this.lanes = this.#createLanes(0)
+  }
+
+  /** Everything of all connections. */
+  get wireBytes(): number {
+    return this.#allLanes.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
+  }
+
+  get cpuSeconds(): number {
+    return this.#allLanes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
+  }
+
+  /** Resolves when every channel is closed in both directions. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#allLanes.map((lanes) => lanes.ended()))
+  }
+
+  get #allLanes(): readonly SourceLanes[] {
+    return [...this.#lostLanes, this.lanes]
   }
 
   /** Makes ready to send, while the destination reserves memory. */
@@ -109,8 +133,28 @@ export class Rounds {
   async open(channels: Channels): Promise<void> {
     await this.lanes.open()
     await this.#postCopy?.open(channels)
-    // In the pause there is no time to look at all pages.
-    if (this.#options.mode === 'post-copy') this.#dirty.addTouched()
+  }
+
+  /** Makes ready for post-copy without rounds: in the pause there is no time to look at all pages. */
+  addTouched(): void {
+    this.#dirty.addTouched()
+  }
+
+  /** The connection is lost, while pages follow a guest that runs at the destination. */
+  suspend(): void {
+    this.lanes.destroy()
+    this.#postCopy!.close()
+    this.#isSending = false
+  }
+
+  /** There is another connection, and the destination lacks these pages, which go as `round`. */
+  resume(epoch: number, round: number, lacking: readonly PageBitmap[]): void {
+    this.#lostLanes.push(this.lanes)
+    this.lanes = this.#createLanes(epoch)
+    this.prepare(this.#options.guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0))
+    this.#round = round
+    this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
+    this.#postCopy!.resume(round, lacking)
   }
 
   /** The guest is paused, for post-copy: tells which pages the destination lacks. */

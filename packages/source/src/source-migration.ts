@@ -14,24 +14,23 @@ import {
   toGodwitError,
 } from '@godwit/core'
 import { Workspace, verifyHash } from '@godwit/codec'
-import { ControlLink } from '@godwit/link'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
-  OWNER_EPOCH,
-  checkEpoch,
-  checkWelcome,
   isCancellable,
   isFinished,
+  isRecovering,
   needsDataChannels,
   Runner,
   stepSource,
 } from '@godwit/session'
-import type { Hello, Message, MessageName } from '@godwit/wire'
-import { ChannelRole, SESSION_ID_BYTES, errorCodeOf } from '@godwit/wire'
-import { agreedTerms, helloOf, reserveOf, switchOverOf } from './agreement.ts'
+import type { Message } from '@godwit/wire'
+import { SESSION_ID_BYTES } from '@godwit/wire'
+import { helloOf } from './agreement.ts'
 import { Audit } from './audit.ts'
-import { Channels } from './channels.ts'
+import { Connections } from './connection.ts'
+import { Dialogue } from './dialogue.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
+import { Reconnection } from './reconnection.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
 import { SourceReport } from './source-report.ts'
@@ -40,19 +39,15 @@ import { SourceReport } from './source-report.ts'
 export class SourceMigration {
   readonly #options: SourceOptions
   readonly #audit: Audit
-  readonly #hello: Hello
   readonly #rounds: Rounds
   readonly #report: SourceReport
   readonly #moments: Moments
-  readonly #channels: Channels
+  readonly #reconnection: Reconnection
   readonly #runner: Runner<SourceState, SourceEvent, SourceEffect>
   #terms: SourceTerms
-  #control: ControlLink | undefined
+  readonly #connections: Connections
+  readonly #dialogue: Dialogue
   #pausing: Promise<void> = Promise.resolve()
-  /** The shortest answer so far. */
-  #roundTripMs = 0
-  #roundEndMs = 0
-  #package: Uint8Array = new Uint8Array(0)
 
   constructor(options: SourceOptions) {
     this.#options = options
@@ -60,13 +55,16 @@ export class SourceMigration {
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
     const session = randomBytes(SESSION_ID_BYTES)
-    this.#channels = new Channels(options.dialler, options.clock, session)
+    this.#connections = new Connections(options, session, {
+      message: (message) => this.#runner.dispatch({ type: 'message', message }),
+      closed: (error) => this.#lost(error),
+    })
     const workspace = new Workspace(primitives, 0)
     const hasher = workspace.createHasher(options.hash, fingerprintSeed)
     const verifyName = verifyHash(verify, options.hash)
     const audited = verifyName && workspace.createHasher(verifyName, verifySeed)
     this.#audit = new Audit(options, audited ?? hasher)
-    this.#hello = helloOf(options, fingerprintSeed, verifySeed)
+    const hello = helloOf(options, fingerprintSeed, verifySeed)
     this.#rounds = new Rounds(options, hasher, {
       session,
       seed: fingerprintSeed,
@@ -76,13 +74,32 @@ export class SourceMigration {
     })
     this.#report = new SourceReport(options, this.#rounds, workspace.kernels.active)
     this.#moments = this.#report.moments
-    this.#terms = { mode: options.mode, verify: verify !== 'none', final: false }
+    this.#dialogue = new Dialogue({
+      options,
+      hello,
+      audit: this.#audit,
+      rounds: this.#rounds,
+      report: this.#report,
+      connections: this.#connections,
+      state: () => this.#runner.state,
+    })
+    const { clock, recoverMs = Infinity } = options
+    this.#terms = {
+      mode: options.mode,
+      verify: verify !== 'none',
+      final: false,
+      recovers: recoverMs > 0,
+    }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
       initial: { name: 'idle' },
       step: (state, event) => stepSource(state, event, this.#terms),
       perform: (effect) => this.#perform(effect),
       failure: (thrown) => ({ type: 'fail', error: toGodwitError(thrown, this.#report.stage) }),
       isFinished,
+    })
+    this.#reconnection = new Reconnection(clock, recoverMs, {
+      reconnect: () => this.recover(),
+      giveUp: () => this.giveUp(),
     })
   }
 
@@ -95,17 +112,20 @@ export class SourceMigration {
   async run(signal?: AbortSignal): Promise<Report> {
     const onAbort = (): void => {
       if (this.canCancel) this.cancel()
+      else this.giveUp()
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#report.reach('preparation')
     this.#options.usage?.start()
-    this.#runner.start(() => this.#openControl())
+    this.#start(() => this.#openControl())
     if (signal?.aborted === true) onAbort()
     await this.#runner.finished
-    await Promise.all([this.#channels.ended(), this.#rounds.lanes.ended()])
+    await Promise.all([this.#connections.ended(), this.#rounds.ended()])
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
     report.wireBytes = this.#wireBytes
+    const recoveries = this.#connections.count - 1
+    if (recoveries > 0) report.recoveries = recoveries
     return report
   }
 
@@ -149,13 +169,13 @@ export class SourceMigration {
   }
 
   get #wireBytes(): number {
-    return this.#channels.wireBytes + this.#rounds.lanes.wireBytes
+    return this.#connections.wireBytes + this.#rounds.wireBytes
   }
 
   #perform(effect: SourceEffect): void {
     switch (effect.do) {
       case 'send':
-        this.#control?.send(this.#compose(effect.message))
+        this.#connections.current.send(this.#dialogue.compose(effect.message))
         // The destination has its hands full then, too.
         if (effect.message === 'Reserve') this.#rounds.prepare(this.#report.memoryBytes)
         break
@@ -163,22 +183,22 @@ export class SourceMigration {
         this.#apply(effect.message)
         break
       case 'open-channels':
-        this.#runner.start(() => this.#openLanes())
+        this.#start(() => this.#openLanes())
         break
       case 'send-round':
-        this.#runner.start(() => this.#sendRound(effect))
+        this.#start(() => this.#sendRound(effect))
         break
       case 'decide':
-        this.#runner.start(() => this.#decide())
+        this.#start(() => this.#decide())
         break
       case 'pause':
-        this.#runner.start(() => this.#pause())
+        this.#start(() => this.#pause())
         break
       case 'discard':
-        this.#runner.start(() => this.#discard(effect.round))
+        this.#start(() => this.#discard(effect.round))
         break
       case 'capture':
-        this.#runner.start(() => this.#capture())
+        this.#start(() => this.#capture())
         break
       case 'release':
         // Durable ownership records come with the state directory; the order is right already.
@@ -186,16 +206,22 @@ export class SourceMigration {
         this.#rounds.release()
         break
       case 'digest':
-        this.#runner.start(() => this.#digest())
+        this.#start(() => this.#digest())
         break
       case 'prove':
-        this.#runner.start(() => this.#prove())
+        this.#start(() => this.#prove())
         break
       case 'resume':
         this.#resume()
         break
+      case 'suspend':
+        this.#suspend(effect.error)
+        break
+      case 'reconnect':
+        this.#start(() => this.#openControl())
+        break
       case 'refuse':
-        if (!(effect.error instanceof PeerError)) this.#control?.refuse(effect.error)
+        if (!(effect.error instanceof PeerError)) this.#connections.current.refuse(effect.error)
         break
       case 'close':
         this.#close()
@@ -205,22 +231,48 @@ export class SourceMigration {
     }
   }
 
+  /** What a lost connection was still at ends without a word: its successor goes on. */
+  #start(work: () => Promise<SourceEvent>): void {
+    const { current } = this.#connections
+    this.#runner.start(work, () => this.#connections.current === current)
+  }
+
   async #openControl(): Promise<SourceEvent> {
-    const { clock } = this.#options
-    const handler = {
-      message: (message: Message) => this.#runner.dispatch({ type: 'message', message }),
-      closed: (error: GodwitError | undefined) => this.#lost(error),
-    }
-    await this.#channels.dial(ChannelRole.Control, 0, (link) => {
-      this.#control = new ControlLink(link, clock, handler, this.#hello.heartbeatMs)
-      return this.#control
-    })
-    return { type: 'start' }
+    const { current } = this.#connections
+    await current.open()
+    const { epoch } = current
+    return epoch === 0 ? { type: 'start' } : { type: 'reconnected', epoch }
   }
 
   async #openLanes(): Promise<SourceEvent> {
-    await this.#rounds.open(this.#channels)
+    const { current } = this.#connections
+    await this.#rounds.open(current.channels)
+    if (this.#options.mode === 'post-copy' && current.epoch === 0) this.#rounds.addTouched()
     return { type: 'opened' }
+  }
+
+  /** The guest is the destination's and lacks pages: all channels go, and others come. */
+  #suspend(error: GodwitError): void {
+    this.#report.reach('recovery')
+    this.#connections.replace()
+    this.#rounds.suspend()
+    this.#reconnection.lost()
+    this.#options.onSuspended?.(error)
+  }
+
+  /** Whether post-copy was interrupted, and is not going on yet. */
+  get isSuspended(): boolean {
+    return isRecovering(this.#runner.state)
+  }
+
+  /** Tries at once to reach the destination again, where it was lost in post-copy. */
+  recover(): void {
+    if (this.#runner.state.name === 'paused') this.#runner.dispatch({ type: 'reconnect' })
+  }
+
+  /** Reaches no more for a destination that was lost in post-copy. */
+  giveUp(): void {
+    if (this.isSuspended) this.#runner.dispatch({ type: 'give-up' })
   }
 
   #lost(error: GodwitError | undefined): void {
@@ -233,7 +285,7 @@ export class SourceMigration {
     if (effect.kind === 'post-copy') return this.#push()
     await this.#rounds.send(effect.round, effect.kind, (body) => {
       this.#moments.firstRoundMs ??= this.#options.clock.nowMs()
-      this.#control!.send({ name: 'RoundBegin', body })
+      this.#connections.current.send({ name: 'RoundBegin', body })
     })
     this.#moments.pagesSentMs = this.#options.clock.nowMs()
     return { type: 'sent' }
@@ -241,18 +293,21 @@ export class SourceMigration {
 
   async #push(): Promise<SourceEvent> {
     this.#report.reach('post-copy')
-    await this.#rounds.push((body) => this.#control!.send({ name: 'RoundBegin', body }))
+    this.#reconnection.succeeded()
+    await this.#rounds.push((body) => this.#connections.current.send({ name: 'RoundBegin', body }))
     return { type: 'sent' }
   }
 
   async #discard(round: number): Promise<SourceEvent> {
-    await this.#rounds.discard(round, (body) => this.#control!.send({ name: 'Discard', body }))
+    await this.#rounds.discard(round, (body) =>
+      this.#connections.current.send({ name: 'Discard', body }),
+    )
     this.#moments.pagesSentMs = this.#options.clock.nowMs()
     return { type: 'discarded' }
   }
 
   async #decide(): Promise<SourceEvent> {
-    const decided = await this.#rounds.decide(this.#roundTripMs)
+    const decided = await this.#rounds.decide(this.#dialogue.roundTripMs)
     if (decided === undefined) return { type: 'decided', next: 'round' }
     this.#report.stopped(decided.decision)
     return { type: 'decided', next: decided.next }
@@ -276,7 +331,7 @@ export class SourceMigration {
   }
 
   async #capture(): Promise<SourceEvent> {
-    this.#package = await this.#options.guest.captureState()
+    this.#dialogue.package = await this.#options.guest.captureState()
     return { type: 'captured' }
   }
 
@@ -287,90 +342,10 @@ export class SourceMigration {
     this.#runner.hold(resumed.catch((thrown: unknown) => this.#report.notResumed(thrown)))
   }
 
-  #compose(name: MessageName): Message {
-    const { guest, clock } = this.#options
-    switch (name) {
-      case 'Hello':
-        this.#moments.helloMs = clock.nowMs()
-        return { name, body: this.#hello }
-      case 'Reserve': {
-        this.#report.reach('reservation')
-        return { name, body: reserveOf(guest) }
-      }
-      case 'RoundEnd':
-        this.#roundEndMs = clock.nowMs()
-        return { name, body: this.#rounds.totals }
-      case 'SwitchOver':
-        return { name, body: switchOverOf(this.#runner.state) }
-      case 'State':
-        return { name, body: { package: this.#package } }
-      case 'Commit':
-        return { name, body: { epoch: OWNER_EPOCH } }
-      case 'Verify':
-        return { name, body: this.#audit.memory! }
-      case 'End': {
-        const { pages: counts, rounds } = this.#rounds.log
-        const pages = Object.values(counts).reduce((sum, count) => sum + count, 0)
-        return { name, body: { rounds: rounds.length, pages, usage: this.#report.readUsage() } }
-      }
-      default:
-        throw new Error(`the source does not send ${name}`)
-    }
-  }
-
   #apply(message: Message): void {
-    const nowMs = this.#options.clock.nowMs()
-    switch (message.name) {
-      case 'Error': {
-        const { code, text, phase } = message.body
-        throw new PeerError(errorCodeOf(code), text, phase === undefined ? {} : { phase })
-      }
-      case 'Welcome':
-        checkWelcome(this.#hello, message.body)
-        this.#roundTripMs = nowMs - this.#moments.helloMs!
-        this.#rounds.terms = agreedTerms(this.#options, message.body)
-        this.#report.agreed(this.#rounds.terms.settings)
-        this.#control!.peerHeartbeatMs = message.body.heartbeatMs
-        this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }
-        break
-      case 'Reserved':
-        this.#moments.reservedMs = nowMs
-        break
-      case 'RoundAck':
-        this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - this.#roundEndMs)
-        this.#acknowledged()
-        break
-      case 'Ready':
-        this.#moments.readyMs = nowMs
-        break
-      case 'Running':
-        checkEpoch(message.body.epoch)
-        this.#moments.runningMs = nowMs
-        this.#report.reach('activation')
-        break
-      case 'Verified':
-        this.#moments.verifiedMs = nowMs
-        this.#report.verified(this.#audit.memory!.digest, message.body)
-        break
-      case 'Final':
-        this.#audit.final = message.body
-        break
-      case 'EndAck':
-        this.#report.addDestinationUsage(message.body.usage)
-        this.#report.addFaults(message.body.faults)
-        break
-      default:
-        // Nothing to note: the machine has drawn its conclusions.
-        break
-    }
-  }
-
-  #acknowledged(): void {
-    const { state } = this.#runner
-    if (state.name === 'deciding') this.#rounds.acknowledged()
-    if (this.#report.stage !== 'post-copy') return
-    this.#moments.filledMs = this.#options.clock.nowMs()
-    this.#rounds.acknowledged()
+    this.#dialogue.apply(message)
+    if (message.name !== 'Welcome') return
+    this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }
   }
 
   async #digest(): Promise<SourceEvent> {
@@ -390,8 +365,8 @@ export class SourceMigration {
   }
 
   #close(): void {
-    this.#channels.abort()
-    this.#control?.close()
+    this.#reconnection.stop()
+    this.#connections.current.close()
     this.#rounds.close()
     const { lanes } = this.#rounds
     if (this.#runner.state.name === 'completed') lanes.close()

@@ -30,6 +30,11 @@ export function decodePageRuns(bytes: Uint8Array): readonly PageRun[] {
   }))
 }
 
+/** Pages in all of the runs of one that was decoded, if none is named twice. */
+export function pageCountOf(runs: Uint8Array): number {
+  return decodePageRuns(runs).reduce((sum, { pageCount }) => sum + pageCount, 0)
+}
+
 /**
  * The checksum of RESUMED over one LACKING after another.
  *

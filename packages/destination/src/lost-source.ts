@@ -1,0 +1,46 @@
+/**
+ * A source that was lost while pages of a running guest were to come: how long it is waited for.
+ *
+ * @module
+ */
+import type { Clock } from '@godwit/core'
+
+/** The guest has all of its pages, and nobody but the source may miss the end of the session. */
+const completeWaitMs = 10_000
+
+/** Of one migration. */
+export class LostSource {
+  /** Losses so far. */
+  count = 0
+  /** Resolves when nothing of the last connection stores to the memory any more. */
+  stopped: Promise<void> = Promise.resolve()
+  readonly #clock: Clock
+  readonly #recoverMs: number
+  readonly #giveUp: () => void
+  #cancel: () => void = () => {}
+
+  /** @param recoverMs - how long it is waited for, each time; `Infinity`: for ever */
+  constructor(clock: Clock, recoverMs: number, giveUp: () => void) {
+    this.#clock = clock
+    this.#recoverMs = recoverMs
+    this.#giveUp = giveUp
+  }
+
+  /**
+   * The connection is lost.
+   *
+   * @param isComplete - all pages are here
+   */
+  lost(stopped: Promise<void>, isComplete: boolean): void {
+    this.count++
+    this.stopped = stopped
+    this.#cancel()
+    const waitMs = isComplete ? Math.min(completeWaitMs, this.#recoverMs) : this.#recoverMs
+    if (Number.isFinite(waitMs)) this.#cancel = this.#clock.after(waitMs, this.#giveUp)
+  }
+
+  /** It is there again, or no longer waited for. */
+  found(): void {
+    this.#cancel()
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * What the source's machine is made of: its states, the events that it is fed, the effects that it
+ * asks for, and what can be said of a state.
+ *
+ * @module
+ */
+import type { GodwitError, MigrationMode } from '@godwit/core'
+import { assertNever } from '@godwit/core'
+import type { Message, MessageName } from '@godwit/wire'
+
+export type RoundKind = 'full' | 'dirty' | 'final' | 'post-copy'
+
+interface HandingOver {
+  /** The last one, the final round included. */
+  readonly round: number
+  /** All rounds are installed. */
+  readonly acknowledged: boolean
+  readonly postCopy: boolean
+}
+
+/** What post-copy is to be taken up again with. */
+interface Interruption {
+  /** The last post-copy round that was announced, or was about to be. */
+  readonly round: number
+  /** RUNNING or RESUMED came: the destination has the guest for sure. */
+  readonly committed: boolean
+  /** What the connection was lost by. */
+  readonly error: GodwitError
+}
+
+export type SourceState =
+  | { readonly name: 'idle' }
+  | { readonly name: 'greeting' }
+  | { readonly name: 'reserving' }
+  /** Channels for pages are being dialled. */
+  | { readonly name: 'opening' }
+  | { readonly name: 'sending'; readonly round: number; readonly kind: 'full' | 'dirty' }
+  | { readonly name: 'acknowledging'; readonly round: number }
+  /** The dirty pages are counted and the stop rules asked. */
+  | { readonly name: 'deciding'; readonly round: number }
+  | { readonly name: 'switching-over'; readonly round: number; readonly postCopy: boolean }
+  | { readonly name: 'pausing'; readonly round: number; readonly postCopy: boolean }
+  /** Guest paused, for post-copy; the pages that the destination lacks are listed. */
+  | { readonly name: 'discarding'; readonly round: number }
+  /** Guest paused; its last pages leave. */
+  | { readonly name: 'sending-final'; readonly round: number }
+  | ({ readonly name: 'capturing' } & HandingOver)
+  /** State package sent; the destination loads it. */
+  | ({ readonly name: 'preparing' } & HandingOver)
+  /** COMMIT is out. Only the destination may run the guest from here on. */
+  | { readonly name: 'released'; readonly round: number; readonly postCopy: boolean }
+  /** The guest runs at the destination, and the pages that it lacks there follow. */
+  | { readonly name: 'pushing'; readonly round: number }
+  | { readonly name: 'pushed'; readonly round: number }
+  /** Every channel is gone; the guest is the destination's and lacks pages. */
+  | ({ readonly name: 'paused' } & Interruption)
+  /** A new control channel is being dialled. */
+  | ({ readonly name: 'reconnecting' } & Interruption)
+  /** RESUME is out, on the connection with this epoch. */
+  | ({ readonly name: 'resuming'; readonly epoch: number } & Interruption)
+  /** RESUMED came; the other channels are being dialled. */
+  | { readonly name: 'reopening'; readonly round: number; readonly error: GodwitError }
+  | { readonly name: 'verifying'; readonly final: boolean; readonly digested: boolean }
+  | { readonly name: 'awaiting-final' }
+  | { readonly name: 'proving' }
+  | { readonly name: 'ending' }
+  | { readonly name: 'completed'; readonly error: GodwitError | undefined }
+  /** The guest is, or goes on, at the source. */
+  | { readonly name: 'failed'; readonly error: GodwitError }
+  /** The guest waits at the destination for pages that only this side has. */
+  | { readonly name: 'stranded'; readonly error: GodwitError }
+  /** COMMIT was sent and no answer came: stay stopped, ask the peer, never guess. */
+  | { readonly name: 'in-doubt'; readonly error: GodwitError }
+
+export type RecoveringSource = Extract<
+  SourceState,
+  { readonly name: 'paused' | 'reconnecting' | 'resuming' | 'reopening' }
+>
+
+export type SourceEvent =
+  | { readonly type: 'start' }
+  | { readonly type: 'message'; readonly message: Message }
+  | { readonly type: 'opened' }
+  | { readonly type: 'sent' }
+  | { readonly type: 'decided'; readonly next: 'round' | 'switch-over' | 'post-copy' }
+  | { readonly type: 'paused' }
+  | { readonly type: 'discarded' }
+  | { readonly type: 'captured' }
+  | { readonly type: 'digested' }
+  | { readonly type: 'proved' }
+  | { readonly type: 'fail'; readonly error: GodwitError }
+  /** It is time for another attempt; nothing of the lost connection is under way any more. */
+  | { readonly type: 'reconnect' }
+  /** The control channel with this epoch is open. */
+  | { readonly type: 'reconnected'; readonly epoch: number }
+  /** No further attempt; `error` where there is another reason than the loss. */
+  | { readonly type: 'give-up'; readonly error?: GodwitError }
+
+export type SourceEffect =
+  | { readonly do: 'send'; readonly message: MessageName }
+  | { readonly do: 'apply'; readonly message: Message }
+  | { readonly do: 'open-channels' }
+  | { readonly do: 'send-round'; readonly round: number; readonly kind: RoundKind }
+  | { readonly do: 'decide'; readonly round: number }
+  | { readonly do: 'pause' }
+  /** Tell which pages the destination lacks, of which round `round` is. */
+  | { readonly do: 'discard'; readonly round: number }
+  | { readonly do: 'capture' }
+  /** Write `released` with the next epoch; must be durable before the next effect. */
+  | { readonly do: 'release' }
+  | { readonly do: 'digest' }
+  | { readonly do: 'prove' }
+  | { readonly do: 'resume' }
+  /** Close every channel, and see to `reconnect` or `give-up`. */
+  | { readonly do: 'suspend'; readonly error: GodwitError }
+  /** Dial the control channel with the next epoch. */
+  | { readonly do: 'reconnect' }
+  /** Tell the peer why we stop, where it can still hear. */
+  | { readonly do: 'refuse'; readonly error: GodwitError }
+  | { readonly do: 'close' }
+
+/** What the machine must know of the session's terms. */
+export interface SourceTerms {
+  readonly mode: MigrationMode
+  readonly verify: boolean
+  /** WELCOME announced FINAL. */
+  readonly final: boolean
+  /** Whether a connection that is lost in post-copy is dialled again. */
+  readonly recovers: boolean
+}
+
+export interface SourceStep {
+  readonly state: SourceState
+  readonly effects: readonly SourceEffect[]
+}
+
+/** States in which a cancel is honoured: all before COMMIT. */
+export function isCancellable(state: SourceState): boolean {
+  switch (state.name) {
+    case 'idle':
+    case 'greeting':
+    case 'reserving':
+    case 'opening':
+    case 'sending':
+    case 'acknowledging':
+    case 'deciding':
+    case 'switching-over':
+    case 'pausing':
+    case 'discarding':
+    case 'sending-final':
+    case 'capturing':
+    case 'preparing':
+      return true
+    case 'released':
+    case 'pushing':
+    case 'pushed':
+    case 'paused':
+    case 'reconnecting':
+    case 'resuming':
+    case 'reopening':
+    case 'verifying':
+    case 'awaiting-final':
+    case 'proving':
+    case 'ending':
+    case 'completed':
+    case 'failed':
+    case 'stranded':
+    case 'in-doubt':
+      return false
+    default:
+      return assertNever(state)
+  }
+}
+
+/** Whether the guest was asked to pause and has not been given away. */
+export function isGuestPaused(state: SourceState): boolean {
+  return (
+    state.name === 'pausing' ||
+    state.name === 'discarding' ||
+    state.name === 'sending-final' ||
+    state.name === 'capturing' ||
+    state.name === 'preparing'
+  )
+}
+
+/** Whether losing a data channel matters: after the last acknowledgement it does not. */
+export function needsDataChannels(state: SourceState): boolean {
+  if (state.name === 'capturing' || state.name === 'preparing') {
+    return state.postCopy || !state.acknowledged
+  }
+  if (state.name === 'released') return state.postCopy
+  return isCancellable(state) || isPushing(state) || state.name === 'reopening'
+}
+
+/** Whether the guest runs at the destination and still needs this side. */
+export function isPushing(state: SourceState): boolean {
+  return state.name === 'pushing' || state.name === 'pushed'
+}
+
+/** Whether post-copy was interrupted and is not going on yet: `give-up` is legal. */
+export function isRecovering(state: SourceState): state is RecoveringSource {
+  return (
+    state.name === 'paused' ||
+    state.name === 'reconnecting' ||
+    state.name === 'resuming' ||
+    state.name === 'reopening'
+  )
+}
+
+export function isFinished(state: SourceState): boolean {
+  switch (state.name) {
+    case 'completed':
+    case 'failed':
+    case 'stranded':
+    case 'in-doubt':
+      return true
+    default:
+      return false
+  }
+}

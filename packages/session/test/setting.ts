@@ -1,0 +1,35 @@
+/**
+ * What a world is made with, and what its sides say. Bodies do not matter, but for rounds, epochs,
+ * codes of errors and what is switched to.
+ *
+ * @module
+ */
+import type { Message, MessageName } from '@godwit/wire'
+import type { SourceTerms } from '../src/source-state.ts'
+
+export interface Setting extends SourceTerms {
+  /** The last round while the guest runs at the source, where the mode has such rounds. */
+  readonly roundsMax: number
+  /** What hybrid decides; the other modes leave no choice. */
+  readonly postCopy: boolean
+}
+
+export const isPostCopy = ({ mode, postCopy }: Setting): boolean => {
+  return mode === 'post-copy' || (mode === 'hybrid' && postCopy)
+}
+
+/** A message of `name`; what it needs of `more` is taken from there. */
+export function compose(name: MessageName, round: number, more: object = {}): Message {
+  const { kind, postCopy, code, epoch = 1 } = more as Record<string, unknown>
+  return { name, body: { round, epoch, kind, postCopy, code } } as unknown as Message
+}
+
+/** Pages are regions here, of one page each. */
+export function lackingOf(page: number): Message {
+  return { name: 'Lacking', body: { region: page, runs: new Uint8Array(8) } }
+}
+
+/** The next of them. */
+export function messageOf(inbox: Message[]): { type: 'message'; message: Message } {
+  return { type: 'message', message: inbox.shift()! }
+}
