@@ -13,6 +13,8 @@ import { FaultLog } from './fault-log.ts'
  * pages come unasked, too, and then it asks for the next before the pager saw the last.
  */
 const queueSlots = 4096
+/** How long a thread looks on while its page is being installed: sleeping would take as long. */
+const lookOnMs = 0.05
 const bellWord = 0
 /** Pages asked for so far, and how many of these the pager has taken; both wrap. */
 const ticketWord = 1
@@ -50,7 +52,7 @@ export class Gate {
    */
   enter(region: number, page: number): void {
     const states = this.#states[region]!
-    if (!states.isPresent(page)) this.#wait(states, region, page)
+    if (!states.isPresent(page) && !lookOn(states, page)) this.#wait(states, region, page)
   }
 
   #wait(states: PageStates, region: number, page: number): void {
@@ -88,6 +90,14 @@ export class Gate {
       }
     }
   }
+}
+
+/** A page that is being installed came without a wait for the network. @returns whether it did */
+function lookOn(states: PageStates, page: number): boolean {
+  if (!states.isArriving(page)) return states.isPresent(page)
+  const endMs = performance.now() + lookOnMs
+  while (states.isArriving(page)) if (performance.now() > endMs) return false
+  return states.isPresent(page)
 }
 
 function slotOf(ticket: number): number {
