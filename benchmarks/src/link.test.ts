@@ -95,14 +95,14 @@ it('a mode is compared with the best others of each repeat, and with no very sho
     judgeMode([
       [1100, 22],
       [1100, 10],
-      [1100, 22],
+      [1100, 23],
     ]),
   ).toEqual([total(true), pause(true)])
   expect(
     judgeMode([
       [1101, 22],
       [1101, 11],
-      [1101, 22],
+      [1101, 23],
     ]),
   ).toEqual([total(false), pause(true)])
   expect(
