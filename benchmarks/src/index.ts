@@ -8,6 +8,7 @@ import type { Benchmark } from './benchmark.ts'
 import { downtime } from './downtime.ts'
 import { encode } from './encode.ts'
 import { fault } from './fault.ts'
+import { fetch } from './fetch.ts'
 import { growth } from './growth.ts'
 import { link } from './link.ts'
 import { loopback } from './loopback.ts'
@@ -29,6 +30,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   link,
   encode,
   fault,
+  fetch,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -60,6 +60,15 @@ export interface LinkBars {
   readonly blocked?: number
   /** Of the total, to that of the quickest peer of each repeat. */
   readonly totalOfBest?: number
+  /** Of total and pause, to the smaller ones of Godwit's own modes in each repeat. */
+  readonly ofBestMode?: number
+}
+
+/** Godwit itself, in another way. */
+export interface OwnMode {
+  readonly name: string
+  /** Of `godwit send`. */
+  readonly options: readonly string[]
 }
 
 export interface LinkCase {
@@ -68,6 +77,8 @@ export interface LinkCase {
   readonly route: 'shaped' | 'loopback'
   /** The first is what bars are about. */
   readonly peers: readonly QemuMode[]
+  /** What Godwit is compared with beside. */
+  readonly modes?: readonly OwnMode[]
   /** Options of `godwit send`. */
   readonly options: readonly string[]
   readonly bars: LinkBars
@@ -76,6 +87,10 @@ export interface LinkCase {
 const encode = ['--encode', 'auto']
 const shortPause = [...encode, '--stop', 'downtime=15ms']
 const peersPause = [...encode, '--stop', `downtime=${limitDefault}ms`]
+const ownModes: readonly OwnMode[] = ['pre-copy', 'post-copy'].map((mode) => ({
+  name: `godwit ${mode}`,
+  options: [...shortPause, '--mode', mode],
+}))
 const pauseMs = 20
 const postCopyPauseMs = 10
 
@@ -112,6 +127,15 @@ export function linkCases(size: Size): readonly LinkCase[] {
       load: load('few25k', 25_000, 'few'),
       peers: [multifdZstd, multifdZstdShort],
       bars: few,
+    },
+    {
+      ...shaped,
+      name: 'few25k-hybrid',
+      load: load('few25k', 25_000, 'few'),
+      peers: [],
+      modes: ownModes,
+      options: [...shortPause, '--mode', 'hybrid'],
+      bars: { ofBestMode: 1.1 },
     },
     {
       ...shaped,

@@ -1,6 +1,7 @@
 import type { Report } from '@godwit/core'
 import { expect, it } from 'vitest'
 import type { LinkSamples } from './link.ts'
+import type { GodwitFigures } from './peer/godwit-migration.ts'
 import { casesOf } from './link.ts'
 import { linkCases } from './link-cases.ts'
 
@@ -27,6 +28,7 @@ function samplesOf(names: readonly string[], godwitMs: number[], pauseMs: number
     peers: new Map(
       names.map((name) => [name, [1000, 2000].map((totalMs) => ({ ...peer, totalMs }))]),
     ),
+    modes: new Map(),
     godwit: godwitMs.map((totalMs) => ({ ...rest, totalMs })),
   }
 }
@@ -58,4 +60,56 @@ it('bars are about the first peer only', () => {
   const barred = cases.filter(({ bar, against }) => bar !== undefined && against !== undefined)
   expect(new Set(barred.map(({ against }) => against!.name))).toEqual(new Set([first]))
   expect(cases.some(({ against }) => against?.name === second)).toBe(true)
+})
+
+it('a mode is compared with the best others of each repeat, and with no very short pause', () => {
+  const one = linkCases('full').find(({ name }) => name === 'few25k-hybrid')!
+  const [sample] = samplesOf([], [1000], 5).godwit
+  const figures = (pairs: [number, number][]): GodwitFigures[] =>
+    pairs.map(([totalMs, pauseMs]) => ({ ...sample!, totalMs, pauseMs }))
+  const modes = new Map([
+    [
+      'pre',
+      figures([
+        [1000, 40],
+        [1000, 5],
+        [3000, 40],
+      ]),
+    ],
+    [
+      'post',
+      figures([
+        [2000, 20],
+        [2000, 8],
+        [1000, 20],
+      ]),
+    ],
+  ])
+  const judgeMode = (pairs: [number, number][]): unknown[] =>
+    casesOf(one, { peers: new Map(), modes, godwit: figures(pairs) })
+      .filter(({ pass }) => pass !== undefined)
+      .map(({ metric, pass }) => [metric, pass])
+  const total = (passes: boolean): unknown[] => ['total', passes]
+  const pause = (passes: boolean): unknown[] => ['pause', passes]
+  expect(
+    judgeMode([
+      [1100, 22],
+      [1100, 10],
+      [1100, 23],
+    ]),
+  ).toEqual([total(true), pause(true)])
+  expect(
+    judgeMode([
+      [1101, 22],
+      [1101, 11],
+      [1101, 23],
+    ]),
+  ).toEqual([total(false), pause(true)])
+  expect(
+    judgeMode([
+      [1000, 23],
+      [1000, 12],
+      [1000, 22],
+    ]),
+  ).toEqual([total(true), pause(false)])
 })

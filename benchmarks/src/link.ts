@@ -6,7 +6,7 @@
  */
 import { GodwitError } from '@godwit/core'
 import type { Benchmark, BenchOptions } from './benchmark.ts'
-import type { LinkCase } from './link-cases.ts'
+import type { LinkBars, LinkCase } from './link-cases.ts'
 import { linkCases } from './link-cases.ts'
 import type { GodwitFigures } from './peer/godwit-migration.ts'
 import { migrateGodwit } from './peer/godwit-migration.ts'
@@ -24,10 +24,17 @@ import { pairedWith, toCase, toResult } from './result.ts'
 const rate = '1gbit'
 /** The ones of a quick run. */
 const quickNames = ['idle', 'few25k']
+/**
+ * A mode of Godwit is compared with no shorter pause: what is left of those, state and the guest's
+ * threads, is the same in each mode, and varies by more than one may be worse.
+ */
+const pauseFloorMs = 10
 
 /** One value per repeat in each. */
 export interface LinkSamples {
   readonly peers: ReadonlyMap<string, QemuFigures[]>
+  /** Of Godwit's other modes. */
+  readonly modes: ReadonlyMap<string, GodwitFigures[]>
   readonly godwit: GodwitFigures[]
 }
 
@@ -64,7 +71,7 @@ function choose({ quick, only }: BenchOptions): readonly LinkCase[] {
 }
 
 async function measure(
-  { name, load, route, peers, options }: LinkCase,
+  { name, load, route, peers, modes = [], options }: LinkCase,
   { repeat, godwit, say }: BenchOptions,
   workshop: Workshop,
   namespaces: Namespaces,
@@ -72,15 +79,25 @@ async function measure(
   say(`link, ${name}: making the guest, unless it is there`)
   const guest = await saveGuest(workshop, load)
   await dumpRam(guest)
-  const samples = { peers: new Map<string, QemuFigures[]>(), godwit: [] as GodwitFigures[] }
-  for (const peer of peers) samples.peers.set(peer.name, [])
+  const samples = {
+    peers: new Map(peers.map((peer) => [peer.name, [] as QemuFigures[]])),
+    modes: new Map(modes.map((mode) => [mode.name, [] as GodwitFigures[]])),
+    godwit: [] as GodwitFigures[],
+  }
+  const move = (choice: readonly string[]): Promise<GodwitFigures> =>
+    migrateGodwit(guest, { godwit, options: choice }, namespaces[route])
   for (let i = 0; i < repeat; i++) {
+    const tell = (who: string): void => say(`link, ${name}: ${i + 1} of ${repeat}, ${who}`)
     for (const peer of peers) {
-      say(`link, ${name}: ${i + 1} of ${repeat}, ${peer.name}`)
+      tell(peer.name)
       samples.peers.get(peer.name)!.push(await migrateQemu(guest, peer, namespaces[route]))
     }
-    say(`link, ${name}: ${i + 1} of ${repeat}, godwit`)
-    samples.godwit.push(await migrateGodwit(guest, { godwit, options }, namespaces[route]))
+    for (const mode of modes) {
+      tell(mode.name)
+      samples.modes.get(mode.name)!.push(await move(mode.options))
+    }
+    tell('godwit')
+    samples.godwit.push(await move(options))
   }
   return samples
 }
@@ -94,7 +111,8 @@ const figures = [
 ] as const satisfies readonly (readonly [string, Unit, (one: Figures) => number])[]
 
 /** What each side took, and Godwit repeat by repeat against each peer; bars are about the first. */
-export function casesOf({ name, peers, bars }: LinkCase, samples: LinkSamples): Case[] {
+export function casesOf({ name, bars }: LinkCase, samples: LinkSamples): Case[] {
+  const others: [string, readonly Figures[]][] = [...samples.peers, ...samples.modes]
   const ratioBars = {
     total: bars.total,
     'wire bytes': bars.bytes,
@@ -107,25 +125,39 @@ export function casesOf({ name, peers, bars }: LinkCase, samples: LinkSamples): 
     const facts = { name: `${name}, godwit`, metric, unit, values: samples.godwit.map(read) }
     if (facts.values.some(Number.isNaN)) continue
     if (metric === 'pause' && bars.pauseMs !== undefined) cases.push(atMost(facts, bars.pauseMs))
-    for (const [i, peer] of peers.entries()) {
-      const values = samples.peers.get(peer.name)!.map(read)
+    for (const [i, [other, all]] of others.entries()) {
+      const values = all.map(read)
       if (values.some(Number.isNaN)) continue
-      cases.push(toCase({ name: `${name}, ${peer.name}`, metric, unit, values }))
-      const compared = { ...facts, against: pairedWith(peer.name, values) }
+      cases.push(toCase({ name: `${name}, ${other}`, metric, unit, values }))
+      const compared = { ...facts, against: pairedWith(other, values) }
       cases.push(atMost(compared, i === 0 ? ratioBars[metric] : undefined))
     }
   }
-  if (bars.totalOfBest !== undefined) cases.push(againstBest(name, samples, bars.totalOfBest))
-  return [...cases, ...remarks(name, samples)]
+  return [...cases, ...againstBest(name, bars, samples), ...remarks(name, samples)]
 }
 
-/** Repeat by repeat against whichever peer was quickest in it. */
-function againstBest(name: string, { peers, godwit }: LinkSamples, value: number): Case {
-  const totals = [...peers.values()].map((all) => all.map(({ totalMs }) => totalMs))
-  const best = godwit.map((_, i) => Math.min(...totals.map((all) => all[i]!)))
-  const values = godwit.map(({ totalMs }) => totalMs)
-  const facts = { name: `${name}, godwit`, metric: 'total', unit: 'ms', values } as const
-  return atMost({ ...facts, against: pairedWith('the best of qemu', best) }, value)
+/** Repeat by repeat against whichever of the others was best in it. */
+function againstBest(name: string, bars: LinkBars, { peers, modes, godwit }: LinkSamples): Case[] {
+  const compare = (
+    [metric, read, floor]: readonly ['total' | 'pause', (one: Figures) => number, number],
+    [who, others]: readonly [string, ReadonlyMap<string, readonly Figures[]>],
+    value: number | undefined,
+  ): Case[] => {
+    if (value === undefined) return []
+    const best = godwit.map((_, i) => {
+      return Math.max(floor, Math.min(...[...others.values()].map((all) => read(all[i]!))))
+    })
+    const facts = { name: `${name}, godwit`, metric, unit: 'ms', values: godwit.map(read) } as const
+    return [atMost({ ...facts, against: pairedWith(`the best of ${who}`, best) }, value)]
+  }
+  const total = ['total', (one: Figures) => one.totalMs, 0] as const
+  const pause = ['pause', (one: Figures) => one.pauseMs, pauseFloorMs] as const
+  const own = ['its other modes', modes] as const
+  return [
+    ...compare(total, ['qemu', peers], bars.totalOfBest),
+    ...compare(total, own, bars.ofBestMode),
+    ...compare(pause, own, bars.ofBestMode),
+  ]
 }
 
 function atMost(facts: CaseFacts, value: number | undefined): Case {

@@ -48,17 +48,25 @@ export interface Ends {
 
 const loopback: Ends = { source: { prefix: [] }, destination: { prefix: [] }, host: '127.0.0.1' }
 
-/** One migration between two processes. @throws when it was not right */
+const runForDefault = '200ms'
+
+/**
+ * One migration between two processes.
+ *
+ * @param runFor - how long the guest runs at the destination
+ * @throws when it was not right
+ */
 export async function migrate(
   godwit: readonly string[],
   guest: string,
   sendOptions: readonly string[],
   ends: Ends = loopback,
+  runFor: string = runForDefault,
 ): Promise<{ source: Report; destination: Report }> {
   const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
   const file = (name: string): string => join(folder, `${name}.json`)
   const shared = (side: string): string[] => ['--insecure', '--quiet', '--json', file(side)]
-  const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', '200ms']
+  const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', runFor]
   const receive = [...ends.destination.prefix, ...godwit, ...listen, ...shared('destination')]
   const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {

@@ -142,6 +142,16 @@ describe('PageStates', () => {
     expect(present()).toEqual([0, 1, 3, 5])
   })
 
+  it('tells which pages are arriving: those that were claimed, until they are there', () => {
+    const states = PageStates.shared(3)
+    states.discard(1, 3)
+    states.claim(2)
+    const arriving = (): boolean[] => [0, 1, 2].map((page) => states.isArriving(page))
+    expect(arriving()).toEqual([false, false, true])
+    states.arrived(2)
+    expect(arriving()).toEqual([false, false, false])
+  })
+
   it('lets a page be claimed once, and only while it is missing', () => {
     const states = PageStates.shared(2)
     expect(states.claim(0)).toBe(false)

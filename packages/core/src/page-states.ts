@@ -33,6 +33,11 @@ export class PageStates {
     return Atomics.load(this.words, page) === 0
   }
 
+  /** Whether a lane is installing it: it is there in a moment. */
+  isArriving(page: number): boolean {
+    return (Atomics.load(this.words, page) & arriving) !== 0
+  }
+
   /** Pages `[first, end)` are to come. Before the guest runs. */
   discard(first: number, end: number): void {
     this.words.fill(missing, first, end)

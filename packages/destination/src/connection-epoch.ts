@@ -1,5 +1,6 @@
 /**
- * Which connection of its source a migration goes by: each that mends a lost one has a higher epoch.
+ * Which connection of its source a migration goes by: one that mends a lost one has a higher
+ * epoch.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The entry of a thread that serves the urgent channel of a destination: it waits for faults and for
- * pages at once, in a loop of its own that nothing else can hold up.
+ * The entry of a thread that serves the urgent channel of a destination: it waits for faults and
+ * for pages at once, in a loop of its own that nothing else can hold up.
  *
  * @module
  */

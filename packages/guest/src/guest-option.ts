@@ -112,10 +112,10 @@ const style: GuestOption = {
 }
 const order: GuestOption = {
   name: 'order',
-  value: 'seq|rand',
+  value: 'ORDER',
   fallback: 'seq',
-  help: 'pages one after the other or at random',
-  parse: choice('seq', 'rand'),
+  help: 'of pages: seq, rand, or clusters, picked at random, of 64 pages one after the other',
+  parse: choice('seq', 'rand', 'clusters'),
 }
 const image: GuestOption = {
   name: 'file',

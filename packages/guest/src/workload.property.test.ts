@@ -79,6 +79,8 @@ const kinds: [string, Record<string, string | number>][] = [
   ['writer', { order: 'rand', threads: 2 }],
   ['writer', { style: 'page', threads: 2, seed: 9 }],
   ['writer', { style: 'page', order: 'rand', threads: 3 }],
+  ['writer', { order: 'clusters', threads: 2 }],
+  ['writer', { style: 'page', order: 'clusters' }],
 ]
 const shapes = [[300_001], [65_536, 70_003], [5_001, 4_095, 40_960]]
 const cases = kinds.flatMap(([kind, options]) => shapes.map((sizes) => ({ kind, options, sizes })))
@@ -202,6 +204,36 @@ describe('writer, against a plain model with bigint', () => {
       const expected = pool.slice(from, from + 512).map((value) => value ^ word)
       expect(now.slice(page * 512, page * 512 + 512)).toEqual(expected)
     })
+  })
+
+  it('goes through clusters in order, one drawn at the end of the last', () => {
+    const pages = 150
+    const identity = identityOf('writer', { wss: pages * 4096, order: 'clusters', seed: 4 }, [
+      pages * 4096,
+    ])
+    const random = new Xorshift64(new Int32Array(2))
+    seedState(random.state, 4, 16)
+    const visits: number[] = []
+    // Of 64, 64 and 22 pages.
+    for (let first = 0; visits.length < 1000; ) {
+      for (let page = first; page < Math.min(first + 64, pages); page++) visits.push(page)
+      random.next()
+      const word = (BigInt(random.high >>> 0) << 32n) | BigInt(random.low >>> 0)
+      first = Number(word % 3n) * 64
+    }
+    const guest = new SteppedGuest(identity, [pages * 4096]).fill()
+    const counters = new BigUint64Array(guest.regions[0]!.buffer)
+    const visited: number[] = []
+    for (let step = 1; step <= 1000; step++) {
+      guest.step([1])
+      const isLast = (page: number): boolean => {
+        const place = Number(((BigInt(page) * 2654435761n) >> 7n) & 511n)
+        return counters[page * 512 + ((place + 397) & 511)] === BigInt(step)
+      }
+      visited.push([...Array(pages).keys()].find(isLast)!)
+    }
+    expect(visited).toEqual(visits.slice(0, 1000))
+    expect(new Set(visited).size).toBe(pages)
   })
 
   it('keeps every thread in its own part', () => {

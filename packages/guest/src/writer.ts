@@ -24,6 +24,9 @@ const poolStream = 1
 const SPREAD_FACTOR = 2654435761
 const MIX_FACTOR = 0x9e3779b1
 
+/** Neighbours that `order=clusters` writes before it goes elsewhere. */
+const CLUSTER_PAGES = 64
+
 /** A stored page: `words` of its region, `page` within it, `index` within the working set. */
 type StorePage = (words: Int32Array, page: number, index: number) => void
 
@@ -140,6 +143,29 @@ function stepAtRandom(parts: WriterParts, count: number): void {
   counts[STEPS]! += count
 }
 
+/** Clusters in order, from the share's first on; where one ends, the next is drawn. */
+function stepInClusters(parts: WriterParts, count: number): void {
+  const { words, workingSet, share, store, enter, mark, random } = parts
+  const { counts } = parts.registers
+  const clusters = Math.ceil(share.pageCount / CLUSTER_PAGES)
+  let cursor = counts[CURSOR]!
+  for (let i = 0; i < count; i++) {
+    const page = share.firstPage + cursor
+    enter(page)
+    counts[COUNTER]! += 1
+    store(words, page, page - workingSet.firstPage)
+    mark(page)
+    cursor++
+    if (cursor % CLUSTER_PAGES !== 0 && cursor < share.pageCount) continue
+    random.next()
+    cursor = remainder64(random.low, random.high, clusters) * CLUSTER_PAGES
+  }
+  counts[CURSOR] = cursor
+  counts[STEPS]! += count
+}
+
+const steps = { seq: stepInOrder, rand: stepAtRandom, clusters: stepInClusters } as const
+
 function chooseStore(identity: GuestIdentity, registers: Registers, random: Xorshift64): StorePage {
   const { options } = identity
   if (identity.kind === 'memory-write') return storeSweep(random)
@@ -166,6 +192,7 @@ export function createWriter(
     random,
     registers,
   }
-  const run = identity.options['order'] === 'rand' ? stepAtRandom : stepInOrder
+  // `memory-write` has no such option.
+  const run = steps[(identity.options['order'] ?? 'seq') as keyof typeof steps]
   return { step: (count) => run(parts, count) }
 }

@@ -164,6 +164,34 @@ describe('Gate', () => {
     expect(blockedMs).toBeGreaterThan(tookMs)
   })
 
+  it('is no wait where a page that is being installed comes in a moment', () => {
+    const guest = new Guest([2])
+    guest.pager.states[0]!.claim(1)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      guest.install(0, 1)
+      return 0
+    })
+    cleanups.push(() => clock.mockRestore())
+    new Gate(guest.pager.memory, () => {}).enter(0, 1)
+    expect(clock).toHaveBeenCalledOnce()
+    expect(guest.pager.faults.count).toBe(0)
+  })
+
+  it('is a wait, but nobody is asked, where it takes longer', async () => {
+    const guest = new Guest([2])
+    guest.pager.listen((region, page) => guest.heard.push([region, page]))
+    guest.pager.states[0]!.claim(1)
+    const claimed = guest.pager.states[0]!.words[1]!
+    const visitor = new Visitor(guest, 0, [1])
+    await until(() => guest.pager.states[0]!.words[1] !== claimed)
+    await turns()
+    expect(visitor.entered).toBe(0)
+    guest.install(0, 1)
+    await visitor.ended
+    expect([visitor.entered, visitor.wrongBytes, guest.heard]).toEqual([1, 0, []])
+    expect(guest.pager.faults.count).toBe(1)
+  })
+
   it('hears what was asked before it listened', async () => {
     const guest = new Guest([2])
     const visitor = new Visitor(guest, 0, [1, 0])

@@ -111,7 +111,7 @@ describe('a fetch order', () => {
     expect(chunks(order, left, [newer, older], 5, 3)).toEqual(['1: 90-94', '1: 95-99', '0: 0-4'])
   })
 
-  it('bubbles grow around every pivot, on both sides', () => {
+  it('bubbles go ahead of a new fault, then grow around every pivot, on both sides', () => {
     const left = full(30, 100)
     const order = new FetchOrder('bubbles')
     const pivots = [
@@ -119,23 +119,53 @@ describe('a fetch order', () => {
       { region: 0, page: 10 },
     ]
     for (const { region: index, page } of pivots) left[index]!.delete(page)
+    const ahead = ['1: 51-55', '1: 56-60', '1: 61-65', '1: 66-70']
+    expect(chunks(order, left, pivots, 5, 4)).toEqual(ahead)
+    // Every other chunk goes on there.
     expect(chunks(order, left, pivots, 5, 8)).toEqual([
-      '1: 51-55',
+      '1: 71-75',
+      '1: 76-80',
       '1: 45-49',
+      '1: 81-85',
       '0: 11-15',
+      '1: 86-90',
       '0: 5-9',
-      '1: 56-60',
+      '1: 91-95',
+    ])
+    // One side is full: the others go on.
+    expect(chunks(order, left, pivots, 5, 5)).toEqual([
+      '1: 96-99',
       '1: 40-44',
       '0: 16-20',
       '0: 0-4',
-    ])
-    // One side is full: the others go on.
-    expect(chunks(order, left, pivots, 5, 4)).toEqual([
-      '1: 61-65',
       '1: 35-39',
-      '0: 21-25',
-      '1: 66-70',
     ])
+  })
+
+  it('bubbles go ahead of each new fault anew, and the other pivots keep their turns', () => {
+    const left = full(1000)
+    const order = new FetchOrder('bubbles')
+    const older = { region: 0, page: 100 }
+    const newer = { region: 0, page: 700 }
+    for (const { page } of [older, newer]) left[0]!.delete(page)
+    const first = chunks(order, left, [older], 10, 5).map((chunk) => chunk!.split('-')[0])
+    expect(first).toEqual(['0: 101', '0: 111', '0: 121', '0: 131', '0: 141'])
+    const second = chunks(order, left, [newer, older], 10, 7).map((chunk) => chunk!.split('-')[0])
+    expect(second.slice(0, 4)).toEqual(['0: 701', '0: 711', '0: 721', '0: 731'])
+    expect(second.slice(4)).toEqual(['0: 690', '0: 741', '0: 151'])
+  })
+
+  it.each([
+    ['up from a fault below', [50, 40], ['51', '61']],
+    ['down from a fault above', [50, 60], ['40', '30']],
+    ['where the newer of two came from', [500, 510, 400], ['490', '480']],
+    ['up where the others are far away', [50, 900], ['51', '61']],
+  ])('bubbles go %s', (_, pages, expected) => {
+    const left = full(1000)
+    const pivots = pages.map((page) => ({ region: 0, page }))
+    for (const page of pages) left[0]!.delete(page)
+    const got = chunks(new FetchOrder('bubbles'), left, pivots, 10, 2)
+    expect(got.map((chunk) => /(\d+)-/.exec(chunk!)![1])).toEqual(expected)
   })
 
   it('bubbles follow no more pivots than there may be', () => {

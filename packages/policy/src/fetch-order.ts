@@ -35,6 +35,13 @@ export interface Chunk {
 
 /** How many pivots `bubbles` grows around. */
 export const PIVOTS_MAX = 7
+/**
+ * Chunks of `bubbles` that go ahead of a new fault, a window in all: it is likely that the guest
+ * walks on there, and the other pivots are where it was.
+ */
+const aheadChunks = 4
+/** Faults of the same walk are no farther apart. */
+const walkPages = 256
 /** Without a fault for so long, `demand` pushes what is left. */
 const quietMs = 1000
 
@@ -45,6 +52,10 @@ export class FetchOrder {
   #cursor: Pivot = { region: 0, page: 0 }
   /** Of `bubbles`: the side of which pivot is next. */
   #turn = 0
+  /** Of `bubbles`: the last fault that was seen, where its walk goes, and what goes ahead of it. */
+  #newest: Pivot | undefined
+  #isDownward = false
+  #aheadLeft = 0
 
   constructor(name: FetchName) {
     this.#name = name
@@ -75,10 +86,28 @@ export class FetchOrder {
     pages: number,
   ): Chunk | undefined {
     if (this.#name === 'push' || this.#name === 'demand' || pivots.length === 0) return undefined
-    if (this.#name === 'prepage') {
-      const chunk = above(left, pivots[0]!, pages)
-      return chunk
+    if (this.#name === 'prepage') return above(left, pivots[0]!, pages)
+    return this.#ahead(left, pivots, pages) ?? this.#around(left, pivots, pages)
+  }
+
+  /** First a window ahead of a new fault, then every other chunk. */
+  #ahead(left: readonly PageBitmap[], pivots: readonly Pivot[], pages: number): Chunk | undefined {
+    const newest = pivots[0]!
+    if (newest.region !== this.#newest?.region || newest.page !== this.#newest.page) {
+      this.#newest = newest
+      this.#isDownward = isDownward(pivots)
+      this.#aheadLeft = aheadChunks
     }
+    if (this.#aheadLeft === 0) {
+      this.#aheadLeft = 1
+      return undefined
+    }
+    this.#aheadLeft--
+    return this.#isDownward ? below(left, newest, pages) : above(left, newest, pages)
+  }
+
+  /** Each side of each pivot in turn. */
+  #around(left: readonly PageBitmap[], pivots: readonly Pivot[], pages: number): Chunk | undefined {
     const sides = Math.min(pivots.length, PIVOTS_MAX) * 2
     for (let i = 0; i < sides; i++) {
       const turn = this.#turn++ % sides
@@ -103,6 +132,15 @@ export class FetchOrder {
     }
     return undefined
   }
+}
+
+/** Whether the last fault before the newest that is of the same walk was above it. */
+function isDownward([newest, ...older]: readonly Pivot[]): boolean {
+  const { region, page } = newest!
+  const last = older.find((one) => {
+    return one.region === region && Math.abs(one.page - page) <= walkPages
+  })
+  return last !== undefined && last.page > page
 }
 
 /** The first pages that are left from a place on, in its region. */

@@ -135,7 +135,7 @@ export class Rounds {
     await this.#postCopy?.open(channels)
   }
 
-  /** Makes ready for post-copy without rounds: in the pause there is no time to look at all pages. */
+  /** Makes ready for post-copy without rounds: in the pause there is no time to look at pages. */
   addTouched(): void {
     this.#dirty.addTouched()
   }
