@@ -5,8 +5,7 @@
  * @module
  */
 import type { DemandPager, FaultReport } from '@godwit/core'
-import { GodwitError, PageStates, allocateShared } from '@godwit/core'
-import { FaultLog } from './fault-log.ts'
+import { FaultLog, GodwitError, PageStates, allocateShared } from '@godwit/core'
 
 /**
  * Pages asked for that the pager has not seen; a power of two. A thread asks for one at a time, but
@@ -97,6 +96,7 @@ function slotOf(ticket: number): number {
 /** The gate of one guest, as its destination sees it. */
 export class GatePager implements DemandPager {
   readonly name = 'gate'
+  readonly forgets = false
   readonly states: readonly PageStates[]
   readonly #queue = new Int32Array(allocateShared((headWords + queueSlots * 2) * 4).buffer)
   readonly #log = new FaultLog()
@@ -117,6 +117,13 @@ export class GatePager implements DemandPager {
   get faults(): FaultReport {
     return this.#log.report
   }
+
+  discard(region: number, firstPage: number, endPage: number): void {
+    this.states[region]!.discard(firstPage, endPage)
+  }
+
+  /** Threads look at every page's state, from the first one on. */
+  arm(): void {}
 
   /** Called again, it is the last one who hears, from the next page on. */
   listen(onFault: (region: number, page: number) => void): void {
