@@ -45,6 +45,7 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
     })
   add('status', 'Tell what an agent is doing')
   add('switch', 'Go on with post-copy when the round has ended (`send --mode hybrid`)')
+  add('recover', 'Try at once to reach a destination that was lost in post-copy')
   add('cancel', 'Stop a migration; the guest goes on at its source')
 }
 

@@ -8,8 +8,9 @@ import { formatBytes, parseBytes, parseDurationMs, toGodwitError } from '@godwit
 import type { IncomingMigration } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
-import type { Receiver } from 'godwit'
-import { receive } from 'godwit'
+import { Option } from 'commander'
+import type { PagerChoice, Receiver } from 'godwit'
+import { PAGER_CHOICES, choosePager, receive } from 'godwit'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
@@ -28,6 +29,8 @@ export interface ReceiveSettings {
   readonly memoryLimit?: number
   readonly pageBytes?: readonly number[]
   readonly lanes?: number
+  readonly pager: PagerChoice
+  readonly recoverFor?: number
   readonly json?: string
   readonly control?: string
   readonly insecure?: boolean
@@ -64,6 +67,16 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
       'most data channels a source may ask for, each with a thread (default: one per core)',
       parseLanes,
     )
+    .addOption(
+      new Option('--pager <NAME>', 'who makes a guest wait for pages that are still to come')
+        .choices([...PAGER_CHOICES])
+        .default('auto', 'auto: the guest itself; uffd: the kernel'),
+    )
+    .option(
+      '--recover-for <T>',
+      'how long to wait for a source that was lost in post-copy (default: for ever)',
+      parseDurationMs,
+    )
     .option('--json <FILE>', 'write the report of each session; - is stdout')
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback although nobody is authenticated')
@@ -80,12 +93,20 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const guests: IncomingMigration[] = []
   const ended = Promise.withResolvers<Report>()
   let progress: Progress = noProgress
-  const { memoryLimit } = settings
-  const host = new WorkloadHost(memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit })
+  const { memoryLimit, recoverFor } = settings
+  const createPager = await choosePager(settings.pager)
+  const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
+  const host = new WorkloadHost({ ...room, createPager })
   const runForMs = settings.runFor ?? (settings.once === true ? runForOnceMs : undefined)
   const receiver = await receive(
     host,
-    { ...settings, ...(runForMs === undefined ? {} : { runForMs }), onDropped: tellDropped },
+    {
+      ...settings,
+      ...(runForMs === undefined ? {} : { runForMs }),
+      ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
+      onDropped: tellDropped,
+      onSuspended: tellSuspended,
+    },
     {
       began(migration) {
         if (settings.quiet === true) return
@@ -135,6 +156,10 @@ async function giveBack(migration: IncomingMigration, guests: IncomingMigration[
   }
   guests.splice(guests.indexOf(migration), 1)
   await migration.release()
+}
+
+function tellSuspended(error: { code: string; message: string }): void {
+  note(`post-copy is interrupted, the guest waits for its source: ${formatError(error)}`)
 }
 
 function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {

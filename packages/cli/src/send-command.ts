@@ -55,7 +55,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .option('--json <FILE>', 'write the report; - is stdout')
     .option(
       '--control <SOCKET>',
-      'serve `godwit status`, `set`, `switch` and `cancel` at this path',
+      'serve `godwit status`, `set`, `switch`, `recover`, `cancel` at this path',
     )
     .option('--insecure', 'send off loopback although nobody is authenticated')
     .option('--quiet', 'print nothing but errors')
@@ -112,6 +112,13 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
       run.migration.cancel()
       return { cancelled: true }
     },
+    recover: () => {
+      if (run.migration?.isSuspended !== true) {
+        throw new GodwitError('TOO_LATE', 'No post-copy is interrupted here')
+      }
+      run.migration.recover()
+      return { recovering: true }
+    },
     switch: () => {
       if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
       run.migration.switchToPostCopy()
@@ -142,6 +149,8 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   for (let left = settings.retry; ; left--) {
     run.migration = await createMigration(guest, {
       ...settings,
+      ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
+      onSuspended: (error) => suspended(run, error),
       signal: abort.signal,
       prove: (final, digestOf) => proveGuest(guest, final, digestOf),
     })
@@ -159,6 +168,13 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
     }
     await delay(retryDelayMs, abort.signal)
   }
+}
+
+/** The guest is at the destination and lacks pages; it is tried to be reached again. */
+function suspended({ interrupts, migration }: SendRun, error: GodwitError): void {
+  note(`post-copy is interrupted, trying again: ${formatError(error)}`)
+  note('the guest needs both sides; a second Ctrl-C gives it up')
+  void interrupts.second.then(() => migration?.giveUp())
 }
 
 function showProgress(settings: SendSettings, read: () => Migration['progress']): Progress {

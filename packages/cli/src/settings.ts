@@ -40,6 +40,7 @@ export interface MigrationSettings {
   readonly tracker: TrackerChoice
   readonly pageBytes: number
   readonly lanes?: number
+  readonly recoverFor?: number
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
@@ -62,6 +63,22 @@ function checkStop(text: string): string {
 
 /** Adds the options of {@link MigrationSettings}. */
 export function addMigrationOptions(command: Command): Command {
+  return addEncodingOptions(addModeOptions(command))
+    .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
+    .option(
+      '--pause-bandwidth <RATE>',
+      'cap while the guest is paused (default the same)',
+      parseRate,
+    )
+    .option(
+      '--recover-for <T>',
+      'how long to try to reach a destination lost in post-copy (default: for ever)',
+      parseDurationMs,
+    )
+    .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
+}
+
+function addModeOptions(command: Command): Command {
   return command
     .option(
       '--memory <SIZE>',
@@ -87,6 +104,10 @@ export function addMigrationOptions(command: Command): Command {
       checkStop,
       STOP_DEFAULT,
     )
+}
+
+function addEncodingOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--verify <HOW>', 'compare whole memory after the hand-over, off the pause')
         .choices(['fingerprints', 'sha256', 'none'])
@@ -121,13 +142,6 @@ export function addMigrationOptions(command: Command): Command {
       'data channels, each with a thread; 0: none of its own (default 1)',
       parseLanes,
     )
-    .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
-    .option(
-      '--pause-bandwidth <RATE>',
-      'cap while the guest is paused (default the same)',
-      parseRate,
-    )
-    .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
 }
 
 /** `4KiB,16KiB` -> sizes. */

@@ -287,6 +287,7 @@ export class BatchDecoder {
     totals: DecodedTotals,
   ): void {
     const { pageBytes, workspace } = this.#options
+    const placer = this.#postCopy ? target.placer : undefined
     let at = payload.start
     let payloadPage = 0
     for (let i = 0; i < entryCount; i++) {
@@ -296,14 +297,15 @@ export class BatchDecoder {
       totals.pages += pageCount
       if (readEntryEncoding(view, entry) === PageEncoding.Zero) {
         totals.zeroPages += pageCount
-        clearPages(target, firstPage, firstPage + pageCount, this.#options)
+        clearPages(target, firstPage, firstPage + pageCount, this.#options, placer)
         if (this.#postCopy) releasePages(target, firstPage, firstPage + pageCount)
         continue
       }
       totals.rawPages += pageCount
       const payloadBytes = view.getUint32(entry + ENTRY.payloadBytes, true)
       const payloadEnd = at + payloadBytes
-      workspace.copy(target.region.bytes, firstPage * pageBytes, payload.bytes, at, payloadEnd)
+      if (placer !== undefined) placer.put(firstPage, payload.bytes, at, payloadEnd)
+      else workspace.copy(target.region.bytes, firstPage * pageBytes, payload.bytes, at, payloadEnd)
       at = payloadEnd
       rememberPages(target, firstPage, pageCount, this.#verifyFingerprints, payloadPage)
       if (this.#postCopy) releasePages(target, firstPage, firstPage + pageCount)

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { FingerprintTable, PageHasher, PageStates, Region } from '@godwit/core'
-import { ProtocolError } from '@godwit/core'
+import type { FingerprintTable, PageHasher, PagePlacer, PageStates, Region } from '@godwit/core'
+import { PAGE_BYTES_MAX, ProtocolError } from '@godwit/core'
 
 /** What the destination keeps of one region, whose memory is zero at first. */
 export interface InstalledPages {
@@ -21,7 +21,14 @@ export interface InstalledPages {
   readonly fingerprints: FingerprintTable | undefined
   /** Where the guest may run before its pages are there: which ones are. */
   readonly states?: PageStates | undefined
+  /**
+   * Who puts pages in place once the guest runs, where memory cannot be stored to before: a page
+   * that is missing must not even be read then, since its reader would wait for itself.
+   */
+  readonly placer?: PagePlacer | undefined
 }
+
+const zeros = new Uint8Array(PAGE_BYTES_MAX)
 
 /**
  * Pages that the guest, which runs already, does not have: nobody else installs them from here on.
@@ -56,22 +63,25 @@ export function rememberPages(
   }
 }
 
-/** Zero pages: work only where something was written before. */
+/** Zero pages: work only where something was written before, or where they have to be placed. */
 export function clearPages(
   target: InstalledPages,
   firstPage: number,
   endPage: number,
   options: { readonly pageBytes: number; readonly verifyHasher: PageHasher | undefined },
+  placer: PagePlacer | undefined,
 ): void {
   const { pageBytes, verifyHasher } = options
   const { written, region, fingerprints } = target
+  placer?.clear(firstPage, endPage)
   for (let page = firstPage; page < endPage; page++) {
     if (written[page] === 0) continue
     const start = page * pageBytes
     const end = Math.min(start + pageBytes, region.bytes.length)
-    region.bytes.fill(0, start, end)
+    if (placer === undefined) region.bytes.fill(0, start, end)
     written[page] = 0
     if (fingerprints === undefined) continue
-    verifyHasher!.hashPages(region.bytes, start, end, pageBytes, fingerprints, page)
+    // Not the memory: where the guest has it already, it may have stored to it.
+    verifyHasher!.hashPages(zeros, 0, end - start, pageBytes, fingerprints, page)
   }
 }

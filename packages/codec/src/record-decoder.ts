@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { PagePlacer } from '@godwit/core'
 import { CodecError, FingerprintTable, pagesCovering } from '@godwit/core'
 import type { BatchHeader, Nak } from '@godwit/wire'
 import {
@@ -55,6 +56,7 @@ export class RecordDecoder {
   #hashedEnd = 0
   /** Something is named that is not here. */
   #isLacking = false
+  #postCopy = false
 
   /** @param pagesMax - most pages with content in a batch */
   constructor(
@@ -84,6 +86,7 @@ export class RecordDecoder {
     postCopy: boolean,
   ): Nak | undefined {
     this.#begin()
+    this.#postCopy = postCopy
     const runs = readRuns(view, header.entryCount, payload, target.region, this.#options.pageBytes)
     checkRuns(runs, pagesCovering(target.region.bytes.length, this.#options.pageBytes))
     const records = new DataView(payload.bytes.buffer, payload.bytes.byteOffset)
@@ -265,6 +268,11 @@ export class RecordDecoder {
   #stageMemory(from: InstalledPages, page: number, length: number): void {
     const start = page * this.#options.pageBytes
     const to = this.#room(length)
+    if (this.#placerOf(from) !== undefined) {
+      // The page may be missing, and this thread would wait for what it is to bring.
+      this.#isLacking = true
+      return
+    }
     this.#options.workspace.copy(this.#staged, to, from.region.bytes, start, start + length)
   }
 
@@ -332,7 +340,14 @@ export class RecordDecoder {
     throw refused(`names slot ${slot} of a store of ${this.store.slotCount}`)
   }
 
+  /** Who puts pages in place, where memory must not be touched. */
+  #placerOf(target: InstalledPages): PagePlacer | undefined {
+    return this.#postCopy ? target.placer : undefined
+  }
+
   #keep(run: Run, records: DataView, target: InstalledPages): void {
+    // What was to be kept is not found later on, and asked for.
+    if (this.#placerOf(target) !== undefined) return
     for (let i = 0; i < run.pageCount; i++) {
       const page = run.firstPage + i
       const start = page * this.#options.pageBytes
@@ -343,17 +358,20 @@ export class RecordDecoder {
 
   #install(runs: readonly Run[], target: InstalledPages): void {
     const { pageBytes, workspace } = this.#options
+    const placer = this.#placerOf(target)
     let staged = 0
     let entry = 0
     for (const { encoding, firstPage, pageCount } of runs) {
       const endPage = firstPage + pageCount
       if (encoding === PageEncoding.Zero) {
-        clearPages(target, firstPage, endPage, this.#options)
+        clearPages(target, firstPage, endPage, this.#options, placer)
         continue
       }
       const start = firstPage * pageBytes
       const byteCount = Math.min(endPage * pageBytes, target.region.bytes.length) - start
-      workspace.copy(target.region.bytes, start, this.#staged, staged, staged + byteCount)
+      const stagedEnd = staged + byteCount
+      if (placer !== undefined) placer.put(firstPage, this.#staged, staged, stagedEnd)
+      else workspace.copy(target.region.bytes, start, this.#staged, staged, stagedEnd)
       rememberPages(target, firstPage, pageCount, this.#verifyFingerprints, entry)
       staged += byteCount
       entry += pageCount

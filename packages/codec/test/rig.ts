@@ -54,6 +54,8 @@ export interface RigOptions {
   readonly batchPages?: number
   /** Kernels in TypeScript. */
   readonly portable?: boolean
+  /** What a region of the destination has beside its memory, where the guest runs early. */
+  readonly postCopy?: (region: Region) => Pick<InstalledPages, 'states' | 'placer'>
 }
 
 export interface RoundOptions {
@@ -104,7 +106,7 @@ export class Rig {
   readonly #options: RigOptions
   readonly #primitives: Primitives
   readonly #verifyHasher: PageHasher
-  readonly #installed: readonly InstalledPages[]
+  readonly installed: readonly InstalledPages[]
   #tally: PageTally = emptyTally()
   #totals: DecodedTotals = emptyTotals()
   #slotsTaken = 0
@@ -128,10 +130,11 @@ export class Rig {
       const { pageCount } = this.marked[index]!
       return { region, fingerprints: new FingerprintTable(pageCount, entryBytes) }
     })
-    this.#installed = this.target.map((region, index) => ({
+    this.installed = this.target.map((region, index) => ({
       region,
       written: new Uint8Array(this.marked[index]!.pageCount),
       fingerprints: zeroFingerprints(this.#verifyHasher, region, pageBytes),
+      ...options.postCopy?.(region),
     }))
     this.lanes = Array.from({ length: lanes }, () => this.#createLane(hash))
   }
@@ -247,7 +250,7 @@ export class Rig {
     const workspace = new Workspace(this.#primitives, memoryBytes)
     return new BatchDecoder({
       pageBytes,
-      regions: this.#installed,
+      regions: this.installed,
       workspace,
       hasher: workspace.createHasher(hash, new Uint8Array(8).fill(1)),
       verifyHasher: workspace.createHasher(hash, new Uint8Array(8).fill(2)),
@@ -381,11 +384,14 @@ export class Rig {
   }
 
   #checkFingerprints(): void {
-    for (const { region, fingerprints } of this.#installed) {
-      const { bytes } = region
-      const table = new FingerprintTable(fingerprints!.entryCount, fingerprints!.entryBytes)
-      this.#verifyHasher.hashPages(bytes, 0, bytes.length, this.pageBytes, table, 0)
-      deepStrictEqual(fingerprints!.bytes, table.bytes)
-    }
+    for (const index of this.target.keys()) this.checkFingerprints(index, this.target[index]!.bytes)
+  }
+
+  /** Whether the destination takes a region for `bytes`. */
+  checkFingerprints(index: number, bytes: Uint8Array): void {
+    const { fingerprints } = this.installed[index]!
+    const table = new FingerprintTable(fingerprints!.entryCount, fingerprints!.entryBytes)
+    this.#verifyHasher.hashPages(bytes, 0, bytes.length, this.pageBytes, table, 0)
+    deepStrictEqual(fingerprints!.bytes, table.bytes)
   }
 }

@@ -5,8 +5,7 @@
  * @module
  */
 import type { PageBitmap } from './bitmap.ts'
-import type { PageStates } from './page-states.ts'
-import type { FaultReport } from './report.ts'
+import type { DemandPager } from './demand-pager.ts'
 
 /** A contiguous piece of guest memory; at most 4 GiB. */
 export interface Region {
@@ -89,30 +88,6 @@ export interface GuestOffer {
   readonly regions: readonly RegionShape[]
   /** Whether the guest is to run before all of its pages are there. */
   readonly isPostCopy?: boolean
-}
-
-/** Where a thread can hear which pages are waited for, in plain values. */
-export interface FaultSource {
-  readonly pager: 'gate'
-  /** See `FaultQueue` of `memory`. */
-  readonly queue: Int32Array
-}
-
-/** Makes threads of a guest that runs already wait for pages that are still to come. */
-export interface DemandPager {
-  readonly name: string
-  /** One per region, in order. Whoever installs a page that was discarded says so here. */
-  readonly states: readonly PageStates[]
-  /** For a thread that hears in place of {@link listen}. */
-  readonly source: FaultSource
-  /** Sets who hears of pages that threads wait for, each once; some have come in the meantime. */
-  listen(onFault: (region: number, page: number) => void): void
-  /** What threads have waited so far. */
-  readonly faults: FaultReport
-  /** All pages are there: nobody listens any more. Idempotent. */
-  close(): void
-  /** The rest of the pages never comes: threads that wait for one end. Idempotent. */
-  abandon(): void
 }
 
 /** A guest that is arriving: memory reserved, not running. */

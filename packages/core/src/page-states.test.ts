@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { PageStates } from './page-states.ts'
 
 /** Words of `control`, which a thread shares with the test. */
@@ -162,6 +162,26 @@ describe('PageStates', () => {
     states.discard(0, 1)
     states.wakeAll()
     expect([states.claim(0), states.claim(0)]).toEqual([true, false])
+  })
+
+  it('notes who waits elsewhere: once, and not where the page is there or about to be', () => {
+    const states = PageStates.shared(3)
+    states.discard(1, 3)
+    expect(states.claim(2)).toBe(true)
+    const asked = (): boolean[] => [0, 1, 2].map((page) => states.request(page))
+    expect(asked()).toEqual([false, true, false])
+    expect(asked()).toEqual([false, false, false])
+    expect([states.claim(1), states.claim(2)]).toEqual([true, false])
+  })
+
+  it('wakes nobody for pages that are waited for elsewhere: that could block', () => {
+    const states = missingPages(2)
+    const notify = vi.spyOn(Atomics, 'notify')
+    states.request(0)
+    for (const page of [0, 1]) states.arrived(page)
+    expect(notify).not.toHaveBeenCalled()
+    notify.mockRestore()
+    expect([0, 1].every((page) => states.isPresent(page))).toBe(true)
   })
 
   it('does not wait for a page that is there, even when all is given up', () => {

@@ -9,11 +9,13 @@ import { allocateShared } from './threads.ts'
 
 /** Bits of a page's word, which is 0 when the page is there; the higher ones count wake-ups. */
 const missing = 1
-/** A thread waits for it. */
+/** A thread waits for it here. */
 const awaited = 2
 /** A lane is about to install it: nobody else does. */
 const arriving = 4
-const wakeStep = 8
+/** A thread waits for it elsewhere, and was heard of. */
+const requested = 8
+const wakeStep = 16
 
 /** One word per page of a region, so that threads can wait for each. */
 export class PageStates {
@@ -66,6 +68,21 @@ export class PageStates {
   }
 
   /**
+   * Notes that a thread waits for a page elsewhere: nobody is to be woken here when it comes.
+   *
+   * @returns whether to ask for the page: nobody has, and nobody is about to install it
+   */
+  request(page: number): boolean {
+    const { words } = this
+    for (;;) {
+      const state = Atomics.load(words, page)
+      if (state === 0 || (state & requested) !== 0) return false
+      if (Atomics.compareExchange(words, page, state, state | requested) !== state) continue
+      return (state & arriving) === 0
+    }
+  }
+
+  /**
    * Whether a page may be installed now, and nobody else may.
    *
    * @returns false when it is there, or somebody else is about to install it
@@ -79,7 +96,10 @@ export class PageStates {
     }
   }
 
-  /** A page was installed: whoever waits for it goes on. */
+  /**
+   * A page was installed: whoever waits for it goes on. Where nobody waits here, this never blocks:
+   * `Atomics.notify` would, while any thread of the process faults within `Atomics.wait`.
+   */
   arrived(page: number): void {
     const state = Atomics.exchange(this.words, page, 0)
     if ((state & awaited) !== 0) Atomics.notify(this.words, page)
@@ -109,7 +129,7 @@ export class PageStates {
   /** Calls `tell` with every page that threads wait for. */
   eachAwaited(tell: (page: number) => void): void {
     for (let page = 0; page < this.words.length; page++) {
-      if ((Atomics.load(this.words, page) & awaited) !== 0) tell(page)
+      if ((Atomics.load(this.words, page) & (awaited | requested)) !== 0) tell(page)
     }
   }
 

@@ -28,6 +28,22 @@ export function isShared(bytes: Uint8Array): boolean {
   return isThere && bytes.buffer instanceof SharedArrayBuffer
 }
 
+/**
+ * `Atomics.wait` for memory whose page may be missing. V8 looks at the word under a lock that all
+ * waiting and notifying of the process takes; a fault there would hold up even those who bring the
+ * page. Here the fault comes before. The same goes for `Atomics.waitAsync` and wasm's
+ * `memory.atomic.wait`: load first.
+ */
+export function loadAndWait(
+  words: Int32Array,
+  index: number,
+  value: number,
+  timeoutMs?: number,
+): 'ok' | 'not-equal' | 'timed-out' {
+  Atomics.load(words, index)
+  return Atomics.wait(words, index, value, timeoutMs)
+}
+
 /** One end of a line between two threads. Messages are cloned; shared memory stays shared. */
 export interface Port<Sent, Received> {
   post(message: Sent): void

@@ -29,9 +29,16 @@ export class Arrival {
     return guest
   }
 
-  /** Starts the guest, and its time where that is limited. */
-  async run(): Promise<void> {
+  /**
+   * Starts the guest, and its time where that is limited.
+   *
+   * @param isPostCopy - some of its pages are still to come
+   */
+  async run(isPostCopy: boolean): Promise<void> {
+    const { pager } = this.guest!
     try {
+      if (isPostCopy) pager?.arm()
+      else pager?.close()
       await this.guest!.run()
     } catch (thrown) {
       // It is this side's, and another connection would not help.

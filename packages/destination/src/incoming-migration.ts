@@ -365,7 +365,7 @@ export class IncomingMigration implements LanesOwner {
   }
 
   async #run(): Promise<DestinationEvent> {
-    await this.#arrival.run()
+    await this.#arrival.run(isPostCopy(this.#runner.state))
     this.#report.activated()
     this.#arrival.stopped
       ?.then((final) => this.#tellFinal(final))

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { DetachedChannel, ErrorParts, FaultSource, HashName, Span } from '@godwit/core'
+import type {
+  DetachedChannel,
+  ErrorParts,
+  FaultSource,
+  HashName,
+  PlacingParts,
+  Span,
+} from '@godwit/core'
 import type { BatchFeatures, DecodedTotals } from '@godwit/codec'
 
 /** How pages are installed: what is known before there is memory. Plain values. */
@@ -47,8 +54,10 @@ export type LaneCommand =
       readonly regions: readonly InstalledSpans[]
       /** See `round-gate.ts`. */
       readonly gate: Int32Array
-      /** For the urgent channel: pages to ask for. */
+      /** Where the guest may run before its pages are there: which are waited for. */
       readonly faults: FaultSource | undefined
+      /** How pages are installed then, where memory is not to be stored to. */
+      readonly placing: PlacingParts | undefined
     }
   | { readonly do: 'open'; readonly channel: DetachedChannel }
   | { readonly do: 'close' }

@@ -3,7 +3,16 @@
  *
  * @module
  */
-import type { Channel, Clock, DetachedChannel, FaultSource, GodwitError, Port } from '@godwit/core'
+import type {
+  Channel,
+  Clock,
+  DetachedChannel,
+  FaultSource,
+  GodwitError,
+  PagePlacer,
+  PlacingParts,
+  Port,
+} from '@godwit/core'
 import {
   FingerprintTable,
   PageStates,
@@ -33,6 +42,8 @@ export interface LaneEnvironment {
   readonly attach: (detached: DetachedChannel) => Channel
   /** CPU time of this thread so far. */
   readonly cpuSeconds: () => number
+  /** Where guests may have a pager that memory must not be stored to before. */
+  readonly createPlacers?: (placing: PlacingParts) => readonly PagePlacer[]
   /** On a thread for the urgent channel: has `hear` called for every page that is waited for. */
   readonly listen?: (faults: FaultSource, hear: (region: number, page: number) => void) => void
 }
@@ -80,8 +91,7 @@ class LaneThread implements LaneOwner {
         break
       case 'install':
         this.#gate = new RoundGate(command.gate)
-        this.#installed = command.regions.map((spans) => installedPages(spans, this.#plan!))
-        this.#faults = command.faults
+        this.#install(command)
         break
       case 'open':
         this.#open(command.channel)
@@ -91,6 +101,14 @@ class LaneThread implements LaneOwner {
         this.#port.post({ type: 'closed' })
         break
     }
+  }
+
+  #install({ regions, faults, placing }: LaneCommand & { do: 'install' }): void {
+    const placers = placing && this.#environment.createPlacers!(placing)
+    this.#installed = regions.map((spans, index) => {
+      return { ...installedPages(spans, this.#plan!), placer: placers?.[index] }
+    })
+    this.#faults = faults
   }
 
   #open(detached: DetachedChannel): void {
@@ -104,7 +122,7 @@ class LaneThread implements LaneOwner {
         self.sendPreface(preface)
         const { urgent } = this.#plan!
         this.#lane = this.#installer!.createLane(self, clock, this.#installed, this, urgent)
-        if (this.#faults !== undefined) this.#hear(self, this.#faults)
+        if (urgent && this.#faults !== undefined) this.#hear(self, this.#faults)
         return this.#lane
       },
       (error) => this.laneClosed(error),

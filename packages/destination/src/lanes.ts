@@ -103,8 +103,7 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
     this.#installed = installed
     this.#pager = pager
     if (!installed.every(({ region }) => isShared(region.bytes))) this.#endThreads()
-    for (const lane of this.#remote) lane.install(installed, this.#gate.words)
-    this.#remoteUrgent?.install(installed, this.#gate.words, pager!.source)
+    for (const lane of this.#threads) lane.install(installed, this.#gate.words, pager)
     await Promise.all(this.#threads.map((lane) => lane.ready))
   }
 
@@ -147,8 +146,12 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
       remote.open(link)
       return undefined
     }
-    remote?.close()
     const isUrgent = index === this.#counts.dataChannels
+    if (isUrgent && this.#pager!.source.pager !== 'gate') {
+      const text = 'The pager of this guest takes a thread for the urgent channel: there is none'
+      throw new ProtocolError('PROTOCOL_CAPABILITY', text)
+    }
+    remote?.close()
     const { installer } = this
     const lane = installer.createLane(link, this.#clock, this.#installed, owner, isUrgent)
     this.#lanes[index] = lane

@@ -53,7 +53,7 @@ export class PostCopy {
       if (this.#discarded[index]! > pages) {
         throw new ProtocolError('PROTOCOL_STATE', `Pages of region ${id} are discarded twice`)
       }
-      this.#pager!.states[index]!.discard(firstPage, firstPage + pageCount)
+      this.pager.discard(index, firstPage, firstPage + pageCount)
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FaultSource, GodwitError, Thread } from '@godwit/core'
+import type { DemandPager, GodwitError, Thread } from '@godwit/core'
 import { CancelledError, errorOf, spanOf, toGodwitError } from '@godwit/core'
 import type { InstalledPages } from '@godwit/codec'
 import type { Link } from '@godwit/link'
@@ -73,9 +73,12 @@ export class RemoteLane implements Lane {
    * Gives the thread the memory, all of which is shared, tables included.
    *
    * @param gate - see `round-gate.ts`
-   * @param faults - for the urgent channel
    */
-  install(installed: readonly InstalledPages[], gate: Int32Array, faults?: FaultSource): void {
+  install(
+    installed: readonly InstalledPages[],
+    gate: Int32Array,
+    pager: DemandPager | undefined,
+  ): void {
     const regions = installed.map(({ region, written, fingerprints, states }) => ({
       id: region.id,
       name: region.name,
@@ -84,7 +87,13 @@ export class RemoteLane implements Lane {
       fingerprints: fingerprints && spanOf(fingerprints.bytes),
       states: states?.words,
     }))
-    this.#thread.post({ do: 'install', regions, gate, faults })
+    this.#thread.post({
+      do: 'install',
+      regions,
+      gate,
+      faults: pager?.source,
+      placing: pager?.placing,
+    })
   }
 
   /** Takes the connection of `link`, whose preface is being handled and which can be detached. */

@@ -83,6 +83,7 @@ export class Rounds {
     this.#installed = regions.map((region, index) => ({
       region,
       states: this.#postCopy && pager!.states[index],
+      placer: this.#postCopy && pager!.placers?.[index],
       written: allocateShared(pagesCovering(region.bytes.length, this.#pageBytes)),
       fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, this.#pageBytes),
     }))

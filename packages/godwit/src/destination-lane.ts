@@ -6,13 +6,17 @@
  */
 import { systemClock } from '@godwit/core'
 import { serveLane } from '@godwit/destination/lane-thread'
+import { createPlacers, loadSystemCalls } from '@godwit/linux'
 import { attachChannel } from '@godwit/transport/tcp-channel'
 import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
+
+const calls = await loadSystemCalls()
 
 serveLane(parentThread(), {
   primitives: await nodePrimitives(),
   clock: systemClock,
   attach: attachChannel,
   cpuSeconds: threadCpuSeconds,
+  createPlacers: (placing) => createPlacers(calls, placing),
 })

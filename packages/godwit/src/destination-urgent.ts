@@ -9,13 +9,21 @@ import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
 import type { DetachedChannel, FaultSource, Port } from '@godwit/core'
 import type { LaneCommand, LaneReport } from '@godwit/destination/lane-thread'
 import { serveLane } from '@godwit/destination/lane-thread'
-import { PollLoop, PolledChannel, loadDescriptorCalls } from '@godwit/linux'
+import {
+  PollLoop,
+  PolledChannel,
+  UserfaultReader,
+  createPlacers,
+  loadDescriptorCalls,
+  loadSystemCalls,
+} from '@godwit/linux'
 import { FaultQueue } from '@godwit/memory'
 import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
 import { bellOfThread } from './urgent-thread.ts'
 
 const calls = await loadDescriptorCalls()
+const systemCalls = await loadSystemCalls()
 const loop = new PollLoop(calls)
 const bell = bellOfThread()
 const rings = new Uint8Array(8)
@@ -50,11 +58,16 @@ function attach(detached: DetachedChannel): PolledChannel {
   return channel
 }
 
-function listen({ queue: words }: FaultSource, hear: (region: number, page: number) => void): void {
-  const queue = new FaultQueue(words)
-  drain = () => queue.drain(hear)
-  queue.ringAt(bell)
-  drain()
+function listen(source: FaultSource, hear: (region: number, page: number) => void): void {
+  if (source.pager === 'gate') {
+    const queue = new FaultQueue(source.queue)
+    drain = () => queue.drain(hear)
+    queue.ringAt(bell)
+    drain()
+  } else {
+    const reader = new UserfaultReader(systemCalls, source.placing)
+    loop.watch({ descriptor: source.placing.descriptor, ready: () => reader.drain(hear) })
+  }
 }
 
 serveLane(port, {
@@ -62,5 +75,6 @@ serveLane(port, {
   clock: loop,
   attach,
   cpuSeconds: threadCpuSeconds,
+  createPlacers: (placing) => createPlacers(systemCalls, placing),
   listen,
 })

@@ -17,6 +17,8 @@ export type {
 export { GodwitError } from '@godwit/core'
 export type { MemoryArrival, MemoryGuest, MemorySource } from './memory.ts'
 export { MEMORY_GUEST, MemoryHost, memoryGuest } from './memory.ts'
+export type { PagerChoice } from './pager.ts'
+export { PAGER_CHOICES, choosePager } from './pager.ts'
 export type { ReceiveOptions, Receiver } from './receive.ts'
 export { receive } from './receive.ts'
 export { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'

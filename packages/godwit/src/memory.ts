@@ -3,7 +3,16 @@
  *
  * @module
  */
-import type { Guest, GuestHost, GuestOffer, IncomingGuest, Region, ZeroMemory } from '@godwit/core'
+import type {
+  CreatePager,
+  DemandPager,
+  Guest,
+  GuestHost,
+  GuestOffer,
+  IncomingGuest,
+  Region,
+  ZeroMemory,
+} from '@godwit/core'
 import { GodwitError, LimitError, formatBytes } from '@godwit/core'
 import type { WasmMemory } from '@godwit/memory'
 import { allocateRegion, regionOf } from '@godwit/memory'
@@ -56,11 +65,14 @@ export function memoryGuest(owner: MemoryGuest): Guest {
 export class MemoryHost implements GuestHost {
   readonly #arrival: MemoryArrival
   readonly #bytesMax: number
+  readonly #createPager: CreatePager | undefined
   #heldBytes = 0
   /** The program's own memory holds a guest, or one is arriving in it. */
   #isTaken = false
 
-  constructor(arrival: MemoryArrival, bytesMax: number) {
+  /** @param createPager - for guests that are to run before all of their pages are here */
+  constructor(arrival: MemoryArrival, bytesMax: number, createPager?: CreatePager) {
+    this.#createPager = createPager
     this.#arrival = arrival
     this.#bytesMax = bytesMax
   }
@@ -76,18 +88,23 @@ export class MemoryHost implements GuestHost {
     const arrival = this.#arrival
     const isOwn = arrival.memory !== undefined
     const regions = isOwn ? this.#take(offer) : this.#allocate(offer)
+    let pager: DemandPager | undefined
     const discard = (): void => {
+      pager?.abandon()
       if (isOwn) this.#isTaken = false
       else this.#heldBytes -= bytesOf(offer)
     }
     try {
-      await zero(regions, !isOwn)
+      if (offer.isPostCopy === true) pager = this.#createPager?.(regions, offer.pageBytes)
+      // What a pager is to watch is given back to the kernel again, in the pause.
+      await zero(isOwn || pager === undefined ? regions : [], !isOwn)
     } catch (thrown) {
       discard()
       throw thrown
     }
     return {
       regions,
+      pager,
       restoreState: (state) => arrival.prepare?.(state, regions),
       run: () => arrival.run?.(regions),
       discard,

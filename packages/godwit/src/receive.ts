@@ -13,6 +13,8 @@ import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
+import type { PagerChoice } from './pager.ts'
+import { choosePager } from './pager.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
@@ -33,6 +35,15 @@ export interface ReceiveOptions {
    * shared.
    */
   readonly lanes?: number
+  /**
+   * Who makes plain memory wait for pages where a source moves it by `post-copy` or `hybrid`: with
+   * `uffd` (Linux) the kernel does. By default nobody can, and such sources are refused.
+   */
+  readonly pager?: PagerChoice
+  /** How long a source that was lost in post-copy is waited for, each time; default: for ever. */
+  readonly recoverMs?: number
+  /** Post-copy was interrupted: the guest waits for pages, and its source is waited for. */
+  readonly onSuspended?: (error: GodwitError) => void
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
   /** Listen off loopback although nobody is authenticated. */
@@ -68,10 +79,11 @@ export async function receive(
   requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
+  const createPager = await choosePager(options.pager ?? 'auto')
   const host =
     'reserve' in arrival
       ? arrival
-      : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory())
+      : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory(), createPager)
   const agent = new DestinationAgent(
     {
       ...(await lanesOf(options.lanes)),
@@ -84,6 +96,8 @@ export async function receive(
       ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),
       ...(options.runForMs === undefined ? {} : { runForMs: options.runForMs }),
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
+      ...(options.recoverMs === undefined ? {} : { recoverMs: options.recoverMs }),
+      ...(options.onSuspended === undefined ? {} : { onSuspended: options.onSuspended }),
     },
     {
       ...events,

@@ -51,6 +51,13 @@ export interface SendOptions {
   readonly pauseBandwidth?: number
   /** Send off loopback although nobody is authenticated. */
   readonly insecure?: boolean
+  /**
+   * How long a destination that was lost in post-copy is tried to be reached again, each time;
+   * default: for ever, since nobody but the two sides together has all of the guest.
+   */
+  readonly recoverMs?: number
+  /** Post-copy was interrupted: the destination is tried to be reached again. */
+  readonly onSuspended?: (error: GodwitError) => void
   /** Aborting cancels, as long as the guest has not been handed over. */
   readonly signal?: AbortSignal
   readonly prove?: SourceOptions['prove']
@@ -85,6 +92,12 @@ export interface Migration {
    * @throws {GodwitError} `USAGE` in another mode
    */
   switchToPostCopy(): void
+  /** Tries at once to reach a destination that was lost in post-copy. */
+  recover(): void
+  /** Reaches no more for a destination that was lost in post-copy: the guest is lost. */
+  giveUp(): void
+  /** Whether post-copy was interrupted, and is not going on yet. */
+  readonly isSuspended: boolean
   readonly canCancel: boolean
   readonly state: string
   readonly progress: SourceProgress
@@ -138,6 +151,11 @@ export async function createMigration(
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
+    recover: () => migration.recover(),
+    giveUp: () => migration.giveUp(),
+    get isSuspended() {
+      return migration.isSuspended
+    },
     get canCancel() {
       return migration.canCancel
     },
@@ -178,8 +196,9 @@ function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
 
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
-  const { maxBandwidth, pauseBandwidth, fetch, prove, onStage } = options
-  const entries = Object.entries({ maxBandwidth, pauseBandwidth, fetch, prove, onStage })
+  const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
+  const limits = { maxBandwidth, pauseBandwidth, recoverMs }
+  const entries = Object.entries({ ...limits, fetch, prove, onStage, onSuspended })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 

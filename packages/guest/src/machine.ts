@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type GuestIdentity, pagesCovering, type Region } from '@godwit/core'
+import type { CreatePager, DemandPager, GuestIdentity, Region } from '@godwit/core'
+import { pagesCovering } from '@godwit/core'
 import { GatePager } from '@godwit/memory'
 import {
   allocateControlBlock,
@@ -29,7 +30,7 @@ export interface MachineParts {
   /** Whether stores are marked in byte maps. */
   readonly barrier: boolean
   /** Whether threads wait for pages that are still to come; see {@link Machine.pager}. */
-  readonly gate?: boolean
+  readonly pager?: 'gate' | CreatePager | undefined
   /** What the first thread does with memory before it parks. */
   readonly prepare: MemoryPreparation
   /** See {@link WorkerJob.replay}; then only one thread is started. */
@@ -44,8 +45,8 @@ export class Machine {
   regions: readonly Region[]
   /** Byte maps, one per region, in order; undefined without a barrier. */
   readonly maps: readonly Uint8Array[] | undefined
-  /** All pages are there at first; undefined without a gate. */
-  readonly pager: GatePager | undefined
+  /** All pages are there at first. */
+  readonly pager: DemandPager | undefined
   readonly crew: Crew
   readonly #registers: readonly Registers[]
   readonly #cursorLimits: readonly number[]
@@ -69,8 +70,9 @@ export class Machine {
     )
     this.maps = parts.barrier ? allocateMaps(regionBytes, pageBytes) : undefined
     const pageCounts = regionBytes.map((length) => pagesCovering(length, pageBytes))
-    this.pager = parts.gate === true ? new GatePager(pageCounts) : undefined
-    const gate = this.pager?.memory
+    const gated = parts.pager === 'gate' ? new GatePager(pageCounts) : undefined
+    this.pager = typeof parts.pager === 'function' ? parts.pager(regions, pageBytes) : gated
+    const gate = gated?.memory
     const memory = { regions: bytes, maps: this.maps, pageBytes, gate }
     const { prepare, replay } = parts
     const started = replay === undefined ? threadCount : 1

@@ -247,7 +247,7 @@ describe('a guest that waits for pages that never come', () => {
     const identity = completeGuest({ kind: 'writer', options: { threads: 2 } }, [MIB])
     const bytes = new Uint8Array(new SharedArrayBuffer(MIB))
     const regions = [{ id: 0, name: 'ram', bytes }]
-    const parts = { identity, regions, pageBytes: 4096, barrier: true, gate: true }
+    const parts = { identity, regions, pageBytes: 4096, barrier: true, pager: 'gate' as const }
     const machine = new Machine({ ...parts, prepare: 'none' })
     cleanups.push(() => machine.release())
     await machine.ready()

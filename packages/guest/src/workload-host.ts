@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type CreatePager,
   type DemandPager,
   type FinalState,
   formatBytes,
@@ -35,6 +36,8 @@ const regionIdMax = 65535
 export interface WorkloadHostOptions {
   /** Memory for all its guests together; default: what the system has left, less 256 MiB. */
   readonly memoryBytesMax?: number
+  /** Pages guests that are offered for post-copy; by default they wait by themselves. */
+  readonly createPager?: CreatePager | undefined
 }
 
 function refuse(text: string): never {
@@ -124,12 +127,14 @@ export class IncomingWorkload implements IncomingGuest {
 /** Makes room for workloads. */
 export class WorkloadHost implements GuestHost {
   readonly #memoryBytesMax: number | undefined
+  readonly #createPager: CreatePager | undefined
   /** Bytes of guests that are not gone, and the part of them whose memory is not touched yet. */
   #heldBytes = 0
   #untouchedBytes = 0
 
   constructor(options: WorkloadHostOptions = {}) {
     this.#memoryBytesMax = options.memoryBytesMax
+    this.#createPager = options.createPager
   }
 
   #freeBytes(): number {
@@ -161,12 +166,15 @@ export class WorkloadHost implements GuestHost {
     const bytes = memoryBytesOf(offer.regions)
     this.#checkRoom(bytes)
     const regions = offer.regions.map((shape) => allocateRegion(shape))
-    const { pageBytes, isPostCopy: gate = false } = offer
-    const parts = { identity, regions, pageBytes, gate, barrier: true }
+    const { pageBytes, isPostCopy = false } = offer
+    const createPager = isPostCopy ? this.#createPager : undefined
+    const pager = createPager ?? (isPostCopy ? ('gate' as const) : undefined)
+    const parts = { identity, regions, pageBytes, pager, barrier: true }
     const machine = new Machine({ ...parts, prepare: 'none' })
     this.#heldBytes += bytes
     this.#untouchedBytes += bytes
-    const zeroing = zero(regions, true)
+    // What such a pager is to watch is given back to the kernel again, in the pause.
+    const zeroing = zero(createPager === undefined ? regions : [], true)
     const isZeroed = zeroing
       .catch(() => {})
       .then(() => {

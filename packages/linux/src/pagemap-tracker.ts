@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { types } from 'node:util'
 import { checkPageBytes, type DirtyTracker, GIB, GodwitError } from '@godwit/core'
 import { PageBitmap, pagesCovering, type Region } from '@godwit/core'
 import { PAGE_IS_PRESENT, PAGE_IS_SWAPPED } from './system-calls.ts'
-import { isPrivateMemory, isSwappedOut } from './process-memory.ts'
+import { isPrivateMemory, isSwappedOut, startOf } from './process-memory.ts'
 import type { WriteWatch } from './write-watch.ts'
 
 /** Bytes that one call of `collect` looks at; a GiB takes at most 12 ms (all of it dirty). */
@@ -54,7 +53,7 @@ export class PagemapTracker implements DirtyTracker {
    */
   constructor({ region, pageBytes, watch }: PagemapOptions) {
     const { kernelPageBytes } = watch.calls
-    const start = startOf(region, watch)
+    const start = startOf(region, watch.calls)
     if (checkPageBytes(pageBytes) % kernelPageBytes !== 0) {
       // Clearing a kernel page would clear pages of the migration that were not asked for.
       throw new GodwitError(
@@ -159,22 +158,4 @@ export class PagemapTracker implements DirtyTracker {
   #checkOpen(): void {
     if (this.#bytes === undefined) throw new Error('the tracker is closed')
   }
-}
-
-/** Where the region starts, or why it cannot be tracked. */
-function startOf({ name, bytes }: Region, watch: WriteWatch): number {
-  if (!types.isSharedArrayBuffer(bytes.buffer)) {
-    throw new GodwitError(
-      'USAGE',
-      `region "${name}" is in an ArrayBuffer, which may move; a shared WebAssembly.Memory does not`,
-    )
-  }
-  const start = watch.calls.addressOf(bytes)
-  const beyond = start % watch.calls.kernelPageBytes
-  if (beyond === 0) return start
-  throw new GodwitError(
-    'USAGE',
-    `region "${name}" starts ${beyond} bytes into a page of the kernel; it must start with one, ` +
-      'as a shared WebAssembly.Memory does',
-  )
 }

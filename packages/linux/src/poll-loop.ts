@@ -113,7 +113,7 @@ export class PollLoop implements Clock {
   #runTasks(): void {
     if (this.#tasks.size === 0) return
     const nowMs = performance.now()
-    for (const task of [...this.#tasks]) if (task.dueMs <= nowMs) this.#runTask(task)
+    for (const task of this.#tasks) if (task.dueMs <= nowMs) this.#runTask(task)
   }
 
   #runTask(task: Task): void {

@@ -38,7 +38,7 @@ export async function probeWith(load: () => Promise<SystemCalls>): Promise<Probe
 function tryTracking(calls: SystemCalls): Probe {
   const watch = new WriteWatch(calls)
   try {
-    const region: Region = { id: 0, name: 'probe', bytes: allocate() }
+    const region: Region = { id: 0, name: 'probe', bytes: allocateProbe(probePages) }
     const tracker = new PagemapTracker({ region, pageBytes: PAGE_BYTES_MAX, watch })
     for (const [wanted, store] of steps(region.bytes)) {
       store()
@@ -53,11 +53,12 @@ function tryTracking(calls: SystemCalls): Probe {
   }
 }
 
-function allocate(): Uint8Array {
+/** Memory as a guest has it, of so many of the largest pages. */
+export function allocateProbe(pageCount: number): Uint8Array {
   const { WebAssembly } = globalThis as unknown as {
     WebAssembly: { Memory: WasmMemoryConstructor }
   }
-  const pages = (probePages * PAGE_BYTES_MAX) / wasmPageBytes
+  const pages = (pageCount * PAGE_BYTES_MAX) / wasmPageBytes
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
   return new Uint8Array(memory.buffer)
 }

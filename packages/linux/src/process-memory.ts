@@ -1,9 +1,12 @@
 /**
- * What `/proc/self` tells of this process' memory.
+ * Where memory of this process is, and what `/proc/self` tells of it.
  *
  * @module
  */
 import { readFileSync } from 'node:fs'
+import { types } from 'node:util'
+import { GodwitError, type Region } from '@godwit/core'
+import type { SystemCalls } from './system-calls.ts'
 
 const mapping = /^([0-9a-f]+)-([0-9a-f]+) ...(.) [0-9a-f]+ \S+ (\d+)/
 
@@ -28,4 +31,26 @@ export function isPrivateMemory(start: number, end: number): boolean {
 export function isSwappedOut(): boolean {
   const match = /^VmSwap:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
   return match?.[1] !== '0'
+}
+
+/**
+ * Where the region starts, for good.
+ *
+ * @throws {GodwitError} `USAGE` with a reason: it may move, or does not start with a kernel page
+ */
+export function startOf({ name, bytes }: Region, calls: SystemCalls): number {
+  if (!types.isSharedArrayBuffer(bytes.buffer)) {
+    throw new GodwitError(
+      'USAGE',
+      `region "${name}" is in an ArrayBuffer, which may move; a shared WebAssembly.Memory does not`,
+    )
+  }
+  const start = calls.addressOf(bytes)
+  const beyond = start % calls.kernelPageBytes
+  if (beyond === 0) return start
+  throw new GodwitError(
+    'USAGE',
+    `region "${name}" starts ${beyond} bytes into a page of the kernel; it must start with one, ` +
+      'as a shared WebAssembly.Memory does',
+  )
 }

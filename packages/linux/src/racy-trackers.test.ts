@@ -91,7 +91,7 @@ class PeekThenProtect implements DirtyTracker {
     this.#pageBytes = pageBytes
     this.#start = calls.addressOf(bytes)
     this.#range = [BigInt(this.#start), BigInt(Math.ceil(bytes.length / 4096) * 4096)]
-    this.#userfault = calls.openUserfault()
+    this.#userfault = calls.openUserfault(system.UFFD_USER_MODE_ONLY)
     this.#pagemap = openSync('/proc/self/pagemap', 'r')
     const features = system.UFFD_FEATURE_WP_ASYNC | system.UFFD_FEATURE_WP_UNPOPULATED
     this.#ask(system.UFFDIO_API, BigInt(system.UFFD_API), BigInt(features), 0n)

@@ -19,12 +19,18 @@ const SC_PAGESIZE = 30
 /** `asm-generic/fcntl.h`: the descriptor is closed when another program is executed. */
 const O_CLOEXEC = 0o2000000
 
+/** `asm-generic/fcntl.h`: reading what is not there says so. Userfaults are polled. */
+const O_NONBLOCK = 0o4000
+
 /**
  * `UFFD_USER_MODE_ONLY` of `linux/userfaultfd.h`: no privilege is needed. It leaves out faults that
  * the kernel raises *and a monitor has to resolve*; with asynchronous write protection the kernel
  * resolves them itself, so that stores by system calls (`read` into the memory) are tracked, too.
  */
-const UFFD_USER_MODE_ONLY = 1
+export const UFFD_USER_MODE_ONLY = 1
+
+/** `MADV_DONTNEED` of `asm-generic/mman-common.h`: contents are dropped, now. */
+const MADV_DONTNEED = 4
 
 /** `F_DUPFD_CLOEXEC` of `linux/fcntl.h`: the lowest descriptor that is free, closed on `exec`. */
 const F_DUPFD_CLOEXEC = 1030
@@ -35,6 +41,10 @@ export const UFFDIO_REGISTER = 0xc020aa00
 /** Declared with `_IOR` although the kernel reads the argument; the header excuses itself. */
 export const UFFDIO_UNREGISTER = 0x8010aa01
 export const UFFDIO_WRITEPROTECT = 0xc018aa06
+export const UFFDIO_WAKE = 0x8010aa02
+/** Allocates pages, fills them, puts them in place and wakes who waits for them, in one step. */
+export const UFFDIO_COPY = 0xc028aa03
+export const UFFDIO_ZEROPAGE = 0xc020aa04
 
 /** `UFFD_API`: the only version of the interface. */
 export const UFFD_API = 0xaa
@@ -42,6 +52,10 @@ export const UFFD_API = 0xaa
 export const UFFD_FEATURE_WP_UNPOPULATED: number = 1 << 13
 /** `UFFD_FEATURE_WP_ASYNC` (Linux 6.7): the kernel itself lifts the protection at a store. */
 export const UFFD_FEATURE_WP_ASYNC: number = 1 << 15
+/** `UFFD_EVENT_PAGEFAULT`: a thread touched what is not there, and waits. */
+export const UFFD_EVENT_PAGEFAULT = 0x12
+/** `UFFDIO_REGISTER_MODE_MISSING`: pages that are not there are a fault. */
+export const UFFDIO_REGISTER_MODE_MISSING = 1
 /** `UFFDIO_REGISTER_MODE_WP`: the range is there to be write-protected, nothing else. */
 export const UFFDIO_REGISTER_MODE_WP = 2
 /** `UFFDIO_WRITEPROTECT_MODE_WP`: protect; without it, the request would lift protection. */
@@ -79,17 +93,41 @@ export interface SystemCalls {
    */
   duplicate(descriptor: number): number
   /**
-   * Opens a userfaultfd; the caller closes it with `fs.closeSync`.
+   * Opens a userfaultfd whose reads do not block; the caller closes it with `fs.closeSync`.
    *
+   * @param flags - {@link UFFD_USER_MODE_ONLY} or 0
    * @throws {GodwitError} `INTERNAL` with the kernel's reason
    */
-  openUserfault(): number
+  openUserfault(flags: number): number
   /**
    * `ioctl(2)`; `argument` is a structure of 64-bit fields, read and written in place.
    *
    * @throws {GodwitError} `INTERNAL`: `what` failed, with the kernel's reason
    */
   ioctl(what: string, descriptor: number, request: number, argument: BigUint64Array): number
+  /** {@link SystemCalls.ioctl} that returns the negative error number where it fails. */
+  tryIoctl(descriptor: number, request: number, argument: BigUint64Array): number
+  /** `read(2)`: the number of bytes, or the negative error number. */
+  tryRead(descriptor: number, into: Uint8Array): number
+  /**
+   * `poll(2)`: blocks the thread until something is ready or the time is up, for ever below 0.
+   *
+   * @param entries - `struct pollfd` each: the descriptor, events, and room for what is ready
+   * @returns how many are ready, or the negative error number
+   */
+  tryPoll(entries: Int32Array, timeoutMs: number): number
+  /**
+   * `madvise(MADV_DONTNEED)`: memory without a file behind it loses its content.
+   *
+   * @throws {GodwitError} `INTERNAL` with the kernel's reason
+   */
+  dropPages(start: number, byteLength: number): void
+  /**
+   * `_exit(2)`: ends the process at once, with no hook, flush or farewell. The only exit where a
+   * thread waits for a page that never comes: `process.exit` and `worker.terminate` wait for that
+   * thread.
+   */
+  exit(code: number): never
 }
 
 /** Where to load koffi from, and what machine this is; tests say otherwise. */
@@ -138,11 +176,16 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
   const syscall = library.func('long syscall(long number, long flags)')
   const ioctl = library.func('int ioctl(int descriptor, unsigned long request, void *argument)')
   const fcntl = library.func('int fcntl(int descriptor, int command, long argument)')
+  const read = library.func('long read(int descriptor, void *bytes, size_t byteCount)')
+  const poll = library.func('int poll(void *entries, unsigned long count, int timeoutMs)')
+  const madvise = library.func('int madvise(uintptr_t start, size_t byteLength, int advice)')
+  const exit = library.func('void _exit(int code)')
   const sysconf = library.func('long sysconf(int name)')
   const succeed = (what: string, result: number): number => {
     if (result >= 0) return result
     throw refused(what, koffi.errno())
   }
+  const attempt = (result: number): number => (result >= 0 ? result : -koffi.errno())
   return {
     kernelPageBytes: Number(sysconf(SC_PAGESIZE)),
     addressOf: (bytes) => {
@@ -150,10 +193,17 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
       return Number(koffi.address(view))
     },
     duplicate: (descriptor) => succeed('dup', fcntl(descriptor, F_DUPFD_CLOEXEC, 0)),
-    openUserfault: () =>
-      succeed('userfaultfd', Number(syscall(userfaultfdNumber, O_CLOEXEC | UFFD_USER_MODE_ONLY))),
+    openUserfault: (flags) =>
+      succeed('userfaultfd', Number(syscall(userfaultfdNumber, O_CLOEXEC | O_NONBLOCK | flags))),
     ioctl: (what, descriptor, request, argument) =>
       succeed(what, ioctl(descriptor, request, argument)),
+    tryIoctl: (descriptor, request, argument) => attempt(ioctl(descriptor, request, argument)),
+    tryRead: (descriptor, into) => attempt(Number(read(descriptor, into, into.length))),
+    tryPoll: (entries, timeoutMs) => attempt(poll(entries, entries.length / 2, timeoutMs)),
+    dropPages: (start, byteLength) => {
+      succeed('madvise', madvise(start, byteLength, MADV_DONTNEED))
+    },
+    exit: (code): never => exit(code) as never,
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { GodwitError } from '@godwit/core'
+import { addressAt, putAddress } from './address-words.ts'
 import {
   PAGE_IS_PFNZERO,
   PAGE_IS_PRESENT,
@@ -16,6 +17,7 @@ import {
   UFFD_API,
   UFFD_FEATURE_WP_ASYNC,
   UFFD_FEATURE_WP_UNPOPULATED,
+  UFFD_USER_MODE_ONLY,
   UFFDIO_API,
   UFFDIO_REGISTER,
   UFFDIO_REGISTER_MODE_WP,
@@ -31,7 +33,6 @@ const runWords = 6
 /** `struct pm_scan_arg` of `linux/fs.h`: twelve u64, 96 bytes. Offsets in 32-bit words. */
 const scanBytes = 96
 const scanWord = { start: 4, end: 6, walkEnd: 8, anyOf: 20 } as const
-const wordSpan = 2 ** 32
 
 /**
  * One userfaultfd and one `/proc/self/pagemap`, for any number of ranges of this process' memory.
@@ -64,7 +65,7 @@ export class WriteWatch {
   constructor(calls: SystemCalls) {
     this.calls = calls
     this.#prepare()
-    this.#userfault = calls.openUserfault()
+    this.#userfault = calls.openUserfault(UFFD_USER_MODE_ONLY)
     try {
       const features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED
       const api = BigUint64Array.of(BigInt(UFFD_API), BigInt(features), 0n)
@@ -171,14 +172,4 @@ export class WriteWatch {
     closeSync(this.#pagemap)
     closeSync(this.#userfault)
   }
-}
-
-/** Both supported machines are little-endian. */
-function addressAt(words: Uint32Array, index: number): number {
-  return words[index]! + words[index + 1]! * wordSpan
-}
-
-function putAddress(words: Uint32Array, index: number, address: number): void {
-  words[index] = address % wordSpan
-  words[index + 1] = Math.floor(address / wordSpan)
 }

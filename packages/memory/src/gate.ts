@@ -5,8 +5,7 @@
  * @module
  */
 import type { DemandPager, FaultReport, FaultSource } from '@godwit/core'
-import { GodwitError, PageStates } from '@godwit/core'
-import { FaultLog } from './fault-log.ts'
+import { FaultLog, GodwitError, PageStates } from '@godwit/core'
 import { FaultQueue } from './fault-queue.ts'
 
 /** How long a thread looks on while its page is being installed: sleeping would take as long. */
@@ -66,6 +65,7 @@ function lookOn(states: PageStates, page: number): boolean {
 /** The gate of one guest, as its destination sees it. */
 export class GatePager implements DemandPager {
   readonly name = 'gate'
+  readonly forgets = false
   readonly states: readonly PageStates[]
   readonly #queue = new FaultQueue()
   readonly #log = new FaultLog()
@@ -89,6 +89,13 @@ export class GatePager implements DemandPager {
   get faults(): FaultReport {
     return this.#log.report
   }
+
+  discard(region: number, firstPage: number, endPage: number): void {
+    this.states[region]!.discard(firstPage, endPage)
+  }
+
+  /** Threads look at every page's state, from the first one on. */
+  arm(): void {}
 
   /** Called again, it is the last one who hears, from the next page on. */
   listen(onFault: (region: number, page: number) => void): void {

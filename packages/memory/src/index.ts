@@ -1,5 +1,4 @@
 export * from './byte-map-tracker.ts'
-export * from './fault-log.ts'
 export * from './fault-queue.ts'
 export * from './gate.ts'
 export * from './region.ts'

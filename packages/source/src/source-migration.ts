@@ -112,7 +112,6 @@ export class SourceMigration {
   async run(signal?: AbortSignal): Promise<Report> {
     const onAbort = (): void => {
       if (this.canCancel) this.cancel()
-      else this.giveUp()
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#report.reach('preparation')

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { FaultReport } from '@godwit/core'
-import { allocateShared } from '@godwit/core'
+import type { FaultReport } from './report.ts'
+import { allocateShared } from './threads.ts'
 
 /** Each power of two of 0.1 us is cut into so many buckets: percentiles are right within 3 %. */
 const bucketBits = 5
