@@ -1,61 +1,73 @@
 /**
  * How long a thread of a guest that moved by post-copy waits for a page that it touches, over
- * loopback TCP to another process: from its touch until it goes on.
+ * loopback TCP to another process: from its touch until it goes on. Nothing is pushed meanwhile.
  *
  * @module
  */
-import type { Report } from '@godwit/core'
+import { probeUserfault } from '@godwit/linux'
 import type { Benchmark } from './benchmark.ts'
+import { measurePlainFaults } from './plain-fault.ts'
 import { migrate } from './process.ts'
 import type { Case } from './result.ts'
 import { pairedWith, toCase, toResult } from './result.ts'
 import { measureRoundTrip } from './round-trip.ts'
 
-const bars = { p50Us: 90, p99Us: 300, tripRatio: 1.6 }
+const bars = {
+  gate: { p50Us: 90, p99Us: 300 },
+  uffd: { p50Us: 100, p99Us: 500 },
+  tripRatio: 1.6,
+} as const
+
+interface Waits {
+  readonly p50Us: number
+  readonly p99Us: number
+}
 
 export const fault: Benchmark = {
   name: 'fault',
   summary: 'demand faults of a guest that moved by post-copy, beside a bare round trip of 4 KiB',
   async run({ quick, repeat, godwit, say }) {
-    const [wss, memory] = quick ? ['8MiB', '32MiB'] : ['64MiB', '96MiB']
-    // One page after the other, as quickly as they come; nothing is pushed meanwhile.
-    const guest = `writer,wss=${wss},rate=1000000,style=few`
-    const options = ['--memory', memory, '--mode', 'post-copy', '--fetch', 'demand']
+    const mebibytes = quick ? 8 : 64
+    const probe = await probeUserfault()
+    if (!probe.ok) say(`fault: without uffd: ${probe.reason}`)
     const trips: number[] = []
-    const reports: Report[] = []
+    const waits: Record<'gate' | 'uffd', Waits[]> = { gate: [], uffd: [] }
     for (let i = 0; i < repeat; i++) {
       say(`fault: ${i + 1} of ${repeat}`)
       trips.push(await measureRoundTrip())
-      reports.push((await migrate(godwit, guest, options)).source)
+      // One page after the other, as quickly as they come.
+      const guest = `writer,wss=${mebibytes}MiB,rate=1000000,style=few`
+      const memory = ['--memory', `${mebibytes + 32}MiB`]
+      const options = [...memory, '--mode', 'post-copy', '--fetch', 'demand']
+      waits.gate.push((await migrate(godwit, guest, options)).source.faults!)
+      if (probe.ok) waits.uffd.push(await measurePlainFaults(mebibytes * 256))
     }
-    return toResult('fault', casesOf(reports, trips))
+    const bare = { name: 'bare TCP', metric: 'round trip, p50', unit: 'us', values: trips } as const
+    const cases = [toCase(bare), ...casesOf('gate', waits.gate, trips)]
+    if (probe.ok) cases.push(...casesOf('uffd', waits.uffd, trips))
+    return toResult('fault', cases)
   },
 }
 
-/** @param trips - microseconds, one for each report */
-function casesOf(reports: readonly Report[], trips: readonly number[]): Case[] {
-  const waits = (read: (faults: NonNullable<Report['faults']>) => number): number[] =>
-    reports.map(({ faults }) => read(faults!))
+/** @param trips - microseconds, one for each of the waits */
+function casesOf(name: 'gate' | 'uffd', waits: readonly Waits[], trips: readonly number[]): Case[] {
   const half = {
-    name: 'gate',
+    name,
     metric: 'wait, p50',
     unit: 'us',
-    values: waits((f) => f.p50Us),
+    values: waits.map(({ p50Us }) => p50Us),
   } as const
+  const against = pairedWith('bare TCP', trips)
+  const { p50Us, p99Us } = bars[name]
   return [
-    toCase({ name: 'bare TCP', metric: 'round trip, p50', unit: 'us', values: trips }),
-    toCase({ ...half, bar: { op: '<=', value: bars.p50Us } }),
+    toCase({ ...half, bar: { op: '<=', value: p50Us } }),
+    toCase({ ...half, against, bar: { op: '<=', value: bars.tripRatio } }),
     toCase({
-      ...half,
-      against: pairedWith('bare TCP', trips),
-      bar: { op: '<=', value: bars.tripRatio },
-    }),
-    toCase({
-      name: 'gate',
+      name,
       metric: 'wait, p99',
       unit: 'us',
-      values: waits((f) => f.p99Us),
-      bar: { op: '<=', value: bars.p99Us },
+      values: waits.map((one) => one.p99Us),
+      bar: { op: '<=', value: p99Us },
     }),
   ]
 }
