@@ -1,66 +1,30 @@
 /**
- * The entry of a thread that serves the urgent channel of a destination: it waits for faults and for
- * pages at once, in a loop of its own that nothing else can hold up.
+ * The entry of a thread that serves the urgent channel of a destination: it waits for faults and
+ * for pages at once.
  *
  * @module
  */
-import { readSync } from 'node:fs'
-import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
-import type { DetachedChannel, FaultSource, Port } from '@godwit/core'
 import type { LaneCommand, LaneReport } from '@godwit/destination/lane-thread'
 import { serveLane } from '@godwit/destination/lane-thread'
-import { PollLoop, PolledChannel, loadDescriptorCalls } from '@godwit/linux'
 import { FaultQueue } from '@godwit/memory'
-import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
-import { bellOfThread } from './urgent-thread.ts'
+import { createUrgentLoop } from './urgent-loop.ts'
 
-const calls = await loadDescriptorCalls()
-const loop = new PollLoop(calls)
-const bell = bellOfThread()
-const rings = new Uint8Array(8)
-let obey: (command: LaneCommand) => void = () => {}
+/** Longer than a page takes to come, where that is as quick as it can be. */
+const awakeMs = 0.2
+
 let drain: () => void = () => {}
+const loop = await createUrgentLoop<LaneReport, LaneCommand>(() => drain(), awakeMs)
 
-/** Somebody waits for a page, or has a command: both are looked for. */
-function answer(): void {
-  readSync(bell, rings)
-  drain()
-  for (let next = receiveMessageOnPort(parentPort!); next !== undefined; ) {
-    obey(next.message as LaneCommand)
-    next = receiveMessageOnPort(parentPort!)
-  }
-}
-
-const port: Port<LaneReport, LaneCommand> = {
-  ...parentThread<LaneReport, LaneCommand>(),
-  listen(hear) {
-    obey = hear
-    parentThread<LaneReport, LaneCommand>().listen(hear)
-  },
-}
-
-function attach(detached: DetachedChannel): PolledChannel {
-  const channel = new PolledChannel(loop, calls, detached, () => loop.stop())
-  // Once whoever attaches is done with it.
-  setImmediate(() => {
-    loop.watch({ descriptor: bell, ready: answer })
-    loop.run()
-  })
-  return channel
-}
-
-function listen({ queue: words }: FaultSource, hear: (region: number, page: number) => void): void {
-  const queue = new FaultQueue(words)
-  drain = () => queue.drain(hear)
-  queue.ringAt(bell)
-  drain()
-}
-
-serveLane(port, {
+serveLane(loop, {
   primitives: await nodePrimitives(),
-  clock: loop,
-  attach,
+  clock: loop.clock,
+  attach: (detached) => loop.attach(detached),
   cpuSeconds: threadCpuSeconds,
-  listen,
+  listen({ queue: words }, hear) {
+    const queue = new FaultQueue(words)
+    drain = () => queue.drain(hear)
+    queue.ringAt(loop.bell)
+    drain()
+  },
 })

@@ -134,7 +134,7 @@ async function laneThreads(): Promise<LaneThreads | undefined> {
     const descriptorCalls = await loadDescriptorCalls()
     return {
       start: () => startThread(entryUrl('./destination-lane.ts', import.meta.url), 'lane'),
-      startUrgent: () => startUrgentThread(descriptorCalls),
+      startUrgent: () => startUrgentThread('destination', descriptorCalls),
       duplicate: (descriptor) => calls.duplicate(descriptor),
       close: closeSync,
     }

@@ -18,10 +18,13 @@ const spareBells: number[] = []
 
 const one = new Uint8Array(BigUint64Array.of(1n).buffer)
 
-/** Starts a thread; whatever is posted to it rings its bell. */
-export function startUrgentThread<Sent, Received>(calls: DescriptorCalls): Thread<Sent, Received> {
+/** Starts the thread of a source or a destination; whatever is posted to it rings its bell. */
+export function startUrgentThread<Sent, Received>(
+  side: 'source' | 'destination',
+  calls: DescriptorCalls,
+): Thread<Sent, Received> {
   const bell = spareBells.pop() ?? calls.createEvent()
-  const entry = entryUrl('./destination-urgent.ts', import.meta.url)
+  const entry = entryUrl(`./${side}-urgent.ts`, import.meta.url)
   const thread = startThread<Sent, Received>(entry, 'urgent', { bell })
   void thread.ended.then(() => spareBells.push(bell))
   return {

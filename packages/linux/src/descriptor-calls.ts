@@ -43,6 +43,8 @@ export interface DescriptorCalls {
    * @param timeoutMs - at most so long; whole milliseconds
    */
   poll(polled: Int32Array, timeoutMs: number): void
+  /** Lets another thread that wants this core have it for a while. */
+  yield(): void
 }
 
 export const NOT_NOW = -1
@@ -62,6 +64,7 @@ function bind(koffi: Koffi): DescriptorCalls {
   const close = library.func('int close(int descriptor)')
   const eventfd = library.func('int eventfd(unsigned int value, int flags)')
   const poll = library.func('int poll(void *polled, unsigned long count, int timeoutMs)')
+  const yieldCore = library.func('int sched_yield()')
   const tryAgain = (what: string, call: () => number): number => {
     for (;;) {
       const result = call()
@@ -88,5 +91,6 @@ function bind(koffi: Koffi): DescriptorCalls {
     },
     // One that was interrupted is like one whose time is over: whoever waits looks again.
     poll: (polled, timeoutMs) => void poll(polled, polled.length / 2, timeoutMs),
+    yield: () => void yieldCore(),
   }
 }

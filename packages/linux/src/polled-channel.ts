@@ -26,12 +26,20 @@ export class PolledChannel implements Channel, Watched {
   readonly #calls: DescriptorCalls
   readonly #onOver: () => void
   readonly #queue: Queued[] = []
+  /** To be told that theirs was written. */
+  #written: (() => void)[] = []
+  readonly #tellAllWritten = (): void => {
+    const all = this.#written
+    this.#written = []
+    for (const written of all) if (!this.#isOver) written()
+  }
   #early: Uint8Array
   #sink: ChannelSink | undefined
   #bytesWritten: number
   #bytesRead: number
   #isEnding = false
   #isOver = false
+  #error: TransportError | undefined
   #unwatch: () => void = () => {}
 
   /** @param onOver - nothing is read or written any more */
@@ -66,10 +74,12 @@ export class PolledChannel implements Channel, Watched {
   open(sink: ChannelSink): void {
     const isFirst = this.#sink === undefined
     this.#sink = sink
-    if (!isFirst) return
-    this.#unwatch = this.#loop.watch(this)
-    // Whoever opens is not to be told before this returns.
-    this.#loop.soon(() => this.#deliverEarly())
+    if (this.#isOver) this.#tellClosed(sink)
+    else if (isFirst) {
+      this.#unwatch = this.#loop.watch(this)
+      // Whoever opens is not to be told before this returns.
+      this.#loop.soon(() => this.#deliverEarly())
+    }
   }
 
   write(bytes: Uint8Array, written?: () => void): void {
@@ -89,8 +99,8 @@ export class PolledChannel implements Channel, Watched {
   }
 
   ready(): void {
-    this.#deliverEarly()
-    this.#flush()
+    if (this.#early.length > 0) this.#deliverEarly()
+    if (this.#queue.length > 0) this.#flush()
     this.#read()
   }
 
@@ -108,7 +118,8 @@ export class PolledChannel implements Channel, Watched {
 
   #read(): void {
     for (let reads = 0; reads < readsMax && !this.#isOver; reads++) {
-      const byteCount = this.#try(() => this.#calls.read(this.descriptor, this.#sink!.space()))
+      const space = this.#sink!.space()
+      const byteCount = this.#try(() => this.#calls.read(this.descriptor, space))
       if (byteCount === undefined || byteCount === NOT_NOW) return
       if (byteCount === 0) {
         this.#finish(undefined)
@@ -116,6 +127,8 @@ export class PolledChannel implements Channel, Watched {
       }
       this.#bytesRead += byteCount
       this.#sink!.received(byteCount)
+      // There is no more at the moment; if there is, it is told of again.
+      if (byteCount < space.length) return
     }
   }
 
@@ -130,7 +143,7 @@ export class PolledChannel implements Channel, Watched {
       head.bytes = bytes.subarray(byteCount)
       if (head.bytes.length > 0) return
       this.#queue.shift()
-      head.written?.()
+      if (head.written !== undefined) this.#tellWritten(head.written)
       if (this.#queue.length === 0 && this.#isEnding) this.#calls.endWriting(this.descriptor)
     }
   }
@@ -152,7 +165,19 @@ export class PolledChannel implements Channel, Watched {
     this.#queue.length = 0
     this.#unwatch()
     this.#calls.close(this.descriptor)
-    this.#sink?.closed(error)
-    this.#onOver()
+    this.#error = error
+    if (this.#sink !== undefined) this.#tellClosed(this.#sink)
+    this.#loop.soon(this.#onOver)
+  }
+
+  /** Once whoever wrote is done with what it does. */
+  #tellWritten(written: () => void): void {
+    this.#written.push(written)
+    if (this.#written.length === 1) this.#loop.soon(this.#tellAllWritten)
+  }
+
+  /** Once whoever ended it is done with what it does. */
+  #tellClosed(sink: ChannelSink): void {
+    this.#loop.soon(() => sink.closed(this.#error))
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { GodwitError, PageBitmap, PageHasher } from '@godwit/core'
+import type { ChannelSink, GodwitError, HashName, PageBitmap, PageHasher } from '@godwit/core'
 import type { Primitives, SentPages, Workspace } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import type { Discard } from '@godwit/wire'
@@ -12,8 +12,11 @@ import { BATCH_ENTRIES_MAX, ChannelRole, encodePageRuns } from '@godwit/wire'
 import type { Channels } from './channels.ts'
 import { FaultBoard } from './fault-board.ts'
 import type { SourceLanes } from './lanes.ts'
+import type { UrgentThreads } from './remote-urgent.ts'
+import { RemoteUrgent } from './remote-urgent.ts'
 import type { LaneRound, PushWork, RoundWork } from './round-work.ts'
 import { cutPieces, sumOf } from './round-work.ts'
+import type { UrgentChannel } from './urgent.ts'
 import { Urgent } from './urgent.ts'
 
 export interface PostCopyOptions {
@@ -23,13 +26,27 @@ export interface PostCopyOptions {
   readonly sent: readonly SentPages[]
   readonly fetch: FetchName
   readonly onLost: (error: GodwitError | undefined) => void
+  /** For a thread of its own; without it, the urgent channel is served on the calling thread. */
+  readonly threads: UrgentThreads | undefined
+  readonly hash: HashName
+  readonly seed: Uint8Array
+}
+
+/** Where bytes go that come before a channel is given to a thread: there are none. */
+const nobody: ChannelSink = {
+  space: () => new Uint8Array(1),
+  received() {
+    throw new Error('a destination does not speak first')
+  },
+  closed() {},
 }
 
 /** Post-copy of one migration. */
 export class PostCopy {
   readonly #options: PostCopyOptions
   readonly #board = new FaultBoard()
-  #urgent: Urgent | undefined
+  #urgent: UrgentChannel | undefined
+  #remote: RemoteUrgent | undefined
   #push: PushWork | undefined
   #round = 0
 
@@ -37,10 +54,27 @@ export class PostCopy {
     this.#options = options
   }
 
+  /** Starts the thread, which gets ready while the destination reserves memory. */
+  prepare(memoryBytes: number): void {
+    const { threads } = this.#options
+    if (threads === undefined) return
+    this.#remote = new RemoteUrgent(threads, { ...this.#options, memoryBytes })
+  }
+
   async open(channels: Channels): Promise<void> {
-    await channels.dial(ChannelRole.Urgent, 0, (link) => {
-      this.#urgent = new Urgent(link, this.#options)
-      return this.#urgent
+    const channel = await channels.connect()
+    const remote = this.#remote
+    if (remote !== undefined) {
+      channel.open(nobody)
+      this.#urgent = remote
+      const preface = channels.prefaceOf(ChannelRole.Urgent, 0)
+      if (channel.detach !== undefined) return remote.open(channel, preface)
+      remote.close()
+    }
+    await channels.introduce(channel, ChannelRole.Urgent, 0, (link) => {
+      const urgent = new Urgent(link, this.#options)
+      this.#urgent = urgent
+      return urgent
     })
   }
 
@@ -78,11 +112,28 @@ export class PostCopy {
     const marks = { untouched: undefined, again: undefined }
     const work: RoundWork = { round, known: round > 1, dirty, ...marks, ...cutPieces([], 1), push }
     const done = await lanes.sendRound(work)
-    return sumOf([done, await this.#urgent!.end()])
+    const urgent = await new Promise<LaneRound>((resolve) => this.#urgent!.end(resolve))
+    return sumOf([done, urgent])
+  }
+
+  /** Of a thread of its own; exact when {@link ended}. */
+  get wireBytes(): number {
+    return this.#remote?.wireBytes ?? 0
+  }
+
+  /** Of a thread of its own. */
+  get cpuSeconds(): number {
+    return this.#remote?.cpuSeconds ?? 0
   }
 
   close(): void {
     this.#urgent?.close()
+    this.#remote?.close()
+  }
+
+  /** Resolves when the thread is gone, if there is one. */
+  async ended(): Promise<void> {
+    await this.#remote?.ended
   }
 }
 

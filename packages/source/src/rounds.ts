@@ -83,16 +83,17 @@ export class Rounds {
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { mode, fetch = FETCH_DEFAULT, hybrid = {} } = options
+    const areShared = sent.every(({ region }) => isShared(region.bytes))
     if (mayPostCopy(mode)) {
       const createHasher = (workspace: Workspace): PageHasher => {
         return workspace.createHasher(hash, session.seed)
       }
-      const { onLost } = session
-      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost }
-      this.#postCopy = new PostCopy(parts)
+      const threads = areShared ? options.urgentThreads : undefined
+      const { onLost, seed } = session
+      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost, hash, seed }
+      this.#postCopy = new PostCopy({ ...parts, threads })
     }
     this.#switch = new HybridSwitch(hybrid)
-    const areShared = sent.every(({ region }) => isShared(region.bytes))
     this.lanes =
       startLane !== undefined && areShared
         ? new RemoteLanes(lanes, startLane)
@@ -103,6 +104,7 @@ export class Rounds {
   prepare(memoryBytes: number): void {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.lanes.pace(this.#maxBandwidth)
+    this.#postCopy?.prepare(memoryBytes)
   }
 
   /** Dials all channels for pages. */
@@ -142,6 +144,21 @@ export class Rounds {
 
   close(): void {
     this.#postCopy?.close()
+  }
+
+  /** Everything on channels for pages so far that other threads have, both ways. */
+  get wireBytes(): number {
+    return this.lanes.wireBytes + (this.#postCopy?.wireBytes ?? 0)
+  }
+
+  /** CPU time of threads of their own. */
+  get cpuSeconds(): number {
+    return this.lanes.cpuSeconds + (this.#postCopy?.cpuSeconds ?? 0)
+  }
+
+  /** Resolves when every channel for pages is closed in both directions. */
+  async ended(): Promise<void> {
+    await Promise.all([this.lanes.ended(), this.#postCopy?.ended()])
   }
 
   /** Changes the cap on bandwidth while the guest runs. */

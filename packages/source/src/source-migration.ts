@@ -102,7 +102,7 @@ export class SourceMigration {
     this.#runner.start(() => this.#openControl())
     if (signal?.aborted === true) onAbort()
     await this.#runner.finished
-    await Promise.all([this.#channels.ended(), this.#rounds.lanes.ended()])
+    await Promise.all([this.#channels.ended(), this.#rounds.ended()])
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
     report.wireBytes = this.#wireBytes
@@ -149,7 +149,7 @@ export class SourceMigration {
   }
 
   get #wireBytes(): number {
-    return this.#channels.wireBytes + this.#rounds.lanes.wireBytes
+    return this.#channels.wireBytes + this.#rounds.wireBytes
   }
 
   #perform(effect: SourceEffect): void {

@@ -18,7 +18,7 @@ import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
 import { encodingReport } from './encoding-report.ts'
 import type { GuestProof, SourceOptions } from './options.ts'
-import type { SourceLanes } from './lanes.ts'
+
 import type { RoundLog } from './round-log.ts'
 import type { Rounds } from './rounds.ts'
 
@@ -43,7 +43,7 @@ export interface Moments {
 export class SourceReport {
   readonly moments: Moments
   readonly #options: SourceOptions
-  readonly #lanes: SourceLanes
+  readonly #rounds: Rounds
   readonly #report: Report
   #encode: EncodeSettings
   #usage: Usage | undefined
@@ -53,7 +53,7 @@ export class SourceReport {
     const { guest, mode } = options
     this.#options = options
     this.#encode = options.encode
-    this.#lanes = rounds.lanes
+    this.#rounds = rounds
     this.moments = { askedMs: options.clock.nowMs() }
     this.#report = {
       schema: REPORT_SCHEMA,
@@ -141,7 +141,7 @@ export class SourceReport {
   readUsage(): Usage {
     if (this.#usage !== undefined) return this.#usage
     const { cpuSeconds, ...rest } = this.#options.usage?.read() ?? {}
-    const all = cpuSeconds === undefined ? {} : { cpuSeconds: cpuSeconds + this.#lanes.cpuSeconds }
+    const all = cpuSeconds === undefined ? {} : { cpuSeconds: cpuSeconds + this.#rounds.cpuSeconds }
     this.#usage = { ...rest, ...all }
     return this.#usage
   }
@@ -214,7 +214,7 @@ export class SourceReport {
     this.#report.sentBytes = log.sentBytes
     this.#report.resentBytes = log.resentBytes
     this.#report.savedBytes = log.savedBytes(this.#encode.compression)
-    const encoding = encodingReport(this.#encode, this.#lanes.encoding, log)
+    const encoding = encodingReport(this.#encode, this.#rounds.lanes.encoding, log)
     if (encoding !== undefined) this.#report.encoding = encoding
   }
 
