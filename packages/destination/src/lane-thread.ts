@@ -31,6 +31,8 @@ export interface LaneEnvironment {
   readonly clock: Clock
   /** Makes a channel of a connection that was detached on another thread; owns its descriptor. */
   readonly attach: (detached: DetachedChannel) => Channel
+  /** On such a thread: runs with a connection of it to itself. @returns what ends both */
+  readonly warmUp?: (begin: (near: Channel, far: Channel) => void) => () => void
   /** CPU time of this thread so far. */
   readonly cpuSeconds: () => number
   /** On a thread for the urgent channel: has `hear` called for every page that is waited for. */
@@ -75,7 +77,7 @@ class LaneThread implements LaneOwner {
       case 'prepare':
         this.#plan = command.plan
         this.#installer = new Installer(command.plan, 1, this.#environment.primitives)
-        this.#installer.warmUp(this.#environment.clock)
+        this.#installer.warmUp(this.#environment.clock, this.#environment.warmUp)
         this.#port.post({ type: 'ready' })
         break
       case 'install':

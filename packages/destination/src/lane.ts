@@ -65,6 +65,7 @@ export class DestinationLane implements LinkHandler, Lane {
   readonly #clock: Clock
   readonly #decoder: BatchDecoder
   readonly #owner: LaneOwner
+  readonly #isUrgent: boolean
   #round = 1
   #totals: DecodedTotals = emptyTotals()
   /** What was asked for once more. */
@@ -87,7 +88,9 @@ export class DestinationLane implements LinkHandler, Lane {
     decoder: BatchDecoder,
     owner: LaneOwner,
     buffer: Uint8Array,
+    isUrgent = false,
   ) {
+    this.#isUrgent = isUrgent
     this.link = link
     this.#clock = clock
     this.buffer = buffer
@@ -114,7 +117,8 @@ export class DestinationLane implements LinkHandler, Lane {
       this.#receivedBytes += FRAME_HEADER_BYTES + frame.body.length
       if (this.#passed === undefined) this.#decode(frame)
       else this.#repair(frame, this.#passed)
-      this.#credit()
+      // What comes on the urgent channel is bounded by what is asked for.
+      if (!this.#isUrgent) this.#credit()
       return
     }
     if (this.#passed !== undefined) {

@@ -20,6 +20,7 @@ serveLane(loop, {
   primitives: await nodePrimitives(),
   clock: loop.clock,
   attach: (detached) => loop.attach(detached),
+  warmUp: (begin) => loop.warmUp(begin),
   cpuSeconds: threadCpuSeconds,
   listen({ queue: words }, hear) {
     const queue = new FaultQueue(words)

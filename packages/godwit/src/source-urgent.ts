@@ -15,6 +15,7 @@ serveUrgent(loop, {
   primitives: await nodePrimitives(),
   clock: loop.clock,
   attach: (detached) => loop.attach(detached),
+  warmUp: (begin) => loop.warmUp(begin),
   hearPosted: () => loop.hearPosted(),
   cpuSeconds: threadCpuSeconds,
 })

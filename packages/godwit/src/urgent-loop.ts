@@ -8,9 +8,13 @@
 import { readSync } from 'node:fs'
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
 import type { Channel, DetachedChannel, Port } from '@godwit/core'
-import { PollLoop, PolledChannel, loadDescriptorCalls } from '@godwit/linux'
+import type { DescriptorCalls } from '@godwit/linux'
+import { PollLoop, PolledChannel, createPolledPair, loadDescriptorCalls } from '@godwit/linux'
 import { parentThread } from './parent-thread.ts'
 import { bellOfThread } from './urgent-thread.ts'
+
+/** In a warm-up: so long at a time. */
+const turnMs = 2
 
 /** The calling thread's line to whoever started it, its clock, and its channel. */
 export interface UrgentLoop<Sent, Received> extends Port<Sent, Received> {
@@ -18,6 +22,13 @@ export interface UrgentLoop<Sent, Received> extends Port<Sent, Received> {
   readonly bell: number
   /** Makes a channel of a connection that was detached elsewhere, and then runs until it is over. */
   attach(detached: DetachedChannel): Channel
+  /**
+   * Runs with two ends of a connection of this thread to itself before there is a channel, a little
+   * at a time: commands are heard in between.
+   *
+   * @returns what ends it, and the connection
+   */
+  warmUp(begin: (near: Channel, far: Channel) => void): () => void
   /** Has commands heard that were posted, if there are any. */
   hearPosted(): void
 }
@@ -65,6 +76,29 @@ export async function createUrgentLoop<Sent, Received>(
       })
       return channel
     },
+    warmUp: (begin) => warmUp(clock, calls, begin),
     hearPosted,
+  }
+}
+
+function warmUp(
+  clock: PollLoop,
+  calls: DescriptorCalls,
+  begin: (near: Channel, far: Channel) => void,
+): () => void {
+  const [near, far] = createPolledPair(clock, calls)
+  begin(near, far)
+  let isOver = false
+  const run = (): void => {
+    if (isOver) return
+    clock.after(turnMs, () => clock.stop())
+    clock.run()
+    setImmediate(run)
+  }
+  setImmediate(run)
+  return () => {
+    isOver = true
+    near.destroy()
+    far.destroy()
   }
 }

@@ -4,10 +4,11 @@
  * @module
  */
 import type { Channel, ChannelSink, Clock } from '@godwit/core'
-import type { Preface } from '@godwit/wire'
 import { ChannelRole, encodePreface } from '@godwit/wire'
 import type { LinkHandler } from './link.ts'
 import { Link } from './link.ts'
+
+const preface = { role: ChannelRole.Data, index: 0, epoch: 0, session: new Uint8Array(16) }
 
 /** What is written is forgotten, a turn of the event loop later; what is fed is read. */
 export class HollowChannel implements Channel {
@@ -54,14 +55,12 @@ export class HollowChannel implements Channel {
   }
 }
 
-/** A channel for pages over `channel`, whose peer has introduced itself already. */
+/** A data channel over `channel`, whose peer has introduced itself already. */
 export function openHollow<Handler extends LinkHandler>(
   channel: HollowChannel,
   clock: Clock,
   open: (link: Link) => Handler,
-  role: Preface['role'] = ChannelRole.Data,
 ): Handler {
-  const preface = { role, index: 0, epoch: 0, session: new Uint8Array(16) }
   const opened: Handler[] = []
   const onPreface = (_: unknown, link: Link): Handler => {
     const handler = open(link)

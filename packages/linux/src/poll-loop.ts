@@ -83,8 +83,7 @@ export class PollLoop implements Clock {
     this.#isOver = false
     while (!this.#isOver) {
       const watched = this.#watched
-      this.#wait(watched)
-      if (this.#tell(watched)) this.#stayAwake()
+      if (this.#wait(watched)) this.#tell(watched)
       this.#runTasks()
       this.#runSoon()
     }
@@ -100,7 +99,8 @@ export class PollLoop implements Clock {
     this.#isOver = true
   }
 
-  #wait(watched: readonly Watched[]): void {
+  /** @returns whether something came */
+  #wait(watched: readonly Watched[]): boolean {
     const words = watched.length * 2
     if (this.#polled.length !== words) this.#polled = new Int32Array(words)
     const polled = this.#polled
@@ -110,9 +110,10 @@ export class PollLoop implements Clock {
       polled[i * 2 + 1] = wantsToWrite === true ? POLLIN | POLLOUT : POLLIN
     }
     const timeoutMs = this.#timeoutMs
-    this.#calls.poll(polled, timeoutMs)
+    if (this.#calls.poll(polled, timeoutMs)) return true
     // Whoever is to answer may be waiting for this core.
-    if (timeoutMs === 0 && this.#awakeMs > 0) this.#calls.yield()
+    if (timeoutMs === 0) this.#calls.yield()
+    return false
   }
 
   get #timeoutMs(): number {
@@ -125,20 +126,13 @@ export class PollLoop implements Clock {
     return Math.max(0, Math.ceil(waitMs))
   }
 
-  #stayAwake(): void {
-    if (this.#awakeMs > 0) this.#awakeUntilMs = performance.now() + this.#awakeMs
-  }
-
-  /** @returns whether something came */
-  #tell(watched: readonly Watched[]): boolean {
-    let isAny = false
+  #tell(watched: readonly Watched[]): void {
     for (let i = 0; i < watched.length; i++) {
       if (this.#polled[i * 2 + 1]! >>> 16 === 0) continue
-      isAny = true
       // An earlier one may have ended it.
       if (this.#watched === watched || this.#watched.includes(watched[i]!)) watched[i]!.ready()
     }
-    return isAny
+    if (this.#awakeMs > 0) this.#awakeUntilMs = performance.now() + this.#awakeMs
   }
 
   #runTasks(): void {

@@ -18,6 +18,23 @@ interface Queued {
   readonly written: (() => void) | undefined
 }
 
+/** Two ends of a connection of a thread to itself, as a TCP connection is in all but its way. */
+export function createPolledPair(
+  loop: PollLoop,
+  calls: DescriptorCalls,
+): readonly [PolledChannel, PolledChannel] {
+  const [one, other] = calls.createPair()
+  const nothingBefore = {
+    remote: 'nobody',
+    early: new Uint8Array(0),
+    bytesWritten: 0,
+    bytesRead: 0,
+  }
+  const make = (descriptor: number): PolledChannel =>
+    new PolledChannel(loop, calls, { descriptor, ...nothingBefore }, () => {})
+  return [make(one), make(other)]
+}
+
 /** The connection of a channel that was detached on another thread; owns its descriptor. */
 export class PolledChannel implements Channel, Watched {
   readonly remote: string

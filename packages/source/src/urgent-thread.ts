@@ -22,6 +22,8 @@ export interface UrgentEnvironment {
   readonly clock: Clock
   /** Makes a channel of a connection that was detached on another thread; owns its descriptor. */
   readonly attach: (detached: DetachedChannel) => Channel
+  /** Runs with a connection of this thread to itself. @returns what ends both */
+  readonly warmUp?: (begin: (near: Channel, far: Channel) => void) => () => void
   /** Has commands obeyed that were posted already. */
   readonly hearPosted: () => void
   /** CPU time of this thread so far. */
@@ -94,7 +96,7 @@ class UrgentThread {
   }
 
   #prepare({ hash, seed, pageBytes, memoryBytes, sent }: UrgentCommand & { do: 'prepare' }): void {
-    const { primitives, clock, hearPosted } = this.#environment
+    const { primitives, clock, hearPosted, warmUp } = this.#environment
     this.#sent = sentOfSpans(sent, pageBytes)
     this.#options = {
       pageBytes,
@@ -104,7 +106,9 @@ class UrgentThread {
       onLost: (error) => this.#lost(error),
       hearPosted,
     }
-    this.#endWarmUp = warmUpUrgent(clock, this.#options, memoryBytes)
+    const options = this.#options
+    this.#endWarmUp =
+      warmUp?.((near, far) => warmUpUrgent(near, far, clock, options, memoryBytes)) ?? (() => {})
   }
 
   #open({ channel, preface }: UrgentCommand & { do: 'open' }): void {

@@ -4,57 +4,58 @@
  *
  * @module
  */
-import type { Clock } from '@godwit/core'
+import type { Channel, Clock } from '@godwit/core'
 import { PageBitmap } from '@godwit/core'
 import { Workspace, madeUpPages, warmUpBatches } from '@godwit/codec'
-import { HollowChannel, openHollow } from '@godwit/link'
-import { ChannelRole, FrameType, FrameWriter, encodeMessage } from '@godwit/wire'
+import { Link } from '@godwit/link'
+import { ChannelRole } from '@godwit/wire'
+import { openLink } from './channels.ts'
 import { FaultBoard } from './fault-board.ts'
 import type { UrgentOptions } from './urgent.ts'
 import { Urgent } from './urgent.ts'
 
 /** So many until the compiler is done with them. */
-const requestsMax = 12_000
-/** Of one turn: fewer than may be on their way at once. */
-const requestsPerTurn = 16
+const requestsMax = 20_000
+
+const preface = { role: ChannelRole.Urgent, index: 0, epoch: 0, session: new Uint8Array(16) }
 
 /**
- * Sends made-up pages to nobody, one by one, while there is nothing else to do.
+ * Sends made-up pages from `near` to `far`, one by one, while there is nothing else to do, until
+ * these are destroyed.
  *
  * @param memoryBytes - of the guest: a small one is not worth much
- * @returns what ends it
  */
 export function warmUpUrgent(
+  near: Channel,
+  far: Channel,
   clock: Clock,
   options: UrgentOptions,
   memoryBytes: number,
-): () => void {
+): void {
   const { pageBytes, primitives, createHasher } = options
   const workspace = new Workspace(primitives, 0)
   const hasher = createHasher(workspace)
-  if (warmUpBatches('encoder', workspace, memoryBytes, hasher) === 0) return () => {}
+  if (warmUpBatches('encoder', workspace, memoryBytes, hasher) === 0) return
   const { dirty, sent } = madeUpPages(pageBytes, hasher)
   const left = PageBitmap.shared(dirty.pageCount)
-  const channel = new HollowChannel(clock)
   const own = { ...options, sent: [sent], onLost: () => {} }
-  const urgent = openHollow(channel, clock, (link) => new Urgent(link, own), ChannelRole.Urgent)
-  urgent.begin(1, false, { left: [left], board: new FaultBoard(), fetch: 'demand' })
-  const writer = new FrameWriter()
-  let isOver = false
+  const begin = (link: Link): Urgent => {
+    const urgent = new Urgent(link, own)
+    urgent.begin(1, false, { left: [left], board: new FaultBoard(), fetch: 'demand' })
+    return urgent
+  }
+  openLink(near, clock, preface, begin, () => {})
   let asked = 0
-  const ask = (): void => {
-    if (isOver) return
-    for (let i = 0; i < requestsPerTurn; i++) {
-      const page = asked++ % dirty.pageCount
-      left.add(page)
-      const body = encodeMessage({ name: 'PageRequest', body: { region: 0, page } })
-      channel.feed(writer.frame(FrameType.PageRequest, body))
-    }
-    if (asked < requestsMax) clock.soon(ask)
+  const ask = (link: Link): void => {
+    if (asked === requestsMax) return
+    const page = asked++ % dirty.pageCount
+    left.add(page)
+    link.sendMessage({ name: 'PageRequest', body: { region: 0, page } })
   }
-  clock.soon(ask)
-  return () => {
-    isOver = true
-    urgent.close()
+  const open = (_: unknown, link: Link): { frame(): void; closed(): void } => {
+    link.sendPreface(preface)
+    ask(link)
+    return { frame: () => ask(link), closed() {} }
   }
+  new Link(far, clock, open, () => {})
 }
