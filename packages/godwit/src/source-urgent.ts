@@ -9,7 +9,10 @@ import { serveUrgent } from '@godwit/source/urgent-thread'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
 import { createUrgentLoop } from './urgent-loop.ts'
 
-const loop = await createUrgentLoop<UrgentReport, UrgentCommand>(() => {})
+/** Longer than it takes until the next page is asked for, where that is as quick as it can be. */
+const awakeMs = 0.2
+
+const loop = await createUrgentLoop<UrgentReport, UrgentCommand>(() => {}, awakeMs)
 
 serveUrgent(loop, {
   primitives: await nodePrimitives(),

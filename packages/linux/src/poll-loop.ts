@@ -12,6 +12,8 @@ import { POLLIN, POLLOUT } from './descriptor-calls.ts'
 /** A descriptor and what becomes of it. */
 export interface Watched {
   readonly descriptor: number
+  /** Whether it waits for something to read; by default it does. */
+  readonly wantsToRead?: boolean
   /** Whether it waits for room to write, too. */
   readonly wantsToWrite?: boolean
   /** There is something to read, or room to write, or it is broken. */
@@ -105,9 +107,10 @@ export class PollLoop implements Clock {
     if (this.#polled.length !== words) this.#polled = new Int32Array(words)
     const polled = this.#polled
     for (let i = 0; i < watched.length; i++) {
-      const { descriptor, wantsToWrite } = watched[i]!
+      const { descriptor, wantsToRead, wantsToWrite } = watched[i]!
       polled[i * 2] = descriptor
-      polled[i * 2 + 1] = wantsToWrite === true ? POLLIN | POLLOUT : POLLIN
+      polled[i * 2 + 1] =
+        (wantsToRead === false ? 0 : POLLIN) | (wantsToWrite === true ? POLLOUT : 0)
     }
     const timeoutMs = this.#timeoutMs
     if (this.#calls.poll(polled, timeoutMs)) return true

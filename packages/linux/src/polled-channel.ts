@@ -57,7 +57,7 @@ export class PolledChannel implements Channel, Watched {
   #isEnding = false
   #isOver = false
   #error: TransportError | undefined
-  #unwatch: () => void = () => {}
+  #unwatch: (() => void) | undefined
 
   /** @param onOver - nothing is read or written any more */
   constructor(
@@ -84,6 +84,10 @@ export class PolledChannel implements Channel, Watched {
     return this.#bytesRead
   }
 
+  get wantsToRead(): boolean {
+    return this.#sink !== undefined
+  }
+
   get wantsToWrite(): boolean {
     return this.#queue.length > 0
   }
@@ -93,7 +97,7 @@ export class PolledChannel implements Channel, Watched {
     this.#sink = sink
     if (this.#isOver) this.#tellClosed(sink)
     else if (isFirst) {
-      this.#unwatch = this.#loop.watch(this)
+      this.#watch()
       // Whoever opens is not to be told before this returns.
       this.#loop.soon(() => this.#deliverEarly())
     }
@@ -103,6 +107,7 @@ export class PolledChannel implements Channel, Watched {
     if (this.#isOver || this.#isEnding) return
     this.#queue.push({ bytes, written })
     if (this.#queue.length === 1) this.#flush()
+    if (this.#queue.length > 0) this.#watch()
   }
 
   end(): void {
@@ -118,7 +123,17 @@ export class PolledChannel implements Channel, Watched {
   ready(): void {
     if (this.#early.length > 0) this.#deliverEarly()
     if (this.#queue.length > 0) this.#flush()
-    this.#read()
+    if (this.#sink !== undefined) this.#read()
+    else if (this.#queue.length === 0) this.#endWatch()
+  }
+
+  #watch(): void {
+    this.#unwatch ??= this.#loop.watch(this)
+  }
+
+  #endWatch(): void {
+    this.#unwatch?.()
+    this.#unwatch = undefined
   }
 
   #deliverEarly(): void {
@@ -180,7 +195,7 @@ export class PolledChannel implements Channel, Watched {
     if (this.#isOver) return
     this.#isOver = true
     this.#queue.length = 0
-    this.#unwatch()
+    this.#endWatch()
     this.#calls.close(this.descriptor)
     this.#error = error
     if (this.#sink !== undefined) this.#tellClosed(this.#sink)
