@@ -46,7 +46,7 @@ export function warmUpUrgent(
   const states = PageStates.shared(pageCount)
   const decoder = new BatchDecoder({
     pageBytes,
-    regions: [{ ...madeUpTarget(pageBytes, verifyHasher), states }],
+    regions: [madeUpTarget(pageBytes, verifyHasher, states)],
     workspace,
     hasher,
     verifyHasher,

@@ -154,6 +154,6 @@ describe.runIf(process.platform === 'linux')('PollLoop', () => {
     const workerData = [url('./descriptor-calls.ts'), url('./poll-loop.ts')]
     const worker = new Worker(source, { eval: true, workerData })
     await once(worker, 'message')
-    await worker.terminate()
+    expect(await worker.terminate()).toBe(1)
   })
 })
