@@ -197,7 +197,10 @@ async function urgentOf(
     const descriptorCalls = await loadDescriptorCalls()
     return {
       urgentThreads: {
-        start: () => startUrgentThread('source', descriptorCalls),
+        start: () => {
+          const entry = entryUrl('./source-urgent.ts', import.meta.url)
+          return startUrgentThread(entry, descriptorCalls)
+        },
         duplicate: (descriptor) => calls.duplicate(descriptor),
         close: closeSync,
       },

@@ -20,7 +20,7 @@ const turnMs = 2
 export interface UrgentLoop<Sent, Received> extends Port<Sent, Received> {
   readonly clock: PollLoop
   readonly bell: number
-  /** Makes a channel of a connection that was detached elsewhere, and then runs until it is over. */
+  /** Makes a channel of a connection that was detached elsewhere, and runs until it is over. */
   attach(detached: DetachedChannel): Channel
   /**
    * Runs with two ends of a connection of this thread to itself before there is a channel, a little

@@ -8,27 +8,29 @@ import { PollLoop } from './poll-loop.ts'
 
 const one = new Uint8Array(BigUint64Array.of(1n).buffer)
 
-describe.runIf(process.platform === 'linux')('PollLoop', () => {
-  let calls: DescriptorCalls
-  let loop: PollLoop
-  const opened: number[] = []
+let calls: DescriptorCalls
+let loop: PollLoop
+const opened: number[] = []
 
-  beforeEach(async () => {
-    calls = await loadDescriptorCalls()
-    loop = new PollLoop(calls)
-  })
-  afterEach(() => {
-    for (const descriptor of opened.splice(0)) calls.close(descriptor)
-  })
+beforeEach(async () => {
+  calls = await loadDescriptorCalls()
+  loop = new PollLoop(calls)
+})
+afterEach(() => {
+  for (const descriptor of opened.splice(0)) calls.close(descriptor)
+})
 
-  /** An event, which may have happened already. */
-  function event(hasHappened: boolean): number {
-    const descriptor = calls.createEvent()
-    opened.push(descriptor)
-    if (hasHappened) writeSync(descriptor, one)
-    return descriptor
-  }
+/** An event, which may have happened already. */
+function event(hasHappened: boolean): number {
+  const descriptor = calls.createEvent()
+  opened.push(descriptor)
+  if (hasHappened) writeSync(descriptor, one)
+  return descriptor
+}
 
+const onLinux = describe.runIf(process.platform === 'linux')
+
+onLinux('PollLoop, its tasks', () => {
   test('runs tasks when they are due, in that order, and those of `soon` at once', () => {
     const order: string[] = []
     const startMs = loop.nowMs()
@@ -69,7 +71,9 @@ describe.runIf(process.platform === 'linux')('PollLoop', () => {
     await all.promise
     expect(order.slice(2)).toEqual(['last', 'later'])
   })
+})
 
+onLinux('PollLoop, its descriptors', () => {
   test('tells who watches as long as there is something, and nobody else', () => {
     const told: string[] = []
     const unwatchSilent = loop.watch({
@@ -118,7 +122,9 @@ describe.runIf(process.platform === 'linux')('PollLoop', () => {
     expect(told[0]).toBe('wanted')
     expect(told[1]).toBe('room')
   })
+})
 
+onLinux('PollLoop', () => {
   test('looks again and again after something came, as long as it is to be awake', () => {
     const timeouts: number[] = []
     const counted = {

@@ -58,7 +58,7 @@ export interface SourceOptions {
   readonly startLane?: StartLane
   /**
    * Threads for the urgent channel, in the modes that have one. Without them, for a guest whose
-   * memory is not shared, and where a connection cannot be given away, the calling thread serves it.
+   * memory is not shared, and where a connection cannot be given away, it is the calling thread's.
    */
   readonly urgentThreads?: UrgentThreads
   /** Cap on bandwidth while the guest runs, bytes per second; none by default. */

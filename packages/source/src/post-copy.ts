@@ -62,8 +62,10 @@ export class PostCopy {
   }
 
   async open(channels: Channels): Promise<void> {
-    const channel = await channels.connect()
     const remote = this.#remote
+    // The guest is not paused before it is warm.
+    await remote?.ready
+    const channel = await channels.connect()
     if (remote !== undefined) {
       channel.open(nobody)
       this.#urgent = remote

@@ -86,17 +86,18 @@ const endOf = (urgent: RemoteUrgent): Promise<LaneRound> =>
 describe('RemoteUrgent', () => {
   test('hands its connection to the thread, and says what it is told', async () => {
     const { urgent, thread, lost, closed } = start()
+    thread.say({ type: 'ready' })
+    await urgent.ready
     const opening = urgent.open(channel, preface)
     await turn()
     expect(thread.commands).toEqual(['prepare', 'open'])
     thread.say({ type: 'attached' })
     thread.say({ type: 'opened' })
     await opening
-    urgent.skip(1)
     const push = { left: [new PageBitmap(1)], board: new FaultBoard(), fetch: 'demand' } as const
     urgent.begin(2, true, push)
     const ending = endOf(urgent)
-    expect(thread.commands.slice(2)).toEqual(['skip', 'begin', 'end'])
+    expect(thread.commands.slice(2)).toEqual(['begin', 'end'])
     const done = { ...emptyRound(), pages: 3 }
     thread.say({ type: 'sent', done, cpuSeconds: 0.5 })
     expect((await ending).pages).toBe(3)
@@ -104,7 +105,7 @@ describe('RemoteUrgent', () => {
     urgent.close()
     thread.say({ type: 'ended', wireBytes: 99, cpuSeconds: 0.75 })
     await urgent.ended
-    expect(thread.commands.slice(5)).toEqual(['close', '(end)'])
+    expect(thread.commands.slice(4)).toEqual(['close', '(end)'])
     expect([urgent.wireBytes, urgent.cpuSeconds]).toEqual([99, 0.75])
     expect([lost, closed]).toEqual([[], []])
   })
@@ -116,6 +117,7 @@ describe('RemoteUrgent', () => {
     const error = new CodecError('CODEC_BATCH', 'it died')
     thread.die(error)
     await expect(opening).rejects.toBe(error)
+    await expect(urgent.ready).rejects.toBe(error)
     await urgent.ended
     expect([lost, closed]).toEqual([[error], [8]])
     expect(await endOf(urgent)).toEqual(emptyRound())

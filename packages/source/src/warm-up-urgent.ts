@@ -15,15 +15,17 @@ import type { UrgentOptions } from './urgent.ts'
 import { Urgent } from './urgent.ts'
 
 /** So many until the compiler is done with them. */
-const requestsMax = 20_000
+const requestsMax = 5000
+/** What it may take of the time before the guest is paused. */
+const warmUpMsMax = 300
 
 const preface = { role: ChannelRole.Urgent, index: 0, epoch: 0, session: new Uint8Array(16) }
 
 /**
- * Sends made-up pages from `near` to `far`, one by one, while there is nothing else to do, until
- * these are destroyed.
+ * Sends made-up pages from `near` to `far`, one by one.
  *
  * @param memoryBytes - of the guest: a small one is not worth much
+ * @param done - it is over
  */
 export function warmUpUrgent(
   near: Channel,
@@ -31,11 +33,15 @@ export function warmUpUrgent(
   clock: Clock,
   options: UrgentOptions,
   memoryBytes: number,
+  done: () => void,
 ): void {
   const { pageBytes, primitives, createHasher } = options
   const workspace = new Workspace(primitives, 0)
   const hasher = createHasher(workspace)
-  if (warmUpBatches('encoder', workspace, memoryBytes, hasher) === 0) return
+  if (warmUpBatches('encoder', workspace, memoryBytes, hasher) === 0) {
+    done()
+    return
+  }
   const { dirty, sent } = madeUpPages(pageBytes, hasher)
   const left = PageBitmap.shared(dirty.pageCount)
   const own = { ...options, sent: [sent], onLost: () => {} }
@@ -45,9 +51,14 @@ export function warmUpUrgent(
     return urgent
   }
   openLink(near, clock, preface, begin, () => {})
+  const untilMs = clock.nowMs() + warmUpMsMax
+  const requests = Math.min(requestsMax, memoryBytes / pageBytes)
   let asked = 0
   const ask = (link: Link): void => {
-    if (asked === requestsMax) return
+    if (asked >= requests || clock.nowMs() > untilMs) {
+      done()
+      return
+    }
     const page = asked++ % dirty.pageCount
     left.add(page)
     link.sendMessage({ name: 'PageRequest', body: { region: 0, page } })
