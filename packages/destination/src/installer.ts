@@ -11,7 +11,6 @@ import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
 import { DestinationLane } from './lane.ts'
-import type { WarmUpOptions } from './warm-up.ts'
 import { warmUpLane } from './warm-up.ts'
 import { warmUpUrgent } from './warm-up-urgent.ts'
 
@@ -19,9 +18,6 @@ import { warmUpUrgent } from './warm-up-urgent.ts'
 const RECEIVE_BYTES: number = MIB + 256 * KIB
 
 const plainFeatures = { features: featuresOf([]), storeBytes: 0 }
-
-/** Begins with two ends of a connection of a thread to itself. @returns what ends it */
-export type ConnectToSelf = (begin: (near: Channel, far: Channel) => void) => () => void
 
 /** One per migration and thread. */
 export class Installer {
@@ -50,33 +46,25 @@ export class Installer {
     return this.#workspace.kernels.active
   }
 
-  /** Warms up while there is nothing else to do, until there is a lane. */
-  warmUp(clock: Clock): void {
-    this.#endWarmUp = warmUpLane(clock, this.#warmUpOptions())
-  }
-
   /**
-   * Warms up for an urgent channel.
+   * Warms up while there is nothing else to do, until there is a lane.
    *
-   * @param connect - gives it a connection to itself
-   * @param done - it is warm
+   * @param connect - for an urgent channel: gives it a connection to itself
    */
-  warmUpUrgent(clock: Clock, connect: ConnectToSelf, done: () => void): void {
-    const options = this.#warmUpOptions()
-    const end = (): void => {
-      this.#endWarmUp()
-      done()
-    }
-    this.#endWarmUp = connect((near, far) => warmUpUrgent(near, far, clock, options, end))
-  }
-
-  #warmUpOptions(): WarmUpOptions {
+  warmUp(
+    clock: Clock,
+    connect?: (begin: (near: Channel, far: Channel) => void) => () => void,
+  ): void {
     const { hasher, verifyHasher } = this
     const { pageBytes, warmUpBytes: memoryBytes } = this.#plan
     const workspace = this.#workspace
     const buffer = this.#createBuffer()
     this.#spareBuffer = buffer
-    return { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes }
+    const parts = { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes }
+    this.#endWarmUp =
+      connect === undefined
+        ? warmUpLane(clock, parts)
+        : connect((near, far) => warmUpUrgent(near, far, clock, parts))
   }
 
   endWarmUp(): void {

@@ -14,7 +14,6 @@ import {
 } from '@godwit/core'
 import type { DecodedTotals, InstalledPages, Primitives } from '@godwit/codec'
 import { Link } from '@godwit/link'
-import type { ConnectToSelf } from './installer.ts'
 import { Installer } from './installer.ts'
 import type { InstalledSpans, LaneCommand, LanePlan, LaneReport } from './lane-messages.ts'
 import type { DestinationLane, LaneOwner } from './lane.ts'
@@ -33,7 +32,7 @@ export interface LaneEnvironment {
   /** Makes a channel of a connection that was detached on another thread; owns its descriptor. */
   readonly attach: (detached: DetachedChannel) => Channel
   /** On such a thread: runs with a connection of it to itself. @returns what ends both */
-  readonly warmUp?: ConnectToSelf
+  readonly warmUp?: (begin: (near: Channel, far: Channel) => void) => () => void
   /** CPU time of this thread so far. */
   readonly cpuSeconds: () => number
   /** On a thread for the urgent channel: has `hear` called for every page that is waited for. */
@@ -78,7 +77,8 @@ class LaneThread implements LaneOwner {
       case 'prepare':
         this.#plan = command.plan
         this.#installer = new Installer(command.plan, 1, this.#environment.primitives)
-        this.#warmUp(this.#installer)
+        this.#installer.warmUp(this.#environment.clock, this.#environment.warmUp)
+        this.#port.post({ type: 'ready' })
         break
       case 'install':
         this.#gate = new RoundGate(command.gate)
@@ -93,18 +93,6 @@ class LaneThread implements LaneOwner {
         this.#port.post({ type: 'closed' })
         break
     }
-  }
-
-  /** The guest does not run before an urgent channel is warm; it may before a lane is. */
-  #warmUp(installer: Installer): void {
-    const { clock, warmUp } = this.#environment
-    const ready = (): void => this.#port.post({ type: 'ready' })
-    if (warmUp !== undefined) {
-      installer.warmUpUrgent(clock, warmUp, ready)
-      return
-    }
-    installer.warmUp(clock)
-    ready()
   }
 
   #open(detached: DetachedChannel): void {

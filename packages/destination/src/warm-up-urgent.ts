@@ -24,9 +24,7 @@ import { PageRequests } from './page-requests.ts'
 import type { WarmUpOptions } from './warm-up.ts'
 
 /** So many until the compiler is done with them. */
-const requestsMax = 5000
-/** What it may take of the time before the guest is paused. */
-const warmUpMsMax = 300
+const requestsMax = 20_000
 /** Raw ones and zero ones. */
 const pageCount = 16
 const slotPages = 2
@@ -34,22 +32,17 @@ const slotPages = 2
 const preface = { role: ChannelRole.Urgent, index: 0, epoch: 0, session: new Uint8Array(16) }
 
 /**
- * Asks `far` for made-up pages and installs them as they come to `near`, one by one.
- *
- * @param done - it is over
+ * Asks `far` for made-up pages and installs them as they come to `near`, one by one, while there is
+ * nothing else to do, until these are destroyed.
  */
 export function warmUpUrgent(
   near: Channel,
   far: Channel,
   clock: Clock,
   options: WarmUpOptions,
-  done: () => void,
 ): void {
   const { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes } = options
-  if (warmUpBatches('decoder', workspace, memoryBytes, hasher, verifyHasher) === 0) {
-    done()
-    return
-  }
+  if (warmUpBatches('decoder', workspace, memoryBytes, hasher, verifyHasher) === 0) return
   const states = PageStates.shared(pageCount)
   const decoder = new BatchDecoder({
     pageBytes,
@@ -62,17 +55,12 @@ export function warmUpUrgent(
     compressors: {},
   })
   let requests: PageRequests | undefined
-  const untilMs = clock.nowMs() + warmUpMsMax
-  const wanted = Math.min(requestsMax, memoryBytes / pageBytes)
   let asked = 0
   const owner: LaneOwner = {
     installableRound: 1,
     isPostCopy: true,
     heard() {
-      if (asked >= wanted || clock.nowMs() > untilMs) {
-        done()
-        return
-      }
+      if (asked === requestsMax) return
       const page = asked++ % pageCount
       states.discard(page, page + 1)
       requests!.ask(0, page)

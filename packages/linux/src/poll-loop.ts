@@ -141,8 +141,9 @@ export class PollLoop implements Clock {
   #runTasks(): void {
     if (this.#tasks.size === 0) return
     const nowMs = performance.now()
-    // Those that are added meanwhile come at the end, and are due later.
-    for (const task of this.#tasks) if (task.dueMs <= nowMs) this.#runTask(task)
+    const due = [...this.#tasks].filter(({ dueMs }) => dueMs <= nowMs)
+    // An earlier one may cancel a later one, however late both are.
+    for (const task of due.toSorted((a, b) => a.dueMs - b.dueMs)) this.#runTask(task)
   }
 
   #runTask(task: Task): void {

@@ -62,10 +62,8 @@ export class PostCopy {
   }
 
   async open(channels: Channels): Promise<void> {
-    const remote = this.#remote
-    // The guest is not paused before it is warm.
-    await remote?.ready
     const channel = await channels.connect()
+    const remote = this.#remote
     if (remote !== undefined) {
       channel.open(nobody)
       this.#urgent = remote

@@ -86,8 +86,6 @@ const endOf = (urgent: RemoteUrgent): Promise<LaneRound> =>
 describe('RemoteUrgent', () => {
   test('hands its connection to the thread, and says what it is told', async () => {
     const { urgent, thread, lost, closed } = start()
-    thread.say({ type: 'ready' })
-    await urgent.ready
     const opening = urgent.open(channel, preface)
     await turn()
     expect(thread.commands).toEqual(['prepare', 'open'])
@@ -117,7 +115,6 @@ describe('RemoteUrgent', () => {
     const error = new CodecError('CODEC_BATCH', 'it died')
     thread.die(error)
     await expect(opening).rejects.toBe(error)
-    await expect(urgent.ready).rejects.toBe(error)
     await urgent.ended
     expect([lost, closed]).toEqual([[error], [8]])
     expect(await endOf(urgent)).toEqual(emptyRound())

@@ -40,9 +40,6 @@ export class RemoteUrgent implements UrgentChannel {
   readonly #threads: UrgentThreads
   readonly #thread: Thread<UrgentCommand, UrgentReport>
   readonly #onLost: UrgentPlan['onLost']
-  /** Resolves when the thread is warm. Rejects when it cannot be had or was closed before. */
-  readonly ready: Promise<void>
-  readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>()
   readonly #opened: PromiseWithResolvers<void> = Promise.withResolvers<void>()
   /** Sent to the thread, which has not taken it over yet. */
   #descriptor: number | undefined
@@ -58,8 +55,7 @@ export class RemoteUrgent implements UrgentChannel {
     this.#onLost = onLost
     this.#thread = threads.start()
     // Where nobody waits for it, it is told by `onLost`.
-    this.ready = this.#ready.promise
-    for (const { promise } of [this.#ready, this.#opened]) promise.catch(() => {})
+    this.#opened.promise.catch(() => {})
     this.#thread.listen((report) => this.#hear(report))
     this.ended = this.#thread.ended.then((error) => this.#gone(error))
     const settings = { hash, seed, pageBytes, memoryBytes }
@@ -98,7 +94,7 @@ export class RemoteUrgent implements UrgentChannel {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#reject(new CancelledError())
+    this.#opened.reject(new CancelledError())
     if (this.#hasChannel) this.#thread.post({ do: 'close' })
     else this.#thread.end()
     this.#finish(emptyRound())
@@ -107,9 +103,6 @@ export class RemoteUrgent implements UrgentChannel {
   #hear(report: UrgentReport): void {
     if ('cpuSeconds' in report) this.cpuSeconds = report.cpuSeconds
     switch (report.type) {
-      case 'ready':
-        this.#ready.resolve()
-        break
       case 'attached':
         this.#descriptor = undefined
         break
@@ -136,14 +129,9 @@ export class RemoteUrgent implements UrgentChannel {
   }
 
   #fail(error: Failure | undefined): void {
-    this.#reject(error ?? new GodwitError('INTERNAL', 'An urgent channel ended by itself'))
+    this.#opened.reject(error ?? new GodwitError('INTERNAL', 'An urgent channel ended by itself'))
     if (!this.#isClosed) this.#onLost(error)
     this.#finish(emptyRound())
-  }
-
-  #reject(error: Failure): void {
-    this.#ready.reject(error)
-    this.#opened.reject(error)
   }
 
   #finish(round: LaneRound): void {

@@ -31,8 +31,6 @@ export type UrgentCommand =
 
 /** From the thread. `ended` comes last. */
 export type UrgentReport =
-  /** Prepared, and warm. */
-  | { readonly type: 'ready' }
   /** The descriptor is the thread's. */
   | { readonly type: 'attached' }
   /** The destination has answered. */

@@ -23,7 +23,7 @@ export interface UrgentEnvironment {
   /** Makes a channel of a connection that was detached on another thread; owns its descriptor. */
   readonly attach: (detached: DetachedChannel) => Channel
   /** Runs with a connection of this thread to itself. @returns what ends both */
-  readonly warmUp: (begin: (near: Channel, far: Channel) => void) => () => void
+  readonly warmUp?: (begin: (near: Channel, far: Channel) => void) => () => void
   /** Has commands obeyed that were posted already. */
   readonly hearPosted: () => void
   /** CPU time of this thread so far. */
@@ -107,13 +107,8 @@ class UrgentThread {
       hearPosted,
     }
     const options = this.#options
-    const ready = (): void => {
-      this.#endWarmUp()
-      this.#port.post({ type: 'ready' })
-    }
-    this.#endWarmUp = warmUp((near, far) => {
-      warmUpUrgent(near, far, clock, options, memoryBytes, ready)
-    })
+    this.#endWarmUp =
+      warmUp?.((near, far) => warmUpUrgent(near, far, clock, options, memoryBytes)) ?? (() => {})
   }
 
   #open({ channel, preface }: UrgentCommand & { do: 'open' }): void {

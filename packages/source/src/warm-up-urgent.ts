@@ -15,17 +15,15 @@ import type { UrgentOptions } from './urgent.ts'
 import { Urgent } from './urgent.ts'
 
 /** So many until the compiler is done with them. */
-const requestsMax = 5000
-/** What it may take of the time before the guest is paused. */
-const warmUpMsMax = 300
+const requestsMax = 20_000
 
 const preface = { role: ChannelRole.Urgent, index: 0, epoch: 0, session: new Uint8Array(16) }
 
 /**
- * Sends made-up pages from `near` to `far`, one by one.
+ * Sends made-up pages from `near` to `far`, one by one, while there is nothing else to do, until
+ * these are destroyed.
  *
  * @param memoryBytes - of the guest: a small one is not worth much
- * @param done - it is over
  */
 export function warmUpUrgent(
   near: Channel,
@@ -33,15 +31,11 @@ export function warmUpUrgent(
   clock: Clock,
   options: UrgentOptions,
   memoryBytes: number,
-  done: () => void,
 ): void {
   const { pageBytes, primitives, createHasher } = options
   const workspace = new Workspace(primitives, 0)
   const hasher = createHasher(workspace)
-  if (warmUpBatches('encoder', workspace, memoryBytes, hasher) === 0) {
-    done()
-    return
-  }
+  if (warmUpBatches('encoder', workspace, memoryBytes, hasher) === 0) return
   const { dirty, sent } = madeUpPages(pageBytes, hasher)
   const left = PageBitmap.shared(dirty.pageCount)
   const own = { ...options, sent: [sent], onLost: () => {} }
@@ -51,14 +45,9 @@ export function warmUpUrgent(
     return urgent
   }
   openLink(near, clock, preface, begin, () => {})
-  const untilMs = clock.nowMs() + warmUpMsMax
-  const requests = Math.min(requestsMax, memoryBytes / pageBytes)
   let asked = 0
   const ask = (link: Link): void => {
-    if (asked >= requests || clock.nowMs() > untilMs) {
-      done()
-      return
-    }
+    if (asked === requestsMax) return
     const page = asked++ % dirty.pageCount
     left.add(page)
     link.sendMessage({ name: 'PageRequest', body: { region: 0, page } })
