@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PageHasher } from '@godwit/core'
+import type { PageHasher, PageStates } from '@godwit/core'
 import { KIB, FingerprintTable, MIB, PageBitmap, allocateShared } from '@godwit/core'
 import type { SentPages } from './batch-encoder.ts'
 import type { InstalledPages } from './installed-pages.ts'
@@ -48,10 +48,15 @@ interface MadeUp {
 }
 
 /** Where such pages are installed. */
-export function madeUpTarget(pageBytes: number, verifyHasher?: PageHasher): InstalledPages {
+export function madeUpTarget(
+  pageBytes: number,
+  verifyHasher?: PageHasher,
+  states?: PageStates,
+): InstalledPages {
   const bytes = allocateShared(madeUpBytes)
   const pageCount = madeUpBytes / pageBytes
   const fingerprints = verifyHasher && new FingerprintTable(pageCount, verifyHasher.entryBytes)
   const region = { id: 0, name: 'warm-up', bytes }
-  return { region, written: allocateShared(pageCount), fingerprints }
+  // All fields, as those of a guest have: to the compiler they are of one kind then.
+  return { region, written: allocateShared(pageCount), fingerprints, states }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, PageHasher } from '@godwit/core'
+import type { Channel, Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { Compressors, InstalledPages, Primitives } from '@godwit/codec'
 import { BatchDecoder, Workspace, batchDecoderBytes, featuresOf } from '@godwit/codec'
@@ -12,6 +12,7 @@ import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
 import { DestinationLane } from './lane.ts'
 import { warmUpLane } from './warm-up.ts'
+import { warmUpUrgent } from './warm-up-urgent.ts'
 
 /** Receive buffer of a data channel: two batches, so little that they stay in a core's cache. */
 const RECEIVE_BYTES: number = MIB + 256 * KIB
@@ -45,15 +46,25 @@ export class Installer {
     return this.#workspace.kernels.active
   }
 
-  /** Warms up while there is nothing else to do, until there is a lane. */
-  warmUp(clock: Clock): void {
+  /**
+   * Warms up while there is nothing else to do, until there is a lane.
+   *
+   * @param connect - for an urgent channel: gives it a connection to itself
+   */
+  warmUp(
+    clock: Clock,
+    connect?: (begin: (near: Channel, far: Channel) => void) => () => void,
+  ): void {
     const { hasher, verifyHasher } = this
     const { pageBytes, warmUpBytes: memoryBytes } = this.#plan
     const workspace = this.#workspace
     const buffer = this.#createBuffer()
     this.#spareBuffer = buffer
     const parts = { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes }
-    this.#endWarmUp = warmUpLane(clock, parts)
+    this.#endWarmUp =
+      connect === undefined
+        ? warmUpLane(clock, parts)
+        : connect((near, far) => warmUpUrgent(near, far, clock, parts))
   }
 
   endWarmUp(): void {
@@ -83,7 +94,7 @@ export class Installer {
     const decoder = new BatchDecoder({ ...agreed, ...hashers, regions, workspace, compressors })
     const buffer = this.#spareBuffer ?? this.#createBuffer()
     this.#spareBuffer = undefined
-    return new DestinationLane(link, clock, decoder, owner, buffer, firstRound)
+    return new DestinationLane(link, clock, decoder, owner, buffer, { firstRound, isUrgent })
   }
 
   #createBuffer(): Uint8Array {

@@ -40,6 +40,8 @@ export interface LaneEnvironment {
   readonly clock: Clock
   /** Makes a channel of a connection that was detached on another thread; owns its descriptor. */
   readonly attach: (detached: DetachedChannel) => Channel
+  /** On such a thread: runs with a connection of it to itself. @returns what ends both */
+  readonly warmUp?: (begin: (near: Channel, far: Channel) => void) => () => void
   /** CPU time of this thread so far. */
   readonly cpuSeconds: () => number
   /** Where guests may have a pager that memory must not be stored to before. */
@@ -86,7 +88,7 @@ class LaneThread implements LaneOwner {
       case 'prepare':
         this.#plan = command.plan
         this.#installer = new Installer(command.plan, 1, this.#environment.primitives)
-        this.#installer.warmUp(this.#environment.clock)
+        this.#installer.warmUp(this.#environment.clock, this.#environment.warmUp)
         this.#port.post({ type: 'ready' })
         break
       case 'install':

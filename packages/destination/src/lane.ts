@@ -57,6 +57,14 @@ export interface Lane {
   close(): void
 }
 
+/** What a channel is for. */
+interface ChannelOptions {
+  /** What comes first. */
+  readonly firstRound?: number
+  /** Pages come that the guest waits for. */
+  readonly isUrgent?: boolean
+}
+
 /** The destination's end of one data channel. */
 export class DestinationLane implements LinkHandler, Lane {
   readonly link: Link
@@ -65,6 +73,7 @@ export class DestinationLane implements LinkHandler, Lane {
   readonly #clock: Clock
   readonly #decoder: BatchDecoder
   readonly #owner: LaneOwner
+  readonly #isUrgent: boolean
   #round: number
   #totals: DecodedTotals = emptyTotals()
   /** What was asked for once more. */
@@ -87,9 +96,10 @@ export class DestinationLane implements LinkHandler, Lane {
     decoder: BatchDecoder,
     owner: LaneOwner,
     buffer: Uint8Array,
-    firstRound = 1,
+    { firstRound = 1, isUrgent = false }: ChannelOptions = {},
   ) {
     this.#round = firstRound
+    this.#isUrgent = isUrgent
     this.link = link
     this.#clock = clock
     this.buffer = buffer
@@ -116,7 +126,8 @@ export class DestinationLane implements LinkHandler, Lane {
       this.#receivedBytes += FRAME_HEADER_BYTES + frame.body.length
       if (this.#passed === undefined) this.#decode(frame)
       else this.#repair(frame, this.#passed)
-      this.#credit()
+      // What comes on the urgent channel is bounded by what is asked for.
+      if (!this.#isUrgent) this.#credit()
       return
     }
     if (this.#passed !== undefined) {

@@ -1,80 +1,40 @@
 /**
  * The entry of a thread that serves the urgent channel of a destination: it waits for faults and
- * for pages at once, in a loop of its own that nothing else can hold up.
+ * for pages at once.
  *
  * @module
  */
-import { readSync } from 'node:fs'
-import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
-import type { DetachedChannel, FaultSource, Port } from '@godwit/core'
 import type { LaneCommand, LaneReport } from '@godwit/destination/lane-thread'
 import { serveLane } from '@godwit/destination/lane-thread'
-import {
-  PollLoop,
-  PolledChannel,
-  UserfaultReader,
-  createPlacers,
-  loadDescriptorCalls,
-  loadSystemCalls,
-} from '@godwit/linux'
+import { UserfaultReader, createPlacers, loadSystemCalls } from '@godwit/linux'
 import { FaultQueue } from '@godwit/memory'
-import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
-import { bellOfThread } from './urgent-thread.ts'
+import { createUrgentLoop } from './urgent-loop.ts'
 
-const calls = await loadDescriptorCalls()
-const systemCalls = await loadSystemCalls()
-const loop = new PollLoop(calls)
-const bell = bellOfThread()
-const rings = new Uint8Array(8)
-let obey: (command: LaneCommand) => void = () => {}
+/** Longer than a page takes to come, where that is as quick as it can be. */
+const awakeMs = 0.2
+
+const calls = await loadSystemCalls()
 let drain: () => void = () => {}
+const loop = await createUrgentLoop<LaneReport, LaneCommand>(() => drain(), awakeMs)
 
-/** Somebody waits for a page, or has a command: both are looked for. */
-function answer(): void {
-  readSync(bell, rings)
-  drain()
-  for (let next = receiveMessageOnPort(parentPort!); next !== undefined; ) {
-    obey(next.message as LaneCommand)
-    next = receiveMessageOnPort(parentPort!)
-  }
-}
-
-const port: Port<LaneReport, LaneCommand> = {
-  ...parentThread<LaneReport, LaneCommand>(),
-  listen(hear) {
-    obey = hear
-    parentThread<LaneReport, LaneCommand>().listen(hear)
-  },
-}
-
-function attach(detached: DetachedChannel): PolledChannel {
-  const channel = new PolledChannel(loop, calls, detached, () => loop.stop())
-  // Once whoever attaches is done with it.
-  setImmediate(() => {
-    loop.watch({ descriptor: bell, ready: answer })
-    loop.run()
-  })
-  return channel
-}
-
-function listen(source: FaultSource, hear: (region: number, page: number) => void): void {
-  if (source.pager === 'gate') {
-    const queue = new FaultQueue(source.queue)
-    drain = () => queue.drain(hear)
-    queue.ringAt(bell)
-    drain()
-  } else {
-    const reader = new UserfaultReader(systemCalls, source.placing)
-    loop.watch({ descriptor: source.placing.descriptor, ready: () => reader.drain(hear) })
-  }
-}
-
-serveLane(port, {
+serveLane(loop, {
   primitives: await nodePrimitives(),
-  clock: loop,
-  attach,
+  clock: loop.clock,
+  attach: (detached) => loop.attach(detached),
+  warmUp: (begin) => loop.warmUp(begin),
   cpuSeconds: threadCpuSeconds,
-  createPlacers: (placing) => createPlacers(systemCalls, placing),
-  listen,
+  createPlacers: (placing) => createPlacers(calls, placing),
+  listen(source, hear) {
+    if (source.pager === 'gate') {
+      const queue = new FaultQueue(source.queue)
+      drain = () => queue.drain(hear)
+      queue.ringAt(loop.bell)
+      drain()
+    } else {
+      const reader = new UserfaultReader(calls, source.placing)
+      const { descriptor } = source.placing
+      loop.clock.watch({ descriptor, ready: () => reader.drain(hear) })
+    }
+  },
 })

@@ -148,7 +148,10 @@ async function laneThreads(): Promise<LaneThreads | undefined> {
     const descriptorCalls = await loadDescriptorCalls()
     return {
       start: () => startThread(entryUrl('./destination-lane.ts', import.meta.url), 'lane'),
-      startUrgent: () => startUrgentThread(descriptorCalls),
+      startUrgent: () => {
+        const entry = entryUrl('./destination-urgent.ts', import.meta.url)
+        return startUrgentThread(entry, descriptorCalls)
+      },
       duplicate: (descriptor) => calls.duplicate(descriptor),
       close: closeSync,
     }

@@ -3,8 +3,16 @@
  *
  * @module
  */
+import { closeSync } from 'node:fs'
 import type { Guest, HashName, Report, StageReport, VerifyMode } from '@godwit/core'
-import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
+import {
+  GodwitError,
+  PAGE_BYTES_DEFAULT,
+  checkPageBytes,
+  mayPostCopy,
+  systemClock,
+} from '@godwit/core'
+import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import type { FetchName } from '@godwit/policy'
 import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
 import { checkFetch, parseEncode, parseMode, parseStop } from '@godwit/policy'
@@ -18,6 +26,7 @@ import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runti
 import { entryUrl, startThread } from './thread.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
+import { startUrgentThread } from './urgent-thread.ts'
 
 /** How to send; everything has a default but the address. */
 export interface SendOptions {
@@ -143,6 +152,7 @@ export async function createMigration(
     trackers: chosen.trackers,
     pageBytes,
     ...lanes,
+    ...(await urgentOf(mode, lanes)),
     usage: createUsageMeter(),
   }
   const migration = createOrClose(settings, chosen)
@@ -191,6 +201,30 @@ function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
   return {
     lanes,
     startLane: () => startThread(entryUrl('./source-lane.ts', import.meta.url), 'lane'),
+  }
+}
+
+/** Threads for urgent channels, where lanes have some and connections can be given to them. */
+async function urgentOf(
+  mode: SourceOptions['mode'],
+  { startLane }: Pick<SourceOptions, 'startLane'>,
+): Promise<Pick<SourceOptions, 'urgentThreads'>> {
+  if (!mayPostCopy(mode) || startLane === undefined) return {}
+  try {
+    const calls = await loadSystemCalls()
+    const descriptorCalls = await loadDescriptorCalls()
+    return {
+      urgentThreads: {
+        start: () => {
+          const entry = entryUrl('./source-urgent.ts', import.meta.url)
+          return startUrgentThread(entry, descriptorCalls)
+        },
+        duplicate: (descriptor) => calls.duplicate(descriptor),
+        close: closeSync,
+      },
+    }
+  } catch {
+    return {}
   }
 }
 

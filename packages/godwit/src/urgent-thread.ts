@@ -8,7 +8,7 @@ import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import type { Thread } from '@godwit/core'
 import type { DescriptorCalls } from '@godwit/linux'
-import { entryUrl, startThread } from './thread.ts'
+import { startThread } from './thread.ts'
 
 /**
  * Bells that nobody needs any more. They are never closed: a thread of a guest may still be about
@@ -18,10 +18,12 @@ const spareBells: number[] = []
 
 const one = new Uint8Array(BigUint64Array.of(1n).buffer)
 
-/** Starts a thread; whatever is posted to it rings its bell. */
-export function startUrgentThread<Sent, Received>(calls: DescriptorCalls): Thread<Sent, Received> {
+/** Starts a thread that runs the module `entry`; whatever is posted to it rings its bell. */
+export function startUrgentThread<Sent, Received>(
+  entry: URL,
+  calls: DescriptorCalls,
+): Thread<Sent, Received> {
   const bell = spareBells.pop() ?? calls.createEvent()
-  const entry = entryUrl('./destination-urgent.ts', import.meta.url)
   const thread = startThread<Sent, Received>(entry, 'urgent', { bell })
   void thread.ended.then(() => spareBells.push(bell))
   return {

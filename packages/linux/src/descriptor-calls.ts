@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { GodwitError } from '@godwit/core'
 import type { Koffi } from './system-calls.ts'
 import { koffiOf, refused } from './system-calls.ts'
 
@@ -20,6 +19,12 @@ const EAGAIN = 11
 const EFD_CLOEXEC = 0o2000000
 const EFD_NONBLOCK = 0o4000
 
+/** `sys/socket.h`. */
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+
 /** `sys/socket.h`: this side writes no more. `MSG_NOSIGNAL`: no signal where nobody reads. */
 const SHUT_WR = 1
 const MSG_NOSIGNAL = 0x4000
@@ -33,6 +38,8 @@ export interface DescriptorCalls {
   /** Ends this side's direction of a socket; of one that is gone already, too. */
   endWriting(descriptor: number): void
   close(descriptor: number): void
+  /** Two ends of a connection of this thread to itself. */
+  createPair(): readonly [number, number]
   /** An `eventfd`: readable once somebody wrote a number to it. */
   createEvent(): number
   /**
@@ -41,8 +48,11 @@ export interface DescriptorCalls {
    * @param polled - `struct pollfd` each: descriptor, then what to wait for in the lower half of
    *   the second word; what is so is stored in its upper half
    * @param timeoutMs - at most so long; whole milliseconds
+   * @returns whether something can be done
    */
-  poll(polled: Int32Array, timeoutMs: number): void
+  poll(polled: Int32Array, timeoutMs: number): boolean
+  /** Lets another thread that wants this core have it for a while. */
+  yield(): void
 }
 
 export const NOT_NOW = -1
@@ -62,6 +72,8 @@ function bind(koffi: Koffi): DescriptorCalls {
   const close = library.func('int close(int descriptor)')
   const eventfd = library.func('int eventfd(unsigned int value, int flags)')
   const poll = library.func('int poll(void *polled, unsigned long count, int timeoutMs)')
+  const socketpair = library.func('int socketpair(int domain, int type, int protocol, void *pair)')
+  const yieldCore = library.func('int sched_yield()')
   const tryAgain = (what: string, call: () => number): number => {
     for (;;) {
       const result = call()
@@ -81,12 +93,19 @@ function bind(koffi: Koffi): DescriptorCalls {
     endWriting: (descriptor) => void shutdown(descriptor, SHUT_WR),
     // Node would warn of one that its thread did not open.
     close: (descriptor) => void close(descriptor),
+    createPair: () => {
+      const pair = new Int32Array(2)
+      const result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair)
+      if (result < 0) throw refused('socketpair', koffi.errno())
+      return [pair[0]!, pair[1]!]
+    },
     createEvent: () => {
       const descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) as number
-      if (descriptor < 0) throw new GodwitError('INTERNAL', 'No eventfd is to be had')
+      if (descriptor < 0) throw refused('eventfd', koffi.errno())
       return descriptor
     },
     // One that was interrupted is like one whose time is over: whoever waits looks again.
-    poll: (polled, timeoutMs) => void poll(polled, polled.length / 2, timeoutMs),
+    poll: (polled, timeoutMs) => poll(polled, polled.length / 2, timeoutMs) > 0,
+    yield: () => void yieldCore(),
   }
 }

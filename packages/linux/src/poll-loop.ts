@@ -12,6 +12,8 @@ import { POLLIN, POLLOUT } from './descriptor-calls.ts'
 /** A descriptor and what becomes of it. */
 export interface Watched {
   readonly descriptor: number
+  /** Whether it waits for something to read; by default it does. */
+  readonly wantsToRead?: boolean
   /** Whether it waits for room to write, too. */
   readonly wantsToWrite?: boolean
   /** There is something to read, or room to write, or it is broken. */
@@ -29,14 +31,24 @@ interface Task {
 /** Descriptors and tasks of one thread. */
 export class PollLoop implements Clock {
   readonly #calls: DescriptorCalls
-  readonly #watched = new Set<Watched>()
+  readonly #awakeMs: number
+  /** Replaced when it changes: whoever goes through it may change it. */
+  #watched: readonly Watched[] = []
   readonly #tasks = new Set<Task>()
+  #soon: (() => void)[] = []
   #polled = new Int32Array(0)
+  #awakeUntilMs = 0
   #isRunning = false
   #isOver = false
 
-  constructor(calls: DescriptorCalls) {
+  /**
+   * @param awakeMs - how long it looks again and again after something came, before it falls
+   *   asleep: to be woken takes longer than most things that are waited for. Others that want the
+   *   core have it meanwhile
+   */
+  constructor(calls: DescriptorCalls, awakeMs = 0) {
     this.#calls = calls
+    this.#awakeMs = awakeMs
   }
 
   nowMs(): number {
@@ -55,15 +67,16 @@ export class PollLoop implements Clock {
   }
 
   soon(run: () => void): void {
-    const task = { dueMs: 0, run }
-    this.#tasks.add(task)
-    if (!this.#isRunning) setImmediate(() => this.#runTask(task))
+    this.#soon.push(run)
+    if (!this.#isRunning) setImmediate(() => this.#runSoon())
   }
 
   /** Watches a descriptor from now on. @returns what ends it */
   watch(watched: Watched): () => void {
-    this.#watched.add(watched)
-    return () => this.#watched.delete(watched)
+    this.#watched = [...this.#watched, watched]
+    return () => {
+      this.#watched = this.#watched.filter((one) => one !== watched)
+    }
   }
 
   /** Runs until {@link stop} is called. */
@@ -71,52 +84,77 @@ export class PollLoop implements Clock {
     this.#isRunning = true
     this.#isOver = false
     while (!this.#isOver) {
-      this.#wait()
-      this.#tell()
+      const watched = this.#watched
+      if (this.#wait(watched)) this.#tell(watched)
       this.#runTasks()
+      this.#runSoon()
     }
     this.#isRunning = false
+    // What is left is the runtime's now.
+    if (this.#soon.length > 0) setImmediate(() => this.#runSoon())
+    for (const task of this.#tasks) {
+      setTimeout(() => this.#runTask(task), task.dueMs - performance.now())
+    }
   }
 
   stop(): void {
     this.#isOver = true
   }
 
-  #wait(): void {
-    const watched = [...this.#watched]
-    if (this.#polled.length !== watched.length * 2)
-      this.#polled = new Int32Array(watched.length * 2)
-    for (const [index, { descriptor, wantsToWrite }] of watched.entries()) {
-      this.#polled[index * 2] = descriptor
-      this.#polled[index * 2 + 1] = wantsToWrite === true ? POLLIN | POLLOUT : POLLIN
+  /** @returns whether something came */
+  #wait(watched: readonly Watched[]): boolean {
+    const words = watched.length * 2
+    if (this.#polled.length !== words) this.#polled = new Int32Array(words)
+    const polled = this.#polled
+    for (let i = 0; i < watched.length; i++) {
+      const { descriptor, wantsToRead, wantsToWrite } = watched[i]!
+      polled[i * 2] = descriptor
+      polled[i * 2 + 1] =
+        (wantsToRead === false ? 0 : POLLIN) | (wantsToWrite === true ? POLLOUT : 0)
     }
-    this.#calls.poll(this.#polled, this.#timeoutMs)
+    const timeoutMs = this.#timeoutMs
+    if (this.#calls.poll(polled, timeoutMs)) return true
+    // Whoever is to answer may be waiting for this core.
+    if (timeoutMs === 0) this.#calls.yield()
+    return false
   }
 
   get #timeoutMs(): number {
-    if (this.#tasks.size === 0) return waitMsMax
+    if (this.#soon.length > 0) return 0
+    if (this.#awakeMs === 0 && this.#tasks.size === 0) return waitMsMax
     const nowMs = performance.now()
+    if (nowMs < this.#awakeUntilMs) return 0
     let waitMs = waitMsMax
     for (const { dueMs } of this.#tasks) waitMs = Math.min(waitMs, dueMs - nowMs)
     return Math.max(0, Math.ceil(waitMs))
   }
 
-  #tell(): void {
-    const watched = [...this.#watched]
-    for (const [index, one] of watched.entries()) {
-      const isReady = this.#polled[index * 2 + 1]! >>> 16 !== 0
+  #tell(watched: readonly Watched[]): void {
+    for (let i = 0; i < watched.length; i++) {
+      if (this.#polled[i * 2 + 1]! >>> 16 === 0) continue
       // An earlier one may have ended it.
-      if (isReady && this.#watched.has(one)) one.ready()
+      if (this.#watched === watched || this.#watched.includes(watched[i]!)) watched[i]!.ready()
     }
+    if (this.#awakeMs > 0) this.#awakeUntilMs = performance.now() + this.#awakeMs
   }
 
   #runTasks(): void {
     if (this.#tasks.size === 0) return
     const nowMs = performance.now()
-    for (const task of this.#tasks) if (task.dueMs <= nowMs) this.#runTask(task)
+    const due = [...this.#tasks].filter(({ dueMs }) => dueMs <= nowMs)
+    // An earlier one may cancel a later one, however late both are.
+    for (const task of due.toSorted((a, b) => a.dueMs - b.dueMs)) this.#runTask(task)
   }
 
   #runTask(task: Task): void {
     if (this.#tasks.delete(task)) task.run()
+  }
+
+  /** What these add has its turn after descriptors had theirs. */
+  #runSoon(): void {
+    const soon = this.#soon
+    if (soon.length === 0) return
+    this.#soon = []
+    for (const run of soon) run()
   }
 }

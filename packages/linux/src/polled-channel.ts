@@ -18,6 +18,23 @@ interface Queued {
   readonly written: (() => void) | undefined
 }
 
+/** Two ends of a connection of a thread to itself, as a TCP connection is in all but its way. */
+export function createPolledPair(
+  loop: PollLoop,
+  calls: DescriptorCalls,
+): readonly [PolledChannel, PolledChannel] {
+  const [one, other] = calls.createPair()
+  const nothingBefore = {
+    remote: 'nobody',
+    early: new Uint8Array(0),
+    bytesWritten: 0,
+    bytesRead: 0,
+  }
+  const make = (descriptor: number): PolledChannel =>
+    new PolledChannel(loop, calls, { descriptor, ...nothingBefore }, () => {})
+  return [make(one), make(other)]
+}
+
 /** The connection of a channel that was detached on another thread; owns its descriptor. */
 export class PolledChannel implements Channel, Watched {
   readonly remote: string
@@ -26,13 +43,21 @@ export class PolledChannel implements Channel, Watched {
   readonly #calls: DescriptorCalls
   readonly #onOver: () => void
   readonly #queue: Queued[] = []
+  /** To be told that theirs was written. */
+  #written: (() => void)[] = []
+  readonly #tellAllWritten = (): void => {
+    const all = this.#written
+    this.#written = []
+    for (const written of all) if (!this.#isOver) written()
+  }
   #early: Uint8Array
   #sink: ChannelSink | undefined
   #bytesWritten: number
   #bytesRead: number
   #isEnding = false
   #isOver = false
-  #unwatch: () => void = () => {}
+  #error: TransportError | undefined
+  #unwatch: (() => void) | undefined
 
   /** @param onOver - nothing is read or written any more */
   constructor(
@@ -59,6 +84,10 @@ export class PolledChannel implements Channel, Watched {
     return this.#bytesRead
   }
 
+  get wantsToRead(): boolean {
+    return this.#sink !== undefined
+  }
+
   get wantsToWrite(): boolean {
     return this.#queue.length > 0
   }
@@ -66,16 +95,19 @@ export class PolledChannel implements Channel, Watched {
   open(sink: ChannelSink): void {
     const isFirst = this.#sink === undefined
     this.#sink = sink
-    if (!isFirst) return
-    this.#unwatch = this.#loop.watch(this)
-    // Whoever opens is not to be told before this returns.
-    this.#loop.soon(() => this.#deliverEarly())
+    if (this.#isOver) this.#tellClosed(sink)
+    else if (isFirst) {
+      this.#watch()
+      // Whoever opens is not to be told before this returns.
+      this.#loop.soon(() => this.#deliverEarly())
+    }
   }
 
   write(bytes: Uint8Array, written?: () => void): void {
     if (this.#isOver || this.#isEnding) return
     this.#queue.push({ bytes, written })
     if (this.#queue.length === 1) this.#flush()
+    if (this.#queue.length > 0) this.#watch()
   }
 
   end(): void {
@@ -89,9 +121,19 @@ export class PolledChannel implements Channel, Watched {
   }
 
   ready(): void {
-    this.#deliverEarly()
-    this.#flush()
-    this.#read()
+    if (this.#early.length > 0) this.#deliverEarly()
+    if (this.#queue.length > 0) this.#flush()
+    if (this.#sink !== undefined) this.#read()
+    else if (this.#queue.length === 0) this.#endWatch()
+  }
+
+  #watch(): void {
+    this.#unwatch ??= this.#loop.watch(this)
+  }
+
+  #endWatch(): void {
+    this.#unwatch?.()
+    this.#unwatch = undefined
   }
 
   #deliverEarly(): void {
@@ -108,7 +150,8 @@ export class PolledChannel implements Channel, Watched {
 
   #read(): void {
     for (let reads = 0; reads < readsMax && !this.#isOver; reads++) {
-      const byteCount = this.#try(() => this.#calls.read(this.descriptor, this.#sink!.space()))
+      const space = this.#sink!.space()
+      const byteCount = this.#try(() => this.#calls.read(this.descriptor, space))
       if (byteCount === undefined || byteCount === NOT_NOW) return
       if (byteCount === 0) {
         this.#finish(undefined)
@@ -116,6 +159,8 @@ export class PolledChannel implements Channel, Watched {
       }
       this.#bytesRead += byteCount
       this.#sink!.received(byteCount)
+      // There is no more at the moment; if there is, it is told of again.
+      if (byteCount < space.length) return
     }
   }
 
@@ -130,7 +175,7 @@ export class PolledChannel implements Channel, Watched {
       head.bytes = bytes.subarray(byteCount)
       if (head.bytes.length > 0) return
       this.#queue.shift()
-      head.written?.()
+      if (head.written !== undefined) this.#tellWritten(head.written)
       if (this.#queue.length === 0 && this.#isEnding) this.#calls.endWriting(this.descriptor)
     }
   }
@@ -150,9 +195,21 @@ export class PolledChannel implements Channel, Watched {
     if (this.#isOver) return
     this.#isOver = true
     this.#queue.length = 0
-    this.#unwatch()
+    this.#endWatch()
     this.#calls.close(this.descriptor)
-    this.#sink?.closed(error)
-    this.#onOver()
+    this.#error = error
+    if (this.#sink !== undefined) this.#tellClosed(this.#sink)
+    this.#loop.soon(this.#onOver)
+  }
+
+  /** Once whoever wrote is done with what it does. */
+  #tellWritten(written: () => void): void {
+    this.#written.push(written)
+    if (this.#written.length === 1) this.#loop.soon(this.#tellAllWritten)
+  }
+
+  /** Once whoever ended it is done with what it does. */
+  #tellClosed(sink: ChannelSink): void {
+    this.#loop.soon(() => sink.closed(this.#error))
   }
 }

@@ -58,26 +58,44 @@ export class Channels {
     index: number,
     open: (link: Link) => LinkHandler,
   ): Promise<void> {
-    const dialledMs = this.#clock.nowMs()
-    const channel = await this.#dialler.dial(this.#dialling.signal)
-    this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
+    await this.introduce(await this.connect(), role, index, open)
+  }
+
+  /** The same for a channel that was dialled, on which nothing was written. */
+  async introduce(
+    channel: Channel,
+    role: Preface['role'],
+    index: number,
+    open: (link: Link) => LinkHandler,
+  ): Promise<void> {
     const opened = Promise.withResolvers<void>()
-    const preface = { role, index, epoch: this.#epoch, session: this.#session }
-    const link = new Link(
+    const link = openLink(
       channel,
       this.#clock,
-      (answer, self) => {
-        checkAnswer(preface, answer)
+      this.prefaceOf(role, index),
+      (self) => {
         const handler = open(self)
         opened.resolve()
         return handler
       },
-      (error) => opened.reject(isMute(error) ? noAnswer(channel) : error),
+      opened.reject,
     )
     this.#links.push(link)
     this.#unopened.add(link)
-    link.sendPreface(preface)
     await opened.promise.finally(() => this.#unopened.delete(link))
+  }
+
+  /** Dials a channel, whose bytes are not counted here yet. @throws {TransportError} */
+  async connect(): Promise<Channel> {
+    const dialledMs = this.#clock.nowMs()
+    const channel = await this.#dialler.dial(this.#dialling.signal)
+    this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
+    return channel
+  }
+
+  /** What a channel of this session begins with. */
+  prefaceOf(role: Preface['role'], index: number): Preface {
+    return { role, index, epoch: this.#epoch, session: this.#session }
   }
 
   /** Gives up what is still being dialled; opened links are their handlers' to close. */
@@ -85,6 +103,32 @@ export class Channels {
     this.#dialling.abort(new CancelledError())
     for (const link of this.#unopened) link.fail(new CancelledError())
   }
+}
+
+/**
+ * Introduces this side on a channel that was dialled.
+ *
+ * @param open - makes the handler of whatever follows the destination's preface
+ * @param failed - the destination has not answered as it should
+ */
+export function openLink(
+  channel: Channel,
+  clock: Clock,
+  preface: Preface,
+  open: (link: Link) => LinkHandler,
+  failed: (error: GodwitError) => void,
+): Link {
+  const link = new Link(
+    channel,
+    clock,
+    (answer, self) => {
+      checkAnswer(preface, answer)
+      return open(self)
+    },
+    (error) => failed(error === undefined || isMute(error) ? noAnswer(channel) : error),
+  )
+  link.sendPreface(preface)
+  return link
 }
 
 function checkAnswer(asked: Preface, answer: Preface): void {
@@ -99,8 +143,8 @@ function checkAnswer(asked: Preface, answer: Preface): void {
 }
 
 /** Whether the other side just hung up. */
-function isMute(error: GodwitError | undefined): boolean {
-  return error === undefined || error.code === 'CONNECTION_LOST'
+function isMute(error: GodwitError): boolean {
+  return error.code === 'CONNECTION_LOST'
 }
 
 function noAnswer(channel: Channel): TransportError {

@@ -3,40 +3,11 @@
  *
  * @module
  */
-import type { ErrorParts, HashName, Span } from '@godwit/core'
-import type { FetchName } from '@godwit/policy'
+import type { ErrorParts, HashName } from '@godwit/core'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneTerms } from './lanes.ts'
+import type { RoundSpans, SentSpan } from './round-spans.ts'
 import type { LaneRound } from './round-work.ts'
-
-/** A region and its table of fingerprints. */
-export interface SentSpan {
-  readonly id: number
-  readonly name: string
-  readonly bytes: Span
-  readonly fingerprints: Span
-}
-
-/** Everything that is needed to send one round, all of it shared. */
-export interface RoundSpans {
-  readonly round: number
-  readonly known: boolean
-  /** Words of the bitmaps. */
-  readonly dirty: readonly Uint32Array[]
-  readonly untouched: readonly Uint32Array[] | undefined
-  readonly again: readonly Uint32Array[] | undefined
-  readonly pieces: Uint32Array
-  readonly taken: Int32Array
-  readonly owned: boolean
-  readonly push: PushSpans | undefined
-}
-
-/** The same of a round of post-copy. */
-export interface PushSpans {
-  readonly left: readonly Uint32Array[]
-  readonly board: Int32Array
-  readonly fetch: FetchName
-}
 
 /** To the thread, `prepare` first. */
 export type LaneCommand =

@@ -4,20 +4,12 @@
  * @module
  */
 import type { Clock, Dialler, Port } from '@godwit/core'
-import {
-  FingerprintTable,
-  PageBitmap,
-  TransportError,
-  bytesOf,
-  errorParts,
-  pagesCovering,
-  toGodwitError,
-} from '@godwit/core'
+import { TransportError, errorParts, toGodwitError } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
-import { FaultBoard } from './fault-board.ts'
-import type { LaneCommand, LaneReport, RoundSpans, SentSpan } from './lane-messages.ts'
+import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import { LocalLanes } from './local-lanes.ts'
-import type { RoundWork } from './round-work.ts'
+import type { RoundSpans } from './round-spans.ts'
+import { sentOfSpans, workOfSpans } from './round-spans.ts'
 
 /** How often the control plane hears how far a round is. */
 const progressMs = 100
@@ -42,7 +34,6 @@ class LaneThread {
   readonly #environment: LaneEnvironment
   #lanes: LocalLanes | undefined
   #sent: readonly SentPages[] = []
-  #pageBytes = 0
 
   constructor(port: Port<LaneReport, LaneCommand>, environment: LaneEnvironment) {
     this.#port = port
@@ -86,8 +77,7 @@ class LaneThread {
   #prepare(command: LaneCommand & { do: 'prepare' }): void {
     const { primitives, clock, createDialler } = this.#environment
     const { index, address, terms, sent, ...settings } = command
-    this.#pageBytes = settings.pageBytes
-    this.#sent = sent.map((span) => sentPages(span, settings.pageBytes))
+    this.#sent = sentOfSpans(sent, settings.pageBytes)
     this.#lanes = new LocalLanes(
       {
         ...settings,
@@ -117,27 +107,12 @@ class LaneThread {
     }
     cancel = clock.after(progressMs, tell)
     try {
-      const done = await lanes.sendRound(this.#workOf(spans))
+      const done = await lanes.sendRound(workOfSpans(spans, this.#sent))
       const { wireBytes, encoding } = lanes
       return { type: 'sent', done, encoding, wireBytes, cpuSeconds: cpuSeconds() }
     } finally {
       cancel()
     }
-  }
-
-  #workOf({ dirty, untouched, again, push, ...rest }: RoundSpans): RoundWork {
-    const bitmaps = (list: readonly Uint32Array[]): readonly PageBitmap[] =>
-      list.map((words, index) => {
-        const { bytes } = this.#sent[index]!.region
-        return new PageBitmap(pagesCovering(bytes.length, this.#pageBytes), words)
-      })
-    const marks = { untouched: untouched && bitmaps(untouched), again: again && bitmaps(again) }
-    const pushed = push && {
-      ...push,
-      left: bitmaps(push.left),
-      board: new FaultBoard(push.board),
-    }
-    return { ...rest, dirty: bitmaps(dirty), ...marks, push: pushed }
   }
 
   /** Tells what comes of a piece of work. */
@@ -159,13 +134,4 @@ class LaneThread {
       }),
     )
   }
-}
-
-function sentPages({ id, name, bytes, fingerprints }: SentSpan, pageBytes: number): SentPages {
-  const memory = bytesOf(bytes)
-  const table = bytesOf(fingerprints)
-  const pages = pagesCovering(memory.length, pageBytes)
-  const entryBytes = table.length / pages === 8 ? 8 : 32
-  const region = { id, name, bytes: memory }
-  return { region, fingerprints: new FingerprintTable(pages, entryBytes, table) }
 }

@@ -20,6 +20,7 @@ import type { Primitives } from '@godwit/codec'
 import type { EncodeSettings, FetchName, HybridRules, StopRule } from '@godwit/policy'
 import type { Final } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
+import type { UrgentThreads } from './remote-urgent.ts'
 
 export interface GuestProof {
   readonly stepsBefore: number
@@ -56,6 +57,11 @@ export interface SourceOptions {
    * on the calling thread. A thread dials {@link Dialler.address} by itself.
    */
   readonly startLane?: StartLane
+  /**
+   * Threads for the urgent channel, in the modes that have one. Without them, for a guest whose
+   * memory is not shared, and where a connection cannot be given away, it is the calling thread's.
+   */
+  readonly urgentThreads?: UrgentThreads
   /** Cap on bandwidth while the guest runs, bytes per second; none by default. */
   readonly maxBandwidth?: number
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */

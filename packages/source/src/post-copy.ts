@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { GodwitError, PageBitmap, PageHasher } from '@godwit/core'
+import type { ChannelSink, GodwitError, HashName, PageBitmap, PageHasher } from '@godwit/core'
 import type { Primitives, SentPages, Workspace } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import type { Discard } from '@godwit/wire'
@@ -12,8 +12,11 @@ import { BATCH_ENTRIES_MAX, ChannelRole, encodePageRuns } from '@godwit/wire'
 import type { Channels } from './channels.ts'
 import { FaultBoard } from './fault-board.ts'
 import type { SourceLanes } from './lanes.ts'
+import type { UrgentThreads } from './remote-urgent.ts'
+import { RemoteUrgent } from './remote-urgent.ts'
 import type { LaneRound, PushWork, RoundWork } from './round-work.ts'
 import { cutPieces, sumOf } from './round-work.ts'
+import type { UrgentChannel } from './urgent.ts'
 import { Urgent } from './urgent.ts'
 
 export interface PostCopyOptions {
@@ -23,13 +26,28 @@ export interface PostCopyOptions {
   readonly sent: readonly SentPages[]
   readonly fetch: FetchName
   readonly onLost: (error: GodwitError | undefined) => void
+  /** For a thread of its own; without it, the urgent channel is served on the calling thread. */
+  readonly threads: UrgentThreads | undefined
+  readonly hash: HashName
+  readonly seed: Uint8Array
+}
+
+/** Where bytes go that come before a channel is given to a thread: there are none. */
+const nobody: ChannelSink = {
+  space: () => new Uint8Array(1),
+  received() {
+    throw new Error('a destination does not speak first')
+  },
+  closed() {},
 }
 
 /** Post-copy of one migration. */
 export class PostCopy {
   readonly #options: PostCopyOptions
   readonly #board = new FaultBoard()
-  #urgent: Urgent | undefined
+  #urgent: UrgentChannel | undefined
+  /** One for each connection, where they have threads. */
+  readonly #remotes: RemoteUrgent[] = []
   #push: PushWork | undefined
   #isReleased = false
   #round = 0
@@ -38,13 +56,38 @@ export class PostCopy {
     this.#options = options
   }
 
+  /** Starts the thread, which gets ready while the destination reserves memory. */
+  prepare(memoryBytes: number): void {
+    const { threads } = this.#options
+    if (threads === undefined) return
+    this.#remotes.push(new RemoteUrgent(threads, { ...this.#options, memoryBytes }))
+  }
+
   async open(channels: Channels): Promise<void> {
-    await channels.dial(ChannelRole.Urgent, 0, (link) => {
-      this.#urgent = new Urgent(link, this.#options)
-      // The guest may be waiting for pages already.
-      if (this.#isReleased) this.release()
-      return this.#urgent
+    const channel = await channels.connect()
+    const remote = this.#remotes.at(-1)
+    if (remote !== undefined) {
+      channel.open(nobody)
+      this.#urgent = remote
+      const preface = channels.prefaceOf(ChannelRole.Urgent, 0)
+      if (channel.detach !== undefined) {
+        await remote.open(channel, preface)
+        this.#mayRelease()
+        return
+      }
+      remote.close()
+    }
+    await channels.introduce(channel, ChannelRole.Urgent, 0, (link) => {
+      const urgent = new Urgent(link, this.#options)
+      this.#urgent = urgent
+      this.#mayRelease()
+      return urgent
     })
+  }
+
+  /** After a loss, the guest may be waiting for pages already. */
+  #mayRelease(): void {
+    if (this.#isReleased) this.release()
   }
 
   /** A round of pre-copy begins: nothing of it goes on the urgent channel. */
@@ -92,11 +135,28 @@ export class PostCopy {
     const marks = { untouched: undefined, again: undefined }
     const work: RoundWork = { round, known: round > 1, dirty, ...marks, ...cutPieces([], 1), push }
     const done = await lanes.sendRound(work)
-    return sumOf([done, await this.#urgent!.end()])
+    const urgent = await new Promise<LaneRound>((resolve) => this.#urgent!.end(resolve))
+    return sumOf([done, urgent])
+  }
+
+  /** Of a thread of its own; exact when {@link ended}. */
+  get wireBytes(): number {
+    return this.#remotes.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
+  }
+
+  /** Of a thread of its own. */
+  get cpuSeconds(): number {
+    return this.#remotes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
   }
 
   close(): void {
     this.#urgent?.close()
+    this.#remotes.at(-1)?.close()
+  }
+
+  /** Resolves when the threads are gone, if there are any. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#remotes.map(({ ended }) => ended))
   }
 }
 

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import type { GodwitError as Failure, PageBitmap, Thread } from '@godwit/core'
-import { CancelledError, GodwitError, errorOf, spanOf } from '@godwit/core'
+import type { GodwitError as Failure, Thread } from '@godwit/core'
+import { CancelledError, GodwitError, errorOf } from '@godwit/core'
 import type { EncodingState } from './encoding-state.ts'
 import { sumOfStates } from './encoding-state.ts'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
+import { spansOfSent, spansOfWork } from './round-spans.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { handledPages, sumOf } from './round-work.ts'
 
@@ -112,12 +113,7 @@ class RemoteLane {
       hash,
       seed,
       pageBytes,
-      sent: sent.map(({ region, fingerprints }) => ({
-        id: region.id,
-        name: region.name,
-        bytes: spanOf(region.bytes),
-        fingerprints: spanOf(fingerprints.bytes),
-      })),
+      sent: spansOfSent(sent),
       terms: { ...terms, count: 1 },
     })
   }
@@ -126,14 +122,9 @@ class RemoteLane {
     await this.#ask({ do: 'open' })
   }
 
-  async sendRound({ dirty, untouched, again, push, ...rest }: RoundWork): Promise<LaneRound> {
+  async sendRound(work: RoundWork): Promise<LaneRound> {
     this.pagesDone = 0
-    const words = (list: readonly PageBitmap[]): readonly Uint32Array[] =>
-      list.map((one) => one.words)
-    const marks = { untouched: untouched && words(untouched), again: again && words(again) }
-    const pushed = push && { ...push, left: words(push.left), board: push.board.words }
-    const work = { ...rest, dirty: words(dirty), ...marks, push: pushed }
-    const report = await this.#ask({ do: 'send-round', work })
+    const report = await this.#ask({ do: 'send-round', work: spansOfWork(work) })
     if (report.type !== 'sent') throw new Error(`a lane answered a round with ${report.type}`)
     this.pagesDone = handledPages(report.done)
     return report.done

@@ -87,16 +87,17 @@ export class Rounds {
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { mode, fetch = FETCH_DEFAULT, hybrid = {} } = options
+    const areShared = sent.every(({ region }) => isShared(region.bytes))
     if (mayPostCopy(mode)) {
       const createHasher = (workspace: Workspace): PageHasher => {
         return workspace.createHasher(hash, session.seed)
       }
-      const { onLost } = session
-      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost }
-      this.#postCopy = new PostCopy(parts)
+      const threads = areShared ? options.urgentThreads : undefined
+      const { onLost, seed } = session
+      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost, hash, seed }
+      this.#postCopy = new PostCopy({ ...parts, threads })
     }
     this.#switch = new HybridSwitch(hybrid)
-    const areShared = sent.every(({ region }) => isShared(region.bytes))
     this.#createLanes = (epoch) => {
       const isRemote = startLane !== undefined && areShared
       const ofEpoch = { ...lanes, epoch }
@@ -105,28 +106,11 @@ export class Rounds {
     this.lanes = this.#createLanes(0)
   }
 
-  /** Everything of all connections. */
-  get wireBytes(): number {
-    return this.#allLanes.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
-  }
-
-  get cpuSeconds(): number {
-    return this.#allLanes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
-  }
-
-  /** Resolves when every channel is closed in both directions. */
-  async ended(): Promise<void> {
-    await Promise.all(this.#allLanes.map((lanes) => lanes.ended()))
-  }
-
-  get #allLanes(): readonly SourceLanes[] {
-    return [...this.#lostLanes, this.lanes]
-  }
-
   /** Makes ready to send, while the destination reserves memory. */
   prepare(memoryBytes: number): void {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.lanes.pace(this.#maxBandwidth)
+    this.#postCopy?.prepare(memoryBytes)
   }
 
   /** Dials all channels for pages. */
@@ -186,6 +170,27 @@ export class Rounds {
 
   close(): void {
     this.#postCopy?.close()
+  }
+
+  /** Everything on channels for pages so far, of all connections, both ways. */
+  get wireBytes(): number {
+    const urgent = this.#postCopy?.wireBytes ?? 0
+    return this.#allLanes.reduce((sum, { wireBytes }) => sum + wireBytes, urgent)
+  }
+
+  /** CPU time of threads of their own. */
+  get cpuSeconds(): number {
+    const urgent = this.#postCopy?.cpuSeconds ?? 0
+    return this.#allLanes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, urgent)
+  }
+
+  /** Resolves when every channel for pages is closed in both directions. */
+  async ended(): Promise<void> {
+    await Promise.all([...this.#allLanes.map((lanes) => lanes.ended()), this.#postCopy?.ended()])
+  }
+
+  get #allLanes(): readonly SourceLanes[] {
+    return [...this.#lostLanes, this.lanes]
   }
 
   /** Changes the cap on bandwidth while the guest runs. */

@@ -27,10 +27,28 @@ export interface UrgentOptions {
   readonly createHasher: (workspace: Workspace) => PageHasher
   readonly sent: readonly SentPages[]
   readonly onLost: (error: GodwitError | undefined) => void
+  /** On a thread of its own: has it hear now what it was told already. */
+  readonly hearPosted?: () => void
+}
+
+/** The urgent channel as its migration sees it, whatever thread it is on. */
+export interface UrgentChannel {
+  /** A round before post-copy has nothing for this channel. */
+  skip(round: number): void
+  /** From here on pages may be asked for. */
+  begin(round: number, known: boolean, push: PushWork): void
+  /**
+   * All pages of the round are taken.
+   *
+   * @param done - called when those that were taken here left, and the barrier, or when the channel
+   *   is closed; with what was sent here
+   */
+  end(done: (round: LaneRound) => void): void
+  close(): void
 }
 
 /** The source's end of one urgent channel. */
-export class Urgent implements LinkHandler {
+export class Urgent implements LinkHandler, UrgentChannel {
   readonly #link: Link
   readonly #options: UrgentOptions
   readonly #encoder: BatchEncoder
@@ -44,7 +62,7 @@ export class Urgent implements LinkHandler {
   #done: LaneRound = emptyRound()
   #known = false
   /** Waits for what was taken here to leave. */
-  #resolveEnded: ((done: LaneRound) => void) | undefined
+  #tellEnded: ((done: LaneRound) => void) | undefined
   #isClosed = false
 
   constructor(link: Link, options: UrgentOptions) {
@@ -61,14 +79,12 @@ export class Urgent implements LinkHandler {
     this.#one = sent.map(({ fingerprints }) => new PageBitmap(fingerprints.entryCount))
   }
 
-  /** A round before post-copy has nothing for this channel. */
   skip(round: number): void {
     this.#round = round
     this.#done = emptyRound()
     this.#sendBarrier()
   }
 
-  /** From here on pages may be asked for. */
   begin(round: number, known: boolean, push: PushWork): void {
     this.#round = round
     this.#known = known
@@ -76,17 +92,11 @@ export class Urgent implements LinkHandler {
     this.#push = push
   }
 
-  /**
-   * All pages of the round are taken: resolves with what was sent here when those that were taken
-   * here left, and the barrier, or when the channel is closed.
-   */
-  end(): Promise<LaneRound> {
+  end(done: (round: LaneRound) => void): void {
     this.#push = { ...this.#push!, left: [] }
-    return new Promise((resolve) => {
-      this.#resolveEnded = resolve
-      if (this.#isClosed) this.#ended()
-      else this.#sendWaiting()
-    })
+    this.#tellEnded = done
+    if (this.#isClosed) this.#ended()
+    else this.#sendWaiting()
   }
 
   frame(frame: Frame): void {
@@ -121,11 +131,13 @@ export class Urgent implements LinkHandler {
   }
 
   #ended(): void {
-    this.#resolveEnded?.(this.#done)
-    this.#resolveEnded = undefined
+    this.#tellEnded?.(this.#done)
+    this.#tellEnded = undefined
   }
 
   #ask({ region: id, page }: PageRequest): void {
+    // Who released the guest said so before it could ask.
+    if (this.#push === undefined) this.#options.hearPosted?.()
     const push = this.#push
     const region = this.#options.sent.findIndex((one) => one.region.id === id)
     if (region < 0 || page >= this.#options.sent[region]!.fingerprints.entryCount) {
@@ -146,7 +158,7 @@ export class Urgent implements LinkHandler {
     while (this.#waiting.length > 0 && this.#freeSlots.length > 0) {
       this.#send(this.#waiting.shift()!, this.#freeSlots.pop()!)
     }
-    if (this.#resolveEnded === undefined || this.#waiting.length > 0) return
+    if (this.#tellEnded === undefined || this.#waiting.length > 0) return
     this.#sendBarrier()
     this.#ended()
   }

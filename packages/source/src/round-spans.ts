@@ -1,0 +1,100 @@
+/**
+ * What lanes share of a migration, taken apart for the way to other threads and put together there.
+ *
+ * @module
+ */
+import type { Span } from '@godwit/core'
+import { FingerprintTable, PageBitmap, bytesOf, pagesCovering, spanOf } from '@godwit/core'
+import type { SentPages } from '@godwit/codec'
+import type { FetchName } from '@godwit/policy'
+import { FaultBoard } from './fault-board.ts'
+import type { PushWork, RoundWork } from './round-work.ts'
+
+/** A region and its table of fingerprints. */
+export interface SentSpan {
+  readonly id: number
+  readonly name: string
+  readonly bytes: Span
+  readonly fingerprints: Span
+}
+
+/** Everything that is needed to send one round, all of it shared. */
+export interface RoundSpans {
+  readonly round: number
+  readonly known: boolean
+  /** Words of the bitmaps. */
+  readonly dirty: readonly Uint32Array[]
+  readonly untouched: readonly Uint32Array[] | undefined
+  readonly again: readonly Uint32Array[] | undefined
+  readonly pieces: Uint32Array
+  readonly taken: Int32Array
+  readonly owned: boolean
+  readonly push: PushSpans | undefined
+}
+
+/** The same of a round of post-copy. */
+export interface PushSpans {
+  readonly left: readonly Uint32Array[]
+  readonly board: Int32Array
+  readonly fetch: FetchName
+}
+
+export function spansOfSent(sent: readonly SentPages[]): readonly SentSpan[] {
+  return sent.map(({ region, fingerprints }) => ({
+    id: region.id,
+    name: region.name,
+    bytes: spanOf(region.bytes),
+    fingerprints: spanOf(fingerprints.bytes),
+  }))
+}
+
+/** The other end of {@link spansOfSent}. */
+export function sentOfSpans(spans: readonly SentSpan[], pageBytes: number): readonly SentPages[] {
+  return spans.map(({ id, name, bytes, fingerprints }) => {
+    const memory = bytesOf(bytes)
+    const table = bytesOf(fingerprints)
+    const pages = pagesCovering(memory.length, pageBytes)
+    const entryBytes = table.length / pages === 8 ? 8 : 32
+    const region = { id, name, bytes: memory }
+    return { region, fingerprints: new FingerprintTable(pages, entryBytes, table) }
+  })
+}
+
+export function spansOfWork({ dirty, untouched, again, push, ...rest }: RoundWork): RoundSpans {
+  const marks = { untouched: untouched && wordsOf(untouched), again: again && wordsOf(again) }
+  return { ...rest, dirty: wordsOf(dirty), ...marks, push: push && spansOfPush(push) }
+}
+
+/** The other end of {@link spansOfWork}, for the regions of `sent`. */
+export function workOfSpans(spans: RoundSpans, sent: readonly SentPages[]): RoundWork {
+  const { dirty, untouched, again, push, ...rest } = spans
+  const marks = {
+    untouched: untouched && bitmapsOf(untouched, sent),
+    again: again && bitmapsOf(again, sent),
+  }
+  const pushed = push && pushOfSpans(push, sent)
+  return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, push: pushed }
+}
+
+export function spansOfPush({ left, board, fetch }: PushWork): PushSpans {
+  return { left: wordsOf(left), board: board.words, fetch }
+}
+
+/** The other end of {@link spansOfPush}. */
+export function pushOfSpans(
+  { left, board, fetch }: PushSpans,
+  sent: readonly SentPages[],
+): PushWork {
+  return { left: bitmapsOf(left, sent), board: new FaultBoard(board), fetch }
+}
+
+function wordsOf(list: readonly PageBitmap[]): readonly Uint32Array[] {
+  return list.map(({ words }) => words)
+}
+
+function bitmapsOf(
+  list: readonly Uint32Array[],
+  sent: readonly SentPages[],
+): readonly PageBitmap[] {
+  return list.map((words, index) => new PageBitmap(sent[index]!.fingerprints.entryCount, words))
+}
