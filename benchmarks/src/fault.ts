@@ -7,7 +7,7 @@
 import { probeUserfault } from '@godwit/linux'
 import type { Benchmark } from './benchmark.ts'
 import { measurePlainFaults } from './plain-fault.ts'
-import { migrate } from './process.ts'
+import { loopback, migrate } from './process.ts'
 import type { Case } from './result.ts'
 import { pairedWith, toCase, toResult } from './result.ts'
 import { measureRoundTrip } from './round-trip.ts'
@@ -17,6 +17,9 @@ const bars = {
   uffd: { p50Us: 100, p99Us: 500 },
   tripRatio: 1.6,
 } as const
+
+/** As long as it takes to wait for every page, even if each takes twice as long as it should. */
+const gateRunFor = '3s'
 
 interface Waits {
   readonly p50Us: number
@@ -39,7 +42,8 @@ export const fault: Benchmark = {
       const guest = `writer,wss=${mebibytes}MiB,rate=1000000,style=few`
       const memory = ['--memory', `${mebibytes + 32}MiB`]
       const options = [...memory, '--mode', 'post-copy', '--fetch', 'demand']
-      waits.gate.push((await migrate(godwit, guest, options)).source.faults!)
+      const { source } = await migrate(godwit, guest, options, loopback, gateRunFor)
+      waits.gate.push(source.faults!)
       if (probe.ok) waits.uffd.push(await measurePlainFaults(mebibytes * 256))
     }
     const bare = { name: 'bare TCP', metric: 'round trip, p50', unit: 'us', values: trips } as const

@@ -46,7 +46,8 @@ export interface Ends {
   readonly host: string
 }
 
-const loopback: Ends = { source: { prefix: [] }, destination: { prefix: [] }, host: '127.0.0.1' }
+/** Both on this machine. */
+export const loopback: Ends = { source: { prefix: [] }, destination: { prefix: [] }, host: '127.0.0.1' }
 
 const runForDefault = '200ms'
 
