@@ -47,7 +47,11 @@ export interface Ends {
 }
 
 /** Both on this machine. */
-export const loopback: Ends = { source: { prefix: [] }, destination: { prefix: [] }, host: '127.0.0.1' }
+export const loopback: Ends = {
+  source: { prefix: [] },
+  destination: { prefix: [] },
+  host: '127.0.0.1',
+}
 
 const runForDefault = '200ms'
 

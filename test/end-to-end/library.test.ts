@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { probePagemap } from '@godwit/linux'
+import type { MemoryArrival } from 'godwit'
 import { receive, send } from 'godwit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebAssembly } from './library/wasm-loop.ts'
@@ -89,5 +90,37 @@ describe('a program with plain stores', () => {
     const report = await send(owner, { to: receiver.address, stop: 'max-rounds=2' })
     expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
     expect(Buffer.compare(await arrived.promise, bytes)).toBe(0)
+  })
+})
+
+describe('a program whose threads enter pages before they touch them', () => {
+  it('goes on before its memory is there, and is refused where it does not', async () => {
+    const pageBytes = 4096
+    const memory = new WebAssembly.Memory({ initial: 64, maximum: 64, shared: true })
+    const words = new Uint32Array(memory.buffer)
+    words.forEach((_, at) => {
+      words[at] = Math.imul(at, 2654435761)
+    })
+    const sum = words.reduce((all, word) => (all + word) >>> 0, 0)
+    const found = Promise.withResolvers<number>()
+    const run: MemoryArrival['run'] = ([region], gate) => {
+      const { buffer, byteOffset, byteLength } = region!.bytes
+      const there = new Uint32Array(buffer, byteOffset, byteLength / 4)
+      const program = new URL('./library/gated.ts', import.meta.url)
+      const worker = new Worker(program, { workerData: { words: there, gate, pageBytes } })
+      cleanups.push(() => worker.terminate())
+      worker.on('message', found.resolve).on('error', found.reject)
+    }
+    const guest = { memory, pause: () => {}, resume: () => {} }
+    const settings = { mode: 'post-copy', fetch: 'demand', pageBytes } as const
+    for (const pager of ['auto', 'gate'] as const) {
+      const receiver = await receive({ run }, { listen: '127.0.0.1:0', pager })
+      cleanups.push(() => receiver.close())
+      const report = await send(guest, { ...settings, to: receiver.address })
+      expect(report.error?.code).toBe(pager === 'auto' ? 'PROTOCOL_CAPABILITY' : undefined)
+      expect(report.outcome).toBe(pager === 'auto' ? 'failed' : 'completed')
+      expect((report.faults?.count ?? 0) > 0).toBe(pager === 'gate')
+    }
+    expect(await found.promise).toBe(sum)
   })
 })

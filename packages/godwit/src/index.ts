@@ -15,6 +15,8 @@ export type {
   Report,
 } from '@godwit/core'
 export { GodwitError } from '@godwit/core'
+export type { Gate, GateMemory } from '@godwit/memory'
+export { openGate } from './gate.ts'
 export type { MemoryArrival, MemoryGuest, MemorySource } from './memory.ts'
 export { MEMORY_GUEST, MemoryHost, memoryGuest } from './memory.ts'
 export type { PagerChoice } from './pager.ts'

@@ -14,8 +14,8 @@ import type {
   ZeroMemory,
 } from '@godwit/core'
 import { GodwitError, LimitError, formatBytes } from '@godwit/core'
-import type { WasmMemory } from '@godwit/memory'
-import { allocateRegion, regionOf } from '@godwit/memory'
+import type { GateMemory, WasmMemory } from '@godwit/memory'
+import { GatePager, allocateRegion, regionOf } from '@godwit/memory'
 
 /** `WebAssembly.Memory`, `SharedArrayBuffer`, `ArrayBuffer` or a view; up to 4 GiB each. */
 export type MemorySource = WasmMemory | ArrayBufferLike | Uint8Array
@@ -41,8 +41,13 @@ export interface MemoryArrival {
   readonly memory?: MemorySource | readonly MemorySource[]
   /** State has come: prepare, but do not run. Throwing refuses the guest. */
   prepare?(state: Uint8Array, regions: readonly Region[]): void | Promise<void>
-  /** The guest is yours: run it. */
-  run?(regions: readonly Region[]): void | Promise<void>
+  /**
+   * The guest is yours: run it.
+   *
+   * @param gate - with `pager: 'gate'`, where a source moves it by post-copy: every thread opens
+   *   it (`openGate`) and enters a page before it touches it. Plain values and shared memory
+   */
+  run?(regions: readonly Region[], gate?: GateMemory): void | Promise<void>
 }
 
 function regionsOf(memory: MemorySource | readonly MemorySource[]): readonly Region[] {
@@ -97,7 +102,7 @@ export class MemoryHost implements GuestHost {
     try {
       if (offer.isPostCopy === true) pager = this.#createPager?.(regions, offer.pageBytes)
       // What a pager is to watch is given back to the kernel again, in the pause.
-      await zero(isOwn || pager === undefined ? regions : [], !isOwn)
+      await zero(isOwn || pager?.forgets !== true ? regions : [], !isOwn)
     } catch (thrown) {
       discard()
       throw thrown
@@ -106,7 +111,7 @@ export class MemoryHost implements GuestHost {
       regions,
       pager,
       restoreState: (state) => arrival.prepare?.(state, regions),
-      run: () => arrival.run?.(regions),
+      run: () => arrival.run?.(regions, pager instanceof GatePager ? pager.memory : undefined),
       discard,
     }
   }

@@ -4,8 +4,9 @@
  * @module
  */
 import type { CreatePager } from '@godwit/core'
-import { GodwitError } from '@godwit/core'
+import { GodwitError, pagesCovering } from '@godwit/core'
 import { UserfaultPager, loadSystemCalls, probeUserfault } from '@godwit/linux'
+import { GatePager } from '@godwit/memory'
 
 /**
  * `auto` and `gate`: the guest itself, where it is of a kind that enters pages before it touches
@@ -18,6 +19,11 @@ export const PAGER_CHOICES: readonly PagerChoice[] = ['auto', 'gate', 'uffd']
 
 /** Of a process that ends since pages never come that its threads wait for. */
 const lostExitCode = 6
+
+/** For plain memory whose threads enter pages before they touch them. */
+export const createGatePager: CreatePager = (regions, pageBytes) => {
+  return new GatePager(regions.map(({ bytes }) => pagesCovering(bytes.length, pageBytes)))
+}
 
 /**
  * @returns undefined where the guest itself waits

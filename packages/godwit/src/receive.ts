@@ -14,7 +14,7 @@ import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
 import type { PagerChoice } from './pager.ts'
-import { choosePager } from './pager.ts'
+import { choosePager, createGatePager } from './pager.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
@@ -37,7 +37,8 @@ export interface ReceiveOptions {
   readonly lanes?: number
   /**
    * Who makes plain memory wait for pages where a source moves it by `post-copy` or `hybrid`: with
-   * `uffd` (Linux) the kernel does. By default nobody can, and such sources are refused.
+   * `uffd` (Linux) the kernel does, with `gate` the program's own threads, see
+   * {@link MemoryArrival.run}. By default nobody can, and such sources are refused.
    */
   readonly pager?: PagerChoice
   /** How long a source that was lost in post-copy is waited for, each time; default: for ever. */
@@ -79,7 +80,8 @@ export async function receive(
   requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
-  const createPager = await choosePager(options.pager ?? 'auto')
+  const { pager = 'auto' } = options
+  const createPager = pager === 'gate' ? createGatePager : await choosePager(pager)
   const host =
     'reserve' in arrival
       ? arrival

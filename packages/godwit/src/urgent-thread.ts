@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import type { Thread } from '@godwit/core'
 import type { DescriptorCalls } from '@godwit/linux'
+import { ringBell } from './bell.ts'
 import { startThread } from './thread.ts'
 
 /**
@@ -15,8 +15,6 @@ import { startThread } from './thread.ts'
  * to ring, and a descriptor of the same number would get what was meant for the bell.
  */
 const spareBells: number[] = []
-
-const one = new Uint8Array(BigUint64Array.of(1n).buffer)
 
 /** Starts a thread that runs the module `entry`; whatever is posted to it rings its bell. */
 export function startUrgentThread<Sent, Received>(
@@ -31,12 +29,12 @@ export function startUrgentThread<Sent, Received>(
     listen: (hear) => thread.listen(hear),
     post(message) {
       thread.post(message)
-      writeSync(bell, one)
+      ringBell(bell)
     },
     end() {
       thread.end()
       // Only a thread that goes on can be ended.
-      writeSync(bell, one)
+      ringBell(bell)
     },
   }
 }
