@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { ChannelSink, GodwitError, HashName, PageBitmap, PageHasher } from '@godwit/core'
+import type { ChannelSink, GodwitError, HashName, PageHasher } from '@godwit/core'
+import { PageBitmap } from '@godwit/core'
 import type { Primitives, SentPages, Workspace } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import type { Discard } from '@godwit/wire'
@@ -49,6 +50,8 @@ export class PostCopy {
   /** One for each connection, where they have threads. */
   readonly #remotes: RemoteUrgent[] = []
   #push: PushWork | undefined
+  /** Told before the pause. */
+  #announced: readonly PageBitmap[] = []
   #isReleased = false
   #round = 0
 
@@ -96,17 +99,37 @@ export class PostCopy {
   }
 
   /**
-   * The guest is paused: these pages are to come.
+   * The guest is about to be paused: these pages are to come, whatever it still does.
    *
-   * @param left - shared; taken over
+   * @param pending - borrowed for the call
    * @param send - sends one DISCARD
    */
+  announce(pending: readonly PageBitmap[], send: (body: Discard) => void): void {
+    this.#announced = pending.map(
+      ({ pageCount, words }) => new PageBitmap(pageCount, words.slice()),
+    )
+    this.#tell(this.#announced, send)
+  }
+
+  /**
+   * The guest is paused: these pages are to come, and no others.
+   *
+   * @param left - shared; taken over
+   */
   discard(round: number, left: readonly PageBitmap[], send: (body: Discard) => void): void {
-    const { fetch, sent } = this.#options
     this.#round = round
-    this.#push = { left, board: this.#board, fetch }
-    for (const [index, bitmap] of left.entries()) {
-      const region = sent[index]!.region.id
+    this.#push = { left, board: this.#board, fetch: this.#options.fetch }
+    const later = left.map(({ pageCount, words }, index) => {
+      const bitmap = new PageBitmap(pageCount, words.slice())
+      bitmap.removeAll(this.#announced[index]!)
+      return bitmap
+    })
+    this.#tell(later, send)
+  }
+
+  #tell(bitmaps: readonly PageBitmap[], send: (body: Discard) => void): void {
+    for (const [index, bitmap] of bitmaps.entries()) {
+      const region = this.#options.sent[index]!.region.id
       for (const runs of runsOf(bitmap)) send({ region, runs })
     }
   }

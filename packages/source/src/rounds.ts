@@ -141,7 +141,13 @@ export class Rounds {
     this.#postCopy!.resume(round, lacking)
   }
 
-  /** The guest is paused, for post-copy: tells which pages the destination lacks. */
+  /** The guest is about to be paused, for post-copy: what is lacking anyway is told by then. */
+  async announce(send: (body: Discard) => void): Promise<void> {
+    if (this.#dirty.canCollectMeanwhile) await this.#collect()
+    this.#postCopy!.announce(this.#dirty.pending, send)
+  }
+
+  /** The guest is paused, for post-copy: tells which pages the destination lacks beside those. */
   async discard(round: number, send: (body: Discard) => void): Promise<void> {
     if (round > 1 || this.#dirty.canCollectMeanwhile) await this.#collect()
     this.#round = round

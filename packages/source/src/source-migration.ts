@@ -23,7 +23,7 @@ import {
   Runner,
   stepSource,
 } from '@godwit/session'
-import type { Message } from '@godwit/wire'
+import type { Discard, Message } from '@godwit/wire'
 import { SESSION_ID_BYTES } from '@godwit/wire'
 import { helloOf } from './agreement.ts'
 import { Audit } from './audit.ts'
@@ -297,10 +297,12 @@ export class SourceMigration {
     return { type: 'sent' }
   }
 
+  readonly #sendDiscard = (body: Discard): void => {
+    this.#connections.current.send({ name: 'Discard', body })
+  }
+
   async #discard(round: number): Promise<SourceEvent> {
-    await this.#rounds.discard(round, (body) =>
-      this.#connections.current.send({ name: 'Discard', body }),
-    )
+    await this.#rounds.discard(round, this.#sendDiscard)
     this.#moments.pagesSentMs = this.#options.clock.nowMs()
     return { type: 'discarded' }
   }
@@ -321,6 +323,8 @@ export class SourceMigration {
   }
 
   async #pause(): Promise<SourceEvent> {
+    const { state } = this.#runner
+    if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
     this.#report.reach('stop-and-copy')
     this.#moments.pauseMs = this.#options.clock.nowMs()
     this.#pausing = this.#options.guest.pause()
