@@ -29,6 +29,7 @@ const bell = bellOfThread()
 const rings = new Uint8Array(8)
 let obey: (command: LaneCommand) => void = () => {}
 let drain: () => void = () => {}
+let endListening: () => void = () => {}
 
 /** Somebody waits for a page, or has a command: both are looked for. */
 function answer(): void {
@@ -49,7 +50,10 @@ const port: Port<LaneReport, LaneCommand> = {
 }
 
 function attach(detached: DetachedChannel): PolledChannel {
-  const channel = new PolledChannel(loop, calls, detached, () => loop.stop())
+  const channel = new PolledChannel(loop, calls, detached, () => {
+    endListening()
+    loop.stop()
+  })
   // Once whoever attaches is done with it.
   setImmediate(() => {
     loop.watch({ descriptor: bell, ready: answer })
@@ -65,8 +69,15 @@ function listen(source: FaultSource, hear: (region: number, page: number) => voi
     queue.ringAt(bell)
     drain()
   } else {
-    const reader = new UserfaultReader(systemCalls, source.placing)
-    loop.watch({ descriptor: source.placing.descriptor, ready: () => reader.drain(hear) })
+    // Its own: the pager's is closed while this thread still waits, and the next to get that number
+    // may be a connection.
+    const descriptor = systemCalls.duplicate(source.placing.descriptor)
+    const reader = new UserfaultReader(systemCalls, { ...source.placing, descriptor })
+    const unwatch = loop.watch({ descriptor, ready: () => reader.drain(hear) })
+    endListening = () => {
+      unwatch()
+      calls.close(descriptor)
+    }
   }
 }
 

@@ -59,7 +59,12 @@ export class Channels {
     open: (link: Link) => LinkHandler,
   ): Promise<void> {
     const dialledMs = this.#clock.nowMs()
-    const channel = await this.#dialler.dial(this.#dialling.signal)
+    const { signal } = this.#dialling
+    const channel = await this.#dialler.dial(signal)
+    if (signal.aborted) {
+      channel.destroy()
+      throw new CancelledError()
+    }
     this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
     const opened = Promise.withResolvers<void>()
     const preface = { role, index, epoch: this.#epoch, session: this.#session }

@@ -7,6 +7,7 @@
 import type { DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
 import { FingerprintTable, isShared, mayPostCopy, pagesCovering } from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
+import { Tally } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
 import { FETCH_DEFAULT, HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
@@ -43,8 +44,8 @@ export class Rounds {
   terms: AgreedTerms
   readonly #options: SourceOptions
   readonly #createLanes: (epoch: number) => SourceLanes
-  /** Of earlier connections. */
-  readonly #lostLanes: SourceLanes[] = []
+  /** Lanes of earlier connections. */
+  readonly #lost = new Tally()
   readonly #dirty: DirtySet
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
@@ -107,20 +108,17 @@ export class Rounds {
 
   /** Everything of all connections. */
   get wireBytes(): number {
-    return this.#allLanes.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
+    return this.#lost.wireBytes + this.lanes.wireBytes
   }
 
   get cpuSeconds(): number {
-    return this.#allLanes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
+    return this.#lost.cpuSeconds + this.lanes.cpuSeconds
   }
 
   /** Resolves when every channel is closed in both directions. */
   async ended(): Promise<void> {
-    await Promise.all(this.#allLanes.map((lanes) => lanes.ended()))
-  }
-
-  get #allLanes(): readonly SourceLanes[] {
-    return [...this.#lostLanes, this.lanes]
+    await this.lanes.ended()
+    await this.#lost.ended()
   }
 
   /** Makes ready to send, while the destination reserves memory. */
@@ -149,12 +147,25 @@ export class Rounds {
 
   /** There is another connection, and the destination lacks these pages, which go as `round`. */
   resume(epoch: number, round: number, lacking: readonly PageBitmap[]): void {
-    this.#lostLanes.push(this.lanes)
+    this.#forget(this.lanes)
     this.lanes = this.#createLanes(epoch)
     this.prepare(this.#options.guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0))
     this.#round = round
     this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
     this.#postCopy!.resume(round, lacking)
+  }
+
+  /** What they cost is kept; all else is not. */
+  #forget(lanes: SourceLanes): void {
+    this.#lost.add({
+      get wireBytes() {
+        return lanes.wireBytes
+      },
+      get cpuSeconds() {
+        return lanes.cpuSeconds
+      },
+      ended: lanes.ended(),
+    })
   }
 
   /** The guest is paused, for post-copy: tells which pages the destination lacks. */
