@@ -48,8 +48,8 @@ export class GodwitProcess {
   readonly #waiting = new Set<Waiting>()
   #over = false
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  constructor(args: readonly string[], script: string = main) {
+    this.#child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     running.add(this)
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
@@ -104,6 +104,11 @@ export class GodwitProcess {
 /** Starts a command that goes on. */
 export function startGodwit(...args: string[]): GodwitProcess {
   return new GodwitProcess(args)
+}
+
+/** Starts another program than `godwit`. */
+export function startProgram(url: URL, ...args: string[]): GodwitProcess {
+  return new GodwitProcess(args, fileURLToPath(url))
 }
 
 /** Runs a command to its end. */

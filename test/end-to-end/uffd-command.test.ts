@@ -15,7 +15,7 @@ describe.runIf(probe.ok)('a guest behind the uffd pager', () => {
   it.each([
     ['post-copy', 'writer,wss=4MiB,rate=100000,style=page', ['--fetch', 'demand']],
     ['post-copy', 'writer,wss=4MiB,rate=100000,threads=3', ['--fetch', 'bubbles']],
-    ['hybrid,rounds=1', 'writer,wss=4MiB,rate=400000,style=page', ['--encode', 'auto']],
+    ['hybrid,rounds=1', 'writer,wss=4MiB,rate=400000,style=page', ['--fetch', 'demand']],
     ['pre-copy', 'writer,wss=4MiB,rate=20000', []],
   ])('moves by %s: %s', async (mode, guest, more) => {
     const json = freshPath('report.json')

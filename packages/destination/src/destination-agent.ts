@@ -12,7 +12,10 @@ import { ChannelRole } from '@godwit/wire'
 import { IncomingMigration } from './incoming-migration.ts'
 import type { DestinationOptions } from './options.ts'
 
-/** Migrations at once; each may hold a whole guest, which the host's own limit bounds. */
+/**
+ * Migrations at once; each may hold a whole guest, which the host's own limit bounds. Those that
+ * wait for a source that was lost do not count: they have only their guest, and may wait for ever.
+ */
 const SESSIONS_MAX = 16
 
 export interface AgentEvents {
@@ -80,9 +83,6 @@ export class DestinationAgent {
       if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
-    if (isControl && preface.epoch === 0) {
-      throw new ProtocolError('PROTOCOL_STATE', 'The session has a control channel already')
-    }
     if (isControl) return session.reconnect(preface, link)
     const lane = session.openLane(preface, link)
     link.sendPreface(preface)
@@ -90,7 +90,7 @@ export class DestinationAgent {
   }
 
   #begin(sessionId: string, preface: Preface, link: Link): LinkHandler {
-    if (this.#sessions.size >= SESSIONS_MAX) {
+    if (this.sessions.filter((session) => !session.isSuspended).length >= SESSIONS_MAX) {
       const facts = { limit: 'sessionsMax', value: SESSIONS_MAX + 1, maximum: SESSIONS_MAX }
       throw new LimitError('LIMIT_EXCEEDED', `${SESSIONS_MAX} migrations are going on here`, facts)
     }

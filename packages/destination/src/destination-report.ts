@@ -7,6 +7,7 @@ import type { DemandPager, GodwitError, Report, RoundReport, UsageMeter } from '
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
 import type { DecodedTotals } from '@godwit/codec'
 import { emptyTotals, sumOfTotals } from '@godwit/codec'
+import { Tally } from '@godwit/link'
 import type { DestinationState } from '@godwit/session'
 import type {
   EndAck,
@@ -30,18 +31,9 @@ const stages = {
   'post-copy': 'post-copy',
 } as const
 
-/** A channel of the session whose bytes count, and the thread it may have. */
-interface CountedChannel {
-  /** Both ways; exact when {@link ended}. */
-  readonly wireBytes: number
-  /** Of a thread of its own. */
-  readonly cpuSeconds?: number
-  readonly ended: Promise<void>
-}
-
 /** Collects the facts of one migration at the destination. */
 export class DestinationReport {
-  readonly channels: CountedChannel[] = []
+  readonly channels: Tally = new Tally()
   readonly #options: DestinationOptions
   readonly #meter: UsageMeter | undefined
   readonly #startMs: number
@@ -83,7 +75,7 @@ export class DestinationReport {
   }
 
   get wireBytes(): number {
-    return this.channels.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
+    return this.channels.wireBytes
   }
 
   get elapsedMs(): number {
@@ -187,8 +179,8 @@ export class DestinationReport {
   readUsage(): Usage {
     if (this.#usage !== undefined) return this.#usage
     const usage = this.#meter?.read() ?? {}
-    const laneSeconds = this.channels.reduce((sum, one) => sum + (one.cpuSeconds ?? 0), 0)
     const { cpuSeconds } = usage
+    const { cpuSeconds: laneSeconds } = this.channels
     const all = cpuSeconds === undefined ? {} : { cpuSeconds: cpuSeconds + laneSeconds }
     this.#usage = { ...usage, ...all }
     return this.#usage
@@ -223,6 +215,8 @@ export class DestinationReport {
         this.note(new Failure('VERIFY_INCOMPLETE', text))
       }
     } else if (state.name === 'stranded') {
+      const isStarted = this.resumeMs !== undefined || state.error.code !== 'GUEST_FAILED'
+      if (!isStarted) return this.#notStarted(state.error)
       const text =
         `The connection was lost before all pages were here (${state.error.message}). The guest ` +
         'waits here for pages that only the source has'

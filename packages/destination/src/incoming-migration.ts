@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { FinalState, IncomingGuest, Report } from '@godwit/core'
-import type { GodwitError } from '@godwit/core'
+import type { FinalState, GodwitError, IncomingGuest, Report } from '@godwit/core'
 import {
   PeerError,
   ProtocolError,
@@ -144,7 +143,7 @@ export class IncomingMigration implements LanesOwner {
     const isUrgent = preface.role === ChannelRole.Urgent
     const { lanes } = this.#rounds
     const lane = isUrgent ? lanes.openUrgent(link) : lanes.open(preface.index, link)
-    if (lane !== undefined) this.#report.channels.push(link)
+    if (lane !== undefined) this.#report.channels.add(link)
     return lane
   }
 
@@ -152,10 +151,10 @@ export class IncomingMigration implements LanesOwner {
    * The source has dialled a new control channel: for post-copy that was interrupted, whether this
    * side has noticed or not.
    *
-   * @throws {ProtocolError} `EPOCH_STALE`, `PROTOCOL_STATE`: there is nothing to resume
+   * @throws {ProtocolError} `EPOCH_STALE`, `PROTOCOL_STATE` {@link LimitError} `LIMIT_EXCEEDED`
    */
   reconnect(preface: Preface, link: Link): LinkHandler {
-    this.#epoch.checkNew(preface.epoch)
+    this.#epoch.checkNew(preface.epoch, this.#report.channels.openCount)
     if (isInterruptible(this.#runner.state)) {
       const text = 'The source has connected anew'
       this.#runner.fail(new TransportError('CONNECTION_LOST', text))
@@ -175,11 +174,11 @@ export class IncomingMigration implements LanesOwner {
   #answer(control: ControlLink, preface: Preface): void {
     if (this.control !== control || control.link.isClosed) return
     this.#runner.dispatch({ type: 'reconnected', epoch: preface.epoch })
-    control.link.sendPreface(preface)
+    control.introduce(preface)
   }
 
   #createControl(link: Link): ControlLink {
-    this.#report.channels.push(link)
+    this.#report.channels.add(link)
     const { clock, heartbeatMs = HEARTBEAT_MS_DEFAULT } = this.#options
     const control: ControlLink = new ControlLink(
       link,
@@ -200,8 +199,9 @@ export class IncomingMigration implements LanesOwner {
     return isDestinationRecovering(this.#runner.state)
   }
 
-  /** Waits no longer for a source that was lost in post-copy. */
+  /** Waits no longer for a source that was lost in post-copy, or that comes to be. */
   giveUp(): void {
+    this.#terms = { ...this.#terms, recovers: false }
     if (this.isSuspended) this.#runner.dispatch({ type: 'give-up' })
   }
 
@@ -327,7 +327,7 @@ export class IncomingMigration implements LanesOwner {
   #startLanes(lanes: Lanes): void {
     const threads = this.control.link.channel.detach && this.#options.lanes
     if (threads === undefined) lanes.warmUp()
-    else lanes.startThreads(threads, (lane) => this.#report.channels.push(lane))
+    else lanes.startThreads(threads, (lane) => this.#report.channels.add(lane))
   }
 
   /** The guest is here and may lack pages: all channels go, and the source is waited for. */
@@ -384,7 +384,7 @@ export class IncomingMigration implements LanesOwner {
   /** Nothing of the session is under way any more: memory that is not ours goes. */
   async #end(): Promise<Report> {
     if (!this.ownsGuest) await this.#discard()
-    await Promise.all(this.#report.channels.map(({ ended }) => ended))
+    await this.#report.channels.ended()
     return this.#report.finish(this.#runner.state)
   }
 

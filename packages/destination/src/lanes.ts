@@ -98,7 +98,11 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
     this.installer.warmUp(this.#clock)
   }
 
-  /** Resolves when lanes can begin, rejects when a thread cannot. */
+  /**
+   * Resolves when lanes can begin, rejects when a thread cannot.
+   *
+   * @param pager - of a guest that waits for pages, or may come to
+   */
   async take(installed: readonly InstalledPages[], pager: DemandPager | undefined): Promise<void> {
     this.#installed = installed
     this.#pager = pager
@@ -131,7 +135,7 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
       throw new ProtocolError('PROTOCOL_STATE', 'An urgent channel is not expected')
     }
     const handler = this.#open(index, this.#remoteUrgent, link, new UrgentOwner(this))
-    if (handler !== undefined) this.#listen(link)
+    if (handler !== undefined && this.#pager !== undefined) this.#listen(link, this.#pager)
     return handler
   }
 
@@ -147,7 +151,7 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
       return undefined
     }
     const isUrgent = index === this.#counts.dataChannels
-    if (isUrgent && this.#pager!.source.pager !== 'gate') {
+    if (isUrgent && this.#pager?.source.pager === 'uffd') {
       const text = 'The pager of this guest takes a thread for the urgent channel: there is none'
       throw new ProtocolError('PROTOCOL_CAPABILITY', text)
     }
@@ -159,12 +163,12 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
   }
 
   /** Asks for pages from this thread. */
-  #listen(link: Link): void {
+  #listen(link: Link, pager: DemandPager): void {
     const regions = this.#installed.map(({ region, states }) => {
       return { id: region.id, states: states! }
     })
     const requests = new PageRequests(link, regions)
-    this.#pager!.listen((index, page) => requests.ask(index, page))
+    pager.listen((index, page) => requests.ask(index, page))
     // Once the source has heard who answers.
     this.#clock.soon(() => requests.askAgain())
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DemandPager, Region } from '@godwit/core'
+import type { DemandPager, PageStates, Region } from '@godwit/core'
 import { CodecError, ProtocolError, pagesCovering } from '@godwit/core'
 import type { Discard, Lacking } from '@godwit/wire'
 import { BATCH_ENTRIES_MAX, decodePageRuns, encodePageRuns } from '@godwit/wire'
@@ -14,6 +14,7 @@ export class PostCopy {
   readonly #pageBytes: number
   #regions: readonly Region[] = []
   #pager: DemandPager | undefined
+  #states: readonly PageStates[] = []
   /** Pages named by DISCARD so far, by the region's index. */
   #discarded: number[] = []
 
@@ -30,10 +31,12 @@ export class PostCopy {
     this.#regions = regions
     this.#discarded = regions.map(() => 0)
     this.#pager = pager
+    this.#states = pager.states
   }
 
-  get pager(): DemandPager {
-    return this.#pager!
+  /** Undefined once all pages are there: it is closed, and whatever it had may be another's. */
+  get pager(): DemandPager | undefined {
+    return this.#pager
   }
 
   /**
@@ -53,7 +56,7 @@ export class PostCopy {
       if (this.#discarded[index]! > pages) {
         throw new ProtocolError('PROTOCOL_STATE', `Pages of region ${id} are discarded twice`)
       }
-      this.pager.discard(index, firstPage, firstPage + pageCount)
+      this.#pager!.discard(index, firstPage, firstPage + pageCount)
     }
   }
 
@@ -64,7 +67,7 @@ export class PostCopy {
   lacking(): Lacking[] {
     const all: Lacking[] = []
     for (const [index, { id: region }] of this.#regions.entries()) {
-      const states = this.pager.states[index]!
+      const states = this.#states[index]!
       states.releaseClaims()
       const runs = states.missingRuns()
       for (let at = 0; at < runs.length; at += BATCH_ENTRIES_MAX) {
@@ -80,8 +83,9 @@ export class PostCopy {
    * @throws {ProtocolError} `PROTOCOL_TOTALS`: something is lacking
    */
   finish(): void {
-    const lacking = this.#pager!.states.some(({ words }) => words.some((state) => state !== 0))
+    const lacking = this.#states.some(({ words }) => words.some((state) => state !== 0))
     if (lacking) throw new ProtocolError('PROTOCOL_TOTALS', 'Pages that were discarded never came')
-    this.#pager!.close()
+    this.#pager?.close()
+    this.#pager = undefined
   }
 }

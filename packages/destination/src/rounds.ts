@@ -41,7 +41,8 @@ export class Rounds {
   /** In the modes that have it. */
   readonly #postCopy: PostCopy | undefined
   #installed: readonly InstalledPages[] = []
-  /** Of page frames that came by earlier connections. */
+  /** Of page frames of all rounds that were joined; of those, what earlier connections brought. */
+  #joinedBytes = 0
   #receivedBefore = 0
 
   /** @param memoryBytes - of the guest, as announced */
@@ -106,7 +107,8 @@ export class Rounds {
    * @param start - makes the new lanes ready
    */
   connect(firstRound: number, start: (lanes: Lanes) => void): void {
-    this.#receivedBefore += this.lanes.receivedBytes
+    // A round that is taken up again is another one: what came of the lost one does not count.
+    this.#receivedBefore = this.#joinedBytes
     const plan = { ...this.#plan, firstRound }
     this.lanes = new Lanes(plan, this.#counts, this.#parts, this.#owner)
     start(this.lanes)
@@ -126,7 +128,9 @@ export class Rounds {
   /** See {@link Lanes.join}. */
   join(): JoinedRound | undefined {
     const joined = this.lanes.join()
-    if (joined !== undefined && this.lanes.isPostCopy) this.#postCopy!.finish()
+    if (joined === undefined) return undefined
+    if (this.lanes.isPostCopy) this.#postCopy!.finish()
+    this.#joinedBytes = this.receivedBytes
     return joined
   }
 

@@ -16,12 +16,13 @@ const awakeMs = 0.2
 
 const calls = await loadSystemCalls()
 let drain: () => void = () => {}
+let endListening: () => void = () => {}
 const loop = await createUrgentLoop<LaneReport, LaneCommand>(() => drain(), awakeMs)
 
 serveLane(loop, {
   primitives: await nodePrimitives(),
   clock: loop.clock,
-  attach: (detached) => loop.attach(detached),
+  attach: (detached) => loop.attach(detached, () => endListening()),
   warmUp: (begin) => loop.warmUp(begin),
   cpuSeconds: threadCpuSeconds,
   createPlacers: (placing) => createPlacers(calls, placing),
@@ -32,9 +33,15 @@ serveLane(loop, {
       queue.ringAt(loop.bell)
       drain()
     } else {
-      const reader = new UserfaultReader(calls, source.placing)
-      const { descriptor } = source.placing
-      loop.clock.watch({ descriptor, ready: () => reader.drain(hear) })
+      // Its own: the pager's is closed while this thread still waits, and the next to get that
+      // number may be a connection.
+      const descriptor = calls.duplicate(source.placing.descriptor)
+      const reader = new UserfaultReader(calls, { ...source.placing, descriptor })
+      const unwatch = loop.clock.watch({ descriptor, ready: () => reader.drain(hear) })
+      endListening = () => {
+        unwatch()
+        loop.close(descriptor)
+      }
     }
   },
 })

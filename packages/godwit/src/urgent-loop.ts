@@ -21,7 +21,9 @@ export interface UrgentLoop<Sent, Received> extends Port<Sent, Received> {
   readonly clock: PollLoop
   readonly bell: number
   /** Makes a channel of a connection that was detached elsewhere, and runs until it is over. */
-  attach(detached: DetachedChannel): Channel
+  attach(detached: DetachedChannel, onOver?: () => void): Channel
+  /** Closes a descriptor that this thread made. */
+  close(descriptor: number): void
   /**
    * Runs with two ends of a connection of this thread to itself before there is a channel, a little
    * at a time: commands are heard in between.
@@ -66,8 +68,11 @@ export async function createUrgentLoop<Sent, Received>(
       hear = listener
       parent.listen(listener)
     },
-    attach(detached) {
-      const channel = new PolledChannel(clock, calls, detached, () => clock.stop())
+    attach(detached, onOver = () => {}) {
+      const channel = new PolledChannel(clock, calls, detached, () => {
+        onOver()
+        clock.stop()
+      })
       // Once whoever attaches is done with it.
       setImmediate(() => {
         const unwatch = clock.watch({ descriptor: bell, ready: answer })
@@ -76,6 +81,7 @@ export async function createUrgentLoop<Sent, Received>(
       })
       return channel
     },
+    close: (descriptor) => calls.close(descriptor),
     warmUp: (begin) => warmUp(clock, calls, begin),
     hearPosted,
   }

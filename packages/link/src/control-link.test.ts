@@ -127,6 +127,45 @@ describe('ControlLink', () => {
     expect([heard, channel.ended, clock.timers.size]).toEqual([[], true, 0])
   })
 
+  it('says and tells nothing before it has introduced itself', () => {
+    const clock = new ManualClock()
+    const channel = new FakeChannel()
+    const heard: string[] = []
+    const handler = {
+      message: ({ name }: Message) => heard.push(name),
+      closed: (error: GodwitError | undefined) => heard.push(`closed ${codeOf(error)}`),
+    }
+    let opened: ControlLink | undefined
+    const onPreface = (_: unknown, self: Link): ControlLink => {
+      opened = new ControlLink(self, clock, handler, heartbeatMs)
+      return opened
+    }
+    const link = new Link(channel, clock, onPreface, () => {})
+    const writer = new FrameWriter()
+    channel.deliver(encodePreface(control))
+    channel.deliver(writer.frame(FrameType.SwitchOverAck, emptyMap))
+    clock.advance(3 * heartbeatMs)
+    expect(channel.bytes).toHaveLength(0)
+    opened!.introduce(control)
+    clock.advance(heartbeatMs)
+    expect(messagesIn(channel.bytes).map(({ name }) => name)).toContain('Heartbeat')
+    expect([heard, link.isClosed]).toEqual([['SwitchOverAck'], false])
+  })
+
+  it('does not keep what a peer says that does not wait for an answer', () => {
+    const [clock, channel, writer] = [new ManualClock(), new FakeChannel(), new FrameWriter()]
+    const closed: string[] = []
+    const handler = {
+      message: () => {},
+      closed: (error: GodwitError | undefined) => closed.push(codeOf(error)),
+    }
+    const onPreface = (_: unknown, self: Link): ControlLink => new ControlLink(self, clock, handler)
+    expect(new Link(channel, clock, onPreface, () => {}).isClosed).toBe(false)
+    channel.deliver(encodePreface(control))
+    for (let i = 0; i < 3; i++) channel.deliver(writer.frame(FrameType.SwitchOverAck, emptyMap))
+    expect(closed).toEqual(['PROTOCOL_STATE'])
+  })
+
   it('sends no heartbeat after close', () => {
     const setup = connected()
     setup.controlLink.close()

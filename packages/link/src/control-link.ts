@@ -4,14 +4,17 @@
  * @module
  */
 import type { Clock, GodwitError } from '@godwit/core'
-import { TransportError } from '@godwit/core'
-import type { Frame, Message } from '@godwit/wire'
+import { ProtocolError, TransportError } from '@godwit/core'
+import type { Frame, Message, Preface } from '@godwit/wire'
 import { decodeMessage } from '@godwit/wire'
 import type { Link, LinkHandler } from './link.ts'
 
 export const HEARTBEAT_MS_DEFAULT = 1000
 /** A peer is taken for lost after this many of its heartbeats did not come. */
 export const HEARTBEATS_MISSED_MAX = 5
+
+/** A peer need not wait for the answer to its preface with its first message, and why it fails. */
+const earlyMax = 2
 
 export interface ControlHandler {
   message(message: Message): void
@@ -26,6 +29,8 @@ export class ControlLink implements LinkHandler {
   readonly #heartbeatMs: number
   #peerHeartbeatMs: number
   #cancelTick: () => void = () => {}
+  /** What came before this side introduced itself. */
+  readonly #early: Message[] = []
   #sentAtMs: number
   #heardAtMs: number
 
@@ -69,7 +74,17 @@ export class ControlLink implements LinkHandler {
   frame(frame: Frame): void {
     this.#heardAtMs = this.#clock.nowMs()
     const message = decodeMessage(frame.type, frame.body)
-    if (message.name !== 'Heartbeat') this.#handler.message(message)
+    if (message.name === 'Heartbeat') return
+    if (this.link.isIntroduced) this.#handler.message(message)
+    else if (this.#early.push(message) > earlyMax) {
+      throw new ProtocolError('PROTOCOL_STATE', 'The peer does not wait to hear who answers')
+    }
+  }
+
+  /** Answers a peer that had to wait for it, and hears what it has said meanwhile. */
+  introduce(preface: Preface): void {
+    this.link.sendPreface(preface)
+    for (const message of this.#early.splice(0)) this.#handler.message(message)
   }
 
   closed(error: GodwitError | undefined): void {
@@ -104,7 +119,8 @@ export class ControlLink implements LinkHandler {
       )
       return
     }
-    if (nowMs - this.#sentAtMs >= this.#heartbeatMs / 2) this.send({ name: 'Heartbeat', body: {} })
+    const isDue = nowMs - this.#sentAtMs >= this.#heartbeatMs / 2
+    if (isDue && this.link.isIntroduced) this.send({ name: 'Heartbeat', body: {} })
     this.#schedule()
   }
 }

@@ -99,6 +99,11 @@ export class Link implements ChannelSink {
     return this.#closed
   }
 
+  /** Whether this side has introduced itself: nothing may be sent before. */
+  get isIntroduced(): boolean {
+    return this.#sentPreface
+  }
+
   /** Everything on the wire so far, both ways. */
   get wireBytes(): number {
     return this.channel.bytesWritten + this.channel.bytesRead

@@ -88,7 +88,12 @@ export class Channels {
   /** Dials a channel, whose bytes are not counted here yet. @throws {TransportError} */
   async connect(): Promise<Channel> {
     const dialledMs = this.#clock.nowMs()
-    const channel = await this.#dialler.dial(this.#dialling.signal)
+    const { signal } = this.#dialling
+    const channel = await this.#dialler.dial(signal)
+    if (signal.aborted) {
+      channel.destroy()
+      throw new CancelledError()
+    }
     this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
     return channel
   }

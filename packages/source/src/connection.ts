@@ -6,7 +6,7 @@
  */
 import type { GodwitError } from '@godwit/core'
 import type { ControlHandler } from '@godwit/link'
-import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
+import { ControlLink, HEARTBEAT_MS_DEFAULT, Tally } from '@godwit/link'
 import type { Message } from '@godwit/wire'
 import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
@@ -80,7 +80,7 @@ export class Connections {
   readonly #options: ConnectionOptions
   readonly #session: Uint8Array
   readonly #handler: ControlHandler
-  readonly #lost: Connection[] = []
+  readonly #lost = new Tally()
 
   /** @param handler - hears what comes by the current one */
   constructor(options: ConnectionOptions, session: Uint8Array, handler: ControlHandler) {
@@ -94,27 +94,30 @@ export class Connections {
   replace(): void {
     const { current } = this
     current.close()
-    this.#lost.push(current)
+    const { channels } = current
+    this.#lost.add({
+      get wireBytes() {
+        return channels.wireBytes
+      },
+      ended: channels.ended(),
+    })
     this.current = new Connection(this.#options, this.#session, current.epoch + 1, this.#handler)
     this.current.peerHeartbeatMs = current.peerHeartbeatMs
   }
 
-  /** Connections so far. */
-  get count(): number {
-    return this.#lost.length + 1
+  /** How often one was lost, or could not be had. */
+  get lostCount(): number {
+    return this.current.epoch
   }
 
   /** Everything on the wire so far, both ways, but for what lanes count. */
   get wireBytes(): number {
-    return this.#all.reduce((sum, { channels }) => sum + channels.wireBytes, 0)
+    return this.#lost.wireBytes + this.current.channels.wireBytes
   }
 
   /** Resolves when every channel is closed in both directions. */
   async ended(): Promise<void> {
-    await Promise.all(this.#all.map(({ channels }) => channels.ended()))
-  }
-
-  get #all(): readonly Connection[] {
-    return [...this.#lost, this.current]
+    await this.current.channels.ended()
+    await this.#lost.ended()
   }
 }

@@ -7,6 +7,7 @@
 import type { ChannelSink, GodwitError, HashName, PageHasher } from '@godwit/core'
 import { PageBitmap } from '@godwit/core'
 import type { Primitives, SentPages, Workspace } from '@godwit/codec'
+import { Tally } from '@godwit/link'
 import type { FetchName } from '@godwit/policy'
 import type { Discard } from '@godwit/wire'
 import { BATCH_ENTRIES_MAX, ChannelRole, encodePageRuns } from '@godwit/wire'
@@ -47,8 +48,10 @@ export class PostCopy {
   readonly #options: PostCopyOptions
   readonly #board = new FaultBoard()
   #urgent: UrgentChannel | undefined
-  /** One for each connection, where they have threads. */
-  readonly #remotes: RemoteUrgent[] = []
+  /** Of the connection, where it has a thread. */
+  #remote: RemoteUrgent | undefined
+  /** Of all connections. */
+  readonly #threads = new Tally()
   #push: PushWork | undefined
   /** Told before the pause. */
   #announced: readonly PageBitmap[] = []
@@ -63,12 +66,13 @@ export class PostCopy {
   prepare(memoryBytes: number): void {
     const { threads } = this.#options
     if (threads === undefined) return
-    this.#remotes.push(new RemoteUrgent(threads, { ...this.#options, memoryBytes }))
+    this.#remote = new RemoteUrgent(threads, { ...this.#options, memoryBytes })
+    this.#threads.add(this.#remote)
   }
 
   async open(channels: Channels): Promise<void> {
     const channel = await channels.connect()
-    const remote = this.#remotes.at(-1)
+    const remote = this.#remote
     if (remote !== undefined) {
       channel.open(nobody)
       this.#urgent = remote
@@ -164,22 +168,22 @@ export class PostCopy {
 
   /** Of a thread of its own; exact when {@link ended}. */
   get wireBytes(): number {
-    return this.#remotes.reduce((sum, { wireBytes }) => sum + wireBytes, 0)
+    return this.#threads.wireBytes
   }
 
   /** Of a thread of its own. */
   get cpuSeconds(): number {
-    return this.#remotes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
+    return this.#threads.cpuSeconds
   }
 
   close(): void {
     this.#urgent?.close()
-    this.#remotes.at(-1)?.close()
+    this.#remote?.close()
   }
 
   /** Resolves when the threads are gone, if there are any. */
   async ended(): Promise<void> {
-    await Promise.all(this.#remotes.map(({ ended }) => ended))
+    await this.#threads.ended()
   }
 }
 

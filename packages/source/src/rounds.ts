@@ -7,6 +7,7 @@
 import type { DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
 import { FingerprintTable, isShared, mayPostCopy, pagesCovering } from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
+import { Tally } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
 import { FETCH_DEFAULT, HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
@@ -43,8 +44,8 @@ export class Rounds {
   terms: AgreedTerms
   readonly #options: SourceOptions
   readonly #createLanes: (epoch: number) => SourceLanes
-  /** Of earlier connections. */
-  readonly #lostLanes: SourceLanes[] = []
+  /** Lanes of earlier connections. */
+  readonly #lost = new Tally()
   readonly #dirty: DirtySet
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
@@ -133,12 +134,25 @@ export class Rounds {
 
   /** There is another connection, and the destination lacks these pages, which go as `round`. */
   resume(epoch: number, round: number, lacking: readonly PageBitmap[]): void {
-    this.#lostLanes.push(this.lanes)
+    this.#forget(this.lanes)
     this.lanes = this.#createLanes(epoch)
     this.prepare(this.#options.guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0))
     this.#round = round
     this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
     this.#postCopy!.resume(round, lacking)
+  }
+
+  /** What they cost is kept; all else is not. */
+  #forget(lanes: SourceLanes): void {
+    this.#lost.add({
+      get wireBytes() {
+        return lanes.wireBytes
+      },
+      get cpuSeconds() {
+        return lanes.cpuSeconds
+      },
+      ended: lanes.ended(),
+    })
   }
 
   /** The guest is about to be paused, for post-copy: what is lacking anyway is told by then. */
@@ -180,23 +194,17 @@ export class Rounds {
 
   /** Everything on channels for pages so far, of all connections, both ways. */
   get wireBytes(): number {
-    const urgent = this.#postCopy?.wireBytes ?? 0
-    return this.#allLanes.reduce((sum, { wireBytes }) => sum + wireBytes, urgent)
+    return this.#lost.wireBytes + this.lanes.wireBytes + (this.#postCopy?.wireBytes ?? 0)
   }
 
   /** CPU time of threads of their own. */
   get cpuSeconds(): number {
-    const urgent = this.#postCopy?.cpuSeconds ?? 0
-    return this.#allLanes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, urgent)
+    return this.#lost.cpuSeconds + this.lanes.cpuSeconds + (this.#postCopy?.cpuSeconds ?? 0)
   }
 
   /** Resolves when every channel for pages is closed in both directions. */
   async ended(): Promise<void> {
-    await Promise.all([...this.#allLanes.map((lanes) => lanes.ended()), this.#postCopy?.ended()])
-  }
-
-  get #allLanes(): readonly SourceLanes[] {
-    return [...this.#lostLanes, this.lanes]
+    await Promise.all([this.lanes.ended(), this.#lost.ended(), this.#postCopy?.ended()])
   }
 
   /** Changes the cap on bandwidth while the guest runs. */

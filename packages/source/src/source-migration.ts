@@ -123,8 +123,8 @@ export class SourceMigration {
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
     report.wireBytes = this.#wireBytes
-    const recoveries = this.#connections.count - 1
-    if (recoveries > 0) report.recoveries = recoveries
+    const { lostCount } = this.#connections
+    if (lostCount > 0) report.recoveries = lostCount
     return report
   }
 
