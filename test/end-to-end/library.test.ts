@@ -103,13 +103,15 @@ describe('a program whose threads enter pages before they touch them', () => {
     })
     const sum = words.reduce((all, word) => (all + word) >>> 0, 0)
     const found = Promise.withResolvers<number>()
-    const run: MemoryArrival['run'] = ([region], gate) => {
+    const run: MemoryArrival['run'] = async ([region], gate) => {
       const { buffer, byteOffset, byteLength } = region!.bytes
       const there = new Uint32Array(buffer, byteOffset, byteLength / 4)
       const program = new URL('./library/gated.ts', import.meta.url)
       const worker = new Worker(program, { workerData: { words: there, gate, pageBytes } })
       cleanups.push(() => worker.terminate())
-      worker.on('message', found.resolve).on('error', found.reject)
+      worker.on('error', found.reject)
+      await once(worker, 'message')
+      worker.on('message', found.resolve)
     }
     const guest = { memory, pause: () => {}, resume: () => {} }
     const settings = { mode: 'post-copy', fetch: 'demand', pageBytes } as const

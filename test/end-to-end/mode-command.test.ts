@@ -12,6 +12,8 @@ it.each<[string[], RegExp]>([
   [['--mode', 'warp'], /"warp" is not a mode; there are pre-copy, stop-copy, post-copy, hybrid/],
   [['--mode', 'hybrid,rounds=0'], /"rounds=0" is no rule of hybrid/],
   [['--mode', 'post-copy,stall'], /"post-copy,stall" is not a mode/],
+  [['--mode', 'hybrid,working-set=2m'], /"working-set=2m": stores are watched .* up to 60s/],
+  [['--mode', 'hybrid,working-set', '--tracker', 'scan'], /working-set: the scan tracker sees no/],
   [['--fetch', 'push'], /fetch=push: mode pre-copy has no post-copy/],
   [['--fetch', 'push', '--mode', 'stop-copy'], /fetch=push: mode stop-copy has no post-copy/],
 ])('%j is refused', async (options, text) => {

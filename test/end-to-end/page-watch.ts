@@ -33,6 +33,8 @@ function countContent(counts: Counts, body: Uint8Array): void {
 export class PageWatch {
   /** Named in DISCARD. */
   readonly discarded: Counts = new Map()
+  /** Given content before COMMIT, round by round. */
+  readonly rounds: Counts[] = []
   /** Given content after COMMIT. */
   readonly sent: Counts = new Map()
   /** Asked for. */
@@ -41,6 +43,7 @@ export class PageWatch {
 
   readonly onControl: OnUnit = ({ direction, name }, bytes) => {
     if (direction === 'written' && name === 'Commit') this.#isCommitted = true
+    if (direction === 'written' && name === 'RoundBegin') this.rounds.push(new Map())
     if (direction === 'read' || name !== 'Discard') return undefined
     const message = decodeMessage(FrameType.Discard, bytes.subarray(FRAME_HEADER_BYTES))
     if (message.name !== 'Discard') throw new Error('not a DISCARD')
@@ -53,7 +56,7 @@ export class PageWatch {
 
   readonly onData: OnUnit = ({ name }, bytes) => {
     const body = bytes.subarray(FRAME_HEADER_BYTES)
-    if (name === 'Pages' && this.#isCommitted) countContent(this.sent, body)
+    if (name === 'Pages') countContent(this.#isCommitted ? this.sent : this.rounds.at(-1)!, body)
     if (name !== 'PageRequest') return undefined
     const message = decodeMessage(FrameType.PageRequest, body)
     if (message.name !== 'PageRequest') throw new Error('not a PAGE_REQUEST')

@@ -26,9 +26,13 @@ function trackedBy(guest: WorkloadGuest, trackers: readonly DirtyTracker[]): Gue
 }
 
 describe('the pagemap tracker', { skip: !probe.ok }, () => {
-  it.each(['pre-copy', 'hybrid'] as const)(
-    'finds all pages that are stored to at random, round after round (%s)',
-    async (mode) => {
+  it.each([
+    ['pre-copy', undefined],
+    ['hybrid', undefined],
+    ['hybrid', 30],
+  ] as const)(
+    'finds all pages that are stored to at random, round after round (%s, working set: %s ms)',
+    async (mode, workingSetMs) => {
       const memoryBytes = 64 * MIB
       const spec = 'writer,wss=48MiB,rate=400000,order=rand,threads=2'
       const { identity } = parseGuest(spec, memoryBytes)
@@ -39,14 +43,16 @@ describe('the pagemap tracker', { skip: !probe.ok }, () => {
       try {
         await advances(guest, 20_000)
         const stop = mode === 'hybrid' ? 'max-rounds=9' : 'max-rounds=6'
-        const settings = { mode, hybrid: { rounds: 6 }, stop }
+        const settings = { mode, hybrid: { rounds: 6, workingSetMs }, stop }
         const migration = await rig.source(trackedBy(guest, made.trackers), settings)
         const report = await migration.run()
         expect(report.error).toBeUndefined()
         expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
         expect(report.tracker).toBe('pagemap')
         expect(report.rounds).toHaveLength(7)
-        for (const round of report.rounds) expect(round.pages).toBeGreaterThan(0)
+        // On a busy machine no thread of the guest may run during one of the short rounds.
+        const stored = report.rounds.filter(({ pages }) => pages > 0)
+        expect(stored.length).toBeGreaterThan(3)
         await rig.idle()
         const arrived = rig.sessions[0]!.guest as IncomingWorkload
         await expectContinuous(arrived, guest.identity, guest.steps())

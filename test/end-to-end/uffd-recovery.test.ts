@@ -6,6 +6,7 @@ import { MIB } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { probeUserfault } from '@godwit/linux'
 import { ChannelRole } from '@godwit/wire'
+import type { FetchName } from '@godwit/policy'
 import { createMigration } from 'godwit'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ProxiedUnit } from './frame-proxy.ts'
@@ -38,6 +39,12 @@ const points: Record<string, () => (unit: ProxiedUnit) => boolean> = {
   'the end': () => nth(1, ({ name }) => name === 'RoundAck'),
 }
 
+const fetches: Record<string, FetchName> = {
+  'pages that are pushed': 'push',
+  'pages that are waited for': 'demand',
+  'the end': 'bubbles',
+}
+
 describe.runIf(probe.ok)('a guest behind the uffd pager whose source is lost', () => {
   it.each(Object.keys(points))('is made whole all the same: %s', async (point) => {
     const { identity } = parseGuest('writer,wss=4MiB,rate=100000,style=page', memoryBytes)
@@ -48,10 +55,16 @@ describe.runIf(probe.ok)('a guest behind the uffd pager whose source is lost', (
     const { process: receiver, address } = await startDestination(...receive)
     const proxy = new FrameProxy(address, points[point]!())
     cleanups.push(() => proxy.close())
-    const settings = { to: await proxy.listen(), mode: 'post-copy', fetch: 'bubbles' } as const
+    const settings = {
+      to: await proxy.listen(),
+      mode: 'post-copy',
+      fetch: fetches[point]!,
+    } as const
     const report = await (await createMigration(guest, settings)).run()
     expect(report.error).toBeUndefined()
-    expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true }, recoveries: 1 })
+    expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+    // An attempt may come before the other side is ready for it.
+    expect(report.recoveries).toBeGreaterThanOrEqual(1)
     expect(proxy.cuts).toBe(1)
     expect((await receiver.ended).code).toBe(0)
     const there = readReport(json)

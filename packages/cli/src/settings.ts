@@ -88,7 +88,8 @@ function addModeOptions(command: Command): Command {
     .option(
       '--mode <MODE>',
       'pre-copy (rounds while the guest runs here), stop-copy (all in one pause), post-copy (the ' +
-        'guest runs there first, its pages follow), or both: hybrid[,rounds=N][,after=T][,stall]',
+        'guest runs there first, its pages follow), or both: hybrid[,rounds=N][,after=T][,stall]' +
+        '[,working-set[=T]: first only what it stores to within T, 1s]',
       checkMode,
       MODE_DEFAULT,
     )

@@ -23,6 +23,23 @@ function pagesOf(bitmap: PageBitmap): number[] {
 }
 
 describe('PageBitmap', () => {
+  it('takes in another set, and gives it up again', () => {
+    fc.assert(
+      fc.property(filled, fc.array(fc.nat()), ({ pages, bitmap }, numbers) => {
+        const others = new Set(numbers.map((number) => number % bitmap.pageCount))
+        const other = bitmapOf(bitmap.pageCount, others)
+        bitmap.addOthers(other)
+        expect(pagesOf(bitmap)).toEqual(
+          [...new Set([...pages, ...others])].toSorted((a, b) => a - b),
+        )
+        bitmap.removeAll(other)
+        expect(pagesOf(bitmap)).toEqual(
+          [...pages].filter((page) => !others.has(page)).toSorted((a, b) => a - b),
+        )
+      }),
+    )
+  })
+
   it('finds the last page before every place', () => {
     fc.assert(
       fc.property(filled, ({ pages, bitmap }) => {

@@ -61,6 +61,11 @@ export class PageBitmap {
     if (rest !== 0) this.words[this.words.length - 1] = (1 << rest) - 1
   }
 
+  /** Adds all pages of another set of as many pages. */
+  addOthers(other: PageBitmap): void {
+    for (let i = 0; i < this.words.length; i++) this.words[i]! |= other.words[i]!
+  }
+
   /** Takes all pages of another set of as many pages out of this one. */
   removeAll(other: PageBitmap): void {
     for (let i = 0; i < this.words.length; i++) this.words[i]! &= ~other.words[i]!

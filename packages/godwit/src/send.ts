@@ -33,9 +33,10 @@ export interface SendOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
   /**
-   * `pre-copy` (default), `stop-copy`, `post-copy`, or `hybrid[,rounds=N][,after=T][,stall]`, as
-   * `--mode` takes it. In the last two the guest runs at the destination before all of its pages
-   * are there; the destination's host must be able to make it wait for them.
+   * `pre-copy` (default), `stop-copy`, `post-copy`, or
+   * `hybrid[,rounds=N][,after=T][,stall][,working-set[=T]]`, as `--mode` takes it. In the last two
+   * the guest runs at the destination before all of its pages are there; the destination's host
+   * must be able to make it wait for them.
    */
   readonly mode?: string
   /** In which order pages follow in post-copy: `bubbles` (default), `prepage`, `push`, `demand`. */

@@ -63,6 +63,11 @@ describe('parseMode', () => {
     ['hybrid,after=2s', { afterMs: 2000 }],
     ['hybrid,rounds=3,after=500ms,stall', { rounds: 3, afterMs: 500, stall: true }],
     ['hybrid,rounds=3,rounds=4', { rounds: 4 }],
+    ['hybrid,working-set', { workingSetMs: 1000, rounds: 1 }],
+    ['hybrid,working-set=250ms', { workingSetMs: 250, rounds: 1 }],
+    ['hybrid,working-set=1m', { workingSetMs: 60_000, rounds: 1 }],
+    ['hybrid,rounds=3,working-set=2s', { workingSetMs: 2000, rounds: 3 }],
+    ['hybrid,working-set,stall', { workingSetMs: 1000, stall: true }],
   ])('accepts %s', (text, hybrid) => {
     expect(parseMode(text)).toEqual({ mode: text.split(',')[0], hybrid })
   })
@@ -84,6 +89,11 @@ describe('parseMode', () => {
     'hybrid,after=soon',
     'hybrid,stall=1',
     'hybrid;stall',
+    'hybrid,working-set=',
+    'hybrid,working-set=0s',
+    'hybrid,working-set=61s',
+    'hybrid,working-set=long',
+    'pre-copy,working-set',
   ])('refuses %j', (text) => {
     expect(() => parseMode(text)).toThrow(expect.objectContaining({ code: 'USAGE' }))
   })

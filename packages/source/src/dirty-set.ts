@@ -12,6 +12,8 @@ export class DirtySet {
   readonly #clock: Clock
   #pending: PageBitmap[]
   #taken: PageBitmap[]
+  /** What {@link setAside} kept back and no round has sent. */
+  #aside: readonly PageBitmap[] = []
   /** Per region, as of {@link addAll}: pages known to be zero without a look at them. */
   readonly untouched: readonly PageBitmap[]
 
@@ -47,6 +49,28 @@ export class DirtySet {
   addTouched(): void {
     this.addAll()
     for (const [index, bitmap] of this.#pending.entries()) bitmap.removeAll(this.untouched[index]!)
+  }
+
+  /**
+   * Keeps everything that is pending back from the rounds, but for what is collected from now on;
+   * trackers must see stores.
+   */
+  setAside(): void {
+    this.#aside = this.#pending.map(({ pageCount, words }) => {
+      return new PageBitmap(pageCount, words.slice())
+    })
+    for (const bitmap of this.#pending) bitmap.clear()
+  }
+
+  /** Whether something is kept back. */
+  get hasAside(): boolean {
+    return this.#aside.some(({ size }) => size > 0)
+  }
+
+  /** What was kept back is pending now. */
+  addAside(): void {
+    for (const [index, bitmap] of this.#aside.entries()) this.#pending[index]!.addOthers(bitmap)
+    this.#aside = []
   }
 
   /**
@@ -86,6 +110,7 @@ export class DirtySet {
     this.#pending = this.#taken
     this.#taken = work
     for (const bitmap of this.#pending) bitmap.clear()
+    for (const [index, bitmap] of this.#aside.entries()) bitmap.removeAll(work[index]!)
     return work
   }
 }

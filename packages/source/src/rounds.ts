@@ -5,7 +5,14 @@
  * @module
  */
 import type { DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
-import { FingerprintTable, isShared, mayPostCopy, pagesCovering } from '@godwit/core'
+import {
+  CancelledError,
+  FingerprintTable,
+  GodwitError,
+  isShared,
+  mayPostCopy,
+  pagesCovering,
+} from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
 import { Tally } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
@@ -62,8 +69,12 @@ export class Rounds {
   #maxBandwidth: number
   #isPaused = false
   #isSending = false
+  #endWatch = (): void => {}
 
-  /** @param hasher - for trackers that compare memory with what was sent */
+  /**
+   * @param hasher - for trackers that compare memory with what was sent
+   * @throws {GodwitError} `USAGE`: stores that make up the working set cannot be seen
+   */
   constructor(
     options: SourceOptions,
     hasher: PageHasher,
@@ -99,6 +110,10 @@ export class Rounds {
       this.#postCopy = new PostCopy({ ...parts, threads })
     }
     this.#switch = new HybridSwitch(hybrid)
+    if (hybrid.workingSetMs !== undefined && !this.#dirty.canCollectMeanwhile) {
+      const text = `the ${this.trackerName} tracker sees no stores to pages that were not sent yet`
+      throw new GodwitError('USAGE', `working-set: ${text}; there are barrier and pagemap`)
+    }
     this.#createLanes = (epoch) => {
       const isRemote = startLane !== undefined && areShared
       const ofEpoch = { ...lanes, epoch }
@@ -158,6 +173,7 @@ export class Rounds {
   /** The guest is about to be paused, for post-copy: what is lacking anyway is told by then. */
   async announce(send: (body: Discard) => void): Promise<void> {
     if (this.#dirty.canCollectMeanwhile) await this.#collect()
+    this.#dirty.addAside()
     this.#postCopy!.announce(this.#dirty.pending, send)
   }
 
@@ -189,6 +205,7 @@ export class Rounds {
   }
 
   close(): void {
+    this.#endWatch()
     this.#postCopy?.close()
   }
 
@@ -224,9 +241,11 @@ export class Rounds {
    * @param announce - sends ROUND_BEGIN
    */
   async send(round: number, kind: RoundKind, announce: (body: RoundBegin) => void): Promise<void> {
-    const { clock } = this.#options
+    const { clock, hybrid } = this.#options
+    const isOfAll = round === 1 && hybrid?.workingSetMs === undefined
     if (round === 1) {
-      this.#dirty.addAll()
+      if (isOfAll) this.#dirty.addAll()
+      else await this.#findWorkingSet(hybrid!.workingSetMs!)
       this.#firstMs = clock.nowMs()
       this.#collectedAtMs = this.#firstMs
     } else if (kind === 'final') {
@@ -237,7 +256,7 @@ export class Rounds {
     this.#pages = this.#dirty.pages
     this.#startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages })
-    const untouched = round === 1 ? this.#dirty.untouched : undefined
+    const untouched = isOfAll ? this.#dirty.untouched : undefined
     const dirty = this.#dirty.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
@@ -257,6 +276,23 @@ export class Rounds {
     this.#isSending = false
     this.#pages -= sent.heldPages
     if (kind === 'final') this.#addToLog(sent, true)
+  }
+
+  /**
+   * Watches the guest's stores; the pages that they are to are pending then, and the rest is kept
+   * back. Ends early, by an error, when all is over.
+   */
+  async #findWorkingSet(ms: number): Promise<void> {
+    this.#dirty.addTouched()
+    this.#dirty.setAside()
+    await new Promise<void>((resolve, reject) => {
+      const cancel = this.#options.clock.after(ms, resolve)
+      this.#endWatch = () => {
+        cancel()
+        reject(new CancelledError())
+      }
+    })
+    await this.#collect()
   }
 
   /**
@@ -314,7 +350,9 @@ export class Rounds {
     const overheadMs = this.#collectMs + 2 * roundTripMs
     const statistics = this.log.statistics(pages, overheadMs)
     const stop = evaluateStop(this.#options.stop, statistics)
-    if (stop !== undefined) return { decision: stop, next: 'switch-over' }
+    // What was kept back must not travel in the pause.
+    const next = this.#dirty.hasAside ? 'post-copy' : 'switch-over'
+    if (stop !== undefined) return { decision: stop, next }
     if (this.#options.mode !== 'hybrid') return undefined
     const decision = this.#switch.decide(statistics, nowMs - this.#firstMs)
     return decision && { decision, next: 'post-copy' }

@@ -282,8 +282,8 @@ export class SourceMigration {
   async #sendRound(effect: SourceEffect & { do: 'send-round' }): Promise<SourceEvent> {
     if (effect.kind === 'full') this.#report.reach('pre-copy')
     if (effect.kind === 'post-copy') return this.#push()
+    this.#moments.firstRoundMs ??= this.#options.clock.nowMs()
     await this.#rounds.send(effect.round, effect.kind, (body) => {
-      this.#moments.firstRoundMs ??= this.#options.clock.nowMs()
       this.#connections.current.send({ name: 'RoundBegin', body })
     })
     this.#moments.pagesSentMs = this.#options.clock.nowMs()

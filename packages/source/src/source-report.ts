@@ -238,7 +238,10 @@ export class SourceReport {
     }
   }
 
-  /** From the first page, or from the pause where that came first, until all of it is there. */
+  /**
+   * From round 1 on, what it takes to find the working set included, or from the pause where that
+   * came first, until all of it is there.
+   */
   get #totalMs(): number | undefined {
     const { firstRoundMs, pauseMs, runningMs, filledMs } = this.moments
     const isPostCopy = this.#report.stages.some(({ name }) => name === 'post-copy')

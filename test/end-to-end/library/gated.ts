@@ -13,6 +13,7 @@ const { words, gate, pageBytes } = workerData as {
   pageBytes: number
 }
 const opened = openGate(gate)
+parentPort!.postMessage('ready')
 let sum = 0
 for (let at = 0; at < words.length; at++) {
   if ((at * 4) % pageBytes === 0) opened.enter(0, (at * 4) / pageBytes)
