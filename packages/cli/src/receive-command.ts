@@ -118,9 +118,14 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
         tell(settings, report)
         if (!migration.ownsGuest) return
         if (exitCodeOf(report) === Exit.Stranded) {
-          // It waits for pages that never come: its memory is of use to the next guest.
-          void migration.release()
           ended.resolve(report)
+          // It waits for pages that never come: its memory is of use to the next guest.
+          if (
+            settings.pager === 'uffd' &&
+            (guests.length > 0 || receiver.agent.sessions.length > 0)
+          ) {
+            note('its threads end only with this process, where others run: its memory stays taken')
+          } else void migration.release()
           return
         }
         guests.push(migration)
@@ -159,7 +164,8 @@ async function giveBack(migration: IncomingMigration, guests: IncomingMigration[
 }
 
 function tellSuspended(error: { code: string; message: string }): void {
-  note(`post-copy is interrupted, the guest waits for its source: ${formatError(error)}`)
+  note(formatError(error))
+  note('post-copy is interrupted; the guest runs as far as it gets, and its source is waited for')
 }
 
 function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {
@@ -184,14 +190,30 @@ async function serveOnce(
   ended: Promise<Report>,
   guests: readonly IncomingMigration[],
 ): Promise<ExitCode> {
-  const report = await Promise.race([ended, interrupts.first.then(() => undefined)])
+  const isOver = interrupts.first.then(() => handedOver(receiver, interrupts))
+  const report = await Promise.race([ended, isOver.then(() => undefined)])
   await closeOrAbandon(receiver, interrupts)
+  // It may have been given up only now.
+  const last = report ?? (await Promise.race([ended, Promise.resolve(undefined)]))
+  if (last !== undefined && exitCodeOf(last) === Exit.Stranded) return Exit.Stranded
   if (report === undefined) return Exit.Cancelled
-  if (exitCodeOf(report) === Exit.Stranded) return Exit.Stranded
   // A source that was lost after the hand-over does not shorten the guest's time.
   const stopped = guests[0]?.guestStopped?.catch(() => undefined)
   await Promise.race([stopped, interrupts.first])
   return report.error === undefined ? Exit.Done : Exit.Unverified
+}
+
+/**
+ * After Ctrl-C: gives up what has not been handed over, and goes on listening until the rest is, so
+ * that a source that is lost may come back. A second Ctrl-C does not wait for it.
+ */
+async function handedOver({ agent }: Receiver, interrupts: Interrupts): Promise<void> {
+  agent.cancel()
+  const owned = agent.sessions.filter((session) => session.ownsGuest)
+  if (owned.some((session) => session.isSuspended)) {
+    note('a guest here still waits for its source; a second Ctrl-C gives it up')
+  }
+  await Promise.race([Promise.all(owned.map(({ done }) => done)), interrupts.second])
 }
 
 /** Sessions after their hand-over take their time; a second Ctrl-C does not wait for them. */
@@ -207,6 +229,7 @@ async function serve(
   guests: readonly IncomingMigration[],
 ): Promise<ExitCode> {
   await interrupts.first
+  await handedOver(receiver, interrupts)
   await closeOrAbandon(receiver, interrupts)
   if (guests.length > 0) {
     note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)

@@ -150,7 +150,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
     run.migration = await createMigration(guest, {
       ...settings,
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
-      onSuspended: (error) => suspended(run, error),
+      onSuspended: createSuspendedListener(run),
       signal: abort.signal,
       prove: (final, digestOf) => proveGuest(guest, final, digestOf),
     })
@@ -170,11 +170,21 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   }
 }
 
-/** The guest is at the destination and lacks pages; it is tried to be reached again. */
-function suspended({ interrupts, migration }: SendRun, error: GodwitError): void {
-  note(`post-copy is interrupted, trying again: ${formatError(error)}`)
-  note('the guest needs both sides; a second Ctrl-C gives it up')
-  void interrupts.second.then(() => migration?.giveUp())
+/**
+ * Hears that the guest is at the destination and lacks pages, and that this is tried to be reached
+ * again; once more for every attempt that fails.
+ */
+function createSuspendedListener(run: SendRun): (error: GodwitError) => void {
+  let last: string | undefined
+  return (error) => {
+    if (error.code !== last) note(formatError(error))
+    if (last === undefined) {
+      note('post-copy is interrupted; trying to reach the destination again')
+      note('the guest is there and needs both sides; a second Ctrl-C gives it up')
+      void run.interrupts.second.then(() => run.migration?.giveUp())
+    }
+    last = error.code
+  }
 }
 
 function showProgress(settings: SendSettings, read: () => Migration['progress']): Progress {

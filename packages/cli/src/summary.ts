@@ -37,6 +37,7 @@ export function formatSummary(report: Report): string {
   const rows: Rows = []
   addOutcome(rows, report)
   addTimes(rows, report)
+  addRecoveries(rows, report)
   addTraffic(rows, report)
   addFaults(rows, report)
   addProof(rows, report)
@@ -65,6 +66,16 @@ function outcomeText({ outcome, error, role }: Report): string {
   if (error?.code === 'POST_COPY_LOST') return 'lost halfway; the guest cannot go on'
   const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
   return `${outcome}; ${where}`
+}
+
+/** Rounds and pages that were lost are told nowhere else. */
+function addRecoveries(rows: Rows, { recoveries }: Report): void {
+  if (recoveries === undefined) return
+  const times = recoveries === 1 ? 'once' : `${formatCount(recoveries)} times`
+  rows.push([
+    'interrupted',
+    `${times} in post-copy; rounds and pages that were lost are not listed`,
+  ])
 }
 
 function addTimes(rows: Rows, report: Report): void {

@@ -22,7 +22,10 @@ export interface PagePlacer {
 
 /** What another thread needs to place pages: plain values and shared memory. */
 export interface PlacingParts {
-  /** Open until the pager is closed, whoever uses it. */
+  /**
+   * Open until the pager is closed, whoever uses it: to place pages, all of which are not there yet
+   * then. Who reads faults on another thread duplicates it, since that does not end with the pages.
+   */
   readonly descriptor: number
   readonly pageBytes: number
   /** Of a `FaultLog`. */

@@ -18,7 +18,7 @@ const messagesMax = 64
 
 /**
  * The reading half, on one thread: it must never touch the guest's memory, nor wait for a thread
- * that does. Allocates nothing per fault.
+ * that does. Allocates nothing per fault. Its descriptor stays open for as long as it is used.
  */
 export class UserfaultReader {
   readonly #calls: SystemCalls

@@ -144,7 +144,6 @@ export class Rounds {
   suspend(): void {
     this.lanes.destroy()
     this.#postCopy!.close()
-    this.#isSending = false
   }
 
   /** There is another connection, and the destination lacks these pages, which go as `round`. */
