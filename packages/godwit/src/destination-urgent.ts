@@ -44,14 +44,27 @@ function answer(): void {
 const port: Port<LaneReport, LaneCommand> = {
   ...parentThread<LaneReport, LaneCommand>(),
   listen(hear) {
-    obey = hear
-    parentThread<LaneReport, LaneCommand>().listen(hear)
+    obey = (command) => {
+      if (command.do === 'close') hush()
+      hear(command)
+    }
+    parentThread<LaneReport, LaneCommand>().listen(obey)
   },
+}
+
+/**
+ * Takes no faults any more, though the channel may linger: the thread of the next connection is to
+ * have them, and here nobody can be asked.
+ */
+function hush(): void {
+  drain = () => {}
+  endListening()
+  endListening = () => {}
 }
 
 function attach(detached: DetachedChannel): PolledChannel {
   const channel = new PolledChannel(loop, calls, detached, () => {
-    endListening()
+    hush()
     loop.stop()
   })
   // Once whoever attaches is done with it.
