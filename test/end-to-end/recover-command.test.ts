@@ -5,7 +5,7 @@ import { probeUserfault } from '@godwit/linux'
 import { ChannelRole } from '@godwit/wire'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FrameProxy } from './frame-proxy.ts'
-import type { GodwitProcess } from './process.ts'
+import type { Destination, GodwitProcess } from './process.ts'
 import {
   endProcesses,
   freshPath,
@@ -38,8 +38,13 @@ async function interrupt(
   receive: readonly string[] = [],
   send: readonly string[] = [],
 ): Promise<Interrupted> {
-  const once = ['--once', '--run-for', '300ms', ...receive]
-  const { process: receiver, address } = await startDestination(...once)
+  return interruptAt(await startDestination('--once', '--run-for', '300ms', ...receive), send)
+}
+
+async function interruptAt(
+  { process: receiver, address }: Destination,
+  send: readonly string[] = [],
+): Promise<Interrupted> {
   let pages = 0
   const proxy: FrameProxy = new FrameProxy(address, ({ preface, name }) => {
     const isLost = preface.role === ChannelRole.Data && name === 'Pages' && ++pages === 3
@@ -97,6 +102,19 @@ describe('post-copy that is interrupted', () => {
       }
     },
   )
+
+  it.runIf(hasUffd)('does not end the guests beside it', async () => {
+    const status = freshPath('status.sock')
+    const files = ['--control', status, '--recover-for', '300ms', '--pager', 'uffd']
+    const destination = await startDestination(...files)
+    const guest = ['idle', '--memory', '4MiB', '--to', destination.address, '--quiet']
+    expect((await runGodwit('send', ...guest, '--warmup', '1ms')).code).toBe(0)
+    const { receiver, sender } = await interruptAt(destination, ['--recover-for', '300ms'])
+    expect((await sender.ended).code).toBe(6)
+    await receiver.line(/its memory stays taken/)
+    expect((await statusWhen(status, () => true))['guests']).toHaveLength(1)
+    expect(receiver.isOver).toBe(false)
+  })
 
   it('is not given up by one Ctrl-C, but by two', async () => {
     const { receiver, sender, proxy, control } = await interrupt()

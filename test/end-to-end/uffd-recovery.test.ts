@@ -5,8 +5,8 @@
 import { MIB } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { probeUserfault } from '@godwit/linux'
-import { ChannelRole } from '@godwit/wire'
 import type { FetchName } from '@godwit/policy'
+import { ChannelRole } from '@godwit/wire'
 import { createMigration } from 'godwit'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ProxiedUnit } from './frame-proxy.ts'
@@ -30,36 +30,29 @@ function nth(wanted: number, isIt: (unit: ProxiedUnit) => boolean): (unit: Proxi
   return (unit) => isIt(unit) && ++seen === wanted
 }
 
-const points: Record<string, () => (unit: ProxiedUnit) => boolean> = {
-  'pages that are pushed': () =>
-    nth(3, ({ preface, name }) => preface.role === ChannelRole.Data && name === 'Pages'),
-  'pages that are waited for': () =>
-    nth(5, ({ preface, name }) => preface.role === ChannelRole.Urgent && name === 'Pages'),
-  // Then all pages are there, the pager is closed, and its descriptor is another's.
-  'the end': () => nth(1, ({ name }) => name === 'RoundAck'),
-}
+type Point = readonly [what: string, fetch: FetchName, n: number, (unit: ProxiedUnit) => boolean]
 
-const fetches: Record<string, FetchName> = {
-  'pages that are pushed': 'push',
-  'pages that are waited for': 'demand',
-  'the end': 'bubbles',
-}
+const isPages = (role: ChannelRole) => (unit: ProxiedUnit) =>
+  unit.preface.role === role && unit.name === 'Pages'
+
+const points: Point[] = [
+  ['pages that are pushed', 'push', 3, isPages(ChannelRole.Data)],
+  ['pages that are waited for', 'demand', 5, isPages(ChannelRole.Urgent)],
+  // Then all pages are there, the pager is closed, and its descriptor is another's.
+  ['the end', 'bubbles', 1, ({ name }) => name === 'RoundAck'],
+]
 
 describe.runIf(probe.ok)('a guest behind the uffd pager whose source is lost', () => {
-  it.each(Object.keys(points))('is made whole all the same: %s', async (point) => {
+  it.each(points)('is made whole all the same: %s', async (_what, fetch, n, isIt) => {
     const { identity } = parseGuest('writer,wss=4MiB,rate=100000,style=page', memoryBytes)
     const guest = await WorkloadGuest.start(identity, memoryBytes)
     cleanups.push(() => guest.stop())
     const json = freshPath('there.json')
     const receive = ['--once', '--run-for', '300ms', '--pager', 'uffd', '--json', json]
     const { process: receiver, address } = await startDestination(...receive)
-    const proxy = new FrameProxy(address, points[point]!())
+    const proxy = new FrameProxy(address, nth(n, isIt))
     cleanups.push(() => proxy.close())
-    const settings = {
-      to: await proxy.listen(),
-      mode: 'post-copy',
-      fetch: fetches[point]!,
-    } as const
+    const settings = { to: await proxy.listen(), mode: 'post-copy', fetch } as const
     const report = await (await createMigration(guest, settings)).run()
     expect(report.error).toBeUndefined()
     expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })

@@ -75,6 +75,7 @@ const forwarded = [
   'tracker',
   'pageBytes',
   'lanes',
+  'recoverFor',
   'warmup',
   'maxBandwidth',
   'pauseBandwidth',
@@ -91,7 +92,7 @@ function forwardedArguments(settings: DemoSettings, self: Command, image: boolea
 
 /** A value as the command line takes it, with its unit. */
 function spell(name: (typeof forwarded)[number], value: string | number): string {
-  if (name === 'warmup') return `${value}ms`
+  if (name === 'warmup' || name === 'recoverFor') return `${value}ms`
   const isRate = name === 'maxBandwidth' || name === 'pauseBandwidth'
   return isRate ? `${Number(value) * 8}bit` : String(value)
 }

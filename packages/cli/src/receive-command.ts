@@ -117,15 +117,9 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
         progress.stop()
         tell(settings, report)
         if (!migration.ownsGuest) return
-        if (exitCodeOf(report) === Exit.Stranded) {
+        if (report.outcome === 'failed') {
           ended.resolve(report)
-          // It waits for pages that never come: its memory is of use to the next guest.
-          if (
-            settings.pager === 'uffd' &&
-            (guests.length > 0 || receiver.agent.sessions.length > 0)
-          ) {
-            note('its threads end only with this process, where others run: its memory stays taken')
-          } else void migration.release()
+          giveUp(migration, settings, guests.length + receiver.agent.sessions.length)
           return
         }
         guests.push(migration)
@@ -149,6 +143,18 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     interrupts.stop()
     for (const guest of guests) await guest.release()
   }
+}
+
+/**
+ * A guest that could not be started, or waits for pages that never come: its memory is of use to
+ * the next one.
+ *
+ * @param others - guests that are here, or on their way
+ */
+function giveUp(migration: IncomingMigration, { pager }: ReceiveSettings, others: number): void {
+  if (pager === 'uffd' && others > 0) {
+    note('its threads end only with this process, where others run: its memory stays taken')
+  } else void migration.release()
 }
 
 /** A guest whose time is over leaves its memory to the next one. */

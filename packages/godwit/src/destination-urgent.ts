@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Port } from '@godwit/core'
 import type { LaneCommand, LaneReport } from '@godwit/destination/lane-thread'
 import { serveLane } from '@godwit/destination/lane-thread'
 import { UserfaultReader, createPlacers, loadSystemCalls } from '@godwit/linux'
@@ -19,10 +20,29 @@ let drain: () => void = () => {}
 let endListening: () => void = () => {}
 const loop = await createUrgentLoop<LaneReport, LaneCommand>(() => drain(), awakeMs)
 
-serveLane(loop, {
+/**
+ * Takes no faults any more, though the channel may linger: the thread of the next connection is to
+ * have them, and here nobody can be asked.
+ */
+function hush(): void {
+  drain = () => {}
+  endListening()
+  endListening = () => {}
+}
+
+const port: Port<LaneReport, LaneCommand> = {
+  post: (report) => loop.post(report),
+  listen: (hear) =>
+    loop.listen((command) => {
+      if (command.do === 'close') hush()
+      hear(command)
+    }),
+}
+
+serveLane(port, {
   primitives: await nodePrimitives(),
   clock: loop.clock,
-  attach: (detached) => loop.attach(detached, () => endListening()),
+  attach: (detached) => loop.attach(detached, hush),
   warmUp: (begin) => loop.warmUp(begin),
   cpuSeconds: threadCpuSeconds,
   createPlacers: (placing) => createPlacers(calls, placing),
