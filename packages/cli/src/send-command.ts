@@ -112,19 +112,25 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
       run.migration.cancel()
       return { cancelled: true }
     },
-    recover: () => {
-      if (run.migration?.isSuspended !== true) {
-        throw new GodwitError('TOO_LATE', 'No post-copy is interrupted here')
-      }
-      run.migration.recover()
-      return { recovering: true }
-    },
+    recover: (options) => recover(run.migration, options),
     switch: () => {
       if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
       run.migration.switchToPostCopy()
       return { switching: true }
     },
   })
+}
+
+/** Reaches for the destination again or, where the operator vouches for its end, goes on here. */
+function recover(migration: Migration | undefined, { fenced }: ControlOptions): object {
+  if (migration?.isSuspended !== true) {
+    throw new GodwitError('TOO_LATE', 'No post-copy is interrupted here')
+  }
+  if (fenced !== 'true') {
+    migration.recover()
+    return { recovering: true }
+  }
+  return { takenOver: true, ...migration.takeOver() }
 }
 
 /** What may be changed while the migration goes on. */
@@ -192,6 +198,9 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/** The guest goes on here. */
+const staysHere: ReadonlySet<ExitCode> = new Set([Exit.Failed, Exit.Cancelled, Exit.TakenOver])
+
 /** Report, summary, and what becomes of a guest that stayed. */
 async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<ExitCode> {
   const { settings, interrupts } = run
@@ -207,7 +216,7 @@ async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<
     note('the stopped copy of the guest is kept here; Ctrl-C drops it')
     await interrupts.first
   }
-  if (code !== Exit.Failed && code !== Exit.Cancelled) return code
+  if (!staysHere.has(code)) return code
   const steps = formatCount(guest.steps())
   const interrupted = interrupts.signal === 'SIGINT'
   if (interrupted || settings.keep === true) {

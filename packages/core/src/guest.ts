@@ -73,10 +73,18 @@ export interface Guest {
   readonly trackers?: readonly DirtyTracker[]
   /** Stops every store to guest memory; resolved once that is true. */
   pause(): Promise<void>
-  /** Undoes {@link pause}. Never called after the guest was released to the other side. */
+  /**
+   * Undoes {@link pause}. Never called after the guest was released to the other side, unless that
+   * is dead and the guest is taken over.
+   */
   resume(): void
   /** Everything beside memory (registers), as one opaque package. Only while paused. */
   captureState(): Uint8Array | Promise<Uint8Array>
+  /**
+   * Loads what {@link captureState} made elsewhere, for a guest that may be taken over from a
+   * checkpoint. Only while paused. Rejects when the package is not right.
+   */
+  restoreState?(state: Uint8Array): void | Promise<void>
   /** Steps done so far, for guests that count them. */
   steps?(): number
 }

@@ -109,6 +109,18 @@ export interface FaultReport {
   blockedMs: number
 }
 
+/** The guest went on at the source, after the destination had died in post-copy. */
+export interface TakeoverReport {
+  /** Whose state it went on from; 0: as it was handed over. */
+  checkpoint: number
+  /** Steps of the guest in that state; later ones are lost. For guests that count them. */
+  steps?: number
+  /** How old that state was. */
+  ageMs: number
+  /** Of ownership: the hand-over had 1. */
+  epoch: number
+}
+
 export interface Report {
   schema: typeof REPORT_SCHEMA
   role: 'source' | 'destination'
@@ -140,6 +152,7 @@ export interface Report {
   memory?: { sourceDigest: string; destinationDigest: string; equal: boolean }
   faults?: FaultReport
   recoveries?: number
+  takeover?: TakeoverReport
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
   cpu?: { sourceSeconds?: number; destinationSeconds?: number }
   overheadBytes?: { source?: number; destination?: number }

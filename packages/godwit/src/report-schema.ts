@@ -5,7 +5,14 @@
  *
  * @module
  */
-import type { ErrorCode, FaultReport, PageCounts, Report, RoundReport } from '@godwit/core'
+import type {
+  ErrorCode,
+  FaultReport,
+  PageCounts,
+  Report,
+  RoundReport,
+  TakeoverReport,
+} from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
 import { errorNumbers } from '@godwit/wire'
 import * as v from 'valibot'
@@ -103,6 +110,16 @@ const faults = v.pipe(
   v.description('What the guest waited for pages, where it ran before all of them were there.'),
 )
 
+const takeover = v.pipe(
+  v.object({
+    checkpoint: count('Whose state the guest went on from; 0: as it was handed over.'),
+    steps: v.exactOptional(count('Steps of the guest in that state; later ones are lost.')),
+    ageMs: amount('How old that state was, in milliseconds.'),
+    epoch: count('Of ownership: the hand-over had 1.'),
+  } satisfies Record<keyof TakeoverReport, unknown>),
+  v.description('The destination died in post-copy, and the guest went on at the source.'),
+)
+
 const guestProof = v.pipe(
   v.object({
     stepsBefore: count('Steps of the guest at the source.'),
@@ -187,6 +204,7 @@ const fields = {
   recoveries: v.exactOptional(
     count('How often the connection was lost in post-copy, and tried to be had again.'),
   ),
+  takeover: v.exactOptional(takeover),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),

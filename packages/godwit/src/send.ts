@@ -94,6 +94,13 @@ export interface Migration {
   switchToPostCopy(): void
   /** Tries at once to reach a destination that was lost in post-copy. */
   recover(): void
+  /**
+   * The guest goes on here from the last complete checkpoint, or as it was handed over. Only where
+   * somebody vouches that the destination, lost in post-copy, is dead.
+   *
+   * @throws {GodwitError} `TOO_LATE`: post-copy is not interrupted, or the destination answers
+   */
+  takeOver(): { readonly checkpoint: number; readonly ageMs: number }
   /** Reaches no more for a destination that was lost in post-copy: the guest is lost. */
   giveUp(): void
   /** Whether post-copy was interrupted, and is not going on yet. */
@@ -152,6 +159,7 @@ export async function createMigration(
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
     recover: () => migration.recover(),
+    takeOver: () => migration.takeOver(),
     giveUp: () => migration.giveUp(),
     get isSuspended() {
       return migration.isSuspended
@@ -205,7 +213,8 @@ function definedOptions(options: SendOptions): Partial<SourceOptions> {
 /**
  * Moves a guest and resolves with the report, whatever the outcome. `report.outcome` is `completed`
  * when the guest runs at the destination; after `failed` and `cancelled` it goes on here, except
- * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped.
+ * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped. `TAKEN_OVER`
+ * tells that it goes on here from an older state.
  *
  * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`: nothing was begun
  */

@@ -93,6 +93,11 @@ export class WorkloadGuest implements Guest {
     return this.#machine.capture()
   }
 
+  /** Only while paused. @throws {ProtocolError} `PROTOCOL_STATE`; then nothing was loaded */
+  restoreState(state: Uint8Array): void {
+    this.#machine.restore(state)
+  }
+
   steps(): number {
     return this.#machine.steps
   }

@@ -24,6 +24,9 @@ export const CAPABILITIES: readonly string[] = ['final', 'references', 'delta', 
  */
 export const OWNER_EPOCH = 1
 
+/** Of a source that takes the guest over from a destination that is dead. */
+export const TAKEOVER_EPOCH = 2
+
 /** @throws {ProtocolError} `PROTOCOL_STATE` for a READY, COMMIT or RUNNING of another epoch */
 export function checkEpoch(epoch: number): void {
   if (epoch === OWNER_EPOCH) return

@@ -23,6 +23,7 @@ import { RemoteLanes } from './remote-lanes.ts'
 import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
+import type { Checkpoint } from './take-over.ts'
 
 /** How often stores are collected while round 1 goes on. */
 const collectMeanwhileMs = 50
@@ -177,6 +178,11 @@ export class Rounds {
     this.#isSending = true
     this.#lastSent = await this.#postCopy!.send(this.lanes)
     this.#isSending = false
+  }
+
+  /** The last state of the guest that is known here. */
+  lastCheckpoint(handedOverMs: number): Checkpoint {
+    return { number: 0, atMs: handedOverMs }
   }
 
   /** The operator wants post-copy as soon as the round has ended. */
