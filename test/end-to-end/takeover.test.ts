@@ -3,12 +3,22 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { KIB, MIB } from '@godwit/core'
-import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
+import { WorkloadGuest, WorkloadHost, parseGuest, replay } from '@godwit/guest'
 import type { SourceMigration } from '@godwit/source'
+import type { CheckpointAck, Preface } from '@godwit/wire'
+import {
+  ChannelRole,
+  FRAME_HEADER_BYTES,
+  FrameType,
+  decodeMessage,
+  decodePreface,
+} from '@godwit/wire'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { advances, expectReplayed } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
+import { difference } from './shadow.ts'
+import type { Unit, Verdict } from './tap.ts'
 import { TapChannel } from './tap.ts'
 
 const memoryBytes = 2 * MIB
@@ -31,7 +41,12 @@ afterEach(async () => {
   for (const session of rig.sessions) await session.release()
 })
 
-function start(settings: SourceSettings): Promise<SourceMigration> {
+type OnRoleUnit = (role: number, unit: Unit, bytes: Uint8Array) => Verdict
+
+function start({
+  onUnit = () => 'pass',
+  ...settings
+}: SourceSettings & { readonly onUnit?: OnRoleUnit }): Promise<SourceMigration> {
   return rig.source(guest, {
     mode: 'post-copy',
     recoverMs: Infinity,
@@ -39,7 +54,11 @@ function start(settings: SourceSettings): Promise<SourceMigration> {
       if (isDown) throw new Error('the host is down')
     },
     wrap: (channel) => {
-      const tap = new TapChannel(channel, () => (isDown ? 'lose' : 'pass'))
+      let preface: Preface | undefined
+      const tap = new TapChannel(channel, (unit, bytes) => {
+        preface ??= decodePreface(bytes)!
+        return isDown ? 'lose' : onUnit(preface.role, unit, bytes)
+      })
       cut.push(() => channel.destroy())
       return tap
     },
@@ -62,6 +81,17 @@ async function handedOver(migration: SourceMigration): Promise<void> {
 /** Slow enough for the destination to die while pages follow. */
 const slow = { maxBandwidth: 1 * MIB, pauseBandwidth: 1 * MIB, fetch: 'push' } as const
 
+/** Collects the numbers of checkpoints that the source has whole. */
+function noteAcknowledged(into: number[]): OnRoleUnit {
+  return (_role, { direction, name }, bytes) => {
+    if (direction === 'written' && name === 'CheckpointAck') {
+      const { body } = decodeMessage(FrameType.CheckpointAck, bytes.subarray(FRAME_HEADER_BYTES))
+      into.push((body as CheckpointAck).number)
+    }
+    return 'pass'
+  }
+}
+
 describe('a takeover', () => {
   it('goes on from the hand-over where nothing came back', async () => {
     const migration = await start(slow)
@@ -80,6 +110,86 @@ describe('a takeover', () => {
     })
     expect(report.takeover!.ageMs).toBeGreaterThan(0)
     await expectReplayed(guest, steps)
+  })
+
+  it('goes on from the last whole checkpoint, and from no other', async () => {
+    const acknowledged: number[] = []
+    const migration = await start({
+      ...slow,
+      checkpointMs: 20,
+      onUnit: noteAcknowledged(acknowledged),
+    })
+    const running = migration.run()
+    await handedOver(migration)
+    const steps = guest.steps()
+    while (acknowledged.length < 5) await setImmediate()
+    await killDestination()
+    while (migration.state !== 'paused') await setImmediate()
+    const untouched = guest.regions.map(({ bytes }) => bytes.slice())
+    const { checkpoint } = migration.takeOver()
+    expect(checkpoint).toBe(acknowledged.at(-1))
+    const report = await running
+    expect(report).toMatchObject({ error: { code: 'TAKEN_OVER' }, takeover: { checkpoint } })
+    expect(report.checkpoints).toMatchObject({ count: acknowledged.length })
+    expect(report.takeover!.steps).toBeGreaterThan(steps)
+    // Only then, and not before, were its pages put in place.
+    const { regions } = await replay(guest.identity, memoryBytes, [steps])
+    const handedOverMemory = regions.map(({ bytes }) => bytes)
+    expect(difference(untouched, handedOverMemory)).toBeUndefined()
+    await expectReplayed(guest, report.takeover!.steps!)
+  })
+
+  it.each([
+    ['read', 'Pages', 3],
+    ['read', 'CheckpointEnd', 3],
+  ] as const)('does not use a checkpoint that was cut: %s %s', async (direction, name, nth) => {
+    const acknowledged: number[] = []
+    const note = noteAcknowledged(acknowledged)
+    let seen = 0
+    const migration = await start({
+      ...slow,
+      checkpointMs: 20,
+      onUnit: (role, unit, bytes) => {
+        note(role, unit, bytes)
+        if (role !== ChannelRole.Reverse || unit.name !== name) return 'pass'
+        if (unit.direction !== direction || ++seen < nth) return 'pass'
+        void killDestination()
+        return 'lose'
+      },
+    })
+    const running = migration.run()
+    while (migration.state !== 'paused') await setImmediate()
+    const last = acknowledged.at(-1) ?? 0
+    expect(migration.takeOver().checkpoint).toBe(last)
+    const report = await running
+    expect(report.takeover!.checkpoint).toBe(last)
+    expect(last).toBeLessThanOrEqual(3)
+    await expectReplayed(guest, report.takeover!.steps!)
+  })
+
+  it('may follow a recovery', async () => {
+    const acknowledged: number[] = []
+    const note = noteAcknowledged(acknowledged)
+    let isCut = false
+    const migration = await start({
+      ...slow,
+      checkpointMs: 20,
+      onUnit: (role, unit, bytes) => {
+        note(role, unit, bytes)
+        if (isCut || unit.name !== 'CheckpointAck' || acknowledged.length < 2) return 'pass'
+        isCut = true
+        return 'lose'
+      },
+    })
+    const running = migration.run()
+    while (acknowledged.length < 6) await setImmediate()
+    await killDestination()
+    while (migration.state !== 'paused') await setImmediate()
+    migration.takeOver()
+    const report = await running
+    expect(report.recoveries).toBeGreaterThanOrEqual(1)
+    expect(report.takeover!.checkpoint).toBe(acknowledged.at(-1))
+    await expectReplayed(guest, report.takeover!.steps!)
   })
 
   it('is refused where the destination may be alive', async () => {

@@ -6,7 +6,7 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
-import { checkFetch, parseMode } from '@godwit/policy'
+import { checkFetch, checkReverse, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
 import type { Migration } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
@@ -70,7 +70,9 @@ const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --m
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
   checkDestination(settings.to, settings.insecure)
-  checkFetch(parseMode(settings.mode).mode, settings.fetch)
+  const { mode } = parseMode(settings.mode)
+  checkFetch(mode, settings.fetch)
+  checkReverse(mode, settings.reverse)
   checkWritable(settings.json)
   const interrupts = listenToInterrupts()
   const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
@@ -180,6 +182,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
 function suspended({ interrupts, migration }: SendRun, error: GodwitError): void {
   note(`post-copy is interrupted, trying again: ${formatError(error)}`)
   note('the guest needs both sides; a second Ctrl-C gives it up')
+  note('if the destination is dead for good: godwit recover --fenced lets the guest go on here')
   void interrupts.second.then(() => migration?.giveUp())
 }
 

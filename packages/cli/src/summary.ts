@@ -39,6 +39,7 @@ export function formatSummary(report: Report): string {
   addTimes(rows, report)
   addTraffic(rows, report)
   addFaults(rows, report)
+  addCheckpoints(rows, report)
   addProof(rows, report)
   const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
   table.push(...rows)
@@ -183,6 +184,16 @@ function addFaults(rows: Rows, { faults }: Report): void {
   const waits = count === 1 ? '1 wait for a page' : `${formatCount(count)} waits for pages`
   const text = count === 0 ? 'none' : `${waits}, p50 / p99 / most ${times}`
   rows.push(['faults', count === 0 ? text : `${text}, ${formatDurationMs(blockedMs)} in all`])
+}
+
+/** What came back while pages followed. */
+function addCheckpoints(rows: Rows, { checkpoints }: Report): void {
+  if (checkpoints === undefined) return
+  const { count, bytes: traffic, pauseP50Ms, pauseMaxMs } = checkpoints
+  const text = count === 0 ? 'none' : `${formatCount(count)}, ${formatBytes(traffic)}`
+  const [median, most] = [formatDurationMs(pauseP50Ms), formatDurationMs(pauseMaxMs)]
+  const pauses = `paused for ${median}, at most ${most}`
+  rows.push(['checkpoints', count === 0 ? text : `${text}, ${pauses}`])
 }
 
 function addProof(rows: Rows, { memory, guestProof }: Report): void {

@@ -6,6 +6,7 @@
  * @module
  */
 import type {
+  CheckpointReport,
   ErrorCode,
   FaultReport,
   PageCounts,
@@ -110,6 +111,17 @@ const faults = v.pipe(
   v.description('What the guest waited for pages, where it ran before all of them were there.'),
 )
 
+const checkpoints = v.pipe(
+  v.object({
+    count: count('Whole ones, that were acknowledged.'),
+    pages: count('Pages in all of them together.'),
+    bytes: count('Bytes of their page frames, headers included.'),
+    pauseP50Ms: amount('Milliseconds the guest stood still for one: median, right within 3 %.'),
+    pauseMaxMs: amount('The longest.'),
+  } satisfies Record<keyof CheckpointReport, unknown>),
+  v.description('States of the guest that came back to the source in post-copy.'),
+)
+
 const takeover = v.pipe(
   v.object({
     checkpoint: count('Whose state the guest went on from; 0: as it was handed over.'),
@@ -204,6 +216,7 @@ const fields = {
   recoveries: v.exactOptional(
     count('How often the connection was lost in post-copy, and tried to be had again.'),
   ),
+  checkpoints: v.exactOptional(checkpoints),
   takeover: v.exactOptional(takeover),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),

@@ -7,7 +7,14 @@ import type { Guest, HashName, Report, StageReport, VerifyMode } from '@godwit/c
 import { GodwitError, PAGE_BYTES_DEFAULT, checkPageBytes, systemClock } from '@godwit/core'
 import type { FetchName } from '@godwit/policy'
 import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
-import { checkFetch, parseEncode, parseMode, parseStop } from '@godwit/policy'
+import {
+  checkFetch,
+  checkReverse,
+  parseEncode,
+  parseMode,
+  parseReverse,
+  parseStop,
+} from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
@@ -56,6 +63,12 @@ export interface SendOptions {
    * default: for ever, since nobody but the two sides together has all of the guest.
    */
   readonly recoverMs?: number
+  /**
+   * `checkpoint=T`, in the modes with post-copy: the guest's state comes back as often while its
+   * pages follow, so that {@link Migration.takeOver} loses less when the destination died. By
+   * default nothing does.
+   */
+  readonly reverse?: string
   /** Post-copy was interrupted: the destination is tried to be reached again. */
   readonly onSuspended?: (error: GodwitError) => void
   /** Aborting cancels, as long as the guest has not been handed over. */
@@ -128,6 +141,7 @@ export async function createMigration(
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   checkFetch(mode, options.fetch)
+  checkReverse(mode, options.reverse)
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
@@ -205,7 +219,8 @@ function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
-  const limits = { maxBandwidth, pauseBandwidth, recoverMs }
+  const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
+  const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
   const entries = Object.entries({ ...limits, fetch, prove, onStage, onSuspended })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }

@@ -26,7 +26,9 @@ export interface WorkloadGuestOptions {
   readonly regionBytesMax?: number
 }
 
-function barrierTrackers(machine: Machine, maps: readonly Uint8Array[]): DirtyTracker[] {
+/** Of a machine with byte maps: one per region. */
+export function barrierTrackers(machine: Machine): DirtyTracker[] {
+  const maps = machine.maps!
   return machine.regions.map((region, i) => {
     const pageCount = pagesCovering(region.bytes.byteLength, machine.pageBytes)
     return new ByteMapTracker({ map: maps[i]!, pageCount })
@@ -48,7 +50,7 @@ export class WorkloadGuest implements Guest {
     this.identity = machine.identity
     this.regions = machine.regions
     this.failed = machine.crew.failed
-    this.trackers = barrierTrackers(machine, machine.maps!)
+    this.trackers = barrierTrackers(machine)
   }
 
   /**

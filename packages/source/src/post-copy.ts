@@ -12,6 +12,7 @@ import { BATCH_ENTRIES_MAX, ChannelRole, encodePageRuns } from '@godwit/wire'
 import type { Channels } from './channels.ts'
 import { FaultBoard } from './fault-board.ts'
 import type { SourceLanes } from './lanes.ts'
+import type { Reverse } from './reverse.ts'
 import type { LaneRound, PushWork, RoundWork } from './round-work.ts'
 import { cutPieces, sumOf } from './round-work.ts'
 import { Urgent } from './urgent.ts'
@@ -23,6 +24,8 @@ export interface PostCopyOptions {
   readonly sent: readonly SentPages[]
   readonly fetch: FetchName
   readonly onLost: (error: GodwitError | undefined) => void
+  /** Where the guest's state is to come back meanwhile. */
+  readonly reverse: Reverse | undefined
 }
 
 /** Post-copy of one migration. */
@@ -45,6 +48,7 @@ export class PostCopy {
       if (this.#isReleased) this.release()
       return this.#urgent
     })
+    await this.#options.reverse?.open(channels)
   }
 
   /** A round of pre-copy begins: nothing of it goes on the urgent channel. */
@@ -71,6 +75,7 @@ export class PostCopy {
   /** The guest is the destination's: it may ask for pages. */
   release(): void {
     this.#isReleased = true
+    this.#options.reverse?.release()
     if (this.#push !== undefined) this.#urgent!.begin(this.#round, this.#round > 1, this.#push)
   }
 
@@ -97,6 +102,7 @@ export class PostCopy {
 
   close(): void {
     this.#urgent?.close()
+    this.#options.reverse?.close()
   }
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
+import type { CheckpointReport, DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
 import { FingerprintTable, isShared, mayPostCopy, pagesCovering } from '@godwit/core'
 import type { SentPages, Workspace } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
@@ -20,6 +20,7 @@ import { LocalLanes } from './local-lanes.ts'
 import type { SourceOptions } from './options.ts'
 import { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
+import { Reverse } from './reverse.ts'
 import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
@@ -49,6 +50,7 @@ export class Rounds {
   readonly #dirty: DirtySet
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
+  readonly #reverse: Reverse | undefined
   readonly #switch: HybridSwitch
   /** The round in progress, or the last one. */
   #round = 0
@@ -93,7 +95,12 @@ export class Rounds {
         return workspace.createHasher(hash, session.seed)
       }
       const { onLost } = session
-      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost }
+      const { checkpointMs } = options
+      const { regions } = guest
+      const memory = { regions, pageBytes, primitives, createHasher }
+      this.#reverse =
+        checkpointMs === undefined ? undefined : new Reverse({ ...memory, clock, onLost })
+      const parts = { ...memory, sent, fetch, onLost, reverse: this.#reverse }
       this.#postCopy = new PostCopy(parts)
     }
     this.#switch = new HybridSwitch(hybrid)
@@ -182,7 +189,22 @@ export class Rounds {
 
   /** The last state of the guest that is known here. */
   lastCheckpoint(handedOverMs: number): Checkpoint {
-    return { number: 0, atMs: handedOverMs }
+    return this.#reverse?.last ?? { number: 0, atMs: handedOverMs }
+  }
+
+  /** Brings the guest's memory there. */
+  restoreMemory(): void {
+    this.#reverse?.restore()
+  }
+
+  /** Of the guest at the destination; absent where none were asked for. */
+  get checkpoints(): CheckpointReport | undefined {
+    return this.#reverse?.report
+  }
+
+  /** The destination has all pages of a guest that runs there. */
+  filled(): void {
+    this.#reverse?.finish()
   }
 
   /** The operator wants post-copy as soon as the round has ended. */

@@ -91,7 +91,7 @@ export class SourceMigration {
       verify: verify !== 'none',
       final: false,
       recovers: recoverMs > 0,
-      keepsCheckpoints: false,
+      keepsCheckpoints: options.checkpointMs !== undefined,
     }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
       initial: { name: 'idle' },

@@ -171,6 +171,8 @@ export class SourceReport {
   finish(state: SourceState, terms: SourceTerms, log: RoundLog): Report {
     this.#addRounds(log)
     this.#addTimes()
+    const { checkpoints } = this.#rounds
+    if (checkpoints !== undefined) this.#report.checkpoints = checkpoints
     if (this.moments.runningMs !== undefined && this.#report.cpu === undefined) {
       this.addDestinationUsage({})
     }

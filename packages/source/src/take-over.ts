@@ -13,6 +13,8 @@ import type { SourceReport } from './source-report.ts'
 export interface Checkpoints {
   /** @param handedOverMs - when the guest was stopped here */
   lastCheckpoint(handedOverMs: number): Checkpoint
+  /** Brings the guest's memory there. */
+  restoreMemory(): void
 }
 
 /** A state of the guest that the source can go back to. */
@@ -35,7 +37,10 @@ export async function takeOver(
   const ageMs = clock.nowMs() - checkpoint.atMs
   report.reach('takeover')
   try {
-    if (checkpoint.package !== undefined) await guest.restoreState!(checkpoint.package)
+    if (checkpoint.package !== undefined) {
+      checkpoints.restoreMemory()
+      await guest.restoreState!(checkpoint.package)
+    }
     const steps = guest.steps?.()
     const taken = { checkpoint: checkpoint.number, ageMs, epoch: TAKEOVER_EPOCH }
     guest.resume()
