@@ -14,6 +14,7 @@ export const roles: Readonly<Record<ChannelName, ChannelRole>> = {
   control: ChannelRole.Control,
   data: ChannelRole.Data,
   urgent: ChannelRole.Urgent,
+  reverse: ChannelRole.Reverse,
 }
 
 /** How a vector was cut, and the lengths of its pieces. */

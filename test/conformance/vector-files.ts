@@ -24,7 +24,7 @@ export interface Vector<Expect> extends Octets {
 }
 
 /** A channel by its role. */
-export type ChannelName = 'control' | 'data' | 'urgent'
+export type ChannelName = 'control' | 'data' | 'urgent' | 'reverse'
 
 export interface PrefaceFacts {
   readonly version: number

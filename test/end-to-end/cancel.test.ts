@@ -93,6 +93,7 @@ const cancellable: Readonly<Record<StateName, boolean>> = {
   resuming: false,
   reopening: false,
   stranded: false,
+  'taken-over': false,
 }
 const all = Object.keys(cancellable) as StateName[]
 const seldom: readonly StateName[] = [
@@ -106,6 +107,7 @@ const seldom: readonly StateName[] = [
   'reconnecting',
   'resuming',
   'reopening',
+  'taken-over',
 ]
 /** States that only post-copy has. */
 const postCopy: readonly StateName[] = ['discarding', 'pushing', 'pushed']

@@ -5,8 +5,8 @@
  */
 import './compile-cache.ts'
 import { setImmediate } from 'node:timers/promises'
-import type { GuestIdentity } from '@godwit/core'
-import type { IncomingWorkload } from '@godwit/guest'
+import type { GuestIdentity, Region } from '@godwit/core'
+import type { IncomingWorkload, WorkloadGuest } from '@godwit/guest'
 import { replay, stepsOf } from '@godwit/guest'
 import { expect } from 'vitest'
 import { difference } from './shadow.ts'
@@ -26,13 +26,30 @@ export async function expectContinuous(
   await advances(arrived)
   const { steps, registers } = await arrived.stop()
   expect(steps).toBeGreaterThan(stepsBefore)
-  const shared = arrived.regions.map((region) => ({
+  await expectUndisturbed(identity, arrived.regions, registers)
+}
+
+/** A guest that went on from `steps` is paused; it must be as if nothing had ever happened. */
+export async function expectReplayed(guest: WorkloadGuest, steps: number): Promise<void> {
+  await advances(guest)
+  await guest.pause()
+  expect(guest.steps()).toBeGreaterThan(steps)
+  await expectUndisturbed(guest.identity, guest.regions, guest.captureState())
+}
+
+/** Memory and registers are those of a run of as many steps. */
+export async function expectUndisturbed(
+  identity: GuestIdentity,
+  regions: readonly Region[],
+  registers: Uint8Array,
+): Promise<void> {
+  const shared = regions.map((region) => ({
     ...region,
     bytes: new Uint8Array(new SharedArrayBuffer(region.bytes.length)),
   }))
   const stayed = await replay(identity, shared, stepsOf(registers))
   expect(registers).toEqual(stayed.registers)
-  const memory = arrived.regions.map((region) => region.bytes)
+  const memory = regions.map((region) => region.bytes)
   const oracle = stayed.regions.map((region) => region.bytes)
   expect(difference(memory, oracle)).toBeUndefined()
 }

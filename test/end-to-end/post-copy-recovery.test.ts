@@ -31,7 +31,7 @@ afterEach(async () => {
   for (const session of rig.sessions) await session.release()
 })
 
-type ChannelName = 'control' | 'data' | 'urgent'
+type ChannelName = 'control' | 'data' | 'urgent' | 'reverse'
 /** The n-th unit of that name in that direction on the k-th connection, counted from 1 and 0. */
 type Point = readonly [ChannelName, Direction, Verdict, UnitName, number, number]
 
@@ -39,6 +39,7 @@ const roles: Readonly<Record<number, ChannelName>> = {
   [ChannelRole.Control]: 'control',
   [ChannelRole.Data]: 'data',
   [ChannelRole.Urgent]: 'urgent',
+  [ChannelRole.Reverse]: 'reverse',
 }
 
 /** Breaks connections where it is said. `done`: how many of the points were come by. */
@@ -114,6 +115,22 @@ describe('a connection lost while pages follow', () => {
 })
 
 const first: Point = ['data', 'written', 'lose', 'Pages', 2, 0]
+
+describe('a connection lost while checkpoints come back', () => {
+  it.each<Point>([
+    ['reverse', 'read', 'lose', 'CheckpointBegin', 1, 0],
+    ['reverse', 'read', 'cut', 'Pages', 1, 0],
+    ['reverse', 'read', 'lose', 'CheckpointEnd', 2, 0],
+    ['reverse', 'written', 'lose', 'CheckpointAck', 1, 0],
+    ['reverse', 'written', 'cut', 'CheckpointAck', 2, 0],
+  ])('is made again: %s %s %s %s (%i)', async (...point) => {
+    const { settings, done } = cutAt([point])
+    const slow = { maxBandwidth: 4 * MIB, fetch: 'push', checkpointMs: 20 } as const
+    const migration = await start({ ...settings, ...slow })
+    await expectMoved(await migration.run(), 1)
+    expect(done()).toBe(1)
+  })
+})
 
 describe('a second connection that is lost, too', () => {
   it.each<Point>([

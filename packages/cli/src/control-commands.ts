@@ -26,9 +26,7 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
       .option('--json', 'print the answer as JSON')
       .addHelpText('after', `\nExample:\n  godwit ${name} --control /run/godwit.sock`)
       .action(async (settings: ControlSettings) => {
-        const answer = await callControl(settings.control, name)
-        const text = settings.json === true ? JSON.stringify(answer, null, 2) : formatAnswer(answer)
-        process.stdout.write(`${text}\n`)
+        print(settings, await callControl(settings.control, name))
         finish(Exit.Done)
       })
   }
@@ -45,8 +43,29 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
     })
   add('status', 'Tell what an agent is doing')
   add('switch', 'Go on with post-copy when the round has ended (`send --mode hybrid`)')
-  add('recover', 'Try at once to reach a destination that was lost in post-copy')
+  program
+    .command('recover')
+    .description('Try at once to reach a destination that was lost in post-copy')
+    .requiredOption('--control <SOCKET>', 'the control socket of the agent')
+    .option(
+      '--fenced',
+      'the destination is dead, and stays so, upon your word: let the guest go on at the source, ' +
+        'from its last checkpoint or as it was handed over',
+    )
+    .option('--json', 'print the answer as JSON')
+    .addHelpText('after', '\nExample:\n  godwit recover --control /run/godwit.sock --fenced')
+    .action(async (settings: ControlSettings & { readonly fenced?: boolean }) => {
+      const options: ControlOptions = settings.fenced === true ? { fenced: 'true' } : {}
+      print(settings, await callControl(settings.control, 'recover', options))
+      finish(Exit.Done)
+    })
   add('cancel', 'Stop a migration; the guest goes on at its source')
+}
+
+function print({ json }: ControlSettings, answer: object): void {
+  process.stdout.write(
+    `${json === true ? JSON.stringify(answer, null, 2) : formatAnswer(answer)}\n`,
+  )
 }
 
 function parseOptions(options: readonly string[]): ControlOptions {

@@ -17,12 +17,15 @@ export const ExitCode = {
   Unverified: 5,
   /** Lost in post-copy: the guest waits at the destination for pages that never come. */
   Stranded: 6,
+  /** The destination died in post-copy; the guest goes on at the source from an older state. */
+  TakenOver: 7,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
 const failures: Readonly<Record<string, ExitCode>> = {
   OWNERSHIP_IN_DOUBT: ExitCode.InDoubt,
   POST_COPY_LOST: ExitCode.Stranded,
+  TAKEN_OVER: ExitCode.TakenOver,
 }
 
 /** What a finished migration exits with. */

@@ -6,7 +6,7 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
-import { checkFetch, parseMode } from '@godwit/policy'
+import { checkFetch, checkReverse, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
 import type { Migration } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
@@ -70,7 +70,9 @@ const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --m
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
   checkDestination(settings.to, settings.insecure)
-  checkFetch(parseMode(settings.mode).mode, settings.fetch)
+  const { mode } = parseMode(settings.mode)
+  checkFetch(mode, settings.fetch)
+  checkReverse(mode, settings.reverse)
   checkWritable(settings.json)
   const interrupts = listenToInterrupts()
   const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
@@ -112,19 +114,25 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
       run.migration.cancel()
       return { cancelled: true }
     },
-    recover: () => {
-      if (run.migration?.isSuspended !== true) {
-        throw new GodwitError('TOO_LATE', 'No post-copy is interrupted here')
-      }
-      run.migration.recover()
-      return { recovering: true }
-    },
+    recover: (options) => recover(run.migration, options),
     switch: () => {
       if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
       run.migration.switchToPostCopy()
       return { switching: true }
     },
   })
+}
+
+/** Reaches for the destination again or, where the operator vouches for its end, goes on here. */
+function recover(migration: Migration | undefined, { fenced }: ControlOptions): object {
+  if (migration?.isSuspended !== true) {
+    throw new GodwitError('TOO_LATE', 'No post-copy is interrupted here')
+  }
+  if (fenced !== 'true') {
+    migration.recover()
+    return { recovering: true }
+  }
+  return { takenOver: true, ...migration.takeOver() }
 }
 
 /** What may be changed while the migration goes on. */
@@ -181,6 +189,7 @@ function createSuspendedListener(run: SendRun): (error: GodwitError) => void {
     if (last === undefined) {
       note('post-copy is interrupted; trying to reach the destination again')
       note('the guest is there and needs both sides; a second Ctrl-C gives it up')
+      note('if the destination is dead for good: godwit recover --fenced lets the guest go on here')
       void run.interrupts.second.then(() => run.migration?.giveUp())
     }
     last = error.code
@@ -202,6 +211,9 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/** The guest goes on here. */
+const staysHere: ReadonlySet<ExitCode> = new Set([Exit.Failed, Exit.Cancelled, Exit.TakenOver])
+
 /** Report, summary, and what becomes of a guest that stayed. */
 async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<ExitCode> {
   const { settings, interrupts } = run
@@ -217,7 +229,7 @@ async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<
     note('the stopped copy of the guest is kept here; Ctrl-C drops it')
     await interrupts.first
   }
-  if (code !== Exit.Failed && code !== Exit.Cancelled) return code
+  if (!staysHere.has(code)) return code
   const steps = formatCount(guest.steps())
   const interrupted = interrupts.signal === 'SIGINT'
   if (interrupted || settings.keep === true) {

@@ -21,6 +21,7 @@ import {
   STOP_DEFAULT,
   parseEncode,
   parseMode,
+  parseReverse,
   parseStop,
 } from '@godwit/policy'
 import type { Command } from 'commander'
@@ -41,6 +42,7 @@ export interface MigrationSettings {
   readonly pageBytes: number
   readonly lanes?: number
   readonly recoverFor?: number
+  readonly reverse?: string
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
@@ -53,6 +55,11 @@ function checkMode(text: string): string {
 
 function checkEncode(text: string): string {
   parseEncode(text)
+  return text
+}
+
+function checkCheckpoints(text: string): string {
+  parseReverse(text)
   return text
 }
 
@@ -74,6 +81,11 @@ export function addMigrationOptions(command: Command): Command {
       '--recover-for <T>',
       'how long to try to reach a destination lost in post-copy (default: for ever)',
       parseDurationMs,
+    )
+    .option(
+      '--reverse <HOW>',
+      "checkpoint=T: in post-copy the guest's state comes back so often, for `recover --fenced`",
+      checkCheckpoints,
     )
     .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
 }

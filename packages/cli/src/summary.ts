@@ -40,6 +40,7 @@ export function formatSummary(report: Report): string {
   addRecoveries(rows, report)
   addTraffic(rows, report)
   addFaults(rows, report)
+  addCheckpoints(rows, report)
   addProof(rows, report)
   const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
   table.push(...rows)
@@ -64,6 +65,7 @@ function outcomeText({ outcome, error, role }: Report): string {
   if (outcome === 'completed') return role === 'source' ? 'moved; it runs there' : 'arrived'
   if (error?.code === 'OWNERSHIP_IN_DOUBT') return 'in doubt; stopped here'
   if (error?.code === 'POST_COPY_LOST') return 'lost halfway; the guest cannot go on'
+  if (error?.code === 'TAKEN_OVER') return 'taken over; the guest goes on here'
   const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
   return `${outcome}; ${where}`
 }
@@ -193,6 +195,16 @@ function addFaults(rows: Rows, { faults }: Report): void {
   const waits = count === 1 ? '1 wait for a page' : `${formatCount(count)} waits for pages`
   const text = count === 0 ? 'none' : `${waits}, p50 / p99 / most ${times}`
   rows.push(['faults', count === 0 ? text : `${text}, ${formatDurationMs(blockedMs)} in all`])
+}
+
+/** What came back while pages followed. */
+function addCheckpoints(rows: Rows, { checkpoints }: Report): void {
+  if (checkpoints === undefined) return
+  const { count, bytes: traffic, pauseP50Ms, pauseMaxMs } = checkpoints
+  const text = count === 0 ? 'none' : `${formatCount(count)}, ${formatBytes(traffic)}`
+  const [median, most] = [formatDurationMs(pauseP50Ms), formatDurationMs(pauseMaxMs)]
+  const pauses = `paused for ${median}, at most ${most}`
+  rows.push(['checkpoints', count === 0 ? text : `${text}, ${pauses}`])
 }
 
 function addProof(rows: Rows, { memory, guestProof }: Report): void {

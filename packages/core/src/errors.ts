@@ -57,6 +57,7 @@ export type ErrorCode =
   | 'VERIFY_INCOMPLETE'
   | 'OWNERSHIP_IN_DOUBT'
   | 'POST_COPY_LOST'
+  | 'TAKEN_OVER'
   | 'INTERNAL'
 
 /** Facts that some errors carry beside their text. */

@@ -73,10 +73,18 @@ export interface Guest {
   readonly trackers?: readonly DirtyTracker[]
   /** Stops every store to guest memory; resolved once that is true. */
   pause(): Promise<void>
-  /** Undoes {@link pause}. Never called after the guest was released to the other side. */
+  /**
+   * Undoes {@link pause}. Never called after the guest was released to the other side, unless that
+   * is dead and the guest is taken over.
+   */
   resume(): void
   /** Everything beside memory (registers), as one opaque package. Only while paused. */
   captureState(): Uint8Array | Promise<Uint8Array>
+  /**
+   * Loads what {@link captureState} made elsewhere, for a guest that may be taken over from a
+   * checkpoint. Only while paused. Rejects when the package is not right.
+   */
+  restoreState?(state: Uint8Array): void | Promise<void>
   /** Steps done so far, for guests that count them. */
   steps?(): number
 }
@@ -106,6 +114,17 @@ export interface IncomingGuest {
   stop?(): Promise<FinalState>
   /** Steps done so far, for guests that count them. */
   steps?(): number
+  /** One per region, in the same order: stores of the guest itself, pages that come apart. */
+  readonly trackers?: readonly DirtyTracker[]
+  /**
+   * Stops every store, has `copy` take what it wants of memory and of the state package, and lets
+   * the guest go on at once. Where threads wait for pages this takes until those are there. One at
+   * a time.
+   *
+   * @param signal - the guest goes on although it was not looked at
+   * @returns false when it was given up, or the guest's time is over
+   */
+  checkpoint?(copy: (state: Uint8Array) => void, signal: AbortSignal): Promise<boolean>
 }
 
 /** How a guest ended at the destination: the second half of the proof of continuity. */

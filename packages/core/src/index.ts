@@ -1,5 +1,6 @@
 export * from './bitmap.ts'
 export * from './channel.ts'
+export * from './checkpoint-log.ts'
 export * from './clock.ts'
 export * from './crc32.ts'
 export * from './demand-pager.ts'

@@ -109,6 +109,30 @@ export interface FaultReport {
   blockedMs: number
 }
 
+/** States of the guest that came back to the source in post-copy. */
+export interface CheckpointReport {
+  /** Whole ones, that were acknowledged. */
+  count: number
+  pages: number
+  /** Bytes of their page frames, headers included. */
+  bytes: number
+  /** How long the guest stood still for one: the median, right within 3 %, and the longest. */
+  pauseP50Ms: number
+  pauseMaxMs: number
+}
+
+/** The guest went on at the source, after the destination had died in post-copy. */
+export interface TakeoverReport {
+  /** Whose state it went on from; 0: as it was handed over. */
+  checkpoint: number
+  /** Steps of the guest in that state; later ones are lost. For guests that count them. */
+  steps?: number
+  /** How old that state was. */
+  ageMs: number
+  /** Of ownership: the hand-over had 1. */
+  epoch: number
+}
+
 export interface Report {
   schema: typeof REPORT_SCHEMA
   role: 'source' | 'destination'
@@ -140,6 +164,8 @@ export interface Report {
   memory?: { sourceDigest: string; destinationDigest: string; equal: boolean }
   faults?: FaultReport
   recoveries?: number
+  checkpoints?: CheckpointReport
+  takeover?: TakeoverReport
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
   cpu?: { sourceSeconds?: number; destinationSeconds?: number }
   overheadBytes?: { source?: number; destination?: number }

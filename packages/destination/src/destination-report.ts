@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { DemandPager, GodwitError, Report, RoundReport, UsageMeter } from '@godwit/core'
+import type {
+  CheckpointReport,
+  DemandPager,
+  GodwitError,
+  Report,
+  RoundReport,
+  UsageMeter,
+} from '@godwit/core'
 import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
 import type { DecodedTotals } from '@godwit/codec'
 import { emptyTotals, sumOfTotals } from '@godwit/codec'
@@ -201,8 +208,9 @@ export class DestinationReport {
     this.#report.error = { code: error.code, text: error.message, phase }
   }
 
-  finish(state: DestinationState): Report {
+  finish(state: DestinationState, checkpoints: CheckpointReport | undefined): Report {
     const report = this.#report
+    if (checkpoints !== undefined) report.checkpoints = checkpoints
     report.wireBytes = this.wireBytes
     if (state.name === 'completed') {
       report.outcome = 'completed'

@@ -35,7 +35,6 @@ import {
   stepDestination,
 } from '@godwit/session'
 import type { Message, MessageName, Preface } from '@godwit/wire'
-import { ChannelRole } from '@godwit/wire'
 import { Arrival } from './arrival.ts'
 import { ConnectionEpoch } from './connection-epoch.ts'
 import { DestinationReport } from './destination-report.ts'
@@ -62,8 +61,6 @@ export class IncomingMigration implements LanesOwner {
   readonly #dialogue: Dialogue
   readonly #source: LostSource
   readonly #epoch = new ConnectionEpoch()
-  /** The guest is here with all of its pages. */
-  readonly #filled = Promise.withResolvers<void>()
 
   constructor(link: Link, sessionId: string, options: DestinationOptions) {
     this.sessionId = sessionId
@@ -140,9 +137,7 @@ export class IncomingMigration implements LanesOwner {
     if (this.#rounds === undefined || !awaitsChannels(this.#runner.state)) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
-    const isUrgent = preface.role === ChannelRole.Urgent
-    const { lanes } = this.#rounds
-    const lane = isUrgent ? lanes.openUrgent(link) : lanes.open(preface.index, link)
+    const lane = this.#rounds.open(preface, link)
     if (lane !== undefined) this.#report.channels.add(link)
     return lane
   }
@@ -274,7 +269,7 @@ export class IncomingMigration implements LanesOwner {
       case 'close':
         this.#source.found()
         this.control.close()
-        void this.#rounds?.lanes.close()
+        void this.#rounds?.close()
         break
       default:
         assertNever(effect)
@@ -289,7 +284,7 @@ export class IncomingMigration implements LanesOwner {
       mayInstall(state) ? this.#dialogue.acknowledgedRound + 1 : 0,
       isPostCopy(state),
     )
-    if (state.name === 'running') this.#filled.resolve()
+    if (state.name === 'running') this.#rounds!.filled()
     this.control.send(message)
   }
 
@@ -335,7 +330,7 @@ export class IncomingMigration implements LanesOwner {
     const { state } = this.#runner
     this.control.close()
     const isComplete = isDestinationRecovering(state) && state.complete
-    this.#source.lost(this.#rounds!.lanes.close(), isComplete)
+    this.#source.lost(this.#rounds!.close(), isComplete)
     this.#options.onSuspended?.(error)
   }
 
@@ -366,6 +361,7 @@ export class IncomingMigration implements LanesOwner {
 
   async #run(): Promise<DestinationEvent> {
     await this.#arrival.run(isPostCopy(this.#runner.state))
+    if (isPostCopy(this.#runner.state)) this.#rounds!.guestRuns()
     this.#report.activated()
     this.#arrival.stopped
       ?.then((final) => this.#tellFinal(final))
@@ -374,7 +370,7 @@ export class IncomingMigration implements LanesOwner {
   }
 
   async #tellFinal(final: FinalState): Promise<void> {
-    await this.#filled.promise
+    await this.#rounds!.whole
     if (!this.#terms.final || isDestinationFinished(this.#runner.state)) return
     const { digest } = await this.#rounds!.digestNow()
     this.#dialogue.ended(final, digest)
@@ -385,11 +381,11 @@ export class IncomingMigration implements LanesOwner {
   async #end(): Promise<Report> {
     if (!this.ownsGuest) await this.#discard()
     await this.#report.channels.ended()
-    return this.#report.finish(this.#runner.state)
+    return this.#report.finish(this.#runner.state, this.#rounds?.checkpoints)
   }
 
   async #discard(): Promise<void> {
-    await this.#rounds?.lanes.close()
+    await this.#rounds?.close()
     this.#rounds = undefined
     try {
       await this.#arrival.discard()

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Clock, IncomingGuest } from '@godwit/core'
-import { allocateShared, mayPostCopy, pagesCovering, yieldTo } from '@godwit/core'
+import type { CheckpointReport, Clock, IncomingGuest } from '@godwit/core'
+import { ProtocolError, allocateShared, mayPostCopy, pagesCovering, yieldTo } from '@godwit/core'
 import type { InstalledPages, MemoryDigest, Primitives } from '@godwit/codec'
 import {
   digestFingerprints,
@@ -14,11 +14,15 @@ import {
   verifyHash,
   zeroFingerprints,
 } from '@godwit/codec'
-import type { Discard, Hello, Lacking, Verified, Verify, Welcome } from '@godwit/wire'
+import type { Link, LinkHandler } from '@godwit/link'
+import type { Discard, Hello, Lacking, Preface, Verified, Verify, Welcome } from '@godwit/wire'
+import { ChannelRole } from '@godwit/wire'
 import type { Installer } from './installer.ts'
 import type { LanePlan } from './lane-messages.ts'
 import type { JoinedRound, LaneCounts, LanesOwner } from './lanes.ts'
 import { Lanes } from './lanes.ts'
+import type { CheckpointsOptions } from './checkpoints.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { PostCopy } from './post-copy.ts'
 
 /** What a data plane is made with. */
@@ -41,6 +45,10 @@ export class Rounds {
   /** In the modes that have it. */
   readonly #postCopy: PostCopy | undefined
   #installed: readonly InstalledPages[] = []
+  /** Where the source wants the guest's state back while its pages come. */
+  #checkpoints: Checkpoints | undefined
+  readonly #checkpointMs: number | undefined
+  readonly #filled = Promise.withResolvers<void>()
   /** Of page frames of all rounds that were joined; of those, what earlier connections brought. */
   #joinedBytes = 0
   #receivedBefore = 0
@@ -56,6 +64,7 @@ export class Rounds {
     const { pageBytes, dataChannels } = terms
     const hasUrgent = mayPostCopy(hello.mode)
     this.#pageBytes = pageBytes
+    this.#checkpointMs = hello.checkpointMs
     this.#owner = owner
     this.#parts = parts
     this.#counts = { dataChannels, hasUrgent }
@@ -78,8 +87,10 @@ export class Rounds {
   }
 
   /** Takes over reserved memory; resolves when lanes can begin, rejects when a thread cannot. */
-  async takeMemory({ regions, pager }: IncomingGuest): Promise<void> {
+  async takeMemory(guest: IncomingGuest): Promise<void> {
+    const { regions, pager } = guest
     this.#postCopy?.take(regions, pager)
+    if (this.#checkpointMs !== undefined) this.#prepareCheckpoints(guest, this.#checkpointMs)
     const { verifyHasher } = this.#installer
     this.#installed = regions.map((region, index) => ({
       region,
@@ -89,6 +100,62 @@ export class Rounds {
       fingerprints: verifyHasher && zeroFingerprints(verifyHasher, region, this.#pageBytes),
     }))
     await this.lanes.take(this.#installed, this.#postCopy?.pager)
+  }
+
+  /** @throws {ProtocolError} {@link LimitError} as {@link Checkpoints} */
+  #prepareCheckpoints(guest: IncomingGuest, everyMs: number): void {
+    const { clock, primitives } = this.#parts
+    const { hash, hashSeed } = this.#plan
+    const options: CheckpointsOptions = {
+      clock,
+      primitives,
+      pageBytes: this.#pageBytes,
+      everyMs,
+      createHasher: (workspace) => workspace.createHasher(hash, hashSeed),
+      onLost: (error) => this.#owner.laneClosed(error),
+    }
+    this.#checkpoints = new Checkpoints(options, guest)
+  }
+
+  /**
+   * A channel of this session was dialled, but for its control channel.
+   *
+   * @returns undefined when its connection was given to another thread
+   * @throws {ProtocolError} `PROTOCOL_STATE`: it is not expected
+   */
+  open({ role, index }: Preface, link: Link): LinkHandler | undefined {
+    if (role === ChannelRole.Urgent) return this.lanes.openUrgent(link)
+    if (role !== ChannelRole.Reverse) return this.lanes.open(index, link)
+    if (this.#checkpoints?.isOpen !== false) {
+      throw new ProtocolError('PROTOCOL_STATE', 'A reverse channel is not expected')
+    }
+    return this.#checkpoints.open(link)
+  }
+
+  /** Ends all channels; resolves when nothing of them stores to the memory any more. */
+  close(): Promise<void> {
+    this.#checkpoints?.close()
+    return this.lanes.close()
+  }
+
+  /** The guest runs, and pages are still to come. */
+  guestRuns(): void {
+    this.#checkpoints?.begin()
+  }
+
+  /** All pages are there, and the source is about to hear of it. */
+  filled(): void {
+    this.#checkpoints?.end()
+    this.#filled.resolve()
+  }
+
+  /** Resolves when the guest is here with all of its pages. */
+  get whole(): Promise<void> {
+    return this.#filled.promise
+  }
+
+  get checkpoints(): CheckpointReport | undefined {
+    return this.#checkpoints?.report
   }
 
   /** Pages of a guest that is about to run are to come. */

@@ -5,7 +5,15 @@
  *
  * @module
  */
-import type { ErrorCode, FaultReport, PageCounts, Report, RoundReport } from '@godwit/core'
+import type {
+  CheckpointReport,
+  ErrorCode,
+  FaultReport,
+  PageCounts,
+  Report,
+  RoundReport,
+  TakeoverReport,
+} from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
 import { errorNumbers } from '@godwit/wire'
 import * as v from 'valibot'
@@ -103,6 +111,27 @@ const faults = v.pipe(
   v.description('What the guest waited for pages, where it ran before all of them were there.'),
 )
 
+const checkpoints = v.pipe(
+  v.object({
+    count: count('Whole ones, that were acknowledged.'),
+    pages: count('Pages in all of them together.'),
+    bytes: count('Bytes of their page frames, headers included.'),
+    pauseP50Ms: amount('Milliseconds the guest stood still for one: median, right within 3 %.'),
+    pauseMaxMs: amount('The longest.'),
+  } satisfies Record<keyof CheckpointReport, unknown>),
+  v.description('States of the guest that came back to the source in post-copy.'),
+)
+
+const takeover = v.pipe(
+  v.object({
+    checkpoint: count('Whose state the guest went on from; 0: as it was handed over.'),
+    steps: v.exactOptional(count('Steps of the guest in that state; later ones are lost.')),
+    ageMs: amount('How old that state was, in milliseconds.'),
+    epoch: count('Of ownership: the hand-over had 1.'),
+  } satisfies Record<keyof TakeoverReport, unknown>),
+  v.description('The destination died in post-copy, and the guest went on at the source.'),
+)
+
 const guestProof = v.pipe(
   v.object({
     stepsBefore: count('Steps of the guest at the source.'),
@@ -187,6 +216,8 @@ const fields = {
   recoveries: v.exactOptional(
     count('How often the connection was lost in post-copy, and tried to be had again.'),
   ),
+  checkpoints: v.exactOptional(checkpoints),
+  takeover: v.exactOptional(takeover),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),

@@ -15,7 +15,14 @@ import {
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import type { FetchName } from '@godwit/policy'
 import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
-import { checkFetch, parseEncode, parseMode, parseStop } from '@godwit/policy'
+import {
+  checkFetch,
+  checkReverse,
+  parseEncode,
+  parseMode,
+  parseReverse,
+  parseStop,
+} from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
@@ -66,6 +73,12 @@ export interface SendOptions {
    * default: for ever, since nobody but the two sides together has all of the guest.
    */
   readonly recoverMs?: number
+  /**
+   * `checkpoint=T`, in the modes with post-copy: the guest's state comes back as often while its
+   * pages follow, so that {@link Migration.takeOver} loses less when the destination died. By
+   * default nothing does.
+   */
+  readonly reverse?: string
   /** Post-copy was interrupted: the destination is tried to be reached again. */
   readonly onSuspended?: (error: GodwitError) => void
   /** Aborting cancels, as long as the guest has not been handed over. */
@@ -104,6 +117,13 @@ export interface Migration {
   switchToPostCopy(): void
   /** Tries at once to reach a destination that was lost in post-copy. */
   recover(): void
+  /**
+   * The guest goes on here from the last complete checkpoint, or as it was handed over. Only where
+   * somebody vouches that the destination, lost in post-copy, is dead.
+   *
+   * @throws {GodwitError} `TOO_LATE`: post-copy is not interrupted, or the destination answers
+   */
+  takeOver(): { readonly checkpoint: number; readonly ageMs: number }
   /** Reaches no more for a destination that was lost in post-copy: the guest is lost. */
   giveUp(): void
   /** Whether post-copy was interrupted, and is not going on yet. */
@@ -131,6 +151,7 @@ export async function createMigration(
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   checkFetch(mode, options.fetch)
+  checkReverse(mode, options.reverse)
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
@@ -163,6 +184,7 @@ export async function createMigration(
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
     recover: () => migration.recover(),
+    takeOver: () => migration.takeOver(),
     giveUp: () => migration.giveUp(),
     get isSuspended() {
       return migration.isSuspended
@@ -232,7 +254,8 @@ async function urgentOf(
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
-  const limits = { maxBandwidth, pauseBandwidth, recoverMs }
+  const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
+  const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
   const entries = Object.entries({ ...limits, fetch, prove, onStage, onSuspended })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
@@ -240,7 +263,8 @@ function definedOptions(options: SendOptions): Partial<SourceOptions> {
 /**
  * Moves a guest and resolves with the report, whatever the outcome. `report.outcome` is `completed`
  * when the guest runs at the destination; after `failed` and `cancelled` it goes on here, except
- * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped.
+ * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped. `TAKEN_OVER`
+ * tells that it goes on here from an older state.
  *
  * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`: nothing was begun
  */

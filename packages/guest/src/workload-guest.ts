@@ -26,7 +26,9 @@ export interface WorkloadGuestOptions {
   readonly regionBytesMax?: number
 }
 
-function barrierTrackers(machine: Machine, maps: readonly Uint8Array[]): DirtyTracker[] {
+/** Of a machine with byte maps: one per region. */
+export function barrierTrackers(machine: Machine): DirtyTracker[] {
+  const maps = machine.maps!
   return machine.regions.map((region, i) => {
     const pageCount = pagesCovering(region.bytes.byteLength, machine.pageBytes)
     return new ByteMapTracker({ map: maps[i]!, pageCount })
@@ -48,7 +50,7 @@ export class WorkloadGuest implements Guest {
     this.identity = machine.identity
     this.regions = machine.regions
     this.failed = machine.crew.failed
-    this.trackers = barrierTrackers(machine, machine.maps!)
+    this.trackers = barrierTrackers(machine)
   }
 
   /**
@@ -91,6 +93,11 @@ export class WorkloadGuest implements Guest {
   /** The registers of every thread; see `state-package.ts`. Only while paused. */
   captureState(): Uint8Array {
     return this.#machine.capture()
+  }
+
+  /** Only while paused. @throws {ProtocolError} `PROTOCOL_STATE`; then nothing was loaded */
+  restoreState(state: Uint8Array): void {
+    this.#machine.restore(state)
   }
 
   steps(): number {

@@ -6,6 +6,7 @@
 import {
   type CreatePager,
   type DemandPager,
+  type DirtyTracker,
   type FinalState,
   formatBytes,
   type GuestHost,
@@ -24,7 +25,7 @@ import { allocateRegion, REGION_BYTES_MAX } from '@godwit/memory'
 import { completeGuest } from './guest-spec.ts'
 import { memoryBytesOf } from './layout.ts'
 import { Machine } from './machine.ts'
-import { WorkloadGuest } from './workload-guest.ts'
+import { barrierTrackers, WorkloadGuest } from './workload-guest.ts'
 
 /** Left to the rest of the process: staging, byte maps, fingerprints of both ends. */
 const keptFreeBytes: number = 256 * MIB
@@ -77,10 +78,15 @@ function checkOffer(offer: GuestOffer): GuestIdentity {
 
 /** A workload that arrives: memory reserved, threads parked. */
 export class IncomingWorkload implements IncomingGuest {
+  readonly trackers: readonly DirtyTracker[]
   readonly #machine: Machine
+  /** Settles when no checkpoint is being taken. */
+  #checkpoint: Promise<unknown> = Promise.resolve()
+  #isStopped = false
 
   constructor(machine: Machine) {
     this.#machine = machine
+    this.trackers = barrierTrackers(machine)
   }
 
   /** Empty after {@link discard}. */
@@ -108,8 +114,33 @@ export class IncomingWorkload implements IncomingGuest {
     await this.#machine.release()
   }
 
+  checkpoint(copy: (state: Uint8Array) => void, signal: AbortSignal): Promise<boolean> {
+    const taken = this.#takeCheckpoint(copy, signal)
+    this.#checkpoint = taken.catch(() => {})
+    return taken
+  }
+
+  async #takeCheckpoint(copy: (state: Uint8Array) => void, signal: AbortSignal): Promise<boolean> {
+    if (this.#isStopped || signal.aborted) return false
+    const machine = this.#machine
+    // Some threads may wait for pages for ever: they are not to hold up the others.
+    const goOn = (): void => machine.run()
+    signal.addEventListener('abort', goOn, { once: true })
+    try {
+      await machine.pause()
+      if (signal.aborted) return false
+      copy(machine.capture())
+      return true
+    } finally {
+      signal.removeEventListener('abort', goOn)
+      machine.run()
+    }
+  }
+
   /** Stops all steps; `registers` is the same package that a source captures. */
   async stop(): Promise<FinalState> {
+    this.#isStopped = true
+    await this.#checkpoint
     await this.#machine.pause()
     return { steps: this.#machine.steps, registers: this.#machine.capture() }
   }

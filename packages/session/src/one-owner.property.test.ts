@@ -18,6 +18,7 @@ const settings = fc.record({
   roundsMax: fc.integer({ min: 1, max: 4 }),
   postCopy: fc.boolean(),
   recovers: fc.constant(false),
+  keepsCheckpoints: fc.constant(false),
 })
 const choices = fc.array(fc.nat(11), { minLength: 20, maxLength: 90, size: 'max' })
 
@@ -84,6 +85,7 @@ describe('one owner', () => {
       roundsMax: 2,
       postCopy: true,
       recovers: false,
+      keepsCheckpoints: false,
     }
     const reached = new Set<string>()
     for (const picks of [[0], [1], [2], [3], [2, 1], [3, 0, 1]]) {

@@ -239,7 +239,8 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
 const modes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
 const everyTerms = modes.flatMap((mode) =>
   [0, 1, 2, 3].map((bits) => {
-    return { mode, verify: (bits & 1) === 1, final: (bits & 2) === 2, recovers: true }
+    const agreed = { mode, verify: (bits & 1) === 1, final: (bits & 2) === 2 }
+    return { ...agreed, recovers: true, keepsCheckpoints: false }
   }),
 )
 
@@ -279,7 +280,8 @@ describe.each(everyTerms)('with $mode, verify $verify, final $final', (terms) =>
   )
 })
 
-const terms = { mode: 'pre-copy', verify: true, final: true, recovers: false } as const
+const agreed = { mode: 'pre-copy', verify: true, final: true } as const
+const terms = { ...agreed, recovers: false, keepsCheckpoints: false } as const
 const names: readonly MessageName[] = ['Heartbeat', 'Error']
 
 describe('HEARTBEAT and ERROR', () => {

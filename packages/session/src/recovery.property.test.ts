@@ -14,12 +14,13 @@ const settings = fc.record({
   roundsMax: fc.integer({ min: 1, max: 2 }),
   postCopy: fc.boolean(),
   recovers: fc.constant(true),
+  keepsCheckpoints: fc.constant(false),
 })
 const choices = fc.array(fc.nat(11), { minLength: 20, maxLength: 60, size: 'max' })
 
 /** What befalls the world, and how many turns later the next thing does. */
 interface Blow {
-  readonly what: 'cut' | 'mend' | 'reconnect' | 'give-up' | 'cancel'
+  readonly what: 'cut' | 'mend' | 'reconnect' | 'give-up' | 'cancel' | 'kill' | 'take-over'
   readonly atSource: boolean
   readonly kept: readonly [toSource: number, toTarget: number]
   readonly turns: number
@@ -45,6 +46,10 @@ function strike(world: World, { what, atSource, kept }: Blow): void {
       return world.reconnectEarly()
     case 'give-up':
       return atSource ? world.giveUpAtSource() : world.giveUpAtTarget()
+    case 'kill':
+      return world.killTarget()
+    case 'take-over':
+      return world.takeOver()
     case 'cancel':
       return atSource
         ? world.failSource(new CancelledError())
@@ -57,9 +62,25 @@ function run(world: World, picks: readonly number[], turns: number): boolean {
   for (let i = 0; i < turns; i++) {
     if (!world.turn(picks[i % picks.length]! + i)) return true
     expect(world.owners).toBeLessThanOrEqual(1)
-    expect(world.sourceRuns && world.released).toBe(false)
+    expect(world.sourceRuns && world.released).toBe(world.takenOver)
   }
   return false
+}
+
+function strikeAll(
+  setting: Setting,
+  start: number,
+  picks: readonly number[],
+  blows: readonly Blow[],
+): World {
+  const world = new World(setting)
+  run(world, picks, start)
+  for (const blow of blows) {
+    strike(world, blow)
+    expect(world.owners).toBeLessThanOrEqual(1)
+    run(world, picks, blow.turns)
+  }
+  return world
 }
 
 /** Any number of blows, then a network that lasts. */
@@ -68,14 +89,8 @@ function weather(
   start: number,
   picks: readonly number[],
   blows: readonly Blow[],
-) {
-  const world = new World(setting)
-  run(world, picks, start)
-  for (const blow of blows) {
-    strike(world, blow)
-    expect(world.owners).toBeLessThanOrEqual(1)
-    run(world, picks, blow.turns)
-  }
+): World {
+  const world = strikeAll(setting, start, picks, blows)
   world.mend()
   expect(run(world, picks, 3000)).toBe(true)
   return world
@@ -127,8 +142,45 @@ describe('recovery', () => {
   })
 })
 
+describe('a destination that dies', () => {
+  const dying = fc.record({
+    mode: fc.constantFrom('post-copy', 'hybrid'),
+    verify: fc.boolean(),
+    final: fc.boolean(),
+    roundsMax: fc.integer({ min: 1, max: 2 }),
+    postCopy: fc.constant(true),
+    recovers: fc.constant(true),
+    keepsCheckpoints: fc.boolean(),
+  })
+  const blows = blowsOf('cut', 'mend', 'reconnect', 'kill', 'take-over', 'take-over')
+  const ends = new Set<string>()
+
+  it('loses its guest to the source when the operator says so, and never else', () => {
+    fc.assert(
+      fc.property(dying, start, choices, blows, (setting, ...storm) => {
+        const world = strikeAll(setting, ...storm)
+        world.mend()
+        if (world.targetIsDead) run(world, storm[1], 30)
+        if (world.names[0] === 'paused') world.takeOver()
+        const [atEnd] = world.names
+        ends.add(atEnd)
+        expect(world.takenOver).toBe(atEnd === 'taken-over')
+        expect(world.sourceRuns && world.released).toBe(world.takenOver)
+        if (!world.takenOver) return
+        // Whatever comes then: nothing is left that could be told, dialled or undone.
+        world.failSource(new CancelledError())
+        expect(run(world, storm[1], 30)).toBe(true)
+        expect([world.names[0], world.owners]).toEqual(['taken-over', 1])
+      }),
+      { numRuns: 3000 },
+    )
+    expect([...ends]).toEqual(expect.arrayContaining(['taken-over', 'failed', 'completed']))
+  })
+})
+
 describe('the blows', () => {
-  const setting = { verify: true, final: true, roundsMax: 1, postCopy: true, recovers: true }
+  const terms = { verify: true, final: true, recovers: true, keepsCheckpoints: false }
+  const setting = { ...terms, roundsMax: 1, postCopy: true }
   const seen = new Set<string>()
   const ends = new Set<string>()
   for (const mode of ['post-copy', 'hybrid'] as const) {

@@ -6,8 +6,10 @@ import type { DestinationEvent, DestinationState } from './destination-state.ts'
 import { mayInstall } from './destination-state.ts'
 import { stepSource } from './source-machine.ts'
 import type { SourceEvent, SourceState } from './source-state.ts'
+import { mayTakeOver } from './source-state.ts'
 
-const terms = { mode: 'post-copy', verify: true, final: true, recovers: true } as const
+const agreed = { mode: 'post-copy', verify: true, final: true } as const
+const terms = { ...agreed, recovers: true, keepsCheckpoints: false } as const
 const cut = new TransportError('CONNECTION_LOST', 'cut')
 const again = new TransportError('CONNECTION_REFUSED', 'nothing listens')
 const cancelled = new CancelledError()
@@ -117,6 +119,35 @@ describe('the source', () => {
     expect(fail(reopening, refused).state.name).toBe('paused')
     expect(fail({ name: 'pushing', round }, refused).state.name).toBe('paused')
     expect(fail(resuming, new ProtocolError(code, '')).state.name).toBe('paused')
+  })
+
+  it.each([paused, reconnecting, { ...paused, committed: false }])('takes over in %o', (state) => {
+    const effects = [{ do: 'close' }, { do: 'take-over' }]
+    const taken = { name: 'taken-over', error: cut }
+    expect(step(state, { type: 'take-over' })).toEqual({ state: taken, effects })
+    for (const event of [{ type: 'reconnect' }, { type: 'fail', error: again }] as const) {
+      expect(step(taken as SourceState, event)).toEqual({ state: taken, effects: [] })
+    }
+  })
+
+  it.each([resuming, reopening, { name: 'pushing', round } as const])(
+    'takes nothing over where the destination answers: %o',
+    (state) => {
+      expect(mayTakeOver(state)).toBe(false)
+      expect(() => step(state, { type: 'take-over' })).toThrow('take-over in')
+    },
+  )
+
+  it('waits for the operator where it keeps checkpoints, whatever the destination says', () => {
+    const keeps = { ...terms, keepsCheckpoints: true }
+    for (const code of ['SESSION_UNKNOWN', 'EPOCH_STALE', 'CANCELLED', 'GUEST_FAILED'] as const) {
+      const error = new PeerError(code, 'told')
+      for (const state of [{ name: 'pushing', round } as const, reconnecting, resuming]) {
+        expect(stepSource(state, { type: 'fail', error }, keeps).state.name).toBe('paused')
+      }
+    }
+    const own = { type: 'fail', error: cancelled } as const
+    expect(stepSource(reconnecting, own, keeps).state.name).toBe('stranded')
   })
 
   it.each<SourceState>([

@@ -16,6 +16,7 @@ import type {
   SourceStep,
   SourceTerms,
 } from './source-state.ts'
+import { mayTakeOver } from './source-state.ts'
 import { unexpected } from './unexpected.ts'
 
 /** What is to be taken up again; the states of recovery carry it. */
@@ -47,6 +48,10 @@ export function stepRecovery(state: RecoveringSource, event: SourceEvent): Sourc
   // In `reopening` RESUMED has come.
   const committed = state.name === 'reopening' || state.committed
   if (event.type === 'give-up') return givenUp(committed, event.error ?? error)
+  if (event.type === 'take-over' && mayTakeOver(state)) {
+    // Nobody hears of this session any more, whoever it may be: first of all no channel is left.
+    return to({ name: 'taken-over', error }, { do: 'close' }, { do: 'take-over' })
+  }
   switch (`${name}/${event.type}`) {
     // What the lost connection was still at may end now. Nothing follows from it.
     case 'paused/opened':
@@ -92,7 +97,10 @@ export function interrupted(
 ): SourceStep {
   const { committed } = interruption
   if (!terms.recovers) return over(committed, error, error)
-  if (!isMendable(error) || isRefused(state, error)) return givenUp(committed, error)
+  if (!isMendable(error) || isRefused(state, error)) {
+    const isTold = error instanceof PeerError
+    if (!terms.keepsCheckpoints || !isTold) return givenUp(committed, error)
+  }
   // Every channel that is lost says so; the first one was enough.
   if (state.name === 'paused') return to(state)
   const paused = { name: 'paused', ...interruption, error } as const

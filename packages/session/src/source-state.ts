@@ -71,6 +71,8 @@ export type SourceState =
   | { readonly name: 'stranded'; readonly error: GodwitError }
   /** COMMIT was sent and no answer came: stay stopped, ask the peer, never guess. */
   | { readonly name: 'in-doubt'; readonly error: GodwitError }
+  /** The destination is dead, as the operator vouches: the guest goes on here. */
+  | { readonly name: 'taken-over'; readonly error: GodwitError }
 
 export type RecoveringSource = Extract<
   SourceState,
@@ -95,6 +97,8 @@ export type SourceEvent =
   | { readonly type: 'reconnected'; readonly epoch: number }
   /** No further attempt; `error` where there is another reason than the loss. */
   | { readonly type: 'give-up'; readonly error?: GodwitError }
+  /** The operator vouches that the destination is dead; where {@link mayTakeOver} only. */
+  | { readonly type: 'take-over' }
 
 export type SourceEffect =
   | { readonly do: 'send'; readonly message: MessageName }
@@ -115,6 +119,8 @@ export type SourceEffect =
   | { readonly do: 'suspend'; readonly error: GodwitError }
   /** Dial the control channel with the next epoch. */
   | { readonly do: 'reconnect' }
+  /** Own the guest again: go back to the last complete checkpoint, and resume. */
+  | { readonly do: 'take-over' }
   /** Tell the peer why we stop, where it can still hear. */
   | { readonly do: 'refuse'; readonly error: GodwitError }
   | { readonly do: 'close' }
@@ -127,6 +133,11 @@ export interface SourceTerms {
   readonly final: boolean
   /** Whether a connection that is lost in post-copy is dialled again. */
   readonly recovers: boolean
+  /**
+   * Whether a destination that has nothing to resume, or gave up, is waited out: it may have been
+   * started anew, and the operator may take the guest over.
+   */
+  readonly keepsCheckpoints: boolean
 }
 
 export interface SourceStep {
@@ -166,6 +177,7 @@ export function isCancellable(state: SourceState): boolean {
     case 'failed':
     case 'stranded':
     case 'in-doubt':
+    case 'taken-over':
       return false
     default:
       return assertNever(state)
@@ -207,12 +219,21 @@ export function isRecovering(state: SourceState): state is RecoveringSource {
   )
 }
 
+/**
+ * Whether `take-over` is legal: not where the destination has answered on a new connection, which
+ * the dead do not.
+ */
+export function mayTakeOver(state: SourceState): boolean {
+  return state.name === 'paused' || state.name === 'reconnecting'
+}
+
 export function isFinished(state: SourceState): boolean {
   switch (state.name) {
     case 'completed':
     case 'failed':
     case 'stranded':
     case 'in-doubt':
+    case 'taken-over':
       return true
     default:
       return false

@@ -14,15 +14,24 @@ export const SESSION_VERSION_MAX = 1
  * Capabilities that need nothing of the runtime. Names of later ones are reserved in
  * `docs/PROTOCOL.md`. `final`: the destination may run the guest for a while, stop it and report
  * how it ended. `post-copy`: it may run a guest before all of its pages are there, where its host
- * can make that guest wait for pages.
+ * can make that guest wait for pages. `reverse`: its state comes back to the source meanwhile.
  */
-export const CAPABILITIES: readonly string[] = ['final', 'references', 'delta', 'post-copy']
+export const CAPABILITIES: readonly string[] = [
+  'final',
+  'references',
+  'delta',
+  'post-copy',
+  'reverse',
+]
 
 /**
  * The hand-over makes the destination owner in epoch 1. Of owners, not of connections: those are
  * counted by prefaces, and a recovery changes no owner.
  */
 export const OWNER_EPOCH = 1
+
+/** Of a source that takes the guest over from a destination that is dead. */
+export const TAKEOVER_EPOCH = 2
 
 /** @throws {ProtocolError} `PROTOCOL_STATE` for a READY, COMMIT or RUNNING of another epoch */
 export function checkEpoch(epoch: number): void {
@@ -68,6 +77,13 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
     throw new ProtocolError(
       'PROTOCOL_CAPABILITY',
       `The source asks for mode ${mode} and does not require post-copy`,
+    )
+  }
+  const asksReverse = hello.required.includes('reverse')
+  if (asksReverse !== (hello.checkpointMs !== undefined) || (asksReverse && !mayPostCopy(mode))) {
+    throw new ProtocolError(
+      'PROTOCOL_CAPABILITY',
+      'Checkpoints take post-copy, the capability reverse, and how often they are to come',
     )
   }
   const capabilities = [...CAPABILITIES, ...(terms.capabilities ?? [])]

@@ -5,7 +5,9 @@
  * @module
  */
 import type { Message, MessageName } from '@godwit/wire'
+import type { DestinationEvent, DestinationState } from '../src/destination-state.ts'
 import type { SourceTerms } from '../src/source-state.ts'
+import type { Side } from './connection.ts'
 
 export interface Setting extends SourceTerms {
   /** The last round while the guest runs at the source, where the mode has such rounds. */
@@ -32,4 +34,33 @@ export function lackingOf(page: number): Message {
 /** The next of them. */
 export function messageOf(inbox: Message[]): { type: 'message'; message: Message } {
   return { type: 'message', message: inbox.shift()! }
+}
+
+const pageCount = 3
+
+export function allPages(): Set<number> {
+  return new Set(Array.from({ length: pageCount }, (_, page) => page))
+}
+
+/** The post-copy round whose pages may come. */
+export function roundOf(state: DestinationState & { readonly round: number }): number {
+  return state.name === 'filling' ? state.round : state.round + 1
+}
+
+/** What the source's stop rules say after `round`. */
+export function decisionOf(setting: Setting, round: number): 'round' | 'switch-over' | 'post-copy' {
+  if (round < setting.roundsMax) return 'round'
+  return isPostCopy(setting) ? 'post-copy' : 'switch-over'
+}
+
+/** Whether there is a reason to do this work yet. */
+export function isTime(
+  { state, connection }: Side<DestinationState, DestinationEvent>,
+  event: DestinationEvent,
+): boolean {
+  // The guest's time may be over before its pages are there; nobody is told before they are.
+  if (event.type === 'finished') {
+    return state.name === 'running' || ('complete' in state && state.complete)
+  }
+  return event.type !== 'installed' || connection?.isDrained === true
 }

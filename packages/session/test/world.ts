@@ -22,16 +22,13 @@ import {
 } from '../src/destination-state.ts'
 import { stepSource } from '../src/source-machine.ts'
 import type { SourceEffect, SourceEvent, SourceState } from '../src/source-state.ts'
-import { isCancellable, isFinished, isRecovering } from '../src/source-state.ts'
+import { isCancellable, isFinished, isRecovering, mayTakeOver } from '../src/source-state.ts'
 import type { Side } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { Setting } from './setting.ts'
-import { compose, isPostCopy, lackingOf, messageOf } from './setting.ts'
+import { allPages, compose, decisionOf, isTime, lackingOf, messageOf, roundOf } from './setting.ts'
 
 const lost = (text = 'cut'): GodwitError => new TransportError('CONNECTION_LOST', text)
-
-const pageCount = 3
-const allPages = (): Set<number> => new Set(Array.from({ length: pageCount }, (_, page) => page))
 
 export class World {
   readonly source: Side<SourceState, SourceEvent>
@@ -41,6 +38,9 @@ export class World {
   released = false
   prepared = false
   memoryKept = false
+  /** It has no power, for good. */
+  targetIsDead = false
+  takenOver = false
   /** Pages that the guest lacks while it runs; empty until it lacks any. */
   readonly lacking: Set<number> = new Set()
   discarded = false
@@ -74,17 +74,14 @@ export class World {
   }
 
   #turns(): (() => void)[] {
-    const turns: (() => void)[] = []
     const { source, target } = this
+    const turns: (() => void)[] = []
     if (source.work.length > 0) turns.push(() => this.#tellSource(source.work.shift()!))
-    const ready = target.work.findIndex((event) => this.#isTime(event))
+    if (this.#isDialling) turns.push(this.#arrive)
+    this.#addSourceTurns(turns)
+    if (this.targetIsDead) return turns
+    const ready = target.work.findIndex((event) => isTime(target, event))
     if (ready >= 0) turns.push(() => this.#tellTarget(target.work.splice(ready, 1)[0]!))
-    const { connection: one } = source
-    if (one !== undefined) {
-      const inbox = one.toSource
-      if (inbox.length > 0) turns.push(() => this.#tellSource(messageOf(inbox)))
-      if (one.endsFor(inbox)) turns.push(() => this.failSource(lost()))
-    }
     const { connection: other } = target
     if (other !== undefined) {
       const inbox = other.toTarget
@@ -92,18 +89,15 @@ export class World {
       if (other.pages.length > 0) turns.push(this.#install)
       if (other.endsFor(inbox)) turns.push(() => this.failTarget(lost()))
     }
-    if (this.#isDialling) turns.push(this.#arrive)
     return turns
   }
 
-  /** Work that has no reason to be done yet. */
-  #isTime(event: DestinationEvent): boolean {
-    const { state, connection } = this.target
-    // The guest's time may be over before its pages are there; nobody is told before they are.
-    if (event.type === 'finished') {
-      return state.name === 'running' || ('complete' in state && state.complete)
-    }
-    return event.type !== 'installed' || connection?.isDrained === true
+  #addSourceTurns(turns: (() => void)[]): void {
+    const { connection } = this.source
+    if (connection === undefined) return
+    const { toSource: inbox } = connection
+    if (inbox.length > 0) turns.push(() => this.#tellSource(messageOf(inbox)))
+    if (connection.endsFor(inbox)) turns.push(() => this.failSource(lost()))
   }
 
   /** An attempt that is made early, while old messages may still be there. */
@@ -133,6 +127,19 @@ export class World {
     if (isDestinationRecovering(this.target.state)) this.#tellTarget({ type: 'give-up' })
   }
 
+  /** The destination's host is gone, and its guest with it. */
+  killTarget(): void {
+    this.targetIsDead = true
+    this.targetRuns = false
+    this.#leave(this.target)
+  }
+
+  /** The operator never vouches for what is not so. */
+  takeOver(): void {
+    const { state } = this.source
+    if (this.targetIsDead && mayTakeOver(state)) this.#tellSource({ type: 'take-over' })
+  }
+
   /** Messages on the way may arrive or not; nothing else does until {@link mend}. */
   cut(toSource: number, toTarget: number): void {
     this.#hasNetwork = false
@@ -148,6 +155,7 @@ export class World {
   readonly #arrive = (): void => {
     this.#isDialling = false
     if (!this.#hasNetwork) return this.failSource(lost('no network'))
+    if (this.targetIsDead) return this.failSource(lost('nobody is there'))
     const { target } = this
     if (isDestinationFinished(target.state)) return this.#refuse('SESSION_UNKNOWN')
     const { state } = target
@@ -186,7 +194,7 @@ export class World {
 
   #tellTarget(event: DestinationEvent): void {
     const before = this.target.state
-    if (isDestinationFinished(before) && event.type !== 'fail') return
+    if (this.targetIsDead || (isDestinationFinished(before) && event.type !== 'fail')) return
     if (event.type === 'message') this.#checkEpoch(this.target)
     const { state, effects } = stepDestination(before, event, this.#setting)
     this.target.state = state
@@ -238,7 +246,7 @@ export class World {
         work.push({ type: 'sent' })
         break
       case 'decide':
-        work.push({ type: 'decided', next: this.#decision(effect.round) })
+        work.push({ type: 'decided', next: decisionOf(this.#setting, effect.round) })
         break
       case 'discard':
         this.discarded = true
@@ -267,6 +275,9 @@ export class World {
         if (this.targetRuns) throw new Error(`resumed what runs there, from ${before.name}`)
         this.sourceRuns = true
         break
+      case 'take-over':
+        this.#runAgain()
+        break
       case 'refuse':
         this.#tellError(this.source, effect.error)
         break
@@ -282,6 +293,13 @@ export class World {
     }
   }
 
+  #runAgain(): void {
+    const mayHear = this.source.connection !== undefined
+    if (!this.released || !this.targetIsDead || mayHear) throw new Error('took over too early')
+    this.sourceRuns = true
+    this.takenOver = true
+  }
+
   #applyAtSource({ name, body }: Message): void {
     if (name === 'Error') this.failSource(new PeerError(errorCodeOf(body.code), 'told'))
     if (name === 'Lacking') this.#set.add(body.region)
@@ -294,11 +312,6 @@ export class World {
     const { connection } = this.source
     if (connection?.isWhole !== true) return
     for (const page of this.#set) connection.pages.push([round, page])
-  }
-
-  #decision(round: number): 'round' | 'switch-over' | 'post-copy' {
-    if (round < this.#setting.roundsMax) return 'round'
-    return isPostCopy(this.#setting) ? 'post-copy' : 'switch-over'
   }
 
   #performTarget(effect: DestinationEffect, before: DestinationState): void {
@@ -383,9 +396,4 @@ export class World {
   get names(): readonly [string, string] {
     return [this.source.state.name, this.target.state.name]
   }
-}
-
-/** The post-copy round whose pages may come. */
-function roundOf(state: DestinationState & { readonly round: number }): number {
-  return state.name === 'filling' ? state.round : state.round + 1
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Guest } from '@godwit/core'
-import { mayPostCopy } from '@godwit/core'
+import { GodwitError, mayPostCopy } from '@godwit/core'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
 import type { SourceState } from '@godwit/session'
@@ -21,7 +21,10 @@ export function helloOf(
 ): Hello {
   const { encode, prove } = options
   const encoding = capabilitiesOf(encode)
-  const postCopy = mayPostCopy(options.mode) ? ['post-copy'] : []
+  const { checkpointMs } = options
+  const reverse = checkpointMs === undefined ? [] : ['reverse']
+  const postCopy = mayPostCopy(options.mode) ? ['post-copy', ...reverse] : []
+  if (checkpointMs !== undefined) checkReverse(options)
   const final = prove === undefined ? [] : ['final']
   return {
     versionMin: SESSION_VERSION_MIN,
@@ -38,6 +41,20 @@ export function helloOf(
     verifySeed,
     dataChannels: options.lanes ?? 1,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
+    ...(checkpointMs === undefined ? {} : { checkpointMs }),
+  }
+}
+
+/** @throws {GodwitError} `USAGE` */
+function checkReverse({ mode, guest, recoverMs }: SourceOptions): void {
+  if (!mayPostCopy(mode)) {
+    throw new GodwitError('USAGE', `A migration in mode ${mode} has no use for checkpoints`)
+  }
+  if (guest.restoreState === undefined) {
+    throw new GodwitError('USAGE', 'This guest cannot go back to a checkpoint')
+  }
+  if (recoverMs === 0) {
+    throw new GodwitError('USAGE', 'A guest is taken over while its destination is waited for')
   }
 }
 

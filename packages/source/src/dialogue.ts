@@ -142,6 +142,7 @@ export class Dialogue {
     if (report.moments.runningMs === undefined) return
     report.moments.filledMs = nowMs
     rounds.acknowledged()
+    rounds.filled()
   }
 
   /** The guest runs there, whether RUNNING came or not. */

@@ -90,6 +90,27 @@ export class DirtySet {
     return this.pages
   }
 
+  /** Collects now and then from here on. @returns what ends it, and rejects where one has failed */
+  collectEvery(ms: number): () => Promise<void> {
+    let isOver = false
+    let collecting: Promise<unknown> = Promise.resolve()
+    let cancel = (): void => {}
+    const later = (): void => {
+      if (!isOver) cancel = this.#clock.after(ms, collect)
+    }
+    const collect = (): void => {
+      collecting = this.collect().then(later)
+      // Told when it is ended: until then nobody waits for it.
+      collecting.catch(() => {})
+    }
+    later()
+    return async () => {
+      isOver = true
+      cancel()
+      await collecting
+    }
+  }
+
   /** Whether stores can be collected while a round goes on, for pages that it has not sent yet. */
   get canCollectMeanwhile(): boolean {
     return this.#trackers.every(({ comparesContent }) => comparesContent !== true)

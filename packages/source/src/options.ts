@@ -72,6 +72,12 @@ export interface SourceOptions {
    * Default `Infinity`; 0: not at all.
    */
   readonly recoverMs?: number
+  /**
+   * How often, at most, the guest's state comes back from the destination while its pages follow:
+   * the guest can go on here from it when the destination died. In the modes with post-copy; by
+   * default never.
+   */
+  readonly checkpointMs?: number
   /** Post-copy was interrupted; the destination is tried to be reached again. */
   readonly onSuspended?: (error: GodwitError) => void
   readonly usage?: UsageMeter

@@ -16,6 +16,7 @@ import { FaultBoard } from './fault-board.ts'
 import type { SourceLanes } from './lanes.ts'
 import type { UrgentThreads } from './remote-urgent.ts'
 import { RemoteUrgent } from './remote-urgent.ts'
+import type { Reverse } from './reverse.ts'
 import type { LaneRound, PushWork, RoundWork } from './round-work.ts'
 import { cutPieces, sumOf } from './round-work.ts'
 import type { UrgentChannel } from './urgent.ts'
@@ -32,6 +33,8 @@ export interface PostCopyOptions {
   readonly threads: UrgentThreads | undefined
   readonly hash: HashName
   readonly seed: Uint8Array
+  /** Where the guest's state is to come back meanwhile. */
+  readonly reverse: Reverse | undefined
 }
 
 /** Where bytes go that come before a channel is given to a thread: there are none. */
@@ -71,6 +74,11 @@ export class PostCopy {
   }
 
   async open(channels: Channels): Promise<void> {
+    await this.#openUrgent(channels)
+    await this.#options.reverse?.open(channels)
+  }
+
+  async #openUrgent(channels: Channels): Promise<void> {
     const channel = await channels.connect()
     const remote = this.#remote
     if (remote !== undefined) {
@@ -141,6 +149,7 @@ export class PostCopy {
   /** The guest is the destination's: it may ask for pages. */
   release(): void {
     this.#isReleased = true
+    this.#options.reverse?.release()
     if (this.#push !== undefined) this.#urgent!.begin(this.#round, this.#round > 1, this.#push)
   }
 
@@ -179,6 +188,7 @@ export class PostCopy {
   close(): void {
     this.#urgent?.close()
     this.#remote?.close()
+    this.#options.reverse?.close()
   }
 
   /** Resolves when the threads are gone, if there are any. */

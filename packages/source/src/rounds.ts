@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
+import type { CheckpointReport, DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
 import {
   CancelledError,
   FingerprintTable,
@@ -28,9 +28,11 @@ import { LocalLanes } from './local-lanes.ts'
 import type { SourceOptions } from './options.ts'
 import { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
+import { Reverse } from './reverse.ts'
 import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
+import type { Checkpoint } from './take-over.ts'
 
 /** How often stores are collected while round 1 goes on. */
 const collectMeanwhileMs = 50
@@ -56,6 +58,7 @@ export class Rounds {
   readonly #dirty: DirtySet
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
+  readonly #reverse: Reverse | undefined
   readonly #switch: HybridSwitch
   /** The round in progress, or the last one. */
   #round = 0
@@ -106,8 +109,14 @@ export class Rounds {
       }
       const threads = areShared ? options.urgentThreads : undefined
       const { onLost, seed } = session
-      const parts = { pageBytes, primitives, createHasher, sent, fetch, onLost, hash, seed }
-      this.#postCopy = new PostCopy({ ...parts, threads })
+      const { checkpointMs } = options
+      const { regions } = guest
+      const memory = { regions, pageBytes, primitives, createHasher }
+      this.#reverse =
+        checkpointMs === undefined ? undefined : new Reverse({ ...memory, clock, onLost })
+      const reverse = this.#reverse
+      const parts = { ...memory, sent, fetch, onLost, hash, seed, threads, reverse }
+      this.#postCopy = new PostCopy(parts)
     }
     this.#switch = new HybridSwitch(hybrid)
     if (hybrid.workingSetMs !== undefined && !this.#dirty.canCollectMeanwhile) {
@@ -196,6 +205,26 @@ export class Rounds {
     this.#isSending = true
     this.#lastSent = await this.#postCopy!.send(this.lanes)
     this.#isSending = false
+  }
+
+  /** The last state of the guest that is known here. */
+  lastCheckpoint(handedOverMs: number): Checkpoint {
+    return this.#reverse?.last ?? { number: 0, atMs: handedOverMs }
+  }
+
+  /** Brings the guest's memory there. */
+  restoreMemory(): void {
+    this.#reverse?.restore()
+  }
+
+  /** Of the guest at the destination; absent where none were asked for. */
+  get checkpoints(): CheckpointReport | undefined {
+    return this.#reverse?.report
+  }
+
+  /** The destination has all pages of a guest that runs there. */
+  filled(): void {
+    this.#reverse?.finish()
   }
 
   /** The operator wants post-copy as soon as the round has ended. */
@@ -299,27 +328,10 @@ export class Rounds {
    * again. @returns what ends it; undefined where it is of no use
    */
   #collectMeanwhile(): (() => Promise<void>) | undefined {
-    const { clock } = this.#options
     const { hold, admit, delta } = this.terms.settings
     const isOfUse = hold || (delta && admit === 'marked')
     if (!isOfUse || !this.#dirty.canCollectMeanwhile) return undefined
-    let isOver = false
-    let collecting: Promise<unknown> = Promise.resolve()
-    let cancel = (): void => {}
-    const later = (): void => {
-      if (!isOver) cancel = clock.after(collectMeanwhileMs, collect)
-    }
-    const collect = (): void => {
-      collecting = this.#dirty.collect().then(later)
-      // Told when the round is over: until then nobody waits for it.
-      collecting.catch(() => {})
-    }
-    later()
-    return async () => {
-      isOver = true
-      cancel()
-      await collecting
-    }
+    return this.#dirty.collectEvery(collectMeanwhileMs)
   }
 
   /** What ROUND_END says of the round that was just sent. */

@@ -19,6 +19,7 @@ import {
   isCancellable,
   isFinished,
   isRecovering,
+  mayTakeOver,
   needsDataChannels,
   Runner,
   stepSource,
@@ -34,6 +35,7 @@ import { Reconnection } from './reconnection.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
 import { SourceReport } from './source-report.ts'
+import { noTakeover, takeOver } from './take-over.ts'
 
 /** One attempt to move one guest. Use once. */
 export class SourceMigration {
@@ -89,6 +91,7 @@ export class SourceMigration {
       verify: verify !== 'none',
       final: false,
       recovers: recoverMs > 0,
+      keepsCheckpoints: options.checkpointMs !== undefined,
     }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
       initial: { name: 'idle' },
@@ -219,6 +222,9 @@ export class SourceMigration {
       case 'reconnect':
         this.#start(() => this.#openControl())
         break
+      case 'take-over':
+        this.#runner.hold(takeOver(this.#options, this.#report, this.#rounds))
+        break
       case 'refuse':
         if (!(effect.error instanceof PeerError)) this.#connections.current.refuse(effect.error)
         break
@@ -272,6 +278,21 @@ export class SourceMigration {
   /** Reaches no more for a destination that was lost in post-copy. */
   giveUp(): void {
     if (this.isSuspended) this.#runner.dispatch({ type: 'give-up' })
+  }
+
+  /**
+   * The guest goes on here: from the last complete checkpoint, or else as it was handed over. What
+   * it did at the destination since is lost. Only for an operator who vouches that the destination
+   * is dead: two of the guest must never run.
+   *
+   * @returns which checkpoint that is, and how old
+   * @throws {GodwitError} `TOO_LATE`
+   */
+  takeOver(): { readonly checkpoint: number; readonly ageMs: number } {
+    if (!mayTakeOver(this.#runner.state)) throw noTakeover(this.isSuspended)
+    const { number: checkpoint, atMs } = this.#rounds.lastCheckpoint(this.#moments.pausedMs!)
+    this.#runner.dispatch({ type: 'take-over' })
+    return { checkpoint, ageMs: this.#options.clock.nowMs() - atMs }
   }
 
   #lost(error: GodwitError | undefined): void {

@@ -3,10 +3,12 @@
  *
  * @module
  */
-import type { FaultReport, GodwitError, Report } from '@godwit/core'
+import type { FaultReport, GodwitError, Report, TakeoverReport } from '@godwit/core'
 import {
   GodwitError as Failure,
   REPORT_SCHEMA,
+  formatCount,
+  formatDurationMs,
   hasRounds,
   mayPostCopy,
   toGodwitError,
@@ -136,6 +138,10 @@ export class SourceReport {
     this.#resumeError = new Failure('GUEST_FAILED', `The guest could not be resumed: ${message}`)
   }
 
+  tookOver(takeover: TakeoverReport): void {
+    this.#report.takeover = takeover
+  }
+
   /** What this side used; measured once, when everything that belongs to the migration is over. */
   readUsage(): Usage {
     if (this.#usage !== undefined) return this.#usage
@@ -165,6 +171,8 @@ export class SourceReport {
   finish(state: SourceState, terms: SourceTerms, log: RoundLog): Report {
     this.#addRounds(log)
     this.#addTimes()
+    const { checkpoints } = this.#rounds
+    if (checkpoints !== undefined) this.#report.checkpoints = checkpoints
     if (this.moments.runningMs !== undefined && this.#report.cpu === undefined) {
       this.addDestinationUsage({})
     }
@@ -190,6 +198,9 @@ export class SourceReport {
         this.#addError(new Failure('POST_COPY_LOST', text))
         break
       }
+      case 'taken-over':
+        this.#addError(this.#resumeError ?? takenOver(this.#report.takeover!, state.error))
+        break
       case 'failed':
         this.#report.outcome = state.error.code === 'CANCELLED' ? 'cancelled' : 'failed'
         this.#addError(this.#resumeError ?? state.error)
@@ -252,6 +263,16 @@ export class SourceReport {
     const phase = error.phase ?? this.stage
     this.#report.error = { code: error.code, text: error.message, phase }
   }
+}
+
+function takenOver(takeover: TakeoverReport, cause: GodwitError): GodwitError {
+  const { checkpoint, steps, ageMs } = takeover
+  const step = steps === undefined ? '' : `step ${formatCount(steps)}, `
+  const from = checkpoint === 0 ? 'as it was handed over' : `checkpoint ${checkpoint}`
+  const text =
+    `The destination was lost in post-copy (${cause.message}). The guest goes on here from ` +
+    `${step}${from}, ${formatDurationMs(ageMs)} old; what it did there since is lost`
+  return new Failure('TAKEN_OVER', text)
 }
 
 function between(from: number | undefined, until: number | undefined): number | undefined {

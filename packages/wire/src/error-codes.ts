@@ -52,6 +52,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   VERIFY_INCOMPLETE: 113,
   OWNERSHIP_IN_DOUBT: 114,
   POST_COPY_LOST: 115,
+  TAKEN_OVER: 116,
 }
 
 const names: ReadonlyMap<number, ErrorCode> = new Map(

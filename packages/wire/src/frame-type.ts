@@ -44,6 +44,9 @@ export const FrameType = {
   End: 0x0033,
   EndAck: 0x0034,
   PageRequest: 0x0040,
+  CheckpointBegin: 0x0041,
+  CheckpointEnd: 0x0042,
+  CheckpointAck: 0x0043,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 export type FrameName = Exclude<keyof typeof FrameType, 'Invalid'>
@@ -64,6 +67,12 @@ const control = (name: FrameName, bodyBytesMax: number = CONTROL_BODY_BYTES_MAX)
   bodyBytesMax,
 })
 
+const reverse = (name: FrameName, bodyBytesMax: number = CONTROL_BODY_BYTES_MAX): FrameRule => ({
+  name,
+  channels: [ChannelRole.Reverse],
+  bodyBytesMax,
+})
+
 const pageChannels = [ChannelRole.Data, ChannelRole.Urgent]
 
 const rules: ReadonlyMap<number, FrameRule> = new Map(
@@ -73,7 +82,7 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
       control('Welcome'),
       {
         name: 'Error',
-        channels: [ChannelRole.Control, ChannelRole.Data, ChannelRole.Urgent],
+        channels: [ChannelRole.Control, ...pageChannels, ChannelRole.Reverse],
         bodyBytesMax: CONTROL_BODY_BYTES_MAX,
       },
       control('Heartbeat'),
@@ -82,7 +91,7 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
       control('RoundBegin'),
       {
         name: 'Pages',
-        channels: pageChannels,
+        channels: [...pageChannels, ChannelRole.Reverse],
         bodyBytesMax:
           BATCH_HEADER_BYTES + BATCH_ENTRIES_MAX * ENTRY_BYTES + BATCH_PAYLOAD_BYTES_MAX,
       },
@@ -111,6 +120,9 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
         channels: [ChannelRole.Urgent],
         bodyBytesMax: CONTROL_BODY_BYTES_MAX,
       },
+      reverse('CheckpointBegin'),
+      reverse('CheckpointEnd', STATE_BODY_BYTES_MAX),
+      reverse('CheckpointAck'),
     ] satisfies FrameRule[]
   ).map((rule) => [FrameType[rule.name], rule]),
 )

@@ -7,8 +7,8 @@
  *   offset bytes name       meaning
  *        0     8 magic      89 47 44 57 0D 0A 1A 0A
  *        8     2 version    layout of preface and frame headers: 1
- *       10     1 role       1 control, 2 data, 3 urgent
- *       11     1 index      0 for control and urgent; the lane number for data
+ *       10     1 role       1 control, 2 data, 3 urgent, 4 reverse
+ *       11     1 index      the lane number for data; 0 for the others
  *       12     4 epoch      0 in a new session; one higher in each recovery
  *       16    16 session    random, chosen by the source
  *
@@ -105,7 +105,7 @@ export const ENTRY = {
 } as const
 
 /** What a channel is for; announced in its preface. Numbers are wire facts. */
-export const ChannelRole = { Invalid: 0, Control: 1, Data: 2, Urgent: 3 } as const
+export const ChannelRole = { Invalid: 0, Control: 1, Data: 2, Urgent: 3, Reverse: 4 } as const
 export type ChannelRole = (typeof ChannelRole)[keyof typeof ChannelRole]
 
 /** SAME-AS: the other run. Checks follow. */

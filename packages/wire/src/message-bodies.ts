@@ -26,6 +26,8 @@ export interface Hello {
   readonly dataChannels: number
   /** How often this side sends a heartbeat when it has nothing else to say. */
   readonly heartbeatMs: number
+  /** Capability `reverse`: how often, at most, the guest's state is to come back in post-copy. */
+  readonly checkpointMs?: number | undefined
 }
 
 /** Destination -> source: the terms that hold. */
@@ -232,6 +234,31 @@ export interface PageRequest {
   readonly page: number
 }
 
+/** Destination -> source, on the reverse channel: the guest was stopped, looked at, and goes on. */
+export interface CheckpointBegin {
+  /** From 1; above all before. */
+  readonly number: number
+}
+
+/** Destination -> source: the checkpoint is whole. */
+export interface CheckpointEnd {
+  readonly number: number
+  readonly batches: number
+  /** Stored to by the guest since the last checkpoint that was acknowledged. */
+  readonly pages: number
+  /** As in {@link Barrier}. */
+  readonly digest: Uint8Array
+  /** How long the guest stood still for it. */
+  readonly pauseMs: number
+  /** Everything of the guest beside memory, of the same moment. */
+  readonly package: Uint8Array
+}
+
+/** Source -> destination: it would be used from now on. */
+export interface CheckpointAck {
+  readonly number: number
+}
+
 /** Body type of every message by its frame name. PAGES is binary and not here. */
 export interface MessageBodies {
   Hello: Hello
@@ -262,6 +289,9 @@ export interface MessageBodies {
   End: End
   EndAck: EndAck
   PageRequest: PageRequest
+  CheckpointBegin: CheckpointBegin
+  CheckpointEnd: CheckpointEnd
+  CheckpointAck: CheckpointAck
 }
 export type MessageName = keyof MessageBodies
 

@@ -123,6 +123,16 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   End: fc.record({ rounds: u32, pages: count, usage }),
   EndAck: fc.record({ usage, faults }, { requiredKeys: ['usage'] }),
   PageRequest: fc.record({ region: u16, page: u32 }),
+  CheckpointBegin: fc.record({ number: laterEpoch }),
+  CheckpointEnd: fc.record({
+    number: laterEpoch,
+    batches: count,
+    pages: count,
+    digest: bytes(8),
+    pauseMs: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+    package: fc.uint8Array(),
+  }),
+  CheckpointAck: fc.record({ number: laterEpoch }),
 }
 
 describe('messages', () => {
@@ -242,6 +252,7 @@ describe('prefaces', () => {
     fc.record({ role: fc.constant(ChannelRole.Control), index: fc.constant(0) }),
     fc.record({ role: fc.constant(ChannelRole.Data), index: fc.nat(63) }),
     fc.record({ role: fc.constant(ChannelRole.Urgent), index: fc.constant(0) }),
+    fc.record({ role: fc.constant(ChannelRole.Reverse), index: fc.constant(0) }),
   )
 
   it('come out as they went in, and only when they are whole', () => {
@@ -272,7 +283,8 @@ describe('a preface of another role or index', () => {
     [ChannelRole.Data, 64],
     [ChannelRole.Urgent, 1],
     [ChannelRole.Invalid, 0],
-    [4, 0],
+    [ChannelRole.Reverse, 1],
+    [5, 0],
   ])('%s %s is refused', (role, index) => {
     const session = new Uint8Array(16)
     const bytes = encodePreface({ role: ChannelRole.Control, index, epoch: 0, session })

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { WireError } from '@godwit/core'
+import { CHECKPOINT_MS_MAX, CHECKPOINT_MS_MIN, WireError } from '@godwit/core'
 import * as v from 'valibot'
 import { FrameType } from './frame-type.ts'
 import type { FrameName } from './frame-type.ts'
@@ -84,6 +84,8 @@ const faults = v.pipe(
 const epoch = v.object({ epoch: u32 })
 /** Of a connection that mends another: the first one has epoch 0. */
 const laterEpoch = v.pipe(u32, v.minValue(1))
+/** 0 is the hand-over. */
+const checkpoint = v.pipe(u32, v.minValue(1))
 const none = v.object({})
 
 const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, MessageBodies[Name]> } = {
@@ -101,6 +103,9 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     verifySeed: bytes8,
     dataChannels,
     heartbeatMs,
+    checkpointMs: v.optional(
+      v.pipe(u32, v.minValue(CHECKPOINT_MS_MIN), v.maxValue(CHECKPOINT_MS_MAX)),
+    ),
   }),
   Welcome: v.object({
     version: u16,
@@ -171,6 +176,16 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   End: v.object({ rounds: u32, pages: count, usage }),
   EndAck: v.object({ usage, faults: v.optional(faults) }),
   PageRequest: v.object({ region: u16, page: u32 }),
+  CheckpointBegin: v.object({ number: checkpoint }),
+  CheckpointEnd: v.object({
+    number: checkpoint,
+    batches: count,
+    pages: count,
+    digest: bytes8,
+    pauseMs: amount,
+    package: bytes(STATE_BODY_BYTES_MAX),
+  }),
+  CheckpointAck: v.object({ number: checkpoint }),
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

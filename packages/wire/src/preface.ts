@@ -17,7 +17,7 @@ import { DATA_CHANNELS_MAX } from './limits.ts'
 /** What a channel announces about itself. */
 export interface Preface {
   readonly role: Exclude<ChannelRole, typeof ChannelRole.Invalid>
-  /** 0 for control and urgent; the lane number for data. */
+  /** The lane number for data; 0 for the others. */
   readonly index: number
   readonly epoch: number
   /** 16 bytes; owned by the value. */
@@ -70,5 +70,5 @@ export function decodePreface(bytes: Uint8Array): Preface | undefined {
 }
 
 function isRole(role: number): role is Preface['role'] {
-  return role === ChannelRole.Control || role === ChannelRole.Data || role === ChannelRole.Urgent
+  return role >= ChannelRole.Control && role <= ChannelRole.Reverse
 }

@@ -7,20 +7,20 @@ from .hashes import batch_digest
 
 MAGIC = bytes.fromhex('894744570d0a1a0a')
 SESSION = bytes(range(0xA0, 0xB0))
-CONTROL, DATA, URGENT = 1, 2, 3
-ROLES = {'control': CONTROL, 'data': DATA, 'urgent': URGENT}
+CONTROL, DATA, URGENT, REVERSE = 1, 2, 3, 4
+ROLES = {'control': CONTROL, 'data': DATA, 'urgent': URGENT, 'reverse': REVERSE}
 BOTH = 'both'
 
 # name: type, channels, from, body bytes at most
 TYPES = {
     'HELLO': (0x0001, 'control', 'source', 262144),
     'WELCOME': (0x0002, 'control', 'destination', 16384),
-    'ERROR': (0x0003, 'control, data, urgent', BOTH, 16384),
+    'ERROR': (0x0003, 'control, data, urgent, reverse', BOTH, 16384),
     'HEARTBEAT': (0x0004, 'control', BOTH, 16384),
     'RESERVE': (0x0008, 'control', 'source', 262144),
     'RESERVED': (0x0009, 'control', 'destination', 16384),
     'ROUND_BEGIN': (0x0010, 'control', 'source', 16384),
-    'PAGES': (0x0011, 'data, urgent', 'source', 4243488),
+    'PAGES': (0x0011, 'data, urgent, reverse', BOTH, 4243488),
     'BARRIER': (0x0012, 'data, urgent', 'source', 16384),
     'ROUND_END': (0x0013, 'control', 'source', 16384),
     'ROUND_ACK': (0x0014, 'control', 'destination', 16384),
@@ -42,6 +42,9 @@ TYPES = {
     'END': (0x0033, 'control', 'source', 16384),
     'END_ACK': (0x0034, 'control', 'destination', 16384),
     'PAGE_REQUEST': (0x0040, 'urgent', 'destination', 16384),
+    'CHECKPOINT_BEGIN': (0x0041, 'reverse', 'destination', 16384),
+    'CHECKPOINT_END': (0x0042, 'reverse', 'destination', 67108864),
+    'CHECKPOINT_ACK': (0x0043, 'reverse', 'source', 16384),
 }
 
 

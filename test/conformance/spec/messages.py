@@ -15,7 +15,7 @@ KEYS = {
         'pageBytes': ('pageSizes', True), 'mode': ('mode', True), 'hash': ('hash', True),
         'verify': ('verify', True), 'fingerprintSeed': ('bin8', True),
         'verifySeed': ('bin8', True), 'dataChannels': ('channels', True),
-        'heartbeatMs': ('heartbeat', True),
+        'heartbeatMs': ('heartbeat', True), 'checkpointMs': ('interval', False),
     },
     'WELCOME': {
         'version': ('u16', True), 'software': ('text', True), 'capabilities': ('list', True),
@@ -56,6 +56,12 @@ KEYS = {
     'END': {'rounds': ('u32', True), 'pages': ('count', True), 'usage': ('map', True)},
     'END_ACK': {'usage': ('map', True), 'faults': ('map', False)},
     'PAGE_REQUEST': {'region': ('u16', True), 'page': ('u32', True)},
+    'CHECKPOINT_BEGIN': {'number': ('laterEpoch', True)},
+    'CHECKPOINT_END': {
+        'number': ('laterEpoch', True), 'batches': ('count', True), 'pages': ('count', True),
+        'digest': ('bin8', True), 'pauseMs': ('amount', True), 'package': ('bin', True),
+    },
+    'CHECKPOINT_ACK': {'number': ('laterEpoch', True)},
 }
 
 SUMS = {'round': 1, 'batches': 1, 'pages': 1, 'digest': bytes(8)}
@@ -98,10 +104,17 @@ PLAIN = {
     'END': {'rounds': 1, 'pages': 1, 'usage': {}},
     'END_ACK': {'usage': {}},
     'PAGE_REQUEST': {'region': 0, 'page': 1},
+    'CHECKPOINT_BEGIN': {'number': 1},
+    'CHECKPOINT_END': {
+        'number': 1, 'batches': 1, 'pages': 1, 'digest': bytes(8), 'pauseMs': 0.25,
+        'package': b'\x04\x05',
+    },
+    'CHECKPOINT_ACK': {'number': 1},
 }
 
 FAULTS = {'count': 3, 'p50Us': 120.5, 'p99Us': 900, 'maxUs': 900, 'blockedMs': 1.25}
 OPTIONAL = {
+    'HELLO': {**PLAIN['HELLO'], 'checkpointMs': 200},
     'WELCOME': {**PLAIN['WELCOME'], 'capabilities': ['final'], 'finalAfterMs': 250,
         'creditBytes': 16777216, 'storeBytes': 67108864},
     'ERROR': {**PLAIN['ERROR'], 'phase': 'pre-copy'},
@@ -136,6 +149,7 @@ GOOD = {
     'verify': ['none', 'fingerprints', 'sha256'],
     'channels': [1, 64],
     'heartbeat': [100, 60000],
+    'interval': [10, 3600000],
     'kind': ['full', 'dirty', 'final', 'post-copy'],
     'epoch': [],
     'laterEpoch': [1, 4294967295],
@@ -165,6 +179,7 @@ BAD = {
     'verify': STRINGS + ['', 'all', 'None'],
     'channels': NUMBERS + [0, 65],
     'heartbeat': NUMBERS + [99, 60001],
+    'interval': NUMBERS + [9, 3600001],
     'window': NUMBERS + [0, 8388607, 4294967296],
     'store': NUMBERS + [1073741825, 4294967296],
     'runs': [None, 1, '12345678', [1] * 8, {}, b'', bytes(7), bytes(9), bytes(32767), bytes(32776)],

@@ -1,6 +1,6 @@
 """preface.json: section 2."""
 
-from .frame import CONTROL, DATA, MAGIC, ROLES, SESSION, URGENT, preface
+from .frame import CONTROL, DATA, MAGIC, REVERSE, ROLES, SESSION, URGENT, preface
 from .output import vector
 
 
@@ -37,13 +37,14 @@ def field_vectors():
         bad('version 2', '', preface(version=2), 'WIRE_PREFACE', 32),
         bad('version 256', 'big-endian 1', preface(version=256), 'WIRE_PREFACE', 32),
         bad('role 0', '', preface(role=0), 'WIRE_PREFACE', 32),
-        bad('role 4', 'reserved', preface(role=4), 'WIRE_PREFACE', 32),
+        bad('role 5', 'reserved', preface(role=5), 'WIRE_PREFACE', 32),
         bad('role 9', '', preface(role=9), 'WIRE_PREFACE', 32),
         bad('role 255', '', preface(role=255), 'WIRE_PREFACE', 32),
         bad('control 1', 'control has index 0', preface(CONTROL, 1), 'WIRE_PREFACE', 32),
         bad('control 255', '', preface(CONTROL, 255), 'WIRE_PREFACE', 32),
         bad('urgent 1', 'urgent has index 0', preface(URGENT, 1), 'WIRE_PREFACE', 32),
         bad('urgent 255', '', preface(URGENT, 255), 'WIRE_PREFACE', 32),
+        bad('reverse 1', 'reverse has index 0', preface(REVERSE, 1), 'WIRE_PREFACE', 32),
         bad('data 64', 'one over', preface(DATA, 64), 'WIRE_PREFACE', 32),
         bad('data 255', '', preface(DATA, 255), 'WIRE_PREFACE', 32),
     ]
@@ -64,6 +65,7 @@ def vectors():
         valid('data 0', '', DATA, 0),
         valid('data 63', 'the last index', DATA, 63),
         valid('urgent', '', URGENT, 0),
+        valid('reverse', '', REVERSE, 0),
         valid('a session of zeros', 'a session is any 16 bytes', CONTROL, 0, bytes(16)),
         valid('a session of 0xff', 'a session is any 16 bytes', CONTROL, 0, b'\xff' * 16),
         valid('control, epoch 1', 'the first recovery', CONTROL, 0, epoch=1),

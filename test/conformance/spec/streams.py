@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from .frame import CONTROL, DATA, ROLES, SAME_AS, URGENT, Run, batch, frame, preface
+from .frame import CONTROL, DATA, REVERSE, ROLES, SAME_AS, URGENT, Run, batch, frame, preface
 from .hashes import batch_digest, fingerprint
 from .messages import FAULTS, PLAIN
 from .msgpack import pack, plain
@@ -150,6 +150,20 @@ def recovery():
     return [stream.vector('section 10') for stream in streams]
 
 
+def checkpoint():
+    """What comes back by the reverse channel: one page of two, then nothing but registers."""
+    name = 'checkpoints'
+    source, back = Stream(name, 'source', REVERSE), Stream(name, 'destination', REVERSE)
+    page = b'\x45' * 4096
+    digest = batch_digest('xxh64', SEED, [page])
+    back.send('CHECKPOINT_BEGIN').send('PAGES', batch([(1, [page])], 'xxh64', SEED))
+    back.send('CHECKPOINT_END', digest=digest, package=b'\x01')
+    back.send('CHECKPOINT_BEGIN', number=2)
+    back.send('CHECKPOINT_END', number=2, batches=0, pages=0, package=b'\x02')
+    source.send('CHECKPOINT_ACK').send('CHECKPOINT_ACK', number=2)
+    return [stream.vector('section 10') for stream in (source, back)]
+
+
 def complete():
     """Pre-copy over two channels, sha256, verification, FINAL."""
     name = 'complete'
@@ -183,4 +197,4 @@ def complete():
 
 def vectors():
     made = smallest() + refusal() + cancel() + missing()
-    return made + post_copy() + recovery() + complete()
+    return made + post_copy() + recovery() + checkpoint() + complete()

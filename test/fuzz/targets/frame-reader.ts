@@ -36,10 +36,13 @@ const isData = 1
 const isPutRight = 2
 /** Whatever {@link isData} says. */
 const isUrgent = 128
+/** Whatever the others say. */
+const isReverse = 64
 const channels: Readonly<Record<ChannelName, number>> = {
   control: 0,
   data: isData,
   urgent: isUrgent,
+  reverse: isReverse,
 }
 /** A reader's first buffer; small, so that it has to grow and to move. */
 const buffers = [256, 300, 4096].map((byteCount) => new GuardedBytes(byteCount))
@@ -139,6 +142,7 @@ function read(role: ChannelRole, stream: Uint8Array, buffer: GuardedBytes, seed:
 }
 
 function roleOf(settings: number): ChannelRole {
+  if ((settings & isReverse) !== 0) return ChannelRole.Reverse
   if ((settings & isUrgent) !== 0) return ChannelRole.Urgent
   return (settings & isData) === 0 ? ChannelRole.Control : ChannelRole.Data
 }
