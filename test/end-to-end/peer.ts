@@ -57,7 +57,7 @@ export class Peer implements ChannelSink {
 
   preface(
     session: Uint8Array,
-    fields: { role?: 1 | 2 | 3; index?: number; epoch?: number } = {},
+    fields: { role?: 1 | 2 | 3 | 4; index?: number; epoch?: number } = {},
   ): this {
     const { role = 1, index = 0, epoch = 0 } = fields
     return this.raw(encodePreface({ role, index, epoch, session }))

@@ -54,7 +54,7 @@ describe('a destination', { timeout: 5000 }, () => {
     readonly urgent: Peer
   }
 
-  async function dial(id: Uint8Array, role: 2 | 3): Promise<Peer> {
+  async function dial(id: Uint8Array, role: 2 | 3 | 4): Promise<Peer> {
     const peer = new Peer(await rig.dial())
     peer.preface(id, { role })
     await peer.introduced()
@@ -135,6 +135,68 @@ describe('a destination', { timeout: 5000 }, () => {
     await rig.idle()
     return rig.reports.at(-1)!
   }
+
+  describe('that was asked for checkpoints', () => {
+    const required = ['post-copy', 'reverse']
+
+    /** Runs a guest that lacks its pages. */
+    async function checkpointed(): Promise<{ control: Peer; reverse: Peer }> {
+      const id = Uint8Array.from(secretBytes(16))
+      const control = await reserve(id, { ...postCopyHello, required, checkpointMs: 10 })
+      await dial(id, 2)
+      await dial(id, 3)
+      const reverse = await dial(id, 4)
+      const second = await dial(id, 4)
+      expect(await second.refusal()).toMatch(/^PROTOCOL_STATE: /)
+      control.send('SwitchOver', { round: 0, postCopy: true })
+      await control.until('SwitchOverAck')
+      discard(control, all)
+      control.send('State', { package: statePackage })
+      await control.until('Ready')
+      control.send('Commit', { epoch: 1 })
+      await control.until('Running')
+      return { control, reverse }
+    }
+
+    it('sends the next one when the last was acknowledged', async () => {
+      const { reverse } = await checkpointed()
+      for (const number of [1, 2, 3]) {
+        expect(await reverse.next()).toEqual({ name: 'CheckpointBegin', body: { number } })
+        const end = (await reverse.next())!
+        expect(end).toMatchObject({ name: 'CheckpointEnd', body: { number, batches: 0, pages: 0 } })
+        reverse.send('CheckpointAck', { number })
+      }
+    })
+
+    it.each([
+      ['of one that was not sent', 2],
+      ['of one that is long over', 4_000_000_000],
+    ])('refuses an acknowledgement %s', async (_, number) => {
+      const { reverse } = await checkpointed()
+      await reverse.until('CheckpointEnd')
+      reverse.send('CheckpointAck', { number })
+      expect(await reverse.refusal()).toMatch(/^PROTOCOL_STATE: /)
+      expect(await reports()).toMatchObject({ error: { code: 'POST_COPY_LOST' } })
+    })
+
+    it.each<[string, Partial<Hello>]>([
+      ['how often', { required }],
+      ['the capability', { checkpointMs: 50 }],
+      ['post-copy', { required: ['reverse'], checkpointMs: 50, mode: 'pre-copy' }],
+    ])('refuses to without %s', async (_, asked) => {
+      const control = new Peer(await rig.dial())
+      control
+        .preface(Uint8Array.from(secretBytes(16)))
+        .send('Hello', { ...postCopyHello, ...asked })
+      expect(await control.refusal()).toMatch(/^PROTOCOL_CAPABILITY: /)
+    })
+  })
+
+  it('refuses a reverse channel that was not agreed', async () => {
+    const id = Uint8Array.from(secretBytes(16))
+    await reserve(id, postCopyHello)
+    expect(await (await dial(id, 4)).refusal()).toMatch(/^PROTOCOL_STATE: /)
+  })
 
   it('takes pages on all channels from those who keep the rules', async () => {
     const { control, data, urgent } = await running()

@@ -3,6 +3,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { KIB, MIB } from '@godwit/core'
+import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest, replay } from '@godwit/guest'
 import type { SourceMigration } from '@godwit/source'
 import type { CheckpointAck, Preface } from '@godwit/wire'
@@ -14,7 +15,7 @@ import {
   decodePreface,
 } from '@godwit/wire'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { advances, expectReplayed } from './oracle.ts'
+import { advances, expectContinuous, expectReplayed } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
 import { difference } from './shadow.ts'
@@ -192,6 +193,30 @@ describe('a takeover', () => {
     await expectReplayed(guest, report.takeover!.steps!)
   })
 
+  it('waits for the operator where the destination was started anew, or gave up', async () => {
+    const acknowledged: number[] = []
+    const note = noteAcknowledged(acknowledged)
+    let dials = 0
+    const onUnit: OnRoleUnit = (role, unit, bytes) => {
+      if (unit.name === 'Preface' && unit.direction === 'read') dials++
+      return note(role, unit, bytes)
+    }
+    const migration = await start({ ...slow, checkpointMs: 20, onUnit })
+    const running = migration.run()
+    while (acknowledged.length === 0) await setImmediate()
+    await rig.agent.abandon()
+    await rig.idle()
+    while (migration.state !== 'paused') await setImmediate()
+    // It is reached several times, and knows of nothing.
+    dials = 0
+    while (dials < 4) await setImmediate()
+    while (migration.state !== 'paused') await setImmediate()
+    migration.takeOver()
+    const report = await running
+    expect(report).toMatchObject({ error: { code: 'TAKEN_OVER' } })
+    await expectReplayed(guest, report.takeover!.steps!)
+  })
+
   it('is refused where the destination may be alive', async () => {
     const migration = await start(slow)
     const refusal = expect.objectContaining({ code: 'TOO_LATE' })
@@ -202,5 +227,44 @@ describe('a takeover', () => {
     migration.limitBandwidth(Infinity)
     expect(await running).toMatchObject({ outcome: 'completed', memory: { equal: true } })
     expect(() => migration.takeOver()).toThrow(refusal)
+  })
+})
+
+describe('a migration with checkpoints', () => {
+  it.each([
+    ['post-copy', undefined],
+    ['hybrid', { rounds: 1 }],
+  ] as const)('is as good as one without: %s', async (mode, hybrid) => {
+    const acknowledged: number[] = []
+    const migration = await start({
+      ...slow,
+      mode,
+      ...(hybrid === undefined ? {} : { hybrid }),
+      stop: 'max-rounds=9',
+      checkpointMs: 20,
+      onUnit: noteAcknowledged(acknowledged),
+    })
+    const running = migration.run()
+    while (acknowledged.length < 4) await setImmediate()
+    migration.limitBandwidth(Infinity)
+    const report = await running
+    expect(report.error).toBeUndefined()
+    expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+    await rig.idle()
+    for (const { checkpoints } of [report, rig.reports[0]!]) {
+      expect(checkpoints!.count).toBeGreaterThanOrEqual(3)
+      expect(checkpoints!.pages).toBeGreaterThan(0)
+      expect(checkpoints!.pauseMaxMs).toBeGreaterThanOrEqual(checkpoints!.pauseP50Ms)
+    }
+    const arrived = rig.sessions[0]!.guest as IncomingWorkload
+    await expectContinuous(arrived, guest.identity, guest.steps())
+  })
+
+  it.each([
+    ['a mode without post-copy', { mode: 'pre-copy' }],
+    ['no time to wait', { recoverMs: 0 }],
+  ] as const)('is not begun with %s', async (_, settings) => {
+    const usage = expect.objectContaining({ code: 'USAGE' })
+    await expect(start({ checkpointMs: 20, ...settings })).rejects.toThrow(usage)
   })
 })

@@ -33,7 +33,7 @@ describe('the fuzzer', () => {
   })
 
   it('tries the same inputs for the same seed', async () => {
-    const budget = { seconds: 10, inputsMax: 300 }
+    const budget = { seconds: 10, inputsMax: 600 }
     const labelsOf = async (each: number) => {
       return [...(await fuzz(real[1]!, [], { seed: each, budget })).labels]
     }

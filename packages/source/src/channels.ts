@@ -75,6 +75,8 @@ export class Channels {
       this.prefaceOf(role, index),
       (self) => {
         const handler = open(self)
+        // At once: an error that comes with the answer may be what gives up all others.
+        this.#unopened.delete(self)
         opened.resolve()
         return handler
       },

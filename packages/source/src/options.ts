@@ -104,4 +104,6 @@ export interface SourceProgress {
   readonly dirtyRate: number | undefined
   readonly bandwidth: number
   readonly elapsedMs: number
+  /** The last whole one that came back, in post-copy with checkpoints. */
+  readonly checkpoint: number | undefined
 }

@@ -25,7 +25,7 @@ import type { Channels } from './channels.ts'
 import { DirtySet } from './dirty-set.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
-import type { SourceOptions } from './options.ts'
+import type { SourceOptions, SourceProgress } from './options.ts'
 import { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
 import { Reverse } from './reverse.ts'
@@ -258,9 +258,10 @@ export class Rounds {
     if (!this.#isPaused) this.lanes.pace(bytesPerSecond)
   }
 
-  get progress(): { round: number; pagesDone: number; pagesTotal: number } {
+  get progress(): Pick<SourceProgress, 'round' | 'pagesDone' | 'pagesTotal' | 'checkpoint'> {
     const pagesDone = this.#isSending ? this.lanes.pagesDone : this.#pages
-    return { round: this.#round, pagesDone, pagesTotal: this.#pages }
+    const checkpoint = this.#reverse?.last?.number
+    return { round: this.#round, pagesDone, pagesTotal: this.#pages, checkpoint }
   }
 
   /**
