@@ -76,7 +76,7 @@ describe('the working set', () => {
       expect([...early].filter((page) => !changed.has(page))).toEqual([])
       const pages = guest.regions.reduce((n, { bytes }) => n + pagesCovering(bytes.length, 4096), 0)
       expect(changed.size).toBeLessThan(pages / 2)
-      const late = new Set([...watch.discarded.keys()])
+      const late = new Set(watch.discarded.keys())
       expect(new Set([...early, ...late]).size).toBe(pages)
       expect([...watch.sent.keys()].toSorted()).toEqual([...late].toSorted())
 

@@ -68,6 +68,8 @@ export class Channels {
       this.#clock,
       (answer, self) => {
         checkAnswer(preface, answer)
+        // At once: a refusal may be right behind the preface, and is the handler's to hear.
+        this.#unopened.delete(self)
         const handler = open(self)
         opened.resolve()
         return handler
