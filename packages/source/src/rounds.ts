@@ -89,7 +89,10 @@ export class Rounds {
       const pages = pagesCovering(region.bytes.length, pageBytes)
       return { region, fingerprints: FingerprintTable.shared(pages, hasher.entryBytes) }
     })
-    const trackers = options.trackers ?? scanTrackers(sent, pageBytes, hasher)
+    // Nobody reports stores to other memory.
+    const scan = ({ region, fingerprints }: SentPages): DirtyTracker =>
+      new ScanTracker({ region, pageBytes, hasher, sent: fingerprints })
+    const trackers = options.trackers ?? sent.map(scan)
     this.trackerName = trackers[0]?.name ?? 'none'
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
@@ -388,15 +391,4 @@ export class Rounds {
     const ms = this.#options.clock.nowMs() - this.#startMs
     this.log.add(this.#round, this.#pages, sent, ms, paused)
   }
-}
-
-/** Trackers for memory whose stores nobody reports. */
-function scanTrackers(
-  sent: readonly SentPages[],
-  pageBytes: number,
-  hasher: PageHasher,
-): readonly DirtyTracker[] {
-  return sent.map(({ region, fingerprints }) => {
-    return new ScanTracker({ region, pageBytes, hasher, sent: fingerprints })
-  })
 }
