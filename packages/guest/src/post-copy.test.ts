@@ -207,6 +207,77 @@ describe('a guest that runs before its pages are there', () => {
   })
 })
 
+describe('a checkpoint of a guest that lacks pages', () => {
+  const neverAborted = new AbortController().signal
+
+  it('is of one moment, of all its threads', async () => {
+    const moved = await take('writer,threads=2,rate=2000,style=page', 2 * MIB)
+    const { source, incoming, pageCounts, install } = moved
+    await incoming.run()
+    pageCounts.forEach((count, region) => {
+      for (let page = 0; page < count; page++) install(region, page)
+    })
+    const before = incoming.steps()
+    await stepped(incoming, 50)
+    let captured = new Uint8Array(0)
+    const copies = sharedLike(incoming.regions)
+    const taken = await incoming.checkpoint((state) => {
+      captured = new Uint8Array(state)
+      incoming.regions.forEach(({ bytes }, i) => copies[i]!.bytes.set(bytes))
+    }, neverAborted)
+    expect(taken).toBe(true)
+    const steps = stepsOf(captured)
+    expect(steps.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(before + 50)
+    const stayed = await replay(source.identity, sharedLike(source.regions), steps)
+    expect(captured).toEqual(new Uint8Array(stayed.registers))
+    copies.forEach(({ bytes }, i) => {
+      expect(Buffer.compare(bytes, stayed.regions[i]!.bytes)).toBe(0)
+    })
+    await stepped(incoming, 50)
+    await checkEnd(moved)
+  })
+
+  it('is given up where a page does not come, and the other threads go on', async () => {
+    const { incoming, pager, pageCounts, install } = await take('writer,threads=2', 2 * MIB)
+    const asked: [number, number][] = []
+    pager.listen((region, page) => asked.push([region, page]))
+    await incoming.run()
+    await until(() => asked.length === 2)
+    const abort = new AbortController()
+    let isOver = false
+    const taking = incoming
+      .checkpoint(() => expect.unreachable(), abort.signal)
+      .finally(() => {
+        isOver = true
+      })
+    await turns()
+    expect(isOver).toBe(false)
+    abort.abort()
+    const before = incoming.steps()
+    pageCounts.forEach((count, region) => {
+      for (let page = 0; page < count; page++) install(region, page)
+    })
+    expect(await taking).toBe(false)
+    await until(() => incoming.steps() > before + 10)
+  })
+
+  it('is not begun when its time is over, which waits for one that was', async () => {
+    const moved = await take('writer,rate=2000', MIB)
+    const { incoming, pageCounts, install } = moved
+    await incoming.run()
+    pageCounts.forEach((count, region) => {
+      for (let page = 0; page < count; page++) install(region, page)
+    })
+    const first = incoming.checkpoint(() => {}, neverAborted)
+    const ended = incoming.stop()
+    expect(await first).toBe(true)
+    const { steps } = await ended
+    expect(await incoming.checkpoint(() => expect.unreachable(), neverAborted)).toBe(false)
+    await turns()
+    expect(incoming.steps()).toBe(steps)
+  })
+})
+
 describe('a guest that waits for pages that never come', () => {
   /** With all its threads waiting. */
   async function waiting(): Promise<Moved> {

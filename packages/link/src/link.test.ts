@@ -46,7 +46,7 @@ describe('Link, prefaces', () => {
 
   it('with another fault get a preface and ERROR', () => {
     const wrong = encodePreface(control)
-    wrong[10] = 4
+    wrong[10] = 5
     const { channel, heard } = setUp()
     channel.deliver(wrong)
     expect(heard).toEqual(['unopened WIRE_PREFACE'])
