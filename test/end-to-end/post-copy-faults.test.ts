@@ -100,14 +100,17 @@ class UrgentTrace {
   }
 }
 
-/** Keeps what is written while it is held, and says that it was written. */
+/** Lets as many writes pass as it is told to, and keeps the others. */
 class HeldChannel implements Channel {
-  isHeld = false
+  #allowed = Infinity
   readonly #inner: Channel
-  readonly #kept: Uint8Array[] = []
+  readonly #isSilent: boolean
+  readonly #kept: { readonly bytes: Uint8Array; readonly written: (() => void) | undefined }[] = []
 
-  constructor(inner: Channel) {
+  /** @param isSilent - whether the writer hears only then that something was written */
+  constructor(inner: Channel, isSilent: boolean) {
     this.#inner = inner
+    this.#isSilent = isSilent
   }
 
   get remote(): string {
@@ -126,15 +129,32 @@ class HeldChannel implements Channel {
     this.#inner.open(sink)
   }
 
+  hold(): void {
+    this.#allowed = 0
+  }
+
+  /** Lets so many more pass. */
+  allow(writes: number): void {
+    this.#allowed += writes
+    while (this.#kept.length > 0 && this.#allowed > 0) {
+      const { bytes, written } = this.#kept.shift()!
+      this.#pass(bytes, written)
+    }
+  }
+
   write(bytes: Uint8Array, written?: () => void): void {
-    if (!this.isHeld) return this.#inner.write(bytes, written)
-    this.#kept.push(bytes.slice())
+    if (this.#allowed > 0) return this.#pass(bytes, written)
+    if (this.#isSilent) {
+      this.#kept.push({ bytes, written })
+      return
+    }
+    this.#kept.push({ bytes: bytes.slice(), written: undefined })
     if (written !== undefined) queueMicrotask(written)
   }
 
-  release(): void {
-    this.isHeld = false
-    for (const bytes of this.#kept.splice(0)) this.#inner.write(bytes)
+  #pass(bytes: Uint8Array, written: (() => void) | undefined): void {
+    this.#allowed--
+    this.#inner.write(bytes, written)
   }
 
   end(): void {
@@ -147,10 +167,11 @@ class HeldChannel implements Channel {
 }
 
 describe('a storm of faults', () => {
-  const [threads, pagesEach, waves] = [8, 96, 12]
+  // More threads than the source has answers under way at once.
+  const [threads, pagesEach, waves] = [36, 12, 6]
 
-  it.each(['seq', 'rand'])('is answered in order, and starves no thread (%s)', async (order) => {
-    const spec = `writer,wss=${threads * pagesEach * 4}KiB,threads=${threads},order=${order}`
+  it('is answered in order, and starves no thread', async () => {
+    const spec = `writer,wss=${threads * pagesEach * 4}KiB,threads=${threads},order=rand`
     const guest = await startGuest(spec, 4 * MIB, 4 * MIB)
     const rig = await startRig()
     const trace = new UrgentTrace()
@@ -160,19 +181,19 @@ describe('a storm of faults', () => {
       fetch: 'demand',
       wrap: (channel, index) => {
         if (index !== urgentIndex) return channel
-        urgent = new HeldChannel(channel)
-        return new TapChannel(urgent, (unit, bytes) => {
-          // From the first answer on, they wait for each other.
-          if (unit.name === 'Pages' && trace.answered.length === 0) urgent!.isHeld = true
-          return trace.onUnit(unit, bytes)
-        })
+        urgent = new HeldChannel(channel, true)
+        return new TapChannel(urgent, trace.onUnit)
+      },
+      onControl: ({ name }) => {
+        if (name === 'Commit') urgent!.hold()
+        return undefined
       },
     })
     const running = migration.run()
     for (let wave = 1; wave <= waves; wave++) {
-      await until(() => trace.answered.length === wave * threads)
-      urgent!.release()
-      urgent!.isHeld = wave < waves
+      // All of them wait, and for nobody else's page.
+      await until(() => trace.asked.length === wave * threads)
+      urgent!.allow(wave < waves ? threads : Infinity)
     }
     const report = await running
 
@@ -277,11 +298,11 @@ describe('a thread that waits', () => {
       fetch: 'push',
       wrap: (channel, index) => {
         if (index !== dataIndex) return trace.wrap(channel, index)
-        data = new HeldChannel(channel)
+        data = new HeldChannel(channel, false)
         return data
       },
       onControl: ({ name }) => {
-        if (name === 'Commit') data!.isHeld = true
+        if (name === 'Commit') data!.hold()
         return undefined
       },
     })
@@ -290,7 +311,7 @@ describe('a thread that waits', () => {
     const waiting = waitedFor(rig)
     await until(() => waiting.every((page) => trace.asked.includes(page)))
     expect([migration.state, rig.sessions[0]!.state]).toEqual(['pushed', 'filling'])
-    data!.release()
+    data!.allow(Infinity)
     const report = await running
     expect(waiting.filter((page) => trace.answered.includes(page))).toEqual([])
     await expectMoved(rig, guest, report)

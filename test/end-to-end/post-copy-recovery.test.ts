@@ -72,7 +72,9 @@ function start(settings: SourceSettings): Promise<SourceMigration> {
 /** The guest is there, whole, and went on; it never ran here again. */
 async function expectMoved(report: Report, recoveries: number): Promise<void> {
   expect(report.error).toBeUndefined()
-  expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true }, recoveries })
+  expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+  // More where the guest was not yet said to run, and RESUME came too early.
+  expect(report.recoveries).toBeGreaterThanOrEqual(recoveries)
   await rig.idle()
   expect([rig.held(), rig.runs(), rig.sessions.length]).toEqual([1, 1, 1])
   expect(rig.reports[0]).toMatchObject({ outcome: 'completed', memory: { equal: true } })
