@@ -126,7 +126,7 @@ describe('bytes that are no Godwit', () => {
 describe('a preface that is wrong', () => {
   it.each<[string, number, number, RegExp]>([
     ['version', 8, 2, /^WIRE_PREFACE: .*wire version 2/],
-    ['role', 10, 4, /^WIRE_PREFACE: /],
+    ['role', 10, 5, /^WIRE_PREFACE: /],
     ['index', 11, 1, /^WIRE_PREFACE: /],
     ['epoch', 12, 1, /^SESSION_UNKNOWN: /],
   ])('is refused: %s', async (_name, at, value, refusal) => {
