@@ -229,7 +229,7 @@ function waitedFor(rig: Rig): string[] {
 describe('a thread that waits', () => {
   /** So little that all of it is on its way at once. */
   const memoryBytes = 128 * KIB
-  const spec = `writer,wss=${64 * KIB},threads=2`
+  const spec = `writer,wss=${112 * KIB},threads=2`
 
   it('is served before RUNNING is said and heard', async () => {
     const guest = await startGuest(spec, memoryBytes)
@@ -307,8 +307,11 @@ describe('a thread that waits', () => {
       },
     })
     const running = migration.run()
-    await until(() => migration.state === 'pushed' && waitedFor(rig).length === 2)
-    const waiting = waitedFor(rig)
+    await until(() => migration.state === 'pushed')
+    // What was answered before that is still on its way.
+    const pushed = (): string[] => waitedFor(rig).filter((page) => !trace.answered.includes(page))
+    await until(() => pushed().length === 2)
+    const waiting = pushed()
     await until(() => waiting.every((page) => trace.asked.includes(page)))
     expect([migration.state, rig.sessions[0]!.state]).toEqual(['pushed', 'filling'])
     data!.allow(Infinity)
