@@ -14,17 +14,18 @@ import {
   parseDurationMs,
 } from '@godwit/core'
 
-/** `checkpoint=200ms` -> how often, in milliseconds. @throws {GodwitError} `USAGE` */
+/** `checkpoint=200ms` or `checkpoint=200` -> how often, in ms. @throws {GodwitError} `USAGE` */
 export function parseReverse(text: string): number {
   const match = /^checkpoint=(.+)$/.exec(text)
   if (match === null) {
     throw new GodwitError('USAGE', `reverse: "${text}" is not checkpoint=T, like checkpoint=200ms`)
   }
-  const ms = Math.round(parseDurationMs(match[1]!))
+  const every = match[1]!
+  const ms = /^\d+$/.test(every) ? Number(every) : Math.round(parseDurationMs(every))
   if (ms >= CHECKPOINT_MS_MIN && ms <= CHECKPOINT_MS_MAX) return ms
   throw new GodwitError(
     'USAGE',
-    `reverse: a checkpoint every ${match[1]}; there is one every ${CHECKPOINT_MS_MIN}ms to 1h`,
+    `reverse: a checkpoint every ${every}; there is one every ${CHECKPOINT_MS_MIN}ms to 1h`,
   )
 }
 
