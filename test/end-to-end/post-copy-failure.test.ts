@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Report } from '@godwit/core'
+import type { DirtyTracker, Report } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest, replay } from '@godwit/guest'
@@ -92,6 +92,37 @@ function bothWays(direction: Direction, ...names: UnitName[]): Point[] {
 }
 
 describe('a failure before COMMIT', () => {
+  it('leaves the guest at the source, cancelled while pages are named before it', async () => {
+    const pause = vi.spyOn(guest, 'pause')
+    const resume = vi.spyOn(guest, 'resume')
+    let isSwitching = false
+    // Page by page, so that others have their turn in between.
+    const trackers = guest.trackers.map(
+      (tracker): DirtyTracker => ({
+        name: tracker.name,
+        collectPagesMax: 1,
+        reset: () => tracker.reset(),
+        collect: (page, count, into) => {
+          if (isSwitching && migration.canCancel) migration.cancel()
+          return tracker.collect(page, count, into)
+        },
+      }),
+    )
+    vi.spyOn(guest, 'trackers', 'get').mockReturnValue(trackers)
+    const migration = await rig.source(guest, {
+      mode: 'post-copy',
+      onControl: ({ name }) => {
+        isSwitching ||= name === 'SwitchOverAck'
+        return 'pass'
+      },
+    })
+    expect(await migration.run()).toMatchObject({ outcome: 'cancelled' })
+    expect(pause.mock.calls.length).toBe(resume.mock.calls.length)
+    await advances(guest)
+    vi.restoreAllMocks()
+    expect(await moveOn()).toBe('completed')
+  })
+
   it('leaves the guest at the source, wherever control is cut', async () => {
     const points: Point[] = [
       ['control', 'written', 'lose', 'Preface', 1],

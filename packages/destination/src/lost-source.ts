@@ -10,8 +10,6 @@ const completeWaitMs = 10_000
 
 /** Of one migration. */
 export class LostSource {
-  /** Losses so far. */
-  count = 0
   /** Resolves when nothing of the last connection stores to the memory any more. */
   stopped: Promise<void> = Promise.resolve()
   readonly #clock: Clock
@@ -32,7 +30,6 @@ export class LostSource {
    * @param isComplete - all pages are here
    */
   lost(stopped: Promise<void>, isComplete: boolean): void {
-    this.count++
     this.stopped = stopped
     this.#cancel()
     const waitMs = isComplete ? Math.min(completeWaitMs, this.#recoverMs) : this.#recoverMs

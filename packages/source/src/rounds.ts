@@ -235,9 +235,12 @@ export class Rounds {
     this.#switch.ask()
   }
 
-  close(): void {
+  /** @param isCompleted - everything that was sent is of use: it is flushed */
+  close(isCompleted: boolean): void {
     this.#endWatch()
     this.#postCopy?.close()
+    if (isCompleted) this.lanes.close()
+    else this.lanes.destroy()
   }
 
   /** Everything on channels for pages so far, of all connections, both ways. */

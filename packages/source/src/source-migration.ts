@@ -245,8 +245,7 @@ export class SourceMigration {
   async #openControl(): Promise<SourceEvent> {
     const { current } = this.#connections
     await current.open()
-    const { epoch } = current
-    return epoch === 0 ? { type: 'start' } : { type: 'reconnected', epoch }
+    return current.epoch === 0 ? { type: 'start' } : { type: 'reconnected', epoch: current.epoch }
   }
 
   async #openLanes(): Promise<SourceEvent> {
@@ -344,14 +343,19 @@ export class SourceMigration {
   }
 
   async #pause(): Promise<SourceEvent> {
+    // All of it: a cancel in the midst resumes the guest when it stands, not before.
+    this.#pausing = this.#pauseGuest()
+    await this.#pausing
+    this.#moments.pausedMs = this.#options.clock.nowMs()
+    return { type: 'paused' }
+  }
+
+  async #pauseGuest(): Promise<void> {
     const { state } = this.#runner
     if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
     this.#report.reach('stop-and-copy')
     this.#moments.pauseMs = this.#options.clock.nowMs()
-    this.#pausing = this.#options.guest.pause()
-    await this.#pausing
-    this.#moments.pausedMs = this.#options.clock.nowMs()
-    return { type: 'paused' }
+    await this.#options.guest.pause()
   }
 
   async #capture(): Promise<SourceEvent> {
@@ -391,9 +395,6 @@ export class SourceMigration {
   #close(): void {
     this.#reconnection.stop()
     this.#connections.current.close()
-    this.#rounds.close()
-    const { lanes } = this.#rounds
-    if (this.#runner.state.name === 'completed') lanes.close()
-    else lanes.destroy()
+    this.#rounds.close(this.#runner.state.name === 'completed')
   }
 }
