@@ -63,26 +63,27 @@ async function demo(
   return move(`image,file=${process.execPath}`, { ...settings, image: true }, self)
 }
 
-/** Options of the demo that the source takes as they were typed. */
-const forwarded = [
-  'memory',
-  'mode',
-  'fetch',
-  'stop',
-  'verify',
-  'hash',
-  'encode',
-  'tracker',
-  'pageBytes',
-  'lanes',
-  'recoverFor',
-  'warmup',
-  'maxBandwidth',
-  'pauseBandwidth',
-] as const
+/** The source takes all of these as they were typed; the type has none forgotten. */
+const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
+  memory: true,
+  mode: true,
+  fetch: true,
+  stop: true,
+  verify: true,
+  hash: true,
+  encode: true,
+  tracker: true,
+  pageBytes: true,
+  lanes: true,
+  reverse: true,
+  recoverFor: true,
+  warmup: true,
+  maxBandwidth: true,
+  pauseBandwidth: true,
+}
 
 function forwardedArguments(settings: DemoSettings, self: Command, image: boolean): string[] {
-  return forwarded.flatMap((name) => {
+  return (Object.keys(forwarded) as (keyof MigrationSettings)[]).flatMap((name) => {
     // The real file brings its own size.
     if (self.getOptionValueSource(name) !== 'cli' || (image && name === 'memory')) return []
     const flag = self.options.find((option) => option.attributeName() === name)!.long!
@@ -91,7 +92,7 @@ function forwardedArguments(settings: DemoSettings, self: Command, image: boolea
 }
 
 /** A value as the command line takes it, with its unit. */
-function spell(name: (typeof forwarded)[number], value: string | number): string {
+function spell(name: keyof MigrationSettings, value: string | number): string {
   if (name === 'warmup' || name === 'recoverFor') return `${value}ms`
   const isRate = name === 'maxBandwidth' || name === 'pauseBandwidth'
   return isRate ? `${Number(value) * 8}bit` : String(value)

@@ -110,13 +110,6 @@ export interface SystemCalls {
   /** `read(2)`: the number of bytes, or the negative error number. */
   tryRead(descriptor: number, into: Uint8Array): number
   /**
-   * `poll(2)`: blocks the thread until something is ready or the time is up, for ever below 0.
-   *
-   * @param entries - `struct pollfd` each: the descriptor, events, and room for what is ready
-   * @returns how many are ready, or the negative error number
-   */
-  tryPoll(entries: Int32Array, timeoutMs: number): number
-  /**
    * `madvise(MADV_DONTNEED)`: memory without a file behind it loses its content.
    *
    * @throws {GodwitError} `INTERNAL` with the kernel's reason
@@ -177,7 +170,6 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
   const ioctl = library.func('int ioctl(int descriptor, unsigned long request, void *argument)')
   const fcntl = library.func('int fcntl(int descriptor, int command, long argument)')
   const read = library.func('long read(int descriptor, void *bytes, size_t byteCount)')
-  const poll = library.func('int poll(void *entries, unsigned long count, int timeoutMs)')
   const madvise = library.func('int madvise(uintptr_t start, size_t byteLength, int advice)')
   const exit = library.func('void _exit(int code)')
   const sysconf = library.func('long sysconf(int name)')
@@ -199,7 +191,6 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
       succeed(what, ioctl(descriptor, request, argument)),
     tryIoctl: (descriptor, request, argument) => attempt(ioctl(descriptor, request, argument)),
     tryRead: (descriptor, into) => attempt(Number(read(descriptor, into, into.length))),
-    tryPoll: (entries, timeoutMs) => attempt(poll(entries, entries.length / 2, timeoutMs)),
     dropPages: (start, byteLength) => {
       succeed('madvise', madvise(start, byteLength, MADV_DONTNEED))
     },

@@ -187,8 +187,10 @@ test.skipIf(!probe.ok)(`a thread of its own brings pages to all others${reason}`
       import("${urlOf('./userfault-reader.ts')}"),
       import("${urlOf('./userfault-placer.ts')}"),
       import("${urlOf('../../core/src/page-states.ts')}"),
-    ]).then(async ([{ loadSystemCalls }, { UserfaultReader }, { createPlacers }, core]) => {
+      import("${urlOf('./descriptor-calls.ts')}"),
+    ]).then(async ([{ loadSystemCalls }, { UserfaultReader }, { createPlacers }, core, polls]) => {
       const calls = await loadSystemCalls()
+      const { poll } = await polls.loadDescriptorCalls()
       const reader = new UserfaultReader(calls, placing)
       const [placer] = createPlacers(calls, placing)
       const states = new core.PageStates(placing.regions[0].states)
@@ -196,7 +198,7 @@ test.skipIf(!probe.ok)(`a thread of its own brings pages to all others${reason}`
       const entries = Int32Array.of(placing.descriptor, 1)
       parentPort.postMessage('ready')
       while (result[1] === 0) {
-        if (calls.tryPoll(entries, 10) === 0) continue
+        if (!poll(entries, 10)) continue
         reader.drain((region, page) => {
           states.claim(page)
           placer.put(page, content.fill(1 + page), 0, 4096)

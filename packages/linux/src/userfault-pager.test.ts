@@ -7,6 +7,7 @@ import { GodwitError, MIB, PageBitmap, type Region } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { PagemapTracker } from './pagemap-tracker.ts'
+import { loadDescriptorCalls } from './descriptor-calls.ts'
 import { loadSystemCalls, refused, type SystemCalls } from './system-calls.ts'
 import { UserfaultPager, type UserfaultPagerOptions } from './userfault-pager.ts'
 import { UserfaultPages } from './userfault-pages.ts'
@@ -299,7 +300,8 @@ describe(`UserfaultPager${reason}`, () => {
     const workerData = { bytes: region.bytes, found }
     const worker = new Worker(source, { eval: true, workerData })
     const entries = Int32Array.of(pager.descriptor, 1)
-    while (calls.tryPoll(entries, 0) === 0) await setImmediate()
+    const descriptors = await loadDescriptorCalls()
+    while (!descriptors.poll(entries, 0)) await setImmediate()
     expect(found[0]).toBe(0)
     place(pager, 0)
     pager.close()
