@@ -269,7 +269,8 @@ export class IncomingMigration implements LanesOwner {
       case 'close':
         this.#source.found()
         this.control.close()
-        void this.#rounds?.close()
+        // Others break off only when the source has heard why, or cannot any more.
+        this.#runner.hold(this.control.link.ended.then(() => this.#rounds?.close()))
         break
       default:
         assertNever(effect)
