@@ -53,9 +53,17 @@ export class DestinationAgent {
     )
   }
 
-  /** Gives up every migration whose guest has not been handed over. @returns how many */
+  /**
+   * Gives up every migration whose guest has not been handed over. Once READY is out that may be
+   * done already, for all that is known here: the guest would run nowhere.
+   *
+   * @returns how many
+   */
   cancel(): number {
-    const sessions = this.sessions.filter((session) => !session.ownsGuest)
+    const isOpen = ({ ownsGuest, state }: IncomingMigration): boolean => {
+      return !ownsGuest && state !== 'prepared' && state !== 'discarded'
+    }
+    const sessions = this.sessions.filter(isOpen)
     for (const session of sessions) session.abort(new CancelledError())
     return sessions.length
   }

@@ -134,6 +134,8 @@ export class IncomingMigration implements LanesOwner {
    */
   openLane(preface: Preface, link: Link): LinkHandler | undefined {
     this.#epoch.checkCurrent(preface.epoch)
+    // Why it is over is on its way, by the control channel, and may come later.
+    if (this.#runner.state.name === 'discarded') throw this.#runner.state.error
     if (this.#rounds === undefined || !awaitsChannels(this.#runner.state)) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
