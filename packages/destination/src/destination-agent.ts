@@ -3,20 +3,16 @@
  *
  * @module
  */
-import type { Channel, GodwitError, Report } from '@godwit/core'
-import { CancelledError, LimitError, ProtocolError, toHex } from '@godwit/core'
+import type { Channel, GodwitError, Place, Report } from '@godwit/core'
+import { CancelledError, ProtocolError, toHex } from '@godwit/core'
 import type { LinkHandler } from '@godwit/link'
 import { Link } from '@godwit/link'
 import type { Preface } from '@godwit/wire'
 import { ChannelRole } from '@godwit/wire'
 import { IncomingMigration } from './incoming-migration.ts'
 import type { DestinationOptions } from './options.ts'
-
-/**
- * Migrations at once; each may hold a whole guest, which the host's own limit bounds. Those that
- * wait for a source that was lost do not count: they have only their guest, and may wait for ever.
- */
-const SESSIONS_MAX = 16
+import { RESERVE_DEADLINE_MS, evict, isStranger, makeRoom, reserveLate } from './session-limits.ts'
+import { StateRoom } from './state-room.ts'
 
 export interface AgentEvents {
   /** A control channel introduced itself. */
@@ -32,9 +28,14 @@ export class DestinationAgent {
   readonly #options: DestinationOptions
   readonly #events: AgentEvents
   readonly #sessions = new Map<string, IncomingMigration>()
+  /** Of control channels. */
+  readonly #places = new WeakMap<IncomingMigration, Place>()
+  readonly #stateRoom: StateRoom
 
   constructor(options: DestinationOptions, events: AgentEvents = {}) {
-    this.#options = options
+    const { stateRoom = new StateRoom() } = options
+    this.#stateRoom = stateRoom
+    this.#options = { ...options, stateRoom }
     this.#events = events
   }
 
@@ -43,12 +44,16 @@ export class DestinationAgent {
     return [...this.#sessions.values()]
   }
 
-  /** A channel was accepted. Never throws. */
-  accept(channel: Channel): void {
+  /**
+   * A channel was accepted. Never throws.
+   *
+   * @param place - settled when the channel is found to be one of a session that brings something
+   */
+  accept(channel: Channel, place?: Place): void {
     new Link(
       channel,
       this.#options.clock,
-      (preface, link) => this.#sort(preface, link),
+      (preface, link) => this.#sort(preface, link, place),
       (error) => this.#events.dropped?.(channel.remote, error),
     )
   }
@@ -83,30 +88,41 @@ export class DestinationAgent {
     await Promise.all(sessions.map((session) => session.done))
   }
 
-  #sort(preface: Preface, link: Link): LinkHandler | undefined {
+  #sort(preface: Preface, link: Link, place?: Place): LinkHandler | undefined {
     const sessionId = toHex(preface.session)
     const session = this.#sessions.get(sessionId)
     const isControl = preface.role === ChannelRole.Control
     if (session === undefined) {
-      if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link)
+      if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link, place)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
-    if (isControl) return session.reconnect(preface, link)
+    if (isControl) {
+      const control = session.reconnect(preface, link)
+      place?.settle()
+      return control
+    }
     const lane = session.openLane(preface, link)
+    place?.settle()
+    // Whoever has greeted only may still make room for others.
+    this.#places.get(session)?.settle()
     link.sendPreface(preface)
     return lane
   }
 
-  #begin(sessionId: string, preface: Preface, link: Link): LinkHandler {
-    if (this.sessions.filter((session) => !session.isSuspended).length >= SESSIONS_MAX) {
-      const facts = { limit: 'sessionsMax', value: SESSIONS_MAX + 1, maximum: SESSIONS_MAX }
-      throw new LimitError('LIMIT_EXCEEDED', `${SESSIONS_MAX} migrations are going on here`, facts)
-    }
+  #begin(sessionId: string, preface: Preface, link: Link, place?: Place): LinkHandler {
+    const { clock } = this.#options
+    makeRoom(this.sessions, link.channel.remote, this.#options)
     link.sendPreface(preface)
     const migration = new IncomingMigration(link, sessionId, this.#options)
+    const forget = clock.after(RESERVE_DEADLINE_MS, () => {
+      if (isStranger(migration)) evict(migration, reserveLate())
+    })
     this.#sessions.set(sessionId, migration)
+    if (place !== undefined) this.#places.set(migration, place)
     this.#events.began?.(migration)
     void migration.done.then((report) => {
+      forget()
+      this.#stateRoom.release(migration)
       this.#sessions.delete(sessionId)
       this.#events.ended?.(migration, report)
     })

@@ -176,12 +176,14 @@ export class IncomingMigration implements LanesOwner {
 
   #createControl(link: Link): ControlLink {
     this.#report.channels.add(link)
-    const { clock, heartbeatMs = HEARTBEAT_MS_DEFAULT } = this.#options
+    const options = this.#options
+    const { clock, heartbeatMs = HEARTBEAT_MS_DEFAULT } = options
     const control: ControlLink = new ControlLink(
       link,
       clock,
       {
         message: (message) => this.#runner.dispatch({ type: 'message', message }),
+        admit: (bytes) => options.stateRoom?.claim(this, bytes, this.#arrival.guest !== undefined),
         closed: (error) => {
           if (this.control === control) this.#lost(error)
         },
