@@ -4,7 +4,7 @@ import { createConnection } from 'node:net'
 import { GIB, KIB, MIB } from '@godwit/core'
 import { randomBytes } from '@godwit/testkit'
 import { createDialler } from '@godwit/transport'
-import { BATCH_HEADER_BYTES, ENTRY_BYTES, FRAME, writeBatchEntry } from '@godwit/wire'
+import { BATCH_HEADER_BYTES, ENTRY_BYTES, FRAME, errorNumbers, writeBatchEntry } from '@godwit/wire'
 import { FrameType, writeBatchHeader } from '@godwit/wire'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Peer, hello } from './peer.ts'
@@ -58,6 +58,7 @@ async function greet(): Promise<Session> {
   return { id, control }
 }
 
+const cancelled = { code: errorNumbers.CANCELLED, text: 'no more' }
 const idle = { kind: 'idle', options: {} }
 const pageCount = 4
 
@@ -159,12 +160,21 @@ describe('a preface that is wrong', () => {
     control.channel.destroy()
   })
 
-  it('is refused: one session more than there may be', async () => {
+  it('makes room for one session more: of those that only greeted, the oldest goes', async () => {
     const sessions: Session[] = []
-    for (let i = 0; i < 16; i++) sessions.push(await greet().catch(() => sessions[0]!))
+    for (let i = 0; i < 9; i++) sessions.push(await greet())
+    expect(await sessions[0]!.control.refusal()).toMatch(/^LIMIT_EXCEEDED: .* made room$|^closed$/)
+    for (const one of peers) one.channel.destroy()
+  })
+
+  it('is refused: one session more of an address than there may be', async () => {
+    const sessions: Session[] = []
+    for (let i = 0; i < 8; i++) sessions.push(await reserve())
     const peer = await dial()
     peer.preface(Uint8Array.from(secretBytes(16))).send('Hello', hello)
-    expect(await peer.refusal()).toMatch(/^LIMIT_EXCEEDED: /)
+    expect(await peer.refusal()).toMatch(/^LIMIT_EXCEEDED: 8 migrations of 127.0.0.1 are going on/)
+    for (const one of sessions) one.control.send('Error', cancelled)
+    for (const one of sessions) await one.control.refusal()
     for (const one of peers) one.channel.destroy()
   })
 })

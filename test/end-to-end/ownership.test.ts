@@ -1,12 +1,12 @@
 /**
  * A hand-over that loses its connection, or cannot be written down: whose the guest is.
  */
-import type { OwnerStore, Report } from '@godwit/core'
+import type { OwnerRecord, OwnerStore, Report } from '@godwit/core'
 import { GodwitError, KIB, MIB } from '@godwit/core'
 import { MemoryOwners } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
-import type { SourceLoss } from '@godwit/source'
+import type { SourceLoss, SourceMigration } from '@godwit/source'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Point } from './cut.ts'
 import { cutAt } from './cut.ts'
@@ -20,6 +20,10 @@ let rig: Rig
 /** What is written, in order; throws where a test says so. */
 let written: string[]
 let fails: (what: string) => boolean
+/** What is found in the place of what was written. */
+let found: OwnerRecord['state'] | undefined
+/** The destination waits for its source. */
+let onHeld: () => void
 
 /** Writes nowhere, but tells. */
 function watched(role: string): OwnerStore {
@@ -37,7 +41,10 @@ function watched(role: string): OwnerStore {
         close: (forget) => log.close(forget),
       }
     },
-    find: (session) => inner.find(session),
+    find(session) {
+      const record = inner.find(session)
+      return record === undefined || found === undefined ? record : { ...record, state: found }
+    },
     refuse: (session) => inner.refuse(session),
   }
 }
@@ -45,11 +52,17 @@ function watched(role: string): OwnerStore {
 beforeEach(async () => {
   written = []
   fails = () => false
+  found = undefined
+  onHeld = () => {}
   const spec = `writer,wss=${512 * KIB},rate=20000,content=0/30/20/50`
   const { identity } = parseGuest(spec, memoryBytes)
   guest = await WorkloadGuest.start(identity, memoryBytes)
   const host = new WorkloadHost({ memoryBytesMax: memoryBytes })
-  rig = await createRig(host, { recoverMs: Infinity, owners: watched('destination') })
+  rig = await createRig(host, {
+    recoverMs: Infinity,
+    owners: watched('destination'),
+    onSuspended: () => onHeld(),
+  })
 })
 afterEach(async () => {
   rig.agent.cancel()
@@ -147,17 +160,35 @@ describe('a connection lost after COMMIT', () => {
 
   it.each(modes)('leaves the guest here where the destination refused it: %s', async (mode) => {
     const resume = vi.spyOn(guest, 'resume')
-    const migration = await rig.source(guest, {
-      mode,
-      recoverMs: Infinity,
-      ...cutAt([['control', 'written', 'lose', 'Commit', 1, 0]]).settings,
-      onSuspended: () => void rig.agent.cancel(),
-    })
-    const report = await migration.run()
-    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'CONNECTION_LOST' } })
+    onHeld = () => expect(rig.agent.cancel()).toBe(1)
+    const { report } = await move([['control', 'written', 'lose', 'Commit', 1, 0]], { mode })
+    expect(report.outcome).toBe('failed')
     expect(written).toContain('destination refused 1')
     expect(resume).toHaveBeenCalledTimes(1)
     await expectHere()
+  })
+})
+
+describe('a guest that died with the process that held it', () => {
+  it.each(modes)('leaves it to an operator whether its copy goes on: %s', async (mode) => {
+    found = 'lost'
+    const losses: SourceLoss[] = []
+    const migration: SourceMigration = await rig.source(guest, {
+      mode,
+      recoverMs: Infinity,
+      ...cutAt([['control', 'read', 'lose', 'Running', 1, 0]]).settings,
+      onSuspended: (_error, loss) => {
+        losses.push(loss)
+        expect(() => migration.cancel()).toThrow(expect.objectContaining({ code: 'TOO_LATE' }))
+        if (loss === 'lost-with-host') migration.giveUp()
+      },
+    })
+    // The session is over there, and the record alone is asked.
+    onHeld = () => rig.sessions[0]!.giveUp()
+    const report = await migration.run()
+    expect([losses.at(-1), migration.state]).toEqual(['lost-with-host', 'lost'])
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'LOST_WITH_HOST' } })
+    expect(() => migration.cancel()).toThrow(expect.objectContaining({ code: 'TOO_LATE' }))
   })
 })
 

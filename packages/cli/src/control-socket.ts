@@ -20,6 +20,9 @@ export type ControlCommands = Readonly<Record<string, (options: ControlOptions) 
 /** `NAME=VALUE` pairs of a command, as they were typed. */
 export type ControlOptions = Readonly<Record<string, string>>
 
+/** Each asks one thing and is answered at once. */
+const clientsMax = 64
+
 interface Answer {
   readonly ok: boolean
   readonly result?: object
@@ -59,6 +62,7 @@ export async function serveControl(
       resolve()
     })
   })
+  server.maxConnections = clientsMax
   server.unref()
   return {
     close() {

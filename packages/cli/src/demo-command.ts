@@ -76,6 +76,7 @@ const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
   pageBytes: true,
   lanes: true,
   reverse: true,
+  timeout: true,
   recoverFor: true,
   warmup: true,
   maxBandwidth: true,

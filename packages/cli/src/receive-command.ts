@@ -4,7 +4,7 @@
  * @module
  */
 import type { GodwitError, Report } from '@godwit/core'
-import { formatBytes, parseBytes, parseDurationMs, toGodwitError } from '@godwit/core'
+import { formatBytes, parseBytes, parseDurationMs, systemClock, toGodwitError } from '@godwit/core'
 import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
@@ -16,11 +16,12 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
+import { DropLog } from './drop-log.ts'
 import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { refuseLeft } from './recover-owned.ts'
-import { parseLanes, parsePageSizes } from './settings.ts'
+import { parseCount, parseLanes, parsePageSizes } from './settings.ts'
 import { formatSummary } from './summary.ts'
 
 export interface ReceiveSettings {
@@ -33,6 +34,8 @@ export interface ReceiveSettings {
   readonly pager: PagerChoice
   readonly recoverFor?: number
   readonly stateDir?: string
+  readonly maxConnections?: number
+  readonly maxSessions?: number
   readonly json?: string
   readonly control?: string
   readonly insecure?: boolean
@@ -81,6 +84,16 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
       parseDurationMs,
     )
     .option('--state-dir <DIR>', 'where to write whose a guest is; answers for dead agents, too')
+    .option(
+      '--max-connections <N>',
+      'connections at a time (default 1024); for one more, the oldest that brought nothing goes',
+      parseCount(1),
+    )
+    .option(
+      '--max-sessions <N>',
+      'migrations at a time (default 16), half of them of one address',
+      parseCount(1),
+    )
     .option('--json <FILE>', 'write the report of each session; - is stdout')
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback although nobody is authenticated')
@@ -98,7 +111,8 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const guests: IncomingMigration[] = []
   const ended = Promise.withResolvers<Report>()
   let progress: Progress = noProgress
-  const { memoryLimit, recoverFor } = settings
+  const { memoryLimit, recoverFor, maxConnections, maxSessions } = settings
+  const drops = new DropLog(systemClock, note)
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
@@ -109,7 +123,11 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
       ...settings,
       ...(runForMs === undefined ? {} : { runForMs }),
       ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
-      onDropped: tellDropped,
+      ...(maxConnections === undefined ? {} : { connectionsMax: maxConnections }),
+      ...(maxSessions === undefined ? {} : { sessionsMax: maxSessions }),
+      onDropped: (remote, error) => {
+        if (error !== undefined) drops.dropped(remote, error)
+      },
       onSuspended: tellSuspended,
     },
     {
@@ -120,8 +138,8 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
       },
       ended(migration, report) {
         progress.stop()
+        if (!migration.ownsGuest) return drops.tell(() => tell(settings, report))
         tell(settings, report)
-        if (!migration.ownsGuest) return
         if (report.outcome === 'failed') {
           ended.resolve(report)
           giveUp(migration, settings, guests.length + receiver.agent.sessions.length)
@@ -144,6 +162,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
       : await serve(receiver, interrupts, guests)
   } finally {
     progress.stop()
+    drops.close()
     control?.close()
     interrupts.stop()
     for (const guest of guests) await guest.release()
@@ -182,11 +201,6 @@ function tellSuspended(error: GodwitError, waiting: WaitingGuest): void {
   } else {
     note('post-copy is interrupted; the guest runs as far as it gets, and its source is waited for')
   }
-}
-
-function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {
-  if (error === undefined) return
-  note(formatError({ code: error.code, message: `${remote} was dropped: ${error.message}` }))
 }
 
 function tell(settings: ReceiveSettings, report: Report): void {

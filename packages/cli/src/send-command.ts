@@ -6,7 +6,7 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
-import { checkFetch, checkReverse, parseMode } from '@godwit/policy'
+import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
 import type { Migration, SendOptions, SourceLoss } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
@@ -96,6 +96,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const { mode } = parseMode(settings.mode)
   checkFetch(mode, settings.fetch)
   checkReverse(mode, settings.reverse)
+  checkTimeout(mode, settings.timeout)
   checkWritable(settings.json)
   if (settings.stateDir !== undefined) tellLeft(settings.stateDir)
   const interrupts = listenToInterrupts()

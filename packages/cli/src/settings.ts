@@ -23,6 +23,7 @@ import {
   parseMode,
   parseReverse,
   parseStop,
+  parseTimeout,
 } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
@@ -43,6 +44,7 @@ export interface MigrationSettings {
   readonly lanes?: number
   readonly recoverFor?: number
   readonly reverse?: string
+  readonly timeout?: string
   readonly warmup: number
   readonly maxBandwidth?: number
   readonly pauseBandwidth?: number
@@ -60,6 +62,11 @@ function checkEncode(text: string): string {
 
 function checkCheckpoints(text: string): string {
   parseReverse(text)
+  return text
+}
+
+function checkTimeLimit(text: string): string {
+  parseTimeout(text)
   return text
 }
 
@@ -86,6 +93,13 @@ export function addMigrationOptions(command: Command): Command {
       '--reverse <HOW>',
       "checkpoint=T: in post-copy the guest's state comes back so often, for `recover --fenced`",
       checkCheckpoints,
+    )
+    .option(
+      '--timeout <T[:ACTION]>',
+      'from dialling on (each --retry anew); if the guest is not handed over by then: cancel ' +
+        '(default; it goes on here), stop (no further round, in the midst of one: the rest goes ' +
+        'in the pause, however long) or post-copy (after the round; needs mode hybrid)',
+      checkTimeLimit,
     )
     .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
 }

@@ -123,6 +123,8 @@ function stopText(stop: StopReport): string {
       return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
     case 'asked':
       return 'post-copy, as it was asked for'
+    case 'timeout':
+      return `after ${formatDurationMs(number('elapsedMs'))}`
     case 'max-rounds':
       return `${number('limit')} rounds are over, ${dirty}`
     default:

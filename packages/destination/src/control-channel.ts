@@ -68,6 +68,7 @@ export class ControlChannel {
       clock,
       {
         message: (message) => this.#handler.message(message),
+        admit: (byteCount) => this.#handler.admit?.(byteCount),
         closed: (error) => {
           if (this.link === control) this.#handler.closed(error)
         },

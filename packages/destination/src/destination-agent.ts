@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Channel, GodwitError, OwnerStore, Report } from '@godwit/core'
-import { CancelledError, LimitError, ProtocolError, toHex } from '@godwit/core'
+import type { Channel, GodwitError, OwnerStore, Place, Report } from '@godwit/core'
+import { CancelledError, ProtocolError, toHex } from '@godwit/core'
 import type { LinkHandler } from '@godwit/link'
 import { Link } from '@godwit/link'
 import type { Preface } from '@godwit/wire'
@@ -13,12 +13,8 @@ import { IncomingMigration } from './incoming-migration.ts'
 import { Inquiries } from './inquiry.ts'
 import { MemoryOwners } from './memory-owners.ts'
 import type { DestinationOptions } from './options.ts'
-
-/**
- * Migrations at once; each may hold a whole guest, which the host's own limit bounds. Those that
- * wait for a source that was lost do not count: they have only their guest, and may wait for ever.
- */
-const SESSIONS_MAX = 16
+import { RESERVE_DEADLINE_MS, evict, isStranger, makeRoom, reserveLate } from './session-limits.ts'
+import { StateRoom } from './state-room.ts'
 
 export interface AgentEvents {
   /** A control channel introduced itself. */
@@ -29,6 +25,14 @@ export interface AgentEvents {
   dropped?(remote: string, error: GodwitError | undefined): void
 }
 
+/** COMMIT is out, for all that is known here, or the session is over. */
+const tooLate: ReadonlySet<IncomingMigration['state']> = new Set([
+  'prepared',
+  'owning',
+  'refusing',
+  'discarded',
+])
+
 /** The destination's side of any number of migrations. */
 export class DestinationAgent {
   readonly #options: DestinationOptions
@@ -36,9 +40,14 @@ export class DestinationAgent {
   readonly #sessions = new Map<string, IncomingMigration>()
   readonly #owners: OwnerStore
   readonly #inquiries: Inquiries
+  /** Of control channels. */
+  readonly #places = new WeakMap<IncomingMigration, Place>()
+  readonly #stateRoom: StateRoom
 
   constructor(options: DestinationOptions, events: AgentEvents = {}) {
-    this.#options = options
+    const { stateRoom = new StateRoom() } = options
+    this.#stateRoom = stateRoom
+    this.#options = { ...options, stateRoom }
     this.#events = events
     this.#owners = options.owners ?? new MemoryOwners()
     this.#inquiries = new Inquiries(options.clock, this.#owners)
@@ -49,19 +58,30 @@ export class DestinationAgent {
     return [...this.#sessions.values()]
   }
 
-  /** A channel was accepted. Never throws. */
-  accept(channel: Channel): void {
+  /**
+   * A channel was accepted. Never throws.
+   *
+   * @param place - settled when the channel is found to be one of a session that brings something
+   */
+  accept(channel: Channel, place?: Place): void {
     new Link(
       channel,
       this.#options.clock,
-      (preface, link) => this.#sort(preface, link),
+      (preface, link) => this.#sort(preface, link, place),
       (error) => this.#events.dropped?.(channel.remote, error),
     )
   }
 
-  /** Gives up every migration whose guest has not been handed over. @returns how many */
+  /**
+   * Gives up every migration whose guest has not been handed over. Once READY is out that may be
+   * done already, for all that is known here; a guest that is held since then is refused.
+   *
+   * @returns how many
+   */
   cancel(): number {
-    const sessions = this.sessions.filter((session) => !session.ownsGuest)
+    const sessions = this.sessions.filter(({ ownsGuest, state }) => {
+      return !ownsGuest && !tooLate.has(state)
+    })
     for (const session of sessions) session.abort(new CancelledError())
     return sessions.length
   }
@@ -81,7 +101,7 @@ export class DestinationAgent {
     await Promise.all(sessions.map((session) => session.done))
   }
 
-  #sort(preface: Preface, link: Link): LinkHandler | undefined {
+  #sort(preface: Preface, link: Link, place?: Place): LinkHandler | undefined {
     const sessionId = toHex(preface.session)
     const session = this.#sessions.get(sessionId)
     const isControl = preface.role === ChannelRole.Control
@@ -89,25 +109,36 @@ export class DestinationAgent {
       return this.#inquiries.begin(sessionId, preface, link)
     }
     if (session === undefined) {
-      if (isControl) return this.#begin(sessionId, preface, link)
+      if (isControl) return this.#begin(sessionId, preface, link, place)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
-    if (isControl) return session.reconnect(preface, link)
+    if (isControl) {
+      const control = session.reconnect(preface, link)
+      place?.settle()
+      return control
+    }
     const lane = session.openLane(preface, link)
+    place?.settle()
+    // Whoever has greeted only may still make room for others.
+    this.#places.get(session)?.settle()
     link.sendPreface(preface)
     return lane
   }
 
-  #begin(sessionId: string, preface: Preface, link: Link): LinkHandler {
-    if (this.sessions.filter((session) => !session.isSuspended).length >= SESSIONS_MAX) {
-      const facts = { limit: 'sessionsMax', value: SESSIONS_MAX + 1, maximum: SESSIONS_MAX }
-      throw new LimitError('LIMIT_EXCEEDED', `${SESSIONS_MAX} migrations are going on here`, facts)
-    }
+  #begin(sessionId: string, preface: Preface, link: Link, place?: Place): LinkHandler {
+    const { clock } = this.#options
+    makeRoom(this.sessions, link.channel.remote, this.#options)
     link.sendPreface(preface)
     const migration = new IncomingMigration(link, sessionId, this.#options, this.#owners)
+    const forget = clock.after(RESERVE_DEADLINE_MS, () => {
+      if (isStranger(migration)) evict(migration, reserveLate())
+    })
     this.#sessions.set(sessionId, migration)
+    if (place !== undefined) this.#places.set(migration, place)
     this.#events.began?.(migration)
     void migration.done.then((report) => {
+      forget()
+      this.#stateRoom.release(migration)
       this.#sessions.delete(sessionId)
       this.#events.ended?.(migration, report)
     })

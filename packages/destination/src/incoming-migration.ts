@@ -81,6 +81,7 @@ export class IncomingMigration implements LanesOwner {
     this.#terms = { ...termsBeforeHello, recovers: recoverMs > 0 }
     this.#channel = new ControlChannel(link, options, this.#report, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),
+      admit: (bytes) => options.stateRoom?.claim(this, bytes, this.#arrival.guest !== undefined),
       closed: (error) => this.#lost(error),
     })
     this.#runner = new Runner<DestinationState, DestinationEvent, DestinationEffect>({
@@ -122,6 +123,7 @@ export class IncomingMigration implements LanesOwner {
   /** Whether a source that connects anew comes to this session, and not just to what is written. */
   get isReachable(): boolean {
     const { state } = this.#runner
+    if (isDestinationFinished(state)) return false
     return !ownsGuest(state) || isInterruptible(state) || mayResume(state)
   }
 
@@ -146,6 +148,8 @@ export class IncomingMigration implements LanesOwner {
    */
   openLane(preface: Preface, link: Link): LinkHandler | undefined {
     this.#channel.epoch.checkCurrent(preface.epoch)
+    // Why it is over is on its way, by the control channel, and may come later.
+    if (this.#runner.state.name === 'discarded') throw this.#runner.state.error
     if (this.#rounds === undefined || !awaitsChannels(this.#runner.state)) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }

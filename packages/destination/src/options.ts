@@ -18,6 +18,7 @@ import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { DestinationTerms, DestinationTermsInForce } from '@godwit/session'
 import { CREDIT_BYTES } from './lane.ts'
 import type { LaneThreads } from './remote-lane.ts'
+import type { StateRoom } from './state-room.ts'
 
 /** More than one machine has use for; each costs a thread and a receive buffer of 1.25 MiB. */
 export const DATA_CHANNELS_MAX_DEFAULT = 16
@@ -43,6 +44,10 @@ export interface DestinationOptions {
    * channel cannot be detached, and every lane of a guest whose memory is not shared.
    */
   readonly lanes?: LaneThreads
+  /** Most migrations at once, half of them of one address. Default 16. */
+  readonly sessionsMax?: number
+  /** What bounds the state packages of all sessions; the agent's own by default. */
+  readonly stateRoom?: StateRoom
   /** How a guest's memory is made ready. By default on the calling thread, in pieces. */
   readonly zero?: ZeroMemory
   readonly heartbeatMs?: number

@@ -21,6 +21,9 @@ import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
 
+/** Reports of guests that arrived, kept for a program that may ask for them; the last ones. */
+const arrivedMax = 64
+
 /** How to receive. */
 export interface ReceiveOptions {
   /** `HOST:PORT`; port 0 takes any. TCP and WebSocket both. */
@@ -42,6 +45,13 @@ export interface ReceiveOptions {
    * {@link MemoryArrival.run}. By default nobody can, and such sources are refused.
    */
   readonly pager?: PagerChoice
+  /**
+   * Most connections at a time, those of lanes on threads not counted; default 1024. For one more,
+   * the oldest one is dropped that has not brought anything yet.
+   */
+  readonly connectionsMax?: number
+  /** Most migrations at a time, half of them of one address; default 16. */
+  readonly sessionsMax?: number
   /**
    * How long a source that was lost is waited for, each time: in post-copy (default: for ever), and
    * where it may have let the guest go that is held here (at most and by default 10 minutes).
@@ -105,6 +115,7 @@ export async function receive(
       usage: createUsageMeter,
       zero: zeroInThreads(),
       ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),
+      ...(options.sessionsMax === undefined ? {} : { sessionsMax: options.sessionsMax }),
       ...(options.runForMs === undefined ? {} : { runForMs: options.runForMs }),
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
       ...(options.recoverMs === undefined ? {} : { recoverMs: options.recoverMs }),
@@ -116,8 +127,8 @@ export async function receive(
       ended(migration, report) {
         if (migration.ownsGuest) {
           const next = waiting.shift()
-          if (next === undefined) arrived.push(report)
-          else next(report)
+          if (next !== undefined) next(report)
+          else if (arrived.push(report) > arrivedMax) arrived.shift()
         }
         events.ended?.(migration, report)
         options.onReport?.(report)
@@ -128,7 +139,12 @@ export async function receive(
       },
     },
   )
-  const listener = await listen(options.listen, (channel) => agent.accept(channel))
+  const { connectionsMax } = options
+  const listener = await listen(
+    options.listen,
+    (channel, place) => agent.accept(channel, place),
+    connectionsMax === undefined ? {} : { connectionsMax },
+  )
   return {
     address: listener.address,
     agent,

@@ -88,7 +88,7 @@ const stop = v.pipe(
     { rule: text('Its name; `mode` where the mode has no rounds to stop.') },
     scalar,
   ),
-  v.description('The rule that ended pre-copy, and the numbers it looked at.'),
+  v.description('The rule that ended pre-copy, or all of it, and the numbers it looked at.'),
 )
 
 const memory = v.pipe(

@@ -18,13 +18,15 @@ import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
 import {
   checkFetch,
   checkReverse,
+  checkTimeout,
   parseEncode,
   parseMode,
   parseReverse,
   parseStop,
+  parseTimeout,
 } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
-import { SourceMigration } from '@godwit/source'
+import { SourceMigration, runWithin } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
 import type { MemoryGuest } from './memory.ts'
@@ -80,6 +82,13 @@ export interface SendOptions {
    * default nothing does.
    */
   readonly reverse?: string
+  /**
+   * `T` or `T:ACTION`: what is done when the migration has not handed the guest over within this
+   * time, counted from the call of `run`. `cancel` (default): it ends, the guest goes on here.
+   * `stop`: the rounds end, in the midst of one, and what is left goes in the pause, however long
+   * that is. `post-copy`: it goes on with post-copy after the round (mode `hybrid`).
+   */
+  readonly timeout?: string
   /** The destination was lost, and is needed: it is tried to be reached again. */
   readonly onSuspended?: SourceOptions['onSuspended']
   /**
@@ -158,6 +167,8 @@ export async function createMigration(
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   checkFetch(mode, options.fetch)
   checkReverse(mode, options.reverse)
+  checkTimeout(mode, options.timeout)
+  const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
@@ -186,7 +197,8 @@ export async function createMigration(
   }
   const migration = createOrClose(settings, chosen)
   return {
-    run: (signal = options.signal) => migration.run(signal).finally(() => chosen.close()),
+    run: (signal = options.signal) =>
+      runWithin(migration, timeout, systemClock, signal).finally(() => chosen.close()),
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),

@@ -17,6 +17,8 @@ export const HEARTBEATS_MISSED_MAX = 5
 const earlyMax = 2
 
 export interface ControlHandler {
+  /** As {@link LinkHandler.admit}. */
+  admit?(byteCount: number): void
   message(message: Message): void
   closed(error: GodwitError | undefined): void
 }
@@ -69,6 +71,10 @@ export class ControlLink implements LinkHandler {
   close(): void {
     this.#cancelTick()
     this.link.close()
+  }
+
+  admit(byteCount: number): void {
+    this.#handler.admit?.(byteCount)
   }
 
   frame(frame: Frame): void {

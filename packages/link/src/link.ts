@@ -12,7 +12,14 @@ import type {
   GodwitError,
   TransportError,
 } from '@godwit/core'
-import { PeerError, TransportError as LostError, WireError, toGodwitError } from '@godwit/core'
+import {
+  LimitError,
+  MIB,
+  PeerError,
+  TransportError as LostError,
+  WireError,
+  toGodwitError,
+} from '@godwit/core'
 import type { Frame, Message, MessageName, Preface } from '@godwit/wire'
 import {
   ChannelRole,
@@ -35,6 +42,8 @@ export const PREFACE_DEADLINE_MS = 5000
 export interface LinkHandler {
   /** Where to read frames to; a buffer of 64 KiB by default. */
   readonly buffer?: Uint8Array
+  /** A message of more than 256 KiB comes; may be asked again. What it throws ends the link. */
+  admit?(byteCount: number): void
   /** `frame.body` is borrowed for the call. Whatever is thrown ends the link. */
   frame(frame: Frame): void
   /** The link is over: `error` tells why, undefined when the peer closed it cleanly. Once, last. */
@@ -43,6 +52,12 @@ export interface LinkHandler {
 
 /** How long a side that closed waits for the other side's end before it drops the connection. */
 const LINGER_MS = 2000
+
+/** What may wait for a peer that does not read, beside what is bounded otherwise. */
+export const UNSENT_BYTES_MAX: number = 4 * MIB
+
+/** Sent once in a connection, and as long as the guest's state or its table of pages is. */
+const boundedOtherwise: ReadonlySet<MessageName> = new Set(['State', 'Discard', 'Lacking'])
 
 /** Where bytes go that come after the end of a link. */
 const discarded = new Uint8Array(64 * 1024)
@@ -63,6 +78,7 @@ export class Link implements ChannelSink {
   #handler: LinkHandler | undefined
   #closed = false
   #sentPreface = false
+  #unsentBytes = 0
   readonly #clock: Clock
   /** The preface deadline, later the linger time. */
   #cancelTimer: () => void
@@ -141,7 +157,13 @@ export class Link implements ChannelSink {
   sendMessage(message: Message, written?: () => void): void {
     if (this.#closed) return
     const frame = this.#writer.frame(FrameType[message.name], encodeMessage(message))
-    this.channel.write(frame, written)
+    if (boundedOtherwise.has(message.name)) return this.channel.write(frame, written)
+    this.#unsentBytes += frame.length
+    this.channel.write(frame, () => {
+      this.#unsentBytes -= frame.length
+      written?.()
+    })
+    if (this.#unsentBytes > UNSENT_BYTES_MAX) this.fail(deaf(this.channel, this.#unsentBytes))
   }
 
   /**
@@ -227,7 +249,9 @@ export class Link implements ChannelSink {
       this.#cancelTimer()
       this.#handler = this.#onPreface(preface, this)
       if (this.#handler !== undefined) {
-        this.#reader = new FrameReader(preface.role, this.#handler.buffer)
+        const handler = this.#handler
+        const admit = handler.admit && ((byteCount: number) => handler.admit!(byteCount))
+        this.#reader = new FrameReader(preface.role, handler.buffer, admit)
       }
     } catch (thrown) {
       this.#end(toGodwitError(thrown))
@@ -263,6 +287,12 @@ export class Link implements ChannelSink {
     this.channel.end()
     this.#cancelTimer = this.#clock.after(LINGER_MS, () => this.channel.destroy())
   }
+}
+
+function deaf({ remote }: Channel, value: number): LimitError {
+  const text = `${remote} does not read: ${value} bytes wait for it`
+  const facts = { limit: 'unsentBytesMax', value, maximum: UNSENT_BYTES_MAX }
+  return new LimitError('LIMIT_EXCEEDED', text, facts)
 }
 
 /** The ERROR message that tells a peer of `error`. */

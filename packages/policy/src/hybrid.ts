@@ -33,15 +33,15 @@ const stallShare = 0.9
 export class HybridSwitch {
   readonly #rules: HybridRules
   #lastDirtyPages = Infinity
-  #isAsked = false
+  #asked: StopDecision | undefined
 
   constructor(rules: HybridRules) {
     this.#rules = rules
   }
 
-  /** The operator wants it, as soon as the round that is going on has ended. */
-  ask(): void {
-    this.#isAsked = true
+  /** It is wanted once the round that is going on has ended: by the operator, or by a rule. */
+  ask(by: StopDecision = { rule: 'asked', numbers: {} }): void {
+    this.#asked = by
   }
 
   /**
@@ -53,7 +53,8 @@ export class HybridSwitch {
     const { round, dirtyPages } = statistics
     const lastDirtyPages = this.#lastDirtyPages
     this.#lastDirtyPages = dirtyPages
-    if (this.#isAsked) return { rule: 'asked', numbers: { round } }
+    const asked = this.#asked
+    if (asked !== undefined) return { rule: asked.rule, numbers: { round, ...asked.numbers } }
     if (rounds !== undefined && round >= rounds)
       return { rule: 'rounds', numbers: { round, rounds } }
     if (afterMs !== undefined && elapsedMs >= afterMs) {

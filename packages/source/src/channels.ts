@@ -84,6 +84,8 @@ export class Channels {
     )
     this.#links.push(link)
     this.#unopened.add(link)
+    // Given up by what its preface, or its dialling, made somebody do.
+    if (this.#dialling.signal.aborted) link.fail(new CancelledError())
     await opened.promise.finally(() => this.#unopened.delete(link))
   }
 

@@ -69,8 +69,13 @@ export class DirtySet {
 
   /** What was kept back is pending now. */
   addAside(): void {
-    for (const [index, bitmap] of this.#aside.entries()) this.#pending[index]!.addOthers(bitmap)
+    this.add(this.#aside)
     this.#aside = []
+  }
+
+  /** Pages that are to be sent, too. @param bitmaps - one per region, or none at all */
+  add(bitmaps: readonly PageBitmap[]): void {
+    for (const [index, bitmap] of bitmaps.entries()) this.#pending[index]!.addOthers(bitmap)
   }
 
   /**

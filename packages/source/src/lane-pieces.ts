@@ -5,7 +5,7 @@
  */
 import type { RegionRound, SentPages } from '@godwit/codec'
 import type { RoundWork } from './round-work.ts'
-import { PIECE_WORDS, ownerOf } from './round-work.ts'
+import { PIECE_WORDS, isCutShort, ownerOf } from './round-work.ts'
 
 /** What a lane sends of a round, piece by piece. */
 export interface RoundPieces {
@@ -14,6 +14,8 @@ export interface RoundPieces {
   readonly regionIndex: number
   page: number
   readonly endPage: number
+  /** Pages that were left because the round was cut short. */
+  readonly leftPages: number
   /** Goes on to another piece where one is done. @returns false when none is left */
   take(): boolean
 }
@@ -30,6 +32,7 @@ export class LanePieces implements RoundPieces {
   regionIndex = 0
   page = 0
   endPage = 0
+  leftPages = 0
 
   /** @param index - number of the lane, of so many `lanes` */
   constructor(work: RoundWork, sent: readonly SentPages[], index: number, lanes: number) {
@@ -40,13 +43,20 @@ export class LanePieces implements RoundPieces {
   }
 
   take(): boolean {
-    if (this.page < this.endPage) return true
-    const { round, known, dirty, untouched, again, pieces } = this.#work
-    const piece = this.#next()
-    if (piece >= pieces.length) {
+    const isCut = this.#work.left !== undefined && isCutShort(this.#work)
+    if (this.page < this.endPage && !isCut) return true
+    if (isCut) this.#leaveRest()
+    if (isCut || !this.#goOn()) {
       this.region = undefined
       return false
     }
+    return true
+  }
+
+  #goOn(): boolean {
+    const { round, known, dirty, untouched, again, pieces } = this.#work
+    const piece = this.#next()
+    if (piece >= pieces.length) return false
     const index = pieces[piece]!
     this.region = {
       round,
@@ -61,6 +71,20 @@ export class LanePieces implements RoundPieces {
     this.page = pieces[piece + 1]!
     this.endPage = pieces[piece + 2]!
     return true
+  }
+
+  /** A piece has whole words of the bitmaps, so that lanes do not get into each other's way. */
+  #leaveRest(): void {
+    const { dirty, left } = this.#work
+    do {
+      const from = dirty[this.regionIndex]!
+      for (let page = from.nextSet(this.page, this.endPage); page < this.endPage; ) {
+        left![this.regionIndex]!.add(page)
+        this.leftPages++
+        page = from.nextSet(page + 1, this.endPage)
+      }
+      this.page = this.endPage
+    } while (this.#goOn())
   }
 
   /** Where the next piece of this lane is in the list. */

@@ -224,8 +224,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #credit(bytes: number): void {
     const { creditBytes } = this.#options
     if (creditBytes !== Infinity && this.#outgoing.credit(bytes)) return
-    const { sentBytes } = this.#outgoing
-    throw unexpected(`The destination has installed ${bytes} bytes of ${sentBytes}`)
+    throw unexpected(`The destination has installed ${bytes} bytes of ${this.#outgoing.sentBytes}`)
   }
 
   /** The destination could not make sense of a batch: its pages go once more, as they are now. */
@@ -308,6 +307,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #step(current: RoundInProgress, isPlain: boolean): boolean {
     if (!current.pieces.take()) {
       this.#rich?.flush()
+      current.done.heldPages += current.pieces.leftPages
       current.encoded = true
       return true
     }
@@ -391,8 +391,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 function sameShape(work: RoundWork): RoundWork {
-  const { round, known, dirty, untouched, again, pieces, taken, owned, push } = work
-  return { round, known, dirty, untouched, again, pieces, taken, owned, push }
+  const { round, known, dirty, untouched, again, pieces, taken, left, owned, push } = work
+  return { round, known, dirty, untouched, again, pieces, taken, left, owned, push }
 }
 
 function unexpected(text: string): ProtocolError {

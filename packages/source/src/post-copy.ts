@@ -168,7 +168,7 @@ export class PostCopy {
     const round = this.#round
     const push = this.#push!
     const dirty = push.left
-    const marks = { untouched: undefined, again: undefined }
+    const marks = { untouched: undefined, again: undefined, left: undefined }
     const work: RoundWork = { round, known: round > 1, dirty, ...marks, ...cutPieces([], 1), push }
     const done = await lanes.sendRound(work)
     const urgent = await new Promise<LaneRound>((resolve) => this.#urgent!.end(resolve))

@@ -20,6 +20,7 @@ export class PushPieces implements RoundPieces {
   regionIndex = 0
   page = 0
   endPage = 0
+  readonly leftPages = 0
   readonly window: PushWindow = new PushWindow()
   /** Per region: everything that this lane has taken. */
   readonly taken: readonly PageBitmap[]

@@ -28,6 +28,7 @@ export interface RoundSpans {
   readonly again: readonly Uint32Array[] | undefined
   readonly pieces: Uint32Array
   readonly taken: Int32Array
+  readonly left: readonly Uint32Array[] | undefined
   readonly owned: boolean
   readonly push: PushSpans | undefined
 }
@@ -60,17 +61,23 @@ export function sentOfSpans(spans: readonly SentSpan[], pageBytes: number): read
   })
 }
 
-export function spansOfWork({ dirty, untouched, again, push, ...rest }: RoundWork): RoundSpans {
-  const marks = { untouched: untouched && wordsOf(untouched), again: again && wordsOf(again) }
+export function spansOfWork(work: RoundWork): RoundSpans {
+  const { dirty, untouched, again, left, push, ...rest } = work
+  const marks = {
+    untouched: untouched && wordsOf(untouched),
+    again: again && wordsOf(again),
+    left: left && wordsOf(left),
+  }
   return { ...rest, dirty: wordsOf(dirty), ...marks, push: push && spansOfPush(push) }
 }
 
 /** The other end of {@link spansOfWork}, for the regions of `sent`. */
 export function workOfSpans(spans: RoundSpans, sent: readonly SentPages[]): RoundWork {
-  const { dirty, untouched, again, push, ...rest } = spans
+  const { dirty, untouched, again, left, push, ...rest } = spans
   const marks = {
     untouched: untouched && bitmapsOf(untouched, sent),
     again: again && bitmapsOf(again, sent),
+    left: left && bitmapsOf(left, sent),
   }
   const pushed = push && pushOfSpans(push, sent)
   return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, push: pushed }

@@ -40,12 +40,26 @@ export interface RoundWork {
   readonly again: readonly PageBitmap[] | undefined
   /** {@link PIECE_WORDS} each; every dirty page is in one. */
   readonly pieces: Uint32Array
-  /** One word: how many pieces were taken, where they are nobody's own. */
+  /**
+   * Two words: how many pieces were taken, where they are nobody's own; and not 0 as soon as the
+   * round is to be cut short, see {@link cutShort}.
+   */
   readonly taken: Int32Array
+  /** Per region, empty: gets the pages that are left when the round is cut short. */
+  readonly left: readonly PageBitmap[] | undefined
   /** Whether every lane has pieces of its own: those of pages it has sent before. */
   readonly owned: boolean
   /** In post-copy; then there are no pieces. */
   readonly push: PushWork | undefined
+}
+
+/** Lanes leave what they have not taken yet. */
+export function cutShort({ taken }: Pick<RoundWork, 'taken'>): void {
+  Atomics.store(taken, 1, 1)
+}
+
+export function isCutShort({ taken }: Pick<RoundWork, 'taken'>): boolean {
+  return Atomics.load(taken, 1) !== 0
 }
 
 /** Pages in a row that are one lane's own. */
@@ -85,7 +99,7 @@ export function cutPieces(
   }
   const words = new Uint32Array(allocateShared(pieces.length * 4).buffer)
   words.set(pieces)
-  const taken = new Int32Array(allocateShared(4).buffer)
+  const taken = new Int32Array(allocateShared(8).buffer)
   return { pieces: words, taken, owned: isOwned }
 }
 

@@ -10,29 +10,31 @@ import {
   FingerprintTable,
   GodwitError,
   isShared,
-  mayPostCopy,
   pagesCovering,
 } from '@godwit/core'
-import type { SentPages, Workspace } from '@godwit/codec'
+import type { SentPages } from '@godwit/codec'
 import { Tally } from '@godwit/link'
 import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
-import { FETCH_DEFAULT, HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
+import { HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
 import type { Discard, RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
 import type { Channels } from './channels.ts'
 import { DirtySet } from './dirty-set.ts'
+import { EarlyEnd } from './early-end.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
-import { PostCopy } from './post-copy.ts'
+import { createPostCopy } from './post-copy-parts.ts'
+import type { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
-import { Reverse } from './reverse.ts'
+import type { Reverse } from './reverse.ts'
 import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
 import type { Checkpoint } from './take-over.ts'
+import { Watch } from './watch.ts'
 
 /** How often stores are collected while round 1 goes on. */
 const collectMeanwhileMs = 50
@@ -60,6 +62,7 @@ export class Rounds {
   readonly #postCopy: PostCopy | undefined
   readonly #reverse: Reverse | undefined
   readonly #switch: HybridSwitch
+  readonly #earlyEnd: EarlyEnd
   /** The round in progress, or the last one. */
   #round = 0
   #pages = 0
@@ -72,7 +75,7 @@ export class Rounds {
   #maxBandwidth: number
   #isPaused = false
   #isSending = false
-  #endWatch = (): void => {}
+  readonly #watch = new Watch()
 
   /**
    * @param hasher - for trackers that compare memory with what was sent
@@ -104,23 +107,12 @@ export class Rounds {
       storeBytes: 0,
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
-    const { mode, fetch = FETCH_DEFAULT, hybrid = {} } = options
+    const { hybrid = {} } = options
     const areShared = sent.every(({ region }) => isShared(region.bytes))
-    if (mayPostCopy(mode)) {
-      const createHasher = (workspace: Workspace): PageHasher => {
-        return workspace.createHasher(hash, session.seed)
-      }
-      const threads = areShared ? options.urgentThreads : undefined
-      const { onLost, seed } = session
-      const { checkpointMs } = options
-      const { regions } = guest
-      const memory = { regions, pageBytes, primitives, createHasher }
-      this.#reverse =
-        checkpointMs === undefined ? undefined : new Reverse({ ...memory, clock, onLost })
-      const reverse = this.#reverse
-      const parts = { ...memory, sent, fetch, onLost, hash, seed, threads, reverse }
-      this.#postCopy = new PostCopy(parts)
-    }
+    const { postCopy, reverse } = createPostCopy(options, session, sent)
+    this.#postCopy = postCopy
+    this.#reverse = reverse
+    this.#earlyEnd = new EarlyEnd(sent)
     this.#switch = new HybridSwitch(hybrid)
     if (hybrid.workingSetMs !== undefined && !this.#dirty.canCollectMeanwhile) {
       const text = `the ${this.trackerName} tracker sees no stores to pages that were not sent yet`
@@ -230,14 +222,20 @@ export class Rounds {
     this.#reverse?.finish()
   }
 
-  /** The operator wants post-copy as soon as the round has ended. */
-  askForPostCopy(): void {
-    this.#switch.ask()
+  /** Post-copy is wanted as soon as the round has ended. */
+  askForPostCopy(by?: StopDecision): void {
+    this.#switch.ask(by)
+  }
+
+  /** No further round: what the one that is going on has not sent yet goes in the pause. */
+  endNow(by: StopDecision): void {
+    this.#watch.end()
+    this.#earlyEnd.now(by)
   }
 
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
-    this.#endWatch()
+    this.#watch.end(new CancelledError())
     this.#postCopy?.close()
     if (isCompleted) this.lanes.close()
     else this.lanes.destroy()
@@ -299,8 +297,9 @@ export class Rounds {
     this.#postCopy?.skip(round)
     const meanwhile = kind === 'full' ? this.#collectMeanwhile() : undefined
     const again = meanwhile && this.#dirty.pending
-    const push = undefined
-    const work = { round, known: round > 1, dirty, untouched, again, ...pieces, push }
+    const marks = { untouched, again, left: kind === 'final' ? undefined : this.#earlyEnd.left }
+    const work = { round, known: round > 1, dirty, ...marks, ...pieces, push: undefined }
+    if (kind !== 'final') this.#earlyEnd.begin(work)
     this.#isSending = true
     try {
       this.#lastSent = await this.lanes.sendRound(work)
@@ -310,23 +309,18 @@ export class Rounds {
     const sent = this.#lastSent
     this.#isSending = false
     this.#pages -= sent.heldPages
+    this.#dirty.add(work.left ?? [])
     if (kind === 'final') this.#addToLog(sent, true)
   }
 
   /**
    * Watches the guest's stores; the pages that they are to are pending then, and the rest is kept
-   * back. Ends early, by an error, when all is over.
+   * back. Ends early when the time is over and, by an error, when all is.
    */
   async #findWorkingSet(ms: number): Promise<void> {
     this.#dirty.addTouched()
     this.#dirty.setAside()
-    await new Promise<void>((resolve, reject) => {
-      const cancel = this.#options.clock.after(ms, resolve)
-      this.#endWatch = () => {
-        cancel()
-        reject(new CancelledError())
-      }
-    })
+    await this.#watch.wait(this.#options.clock, ms)
     await this.#collect()
   }
 
@@ -367,6 +361,11 @@ export class Rounds {
     this.#collectedAtMs = nowMs
     const overheadMs = this.#collectMs + 2 * roundTripMs
     const statistics = this.log.statistics(pages, overheadMs)
+    const early = this.#earlyEnd.decision
+    if (early !== undefined) {
+      this.#dirty.addAside()
+      return { decision: early, next: 'switch-over' }
+    }
     const stop = evaluateStop(this.#options.stop, statistics)
     // What was kept back must not travel in the pause.
     const next = this.#dirty.hasAside ? 'post-copy' : 'switch-over'

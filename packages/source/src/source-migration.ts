@@ -14,6 +14,7 @@ import {
   toGodwitError,
 } from '@godwit/core'
 import { Workspace, verifyHash } from '@godwit/codec'
+import type { StopDecision } from '@godwit/policy'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
   isCancellable,
@@ -132,7 +133,7 @@ export class SourceMigration {
     await this.#ownership.end(this.#runner.state)
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
-    report.wireBytes = this.#wireBytes
+    report.wireBytes = this.progress.wireBytes
     const { lostCount } = this.#connections
     if (lostCount > 0) report.recoveries = lostCount
     return report
@@ -148,16 +149,15 @@ export class SourceMigration {
   }
 
   /**
-   * Stops the migration; the guest goes on at the source. Takes effect at once, in every state
-   * before COMMIT.
+   * The guest goes on at the source. Takes effect at once, in every state before COMMIT.
    *
    * @throws {GodwitError} `TOO_LATE`
    */
-  cancel(): void {
+  cancel(reason: CancelledError = new CancelledError()): void {
     if (!this.canCancel) {
       throw new GodwitError('TOO_LATE', 'The guest was handed over already; nothing to cancel')
     }
-    this.#runner.fail(new CancelledError())
+    this.#runner.fail(reason)
   }
 
   /** Cap on bandwidth while the guest runs, bytes per second; takes effect at once. */
@@ -166,11 +166,7 @@ export class SourceMigration {
   }
 
   get progress(): SourceProgress {
-    return this.#report.progress(this.#wireBytes)
-  }
-
-  get #wireBytes(): number {
-    return this.#connections.wireBytes + this.#rounds.wireBytes
+    return this.#report.progress(this.#connections.wireBytes + this.#rounds.wireBytes)
   }
 
   #perform(effect: SourceEffect): void {
@@ -338,11 +334,15 @@ export class SourceMigration {
   }
 
   /** Goes on with post-copy when the round that is going on has ended; in mode `hybrid`. */
-  switchToPostCopy(): void {
-    if (this.#options.mode !== 'hybrid') {
-      throw new GodwitError('USAGE', `A migration in mode ${this.#options.mode} has no post-copy`)
-    }
-    this.#rounds.askForPostCopy()
+  switchToPostCopy(by?: StopDecision): void {
+    const { mode } = this.#options
+    if (mode !== 'hybrid') throw new GodwitError('USAGE', `Mode ${mode} has no post-copy`)
+    this.#rounds.askForPostCopy(by)
+  }
+
+  /** No round but the final one is sent any more: all that is left goes in the pause. */
+  endRounds(by: StopDecision): void {
+    this.#rounds.endNow(by)
   }
 
   async #pause(): Promise<SourceEvent> {

@@ -45,8 +45,8 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
       lane = openHollow(channel, clock, (link) => new SourceLane(link, clock, parts, () => {}))
       const marks =
         i % 2 === 0
-          ? { untouched: [untouched], again: undefined }
-          : { untouched: undefined, again: [new PageBitmap(dirty.pageCount)] }
+          ? { untouched: [untouched], again: undefined, left: undefined }
+          : { untouched: undefined, again: [new PageBitmap(dirty.pageCount)], left: undefined }
       const pieces = cutPieces([dirty], 1)
       const push = undefined
       const round = { round: 1, known: false, dirty: [dirty], ...marks, ...pieces, push }

@@ -12,7 +12,8 @@ import type { ChannelSink } from '@godwit/core'
 import { BusyPoll } from './busy-poll.ts'
 import type { SinkFeed } from './sink-feed.ts'
 
-const firstReadBytes = 64 * 1024
+/** Allocated for anybody who has sent one byte. */
+const firstReadBytes = 4 * 1024
 
 /** The part of Node's stream handle that is looked at. */
 interface StreamHandle {
@@ -22,7 +23,7 @@ interface StreamHandle {
 /**
  * Moves the connection of `socket`, which must not flow yet, to a new socket that reads into the
  * sinks of `feed`. What `socket` has read already is returned and comes first. `socket` itself must
- * be destroyed when the new one closes: the server counts it until then.
+ * be destroyed when the new one closes: it is counted until then, and tells its end.
  *
  * @returns undefined where this Node cannot do it; `socket` is as it was then
  */
@@ -37,7 +38,9 @@ export function toDirectSocket(
     return undefined
   }
   const early = (socket.read() as Buffer | null) ?? undefined
+  const whenClosed = socket.listeners('close') as (() => void)[]
   socket.removeAllListeners()
+  for (const listener of whenClosed) socket.on('close', listener)
   owner._handle = null
   const options = { handle, onread: readInto(feed) }
   return { socket: new Socket(options as unknown as SocketConstructorOpts), early }

@@ -21,14 +21,15 @@ interface Setup {
   readonly nextChannel: () => Promise<Channel>
 }
 
-async function setUp(options: ListenOptions = {}): Promise<Setup> {
+async function setUp(options: ListenOptions = {}, isKnown = true): Promise<Setup> {
   const errors: string[] = []
   const accepted: Channel[] = []
   const waiting: ((channel: Channel) => void)[] = []
   const listener = await listen(
     '127.0.0.1:0',
-    (channel) => {
+    (channel, place) => {
       cleanups.push(() => channel.destroy())
+      if (isKnown) place.settle()
       const resolve = waiting.shift()
       if (resolve === undefined) accepted.push(channel)
       else resolve(channel)
@@ -170,6 +171,50 @@ test('the connection beyond the limit is dropped at once', async () => {
   await nextChannel()
   await hasClosed(connectRaw(listener.address))
   expect(errors).toEqual([expect.stringContaining('limit')])
+})
+
+test('the oldest connection that is not known makes room for another', async () => {
+  const { listener, errors, nextChannel } = await setUp({ connectionsMax: 2 }, false)
+  const silent = connectRaw(listener.address)
+  await new Promise((resolve) => silent.on('connect', resolve))
+  const first = connectRaw(listener.address)
+  first.write(Uint8Array.of(0x89))
+  const channel = await nextChannel()
+  const sink = new RecordingSink()
+  channel.open(sink)
+  const second = connectRaw(listener.address)
+  second.write(Uint8Array.of(0x89))
+  await hasClosed(silent)
+  await nextChannel()
+  expect(errors).toEqual([expect.stringContaining('limit')])
+  expect(sink.closedCount).toBe(0)
+  // One that was handed out is no better, as long as nobody says that it is.
+  connectRaw(listener.address).write(Uint8Array.of(0x89))
+  await hasClosed(first)
+  await sink.ended
+  await nextChannel()
+})
+
+test.each(['tcp', 'ws'])('a connection that is over leaves its place: %s', async (kind) => {
+  const { listener, nextChannel } = await setUp({ connectionsMax: 1 })
+  for (let i = 0; i < 3; i++) {
+    const to = kind === 'ws' ? `ws://${listener.address}` : listener.address
+    const dialled = await createDialler(to).dial()
+    dialled.write(Uint8Array.of(0x89))
+    const channel = await nextChannel()
+    const sink = new RecordingSink()
+    channel.open(sink)
+    const far = new RecordingSink()
+    dialled.open(far)
+    dialled.end()
+    await sink.ended
+    channel.end()
+    await far.ended
+    expect([sink.closedCount, far.closedCount]).toEqual([1, 1])
+    // The end of a socket is told a moment after that of its stream.
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+  }
 })
 
 test('a text message ends the channel with an error', async () => {

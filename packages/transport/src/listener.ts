@@ -5,15 +5,18 @@
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { type Channel, type Listener, TransportError } from '@godwit/core'
+import { type Channel, Crowd, type Listener, type Place, TransportError } from '@godwit/core'
 import { WebSocketServer } from 'ws'
 import { formatHostPort, parseAddress } from './address.ts'
 import { TcpChannel } from './tcp-channel.ts'
 import { toTransportError } from './transport-error.ts'
 import { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'
 
-/** Connections open at a time, handed out or not; those that were detached do not count. */
-export const CONNECTIONS_MAX_DEFAULT = 64
+/**
+ * Connections open at a time, handed out or not; those that were detached do not count. A stranger
+ * costs a descriptor and a few KiB.
+ */
+export const CONNECTIONS_MAX_DEFAULT = 1024
 /** How long a connection may take to say what it is: a first byte, or a whole HTTP upgrade. */
 export const FIRST_BYTE_DEADLINE_MS_DEFAULT = 5000
 
@@ -22,8 +25,14 @@ const PREFACE_FIRST_BYTE = 0x89
 /** The `G` of `GET`, the only method that upgrades to a WebSocket. */
 const HTTP_FIRST_BYTE = 0x47
 
+/** @param place - the connection's; left by itself when that is closed */
+type OnChannel = (channel: Channel, place: Place) => void
+
 export interface ListenOptions {
-  /** Default {@link CONNECTIONS_MAX_DEFAULT}; one connection more is dropped at once. */
+  /**
+   * Default {@link CONNECTIONS_MAX_DEFAULT}. For one more, the oldest connection of a stranger is
+   * dropped, see {@link Crowd}; where there is none, the new one is.
+   */
   readonly connectionsMax?: number
   /** Default {@link FIRST_BYTE_DEADLINE_MS_DEFAULT}. */
   readonly firstByteDeadlineMs?: number
@@ -34,14 +43,14 @@ export interface ListenOptions {
 /**
  * Accepts TCP and WebSocket connections at `address` (whose scheme does not matter) and hands each
  * to `onChannel` once its first byte, or its WebSocket upgrade, arrived. Whoever gets a channel
- * owns it.
+ * owns it, and settles its place once the other end is known.
  *
  * @throws {GodwitError} `ADDRESS_INVALID`
  * @throws {TransportError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE` or `ADDRESS_UNRESOLVED`
  */
 export async function listen(
   address: string,
-  onChannel: (channel: Channel) => void,
+  onChannel: OnChannel,
   options: ListenOptions = {},
 ): Promise<Listener> {
   const { host, port } = parseAddress(address)
@@ -49,13 +58,10 @@ export async function listen(
   const reception = new Reception(
     onChannel,
     onError,
+    new Crowd({ max: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT }),
     options.firstByteDeadlineMs ?? FIRST_BYTE_DEADLINE_MS_DEFAULT,
   )
   const server = createServer({ noDelay: true }, (socket) => reception.welcome(socket))
-  server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT
-  server.on('drop', () => {
-    onError(new TransportError('CONNECTION_LOST', 'A connection beyond the limit was dropped'))
-  })
   await bind(server, host, port)
   const bound = server.address() as AddressInfo
   const boundAddress = formatHostPort(bound.address, bound.port)
@@ -83,34 +89,55 @@ function bind(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
+/** A connection that was not handed out yet. */
+interface Waiting {
+  readonly deadline: NodeJS.Timeout
+  readonly place: Place
+  /** Once it was handed out. */
+  channel: Channel | undefined
+}
+
 /** Finds out what each new connection speaks. */
 class Reception {
-  readonly #onChannel: (channel: Channel) => void
+  readonly #onChannel: OnChannel
   readonly #onError: (error: TransportError) => void
+  readonly #crowd: Crowd
   readonly #deadlineMs: number
   readonly #http: HttpServer
-  /** Connections not handed out yet, with their deadlines. */
-  readonly #waiting: Map<Socket, NodeJS.Timeout> = new Map()
+  readonly #waiting: Map<Socket, Waiting> = new Map()
 
   constructor(
-    onChannel: (channel: Channel) => void,
+    onChannel: OnChannel,
     onError: (error: TransportError) => void,
+    crowd: Crowd,
     deadlineMs: number,
   ) {
     this.#onChannel = onChannel
     this.#onError = onError
+    this.#crowd = crowd
     this.#deadlineMs = deadlineMs
     this.#http = this.#createHttp()
   }
 
   welcome(socket: Socket): void {
-    const timer = setTimeout(
+    socket.on('error', () => {})
+    const beyond = 'is one connection more than the limit allows'
+    let waiting: Waiting | undefined
+    const place = this.#crowd.enter(socket.remoteAddress ?? '', () => {
+      if (waiting?.channel === undefined) this.#drop(socket, beyond)
+      else waiting.channel.destroy()
+    })
+    if (place === undefined) return this.#drop(socket, beyond)
+    const deadline = setTimeout(
       () => this.#drop(socket, 'said nothing for too long'),
       this.#deadlineMs,
     )
-    this.#waiting.set(socket, timer)
-    socket.on('error', () => {})
-    socket.once('close', () => this.#release(socket))
+    waiting = { deadline, place, channel: undefined }
+    this.#waiting.set(socket, waiting)
+    socket.once('close', () => {
+      place.leave()
+      this.#release(socket)
+    })
     socket.once('data', (chunk: Buffer) => {
       socket.pause()
       socket.unshift(chunk)
@@ -125,8 +152,7 @@ class Reception {
 
   #route(socket: Socket, firstByte: number): void {
     if (firstByte === PREFACE_FIRST_BYTE) {
-      this.#release(socket)
-      this.#onChannel(new TcpChannel(socket, remoteAddress(socket)))
+      this.#handOut(socket, new TcpChannel(socket, remoteAddress(socket)))
     } else if (firstByte === HTTP_FIRST_BYTE) {
       this.#http.emit('connection', socket)
       socket.resume()
@@ -153,11 +179,19 @@ class Reception {
     http.on('upgrade', (request, duplex, head) => {
       const socket = duplex as Socket
       webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        this.#release(socket)
-        this.#onChannel(new WsChannel(webSocket, socket, remoteAddress(socket)))
+        this.#handOut(socket, new WsChannel(webSocket, socket, remoteAddress(socket)))
       })
     })
     return http
+  }
+
+  #handOut(socket: Socket, channel: Channel): void {
+    const waiting = this.#waiting.get(socket)
+    // The deadline came first.
+    if (waiting === undefined) return channel.destroy()
+    waiting.channel = channel
+    this.#release(socket)
+    this.#onChannel(channel, waiting.place)
   }
 
   #drop(socket: Socket, why: string): void {
@@ -166,7 +200,7 @@ class Reception {
   }
 
   #release(socket: Socket): void {
-    clearTimeout(this.#waiting.get(socket))
+    clearTimeout(this.#waiting.get(socket)?.deadline)
     this.#waiting.delete(socket)
   }
 }

@@ -8,7 +8,7 @@ import { LimitError, WireError, crc32 } from '@godwit/core'
 import { FrameType, frameRule, OPTIONAL_BIT } from './frame-type.ts'
 import { BATCH, BATCH_HEADER_BYTES, ENTRY_BYTES, FRAME, FRAME_HEADER_BYTES } from './layout.ts'
 import type { ChannelRole } from './layout.ts'
-import { OPTIONAL_BODY_BYTES_MAX } from './limits.ts'
+import { OPTIONAL_BODY_BYTES_MAX, TABLE_BODY_BYTES_MAX } from './limits.ts'
 
 /** One whole frame whose header and checksum are right. */
 export interface Frame {
@@ -24,6 +24,7 @@ const readBytesMin = 32 * 1024
 /** Reads the frames of one direction of one channel, after its preface. */
 export class FrameReader {
   readonly #role: ChannelRole
+  readonly #admit: ((byteCount: number) => void) | undefined
   #buffer: Uint8Array
   #view: DataView
   /** Unread bytes are `[#head, #tail)`. */
@@ -33,9 +34,18 @@ export class FrameReader {
   /** Bytes of an optional frame still to be thrown away. */
   #skipBytes = 0
 
-  /** @param buffer - where to read to; left for a larger one when a frame does not fit */
-  constructor(role: ChannelRole, buffer: Uint8Array = new Uint8Array(bufferBytesDefault)) {
+  /**
+   * @param buffer - where to read to; left for a larger one when a frame does not fit
+   * @param admit - asked, maybe more than once, before the body of a message of more than 256 KiB
+   *   is kept; what it throws is thrown here
+   */
+  constructor(
+    role: ChannelRole,
+    buffer: Uint8Array = new Uint8Array(bufferBytesDefault),
+    admit?: (byteCount: number) => void,
+  ) {
     this.#role = role
+    this.#admit = admit
     this.#buffer = buffer
     this.#view = viewOf(buffer)
   }
@@ -136,6 +146,7 @@ export class FrameReader {
         `Frame ${sequence} arrived where ${this.#sequence} was expected`,
       )
     }
+    if (length > TABLE_BODY_BYTES_MAX && type !== FrameType.Pages) this.#admit?.(length)
     return rule !== undefined
   }
 
