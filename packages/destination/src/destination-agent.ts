@@ -18,6 +18,9 @@ import type { DestinationOptions } from './options.ts'
  */
 const SESSIONS_MAX = 16
 
+/** Nothing can be taken up again, though some channels may still end. */
+const over: ReadonlySet<string> = new Set(['completed', 'discarded', 'stranded'])
+
 export interface AgentEvents {
   /** A control channel introduced itself. */
   began?(migration: IncomingMigration): void
@@ -82,6 +85,9 @@ export class DestinationAgent {
     if (session === undefined) {
       if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
+    }
+    if (over.has(session.state)) {
+      throw new ProtocolError('SESSION_UNKNOWN', 'A channel of a session that is over here')
     }
     if (isControl) return session.reconnect(preface, link)
     const lane = session.openLane(preface, link)
