@@ -47,6 +47,11 @@ export class Splitter {
     return units
   }
 
+  /** What is left of a unit that is not whole. */
+  get rest(): Uint8Array {
+    return this.#bytes
+  }
+
   #endOf(bytes: Uint8Array, at: number): number {
     if (this.#count === 0) return at + PREFACE_BYTES
     if (bytes.length < at + FRAME_HEADER_BYTES) return Number.POSITIVE_INFINITY

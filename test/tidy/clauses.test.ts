@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clausesOf } from './clauses.ts'
+import { clausesOf, clauseTexts } from './clauses.ts'
 import { readText } from './repository.ts'
 
 /** Numbers of clauses that are gone: never used again. */
@@ -39,5 +39,15 @@ describe('the clauses of docs/PROTOCOL.md', () => {
 
   it('may be retired, and stand in any order', () => {
     expect(objections('## 3. A\n**[C3.3]** a\n### b\n**[C3.1]** c', ['C3.2'])).toEqual([])
+  })
+})
+
+describe('the text of a clause', () => {
+  it.each([
+    ['## 3. A\n**[C3.1]** One `two`\nthree. Four', 'One two three.'],
+    ['| x | y |\n|---|---|\n| HELLO | **[C3.1]** `a` u16 |\n| b | c |', 'HELLO: a u16'],
+    [`**[C3.1]** ${'word '.repeat(30)}`, `${'word '.repeat(13)}word...`],
+  ])('is its first sentence, not too long: %#', (document, text) => {
+    expect([...clauseTexts(document)]).toEqual([['C3.1', text]])
   })
 })

@@ -11,7 +11,7 @@ export const levels: readonly (readonly string[])[] = [
   ['@godwit/wire', '@godwit/kernels', '@godwit/memory', '@godwit/linux', '@godwit/policy'],
   ['@godwit/codec', '@godwit/transport', '@godwit/link'],
   ['@godwit/session'],
-  ['@godwit/source', '@godwit/destination'],
+  ['@godwit/source', '@godwit/destination', '@godwit/conformance'],
   ['@godwit/guest'],
   ['godwit'],
   ['@godwit/benchmarks'],
@@ -27,6 +27,16 @@ export const tests = '@godwit/test'
 export const forbidden: Readonly<Record<string, readonly string[]>> = {
   '@godwit/session': ['@godwit/transport', '@godwit/link', '@godwit/codec', '@godwit/memory'],
   godwit: ['@godwit/guest'],
+  // It judges the agents: it must not be made of what they are made of.
+  '@godwit/conformance': [
+    '@godwit/codec',
+    '@godwit/transport',
+    '@godwit/link',
+    '@godwit/session',
+    '@godwit/memory',
+    '@godwit/linux',
+    '@godwit/policy',
+  ],
 }
 
 /** Packages that run in a browser tab, too: nothing of Node in them. */

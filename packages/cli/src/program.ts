@@ -6,6 +6,7 @@
 import { GodwitError, toGodwitError } from '@godwit/core'
 import { Command, CommanderError } from 'commander'
 import { addBenchCommand } from './bench-command.ts'
+import { addConformanceCommand } from './conformance-command.ts'
 import { addControlCommands } from './control-commands.ts'
 import { addDemoCommand } from './demo-command.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -39,6 +40,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addDemoCommand(program, finish)
   addControlCommands(program, finish)
   addBenchCommand(program, finish)
+  addConformanceCommand(program, finish)
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} })
     command.showSuggestionAfterError(true)

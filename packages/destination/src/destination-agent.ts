@@ -16,6 +16,9 @@ import type { DestinationOptions } from './options.ts'
 import { RESERVE_DEADLINE_MS, evict, isStranger, makeRoom, reserveLate } from './session-limits.ts'
 import { StateRoom } from './state-room.ts'
 
+/** Nothing can be taken up again, though some channels may still end; a refusal says why itself. */
+const over: ReadonlySet<string> = new Set(['completed', 'stranded'])
+
 export interface AgentEvents {
   /** A control channel introduced itself. */
   began?(migration: IncomingMigration): void
@@ -111,6 +114,9 @@ export class DestinationAgent {
     if (session === undefined) {
       if (isControl) return this.#begin(sessionId, preface, link, place)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
+    }
+    if (over.has(session.state)) {
+      throw new ProtocolError('SESSION_UNKNOWN', 'A channel of a session that is over here')
     }
     if (isControl) {
       const control = session.reconnect(preface, link)

@@ -60,6 +60,8 @@ export class PostCopy {
   #announced: readonly PageBitmap[] = []
   #isReleased = false
   #round = 0
+  /** What the destination holds of the pages that are to come is what was sent of them. */
+  #isKnown = false
 
   constructor(options: PostCopyOptions) {
     this.#options = options
@@ -130,6 +132,7 @@ export class PostCopy {
    */
   discard(round: number, left: readonly PageBitmap[], send: (body: Discard) => void): void {
     this.#round = round
+    this.#isKnown = round > 1
     this.#push = { left, board: this.#board, fetch: this.#options.fetch }
     const later = left.map(({ pageCount, words }, index) => {
       const bitmap = new PageBitmap(pageCount, words.slice())
@@ -150,7 +153,7 @@ export class PostCopy {
   release(): void {
     this.#isReleased = true
     this.#options.reverse?.release()
-    if (this.#push !== undefined) this.#urgent!.begin(this.#round, this.#round > 1, this.#push)
+    if (this.#push !== undefined) this.#urgent!.begin(this.#round, this.#isKnown, this.#push)
   }
 
   /**
@@ -160,6 +163,8 @@ export class PostCopy {
    */
   resume(round: number, left: readonly PageBitmap[]): void {
     this.#round = round
+    // What was sent of these pages may have been lost with the connection.
+    this.#isKnown = false
     this.#push = { left, board: this.#board, fetch: this.#options.fetch }
   }
 
@@ -169,7 +174,14 @@ export class PostCopy {
     const push = this.#push!
     const dirty = push.left
     const marks = { untouched: undefined, again: undefined, left: undefined }
-    const work: RoundWork = { round, known: round > 1, dirty, ...marks, ...cutPieces([], 1), push }
+    const work: RoundWork = {
+      round,
+      known: this.#isKnown,
+      dirty,
+      ...marks,
+      ...cutPieces([], 1),
+      push,
+    }
     const done = await lanes.sendRound(work)
     const urgent = await new Promise<LaneRound>((resolve) => this.#urgent!.end(resolve))
     return sumOf([done, urgent])

@@ -36,6 +36,8 @@ TYPES = {
     'READY': (0x0023, 'control', 'destination', 16384),
     'COMMIT': (0x0024, 'control', 'source', 16384),
     'RUNNING': (0x0025, 'control', 'destination', 16384),
+    'OWNER_QUERY': (0x0026, 'control', 'source', 16384),
+    'OWNER': (0x0027, 'control', 'destination', 16384),
     'VERIFY': (0x0030, 'control', 'source', 262144),
     'VERIFIED': (0x0031, 'control', 'destination', 262144),
     'FINAL': (0x0032, 'control', 'destination', 67108864),

@@ -1,0 +1,7 @@
+export * from './case.ts'
+export * from './coverage.ts'
+export * from './destination-suite.ts'
+export * from './format.ts'
+export * from './proofs.ts'
+export * from './result.ts'
+export * from './source-suite.ts'

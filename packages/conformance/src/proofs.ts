@@ -1,0 +1,151 @@
+/**
+ * Clauses that nobody can see from the network: what proves them for Godwit's own agents. Another
+ * implementation has to prove them by itself.
+ *
+ * @module
+ */
+
+/** A test, or a vector, of Godwit's repository. */
+export interface Proof {
+  readonly clause: string
+  readonly file: string
+  /** As the file has it. */
+  readonly title: string
+}
+
+const proof = (file: string, title: string, ...clauses: readonly string[]): readonly Proof[] => {
+  return clauses.map((clause) => ({ clause, file, title }))
+}
+
+const endToEnd = 'test/end-to-end'
+const codec = 'packages/codec/src'
+const session = 'packages/session/src'
+const vectors = 'test/conformance/vectors'
+
+const owning = `${endToEnd}/ownership.test.ts`
+const killed = `${endToEnd}/ownership-command.test.ts`
+
+/** In the order of the specification, more or less. */
+export const proofs: readonly Proof[] = [
+  ...proof(
+    owning,
+    'is made again, and the guest runs there: %s, %s Commit',
+    ...['C4.63', 'C7.14', 'C7.15', 'C7.18', 'C7.19', 'C10.7'],
+  ),
+  ...proof(owning, 'leaves the guest here where the destination refused it: %s', 'C7.17', 'C7.20'),
+  ...proof(owning, 'leaves it to an operator whether its copy goes on: %s', 'C7.21'),
+  ...proof(
+    killed,
+    'and is started again has refused the guest, which goes on at the source: %s',
+    'C7.23',
+    'C7.24',
+  ),
+  ...proof(killed, 'and whose record is damaged leaves the source in doubt', 'C7.25'),
+  ...proof(
+    killed,
+    'says so when it is started again, and nobody starts the guest but an operator: %s',
+    'C7.26',
+  ),
+  ...proof(
+    `${session}/ownership.test.ts`,
+    'knows that a source that says ERROR before COMMIT has kept the guest',
+    'C7.16',
+  ),
+  ...proof(`${session}/ownership.test.ts`, 'hears `%s`: all of the guest is there', 'C7.22'),
+  ...proof(`${vectors}/control.json`, 'OWNER plain', 'C4.61', 'C4.62'),
+  ...proof(
+    `${endToEnd}/timeout.test.ts`,
+    'cuts a round short; the rest goes in the pause: %o',
+    'C6.115',
+  ),
+  ...proof('packages/transport/src/listener.test.ts', 'one port takes TCP and WebSocket', 'C1.3'),
+  ...proof(
+    `${endToEnd}/post-copy-failure.test.ts`,
+    'leaves the guest there, waiting: %s %s %s %s',
+    'C4.58',
+    'C7.6',
+    'C7.8',
+  ),
+  ...proof(`${vectors}/batches-packed.json`, 'zstd, a window of 8 MiB', 'C5.5', 'C5.6', 'C9.4'),
+  ...proof(
+    `${codec}/rounds.property.test.ts`,
+    'gives a typed error or installs, and writes to the region alone',
+    'C5.28',
+  ),
+  ...proof(`${vectors}/batches-rich.json`, 'same-as, 1026 pages', 'C5.31'),
+  ...proof(
+    `${codec}/placed-pages.test.ts`,
+    'that names guest memory is asked for again: %s',
+    'C5.36',
+  ),
+  ...proof(
+    `${codec}/rich-encoder.property.test.ts`,
+    'memory is the same after any rounds, whatever lanes encode with',
+    'C5.44',
+    'C5.45',
+  ),
+  ...proof(`${endToEnd}/rounds.test.ts`, 'arrives whatever it is (seed %i)', 'C6.4'),
+  ...proof(
+    `${endToEnd}/working-set.test.ts`,
+    'never leaves the rest to the pause, whichever rule ends the rounds',
+    'C6.10',
+    'C6.11',
+  ),
+  ...proof(
+    `${endToEnd}/post-copy-recovery.test.ts`,
+    'is made again: %s %s %s %s (%i)',
+    'C6.45',
+    'C6.50',
+    'C6.62',
+    'C6.69',
+  ),
+  ...proof(
+    'packages/link/src/control-link.test.ts',
+    'does not keep what a peer says that does not wait for an answer',
+    'C6.52',
+  ),
+  ...proof(
+    `${endToEnd}/recovery-hostile.test.ts`,
+    'keeps nothing of connections that are over',
+    'C6.53',
+  ),
+  ...proof(
+    `${session}/recovery.test.ts`,
+    'that is whole stays so, and says again how the guest ended',
+    'C6.75',
+  ),
+  ...proof(
+    'packages/source/src/checkpoint-store.test.ts',
+    'puts the pages that came last in place, and not before it is told',
+    'C6.82',
+  ),
+  ...proof(
+    'packages/source/src/checkpoint-store.test.ts',
+    'keeps nothing of one that was not whole, whatever is begun after it',
+    'C6.83',
+  ),
+  ...proof('packages/source/src/checkpoint-store.test.ts', 'refuses what is out of turn', 'C6.84'),
+  ...proof(
+    'packages/destination/src/lane.test.ts',
+    'a source that never reads what it is asked for ends, round by round though it goes on',
+    'C6.102',
+  ),
+  ...proof(
+    `${session}/one-owner.property.test.ts`,
+    'with the link cut at any time there are never two, and the source never guesses',
+    'C7.1',
+    'C7.3',
+    'C7.5',
+  ),
+  ...proof(
+    `${endToEnd}/takeover.test.ts`,
+    'goes on from the last whole checkpoint, and from no other',
+    'C7.10',
+  ),
+  ...proof(
+    `${endToEnd}/takeover.test.ts`,
+    'is refused where the destination may be alive',
+    'C7.11',
+  ),
+  ...proof(`${endToEnd}/failure.test.ts`, 'moves in the end', 'C7.13'),
+]

@@ -1,0 +1,239 @@
+/**
+ * The suite finds out what is wrong, and says which clause was broken.
+ */
+import type { CaseResult } from '@godwit/conformance'
+import {
+  conclude,
+  destinationCases,
+  formatConformance,
+  sourceCases,
+  testDestination,
+  testSource,
+} from '@godwit/conformance'
+import { BATCH, FRAME, FRAME_HEADER_BYTES, FrameType, PREFACE, FrameWriter } from '@godwit/wire'
+import { encodeMessage } from '@godwit/wire'
+import type { Receiver } from 'godwit'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startDestination, startSource } from './agents.ts'
+import type { Mutation } from './mutating-proxy.ts'
+import { MutatingProxy, rewrite, seal } from './mutating-proxy.ts'
+
+const timeoutMs = 1000
+
+const forAgent =
+  (change: (view: DataView, bytes: Uint8Array) => void): Mutation =>
+  (unit) => {
+    const { fromAgent, name, bytes } = unit
+    if (fromAgent || name === 'Preface') return 'pass'
+    change(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes)
+    return 'pass'
+  }
+
+/** Frames as the agent ought to have refused them are made right before it sees them. */
+const blindToChecksums = forAgent((_view, bytes) => seal(bytes))
+const blindToFlags = forAgent((view, bytes) => {
+  if (view.getUint16(FRAME.flags, true) === 0) return
+  view.setUint16(FRAME.flags, 0, true)
+  seal(bytes)
+})
+
+/** A frame that is not said: one that may be skipped has its number. */
+const loses =
+  (lost: string): Mutation =>
+  ({ fromAgent, name, bytes }) => {
+    if (!fromAgent || name !== lost) return 'pass'
+    new DataView(bytes.buffer, bytes.byteOffset).setUint16(FRAME.type, 0x8005, true)
+    seal(bytes)
+    return 'pass'
+  }
+
+/** Acknowledges rounds as soon as ROUND_END came. */
+const hasty: Mutation = ({ fromAgent, name, answer }) => {
+  if (name === 'RoundAck' && fromAgent) return 'lose'
+  if (name !== 'RoundEnd' || fromAgent) return 'pass'
+  const writer = new FrameWriter()
+  // The frames before it were WELCOME, RESERVED and SWITCH_OVER_ACK.
+  const body = encodeMessage({ name: 'RoundAck', body: { round: 1 } })
+  for (let sequence = 0; sequence < 3; sequence++) writer.frame(FrameType.Heartbeat, body)
+  answer(writer.frame(FrameType.RoundAck, body))
+  return 'pass'
+}
+
+const otherSession: Mutation = ({ fromAgent, name, bytes }) => {
+  if (fromAgent && name === 'Preface') bytes[PREFACE.session]! ^= 1
+  return 'pass'
+}
+
+const outOfSequence: Mutation = ({ fromAgent, name, bytes }) => {
+  if (!fromAgent || name === 'Preface') return 'pass'
+  bytes[FRAME.sequence]! ^= 0x40
+  seal(bytes)
+  return 'pass'
+}
+
+const otherDigest: Mutation = ({ fromAgent, name, bytes }) => {
+  if (!fromAgent || name !== 'Pages') return 'pass'
+  bytes[FRAME_HEADER_BYTES + BATCH.digest]! ^= 1
+  seal(bytes)
+  return 'pass'
+}
+
+let proxy: MutatingProxy | undefined
+afterEach(async () => {
+  await proxy?.close()
+  proxy = undefined
+})
+
+/** Clauses that failed. */
+function broken(role: 'destination' | 'source', results: readonly CaseResult[]): readonly string[] {
+  const conformance = conclude(role, 'here', results)
+  const failed = conformance.clauses.filter(({ outcome }) => outcome === 'fail')
+  expect(formatConformance(conformance)).toMatch(/FAIL [\w-]+\/[^]*expected: [^]*what was said/)
+  return failed.map(({ clause }) => clause)
+}
+
+describe('a destination', () => {
+  let receiver: Receiver
+  beforeEach(async () => {
+    receiver = await startDestination('plain')
+  })
+  afterEach(() => receiver.close())
+
+  async function judge(name: string, mutation: Mutation, keepsOpen: boolean) {
+    proxy = await MutatingProxy.start(receiver.address, true, mutation, keepsOpen)
+    const [host, port] = proxy.address.split(':') as [string, string]
+    const cases = destinationCases.filter((one) => one.name === name)
+    const guest = { kind: 'plain', options: {} }
+    const results = await testDestination({ host, port: Number(port), cases, guest, timeoutMs })
+    return broken('destination', results)
+  }
+
+  it.each<[string, string, string, Mutation]>([
+    ['takes damaged frames', 'C3.8', 'frames/control', blindToChecksums],
+    ['does not look at flags', 'C3.6', 'frames/control', blindToFlags],
+    [
+      'has another code for bodies',
+      'C4.1',
+      'bodies/maps',
+      rewrite('Error', (body) => ({ ...body, code: body.code === 55 ? 1 : body.code })),
+    ],
+    ['is too quick with ROUND_ACK', 'C6.15', 'rounds/acknowledgement', hasty],
+    [
+      'agrees to what was not offered',
+      'C4.50',
+      'terms/capabilities',
+      rewrite('Welcome', (body) => ({ ...body, capabilities: [...body.capabilities, 'more'] })),
+    ],
+    ['answers for another session', 'C2.3', 'preface/answer', otherSession],
+    [
+      'takes any memory for equal',
+      'C6.108',
+      'rounds/differs',
+      rewrite('Verified', (body) => ({ ...body, equal: true, differing: [] })),
+    ],
+    [
+      'counts what it lacks in another way',
+      'C4.34',
+      'recovery/played',
+      rewrite('Resumed', (body) => ({ ...body, checksum: 1 })),
+    ],
+    ['never asks for content that is not there', 'C5.42', 'naks/repaired', loses('Nak')],
+    ['gives no credit', 'C6.86', 'rounds/credit', loses('Credit')],
+    [
+      'reserves less than it takes',
+      'C4.24',
+      'rounds/minimal',
+      rewrite('Reserved', () => ({ reservedBytes: 1 })),
+    ],
+    ['numbers its frames wrongly', 'C3.7', 'rounds/minimal', outOfSequence],
+  ])('that %s breaks %s', async (_what, clause, name, mutation) => {
+    expect(await judge(name, mutation, false)).toEqual([clause])
+  })
+
+  it('that stays after ERROR breaks C8.1', async () => {
+    expect(await judge('terms/version', () => 'pass', true)).toEqual(['C8.1'])
+  })
+
+  it('that nobody changes breaks nothing', async () => {
+    proxy = await MutatingProxy.start(receiver.address, true, () => 'pass')
+    const [host, port] = proxy.address.split(':') as [string, string]
+    const names = ['rounds/minimal', 'naks/repaired', 'recovery/played']
+    const cases = destinationCases.filter((one) => names.includes(one.name))
+    const guest = { kind: 'plain', options: {} }
+    const results = await testDestination({ host, port: Number(port), cases, guest, timeoutMs })
+    expect(results.map(({ outcome }) => outcome)).toEqual(['pass', 'pass', 'pass'])
+  })
+})
+
+describe('a source', () => {
+  async function judge(name: string, mutation: Mutation): Promise<readonly string[]> {
+    const cases = sourceCases.filter((one) => one.name === name)
+    const start = startSource('none')
+    let proxies = Promise.resolve()
+    const results = await testSource({
+      host: '127.0.0.1',
+      port: 0,
+      cases,
+      timeoutMs,
+      start(address, mode) {
+        const started = proxies.then(async () => {
+          proxy = await MutatingProxy.start(address, false, mutation)
+          return start(proxy.address, mode)
+        })
+        proxies = started.then(() => {})
+        return {
+          async stop() {
+            await proxies
+            const closing = proxy?.close()
+            await (await started).stop()
+            await closing
+          },
+        }
+      },
+    })
+    return broken('source', results)
+  }
+
+  it.each<[string, string, string, Mutation]>([
+    [
+      'miscounts the pages of a channel',
+      'C4.26',
+      'whole/pre-copy',
+      rewrite('Barrier', (body) => ({ ...body, pages: body.pages + 1 })),
+    ],
+    [
+      'gives the guest away in another epoch',
+      'C4.38',
+      'whole/pre-copy',
+      rewrite('Commit', () => ({ epoch: 2 })),
+    ],
+    ['sends other pages than it says', 'C5.41', 'whole/pre-copy', otherDigest],
+    [
+      'sums up its channels wrongly',
+      'C6.14',
+      'whole/pre-copy',
+      rewrite('RoundEnd', (body) => ({ ...body, digest: new Uint8Array(8) })),
+    ],
+    [
+      'tells another memory',
+      'C6.106',
+      'whole/pre-copy',
+      rewrite('Verify', (body) => ({ ...body, digest: new Uint8Array(8) })),
+    ],
+    [
+      'begins with another round',
+      'C6.1',
+      'whole/patient',
+      rewrite('RoundBegin', (body) => ({ ...body, round: body.round + 1 })),
+    ],
+    [
+      'resumes another connection',
+      'C4.18',
+      'recovery/played',
+      rewrite('Resume', (body) => ({ ...body, epoch: body.epoch + 1 })),
+    ],
+    ['answers READY with nothing', 'C4.38', 'whole/pre-copy', loses('Commit')],
+  ])('that %s breaks %s', async (_what, clause, name, mutation) => {
+    expect(await judge(name, mutation)).toEqual([clause])
+  })
+})
