@@ -164,8 +164,18 @@ describe('a peer', () => {
     const destination = await startDestination('--max-connections', '5')
     const first = connect(destination)
     await opened(first)
-    for (let i = 0; i < 5; i++) await opened(connect(destination))
+    let last = first
+    for (let i = 0; i < 5; i++) {
+      last = connect(destination)
+      await opened(last)
+    }
+    let isRefused = false
+    last.on('close', () => {
+      isRefused = true
+    })
+    last.resume()
     await new Promise((resolve) => first.on('close', resolve).resume())
+    expect(isRefused).toBe(false)
     expect(await reserve(destination)).toBeDefined()
   })
 
