@@ -137,7 +137,7 @@ const attacks: Readonly<Record<string, (to: Destination) => Promise<unknown>>> =
 }
 
 describe('a destination', () => {
-  it('takes a guest in whatever others do', async () => {
+  it('takes a guest in whatever others do', { timeout: 120_000 }, async () => {
     isOver = false
     const limits = ['--memory-limit', '64MiB', '--max-connections', '100']
     const destination = await startDestination('--run-for', '50ms', ...limits)
