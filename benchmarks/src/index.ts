@@ -10,6 +10,7 @@ import { encode } from './encode.ts'
 import { fault } from './fault.ts'
 import { fetch } from './fetch.ts'
 import { growth } from './growth.ts'
+import { hostile } from './hostile.ts'
 import { link } from './link.ts'
 import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
@@ -31,6 +32,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   encode,
   fault,
   fetch,
+  hostile,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -29,6 +30,18 @@ export function splitCommand(words: readonly string[]): [program: string, args: 
   return [program, args]
 }
 
+/** The first line that a process writes. @throws when it ends before */
+export async function firstLine(child: ChildProcess): Promise<string> {
+  const ended = once(child, 'exit').then((): never => {
+    throw new Error('a process ended before it said anything')
+  })
+  ended.catch(() => {})
+  const lines = createInterface({ input: child.stdout! })
+  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
+  lines.close()
+  return line
+}
+
 /** Whether a program is installed. */
 export async function isInstalled(program: string): Promise<boolean> {
   return new Promise((resolve) => {
@@ -44,6 +57,8 @@ export interface Ends {
   readonly source: { readonly prefix: readonly string[] }
   readonly destination: { readonly prefix: readonly string[] }
   readonly host: string
+  /** Done once the destination listens, before the guest is sent. */
+  readonly listening?: (address: string) => Promise<void>
 }
 
 /** Both on this machine. */
@@ -76,13 +91,8 @@ export async function migrate(
   const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
-    const lines = createInterface({ input: receiver.stdout })
-    const early = ended.then((): never => {
-      throw new Error('the receiver ended before it listened')
-    })
-    early.catch(() => {})
-    const [line] = (await Promise.race([once(lines, 'line'), early])) as [string]
-    const to = line.replace('listening ', '')
+    const to = (await firstLine(receiver)).replace('listening ', '')
+    await ends.listening?.(to)
     const send = [...ends.source.prefix, ...godwit, 'send', guest, '--to', to]
     await run(...splitCommand([...send, ...shared('source'), ...sendOptions]))
     await ended

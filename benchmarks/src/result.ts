@@ -11,7 +11,7 @@ import { max, median, min } from 'simple-statistics'
 
 export const BENCH_SCHEMA = 'godwit.bench/1'
 
-export type Unit = 'bytes/s' | 'bytes' | 's' | 'ms' | 'us' | 'ns' | '1/s' | 'ratio'
+export type Unit = 'count' | 'bytes/s' | 'bytes' | 's' | 'ms' | 'us' | 'ns' | '1/s' | 'ratio'
 
 /** What a case is compared with, measured in the same run. */
 export interface Against {
@@ -144,6 +144,8 @@ function formatValue(value: number, unit: Unit): string {
       return `${value.toFixed(0)} ns`
     case '1/s':
       return `${value.toFixed(0)}/s`
+    case 'count':
+      return String(Math.round(value))
     case 'ratio':
       return value.toFixed(2)
   }

@@ -247,7 +247,10 @@ async function cancelEverywhere<Name>(
   }
 }
 
-describe.each(all)('mode %s: a cancel at every moment', (mode) => {
+/** Dozens of migrations each. */
+const timeout = 120_000
+
+describe.each(all)('mode %s: a cancel at every moment', { timeout }, (mode) => {
   it('from the source', async () => {
     const { seen, late } = await cancelEverywhere(
       mode,

@@ -137,7 +137,7 @@ const attacks: Readonly<Record<string, (to: Destination) => Promise<unknown>>> =
 }
 
 describe('a destination', () => {
-  it('takes a guest in whatever others do', async () => {
+  it('takes a guest in whatever others do', { timeout: 120_000 }, async () => {
     isOver = false
     const limits = ['--memory-limit', '64MiB', '--max-connections', '100']
     const destination = await startDestination('--run-for', '50ms', ...limits)
@@ -164,8 +164,18 @@ describe('a peer', () => {
     const destination = await startDestination('--max-connections', '5')
     const first = connect(destination)
     await opened(first)
-    for (let i = 0; i < 5; i++) await opened(connect(destination))
+    let last = first
+    for (let i = 0; i < 5; i++) {
+      last = connect(destination)
+      await opened(last)
+    }
+    let isRefused = false
+    last.on('close', () => {
+      isRefused = true
+    })
+    last.resume()
     await new Promise((resolve) => first.on('close', resolve).resume())
+    expect(isRefused).toBe(false)
     expect(await reserve(destination)).toBeDefined()
   })
 

@@ -3,15 +3,13 @@
  *
  * @module
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { once } from 'node:events'
-import { createConnection } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Report } from '@godwit/core'
 import { MIB } from '@godwit/core'
+import { readStatus } from '../control-status.ts'
 import { migrate } from '../process.ts'
 import type { Route } from './namespaces.ts'
 import { sentBytes } from './namespaces.ts'
@@ -105,26 +103,6 @@ async function warmBeforeMove(
     tookMs = performance.now() - startMs
   }
   return (await readStatus(control)).state === 'warming-up'
-}
-
-interface ControlStatus {
-  readonly guest: string
-  readonly state?: string
-}
-
-/** Asks `godwit send`; as long as nobody answers, the guest is starting. */
-async function readStatus(control: string): Promise<ControlStatus> {
-  if (!existsSync(control)) return { guest: 'starting' }
-  const socket = createConnection(control)
-  try {
-    await once(socket, 'connect')
-    socket.write('{"command":"status"}\n')
-    return (JSON.parse(await text(socket)) as { result: ControlStatus }).result
-  } catch {
-    return { guest: 'starting' }
-  } finally {
-    socket.destroy()
-  }
 }
 
 /**

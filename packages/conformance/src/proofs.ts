@@ -52,6 +52,12 @@ export const proofs: readonly Proof[] = [
     'C7.16',
   ),
   ...proof(`${session}/ownership.test.ts`, 'hears `%s`: all of the guest is there', 'C7.22'),
+  ...proof(`${endToEnd}/cancel.test.ts`, 'from the destination', 'C8.5'),
+  ...proof(
+    `${endToEnd}/serving-deadline.test.ts`,
+    'is given up after 10 s; one that has said what it brings is not',
+    'C9.10',
+  ),
   ...proof(`${vectors}/control.json`, 'OWNER plain', 'C4.61', 'C4.62'),
   ...proof(
     `${endToEnd}/timeout.test.ts`,

@@ -1,6 +1,6 @@
 import { GodwitError } from '@godwit/core'
 import type { Message } from '@godwit/wire'
-import { FrameType, FrameWriter, encodePreface, errorNumbers } from '@godwit/wire'
+import { FRAME, FrameType, FrameWriter, encodePreface, errorNumbers } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
 import type { Setup } from '../test/fixture.ts'
 import {
@@ -54,6 +54,14 @@ describe('ControlLink', () => {
     }
     expect(new Set(sent(setup))).toEqual(new Set(['Heartbeat']))
     expect(setup.heard).toEqual([])
+  })
+
+  it('takes no long message where nobody waits for one, and does not wait for its end', () => {
+    const setup = connected()
+    const frame = setup.writer.frame(FrameType.State, new Uint8Array(100))
+    new DataView(frame.buffer, frame.byteOffset).setUint32(FRAME.length, 1 << 20, true)
+    setup.channel.deliver(frame)
+    expect(setup.heard).toEqual(['closed LIMIT_EXCEEDED'])
   })
 
   it('is never silent for longer than its interval, whenever it last spoke', () => {

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Clock, GodwitError } from '@godwit/core'
-import { ProtocolError, TransportError } from '@godwit/core'
+import { LimitError, ProtocolError, TransportError } from '@godwit/core'
 import type { Frame, Message, Preface } from '@godwit/wire'
-import { decodeMessage } from '@godwit/wire'
+import { TABLE_BODY_BYTES_MAX, decodeMessage } from '@godwit/wire'
 import type { Link, LinkHandler } from './link.ts'
 
 export const HEARTBEAT_MS_DEFAULT = 1000
@@ -17,7 +17,7 @@ export const HEARTBEATS_MISSED_MAX = 5
 const earlyMax = 2
 
 export interface ControlHandler {
-  /** As {@link LinkHandler.admit}. */
+  /** As {@link LinkHandler.admit}; without it, nothing so long is taken. */
   admit?(byteCount: number): void
   message(message: Message): void
   closed(error: GodwitError | undefined): void
@@ -74,7 +74,10 @@ export class ControlLink implements LinkHandler {
   }
 
   admit(byteCount: number): void {
-    this.#handler.admit?.(byteCount)
+    if (this.#handler.admit !== undefined) return this.#handler.admit(byteCount)
+    const facts = { limit: 'tableBytesMax', value: byteCount, maximum: TABLE_BODY_BYTES_MAX }
+    const text = `${this.link.channel.remote} sends a message of ${byteCount} bytes`
+    throw new LimitError('LIMIT_EXCEEDED', text, facts)
   }
 
   frame(frame: Frame): void {

@@ -5,7 +5,7 @@ import { RecordingSink } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { createDialler } from './dialler.ts'
-import { type ListenOptions, listen } from './listener.ts'
+import { type ListenOptions, WEB_SOCKET_STRANGERS_MAX, listen } from './listener.ts'
 import { WS_MESSAGE_BYTES_MAX } from './ws-channel.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -193,6 +193,21 @@ test('the oldest connection that is not known makes room for another', async () 
   await hasClosed(first)
   await sink.ended
   await nextChannel()
+})
+
+test('of WebSockets that are not known, and may have long messages, there are fewer', async () => {
+  const { listener, nextChannel } = await setUp({}, false)
+  const first = await openWebSocket(listener.address)
+  const closed = new Promise((resolve) => first.on('close', resolve))
+  for (let i = 0; i < WEB_SOCKET_STRANGERS_MAX; i++) await openWebSocket(listener.address)
+  await closed
+  // Whoever is known does not count.
+  const other = await setUp()
+  const known = await openWebSocket(other.listener.address)
+  for (let i = 0; i < WEB_SOCKET_STRANGERS_MAX; i++) await openWebSocket(other.listener.address)
+  for (let i = 0; i <= WEB_SOCKET_STRANGERS_MAX; i++) await other.nextChannel()
+  expect(known.readyState).toBe(WebSocket.OPEN)
+  expect(await nextChannel()).toBeDefined()
 })
 
 test.each(['tcp', 'ws'])('a connection that is over leaves its place: %s', async (kind) => {

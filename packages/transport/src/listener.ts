@@ -17,6 +17,8 @@ import { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'
  * costs a descriptor and a few KiB.
  */
 export const CONNECTIONS_MAX_DEFAULT = 1024
+/** WebSockets at a time whose other end is not known: each may have a long message under way. */
+export const WEB_SOCKET_STRANGERS_MAX = 64
 /** How long a connection may take to say what it is: a first byte, or a whole HTTP upgrade. */
 export const FIRST_BYTE_DEADLINE_MS_DEFAULT = 5000
 
@@ -102,6 +104,7 @@ class Reception {
   readonly #onChannel: OnChannel
   readonly #onError: (error: TransportError) => void
   readonly #crowd: Crowd
+  readonly #webSockets = new Crowd({ max: WEB_SOCKET_STRANGERS_MAX })
   readonly #deadlineMs: number
   readonly #http: HttpServer
   readonly #waiting: Map<Socket, Waiting> = new Map()
@@ -179,19 +182,27 @@ class Reception {
     http.on('upgrade', (request, duplex, head) => {
       const socket = duplex as Socket
       webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        this.#handOut(socket, new WsChannel(webSocket, socket, remoteAddress(socket)))
+        const channel = new WsChannel(webSocket, socket, remoteAddress(socket))
+        const stranger = this.#webSockets.enter(socket.remoteAddress ?? '', () => channel.destroy())
+        socket.once('close', () => stranger?.leave())
+        this.#handOut(socket, channel, () => stranger?.leave())
       })
     })
     return http
   }
 
-  #handOut(socket: Socket, channel: Channel): void {
+  #handOut(socket: Socket, channel: Channel, onKnown = (): void => {}): void {
     const waiting = this.#waiting.get(socket)
     // The deadline came first.
     if (waiting === undefined) return channel.destroy()
     waiting.channel = channel
     this.#release(socket)
-    this.#onChannel(channel, waiting.place)
+    const { place } = waiting
+    const settle = (): void => {
+      onKnown()
+      place.settle()
+    }
+    this.#onChannel(channel, { settle, leave: () => place.leave() })
   }
 
   #drop(socket: Socket, why: string): void {
