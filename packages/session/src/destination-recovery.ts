@@ -91,6 +91,9 @@ export function stepRecovery(
 
 /** Neither HEARTBEAT nor ERROR. */
 export function receiveInRecovery(state: RecoveringDestination, message: Message): DestinationStep {
+  if (state.name === 'resuming' && message.name === 'OwnerQuery') {
+    return to(state, { do: 'send', message: 'Owner' })
+  }
   if (state.name !== 'resuming' || message.name !== 'Resume') {
     throw unexpected(message, 'destination', state.name)
   }
