@@ -126,10 +126,7 @@ function answered(state: SourceState & { name: 'asking' }, { owner }: Owner): So
       return bereaved(state, error)
     case 'running':
       if (!postCopy) return to({ name: 'completed', error }, { do: 'close' })
-      return to(
-        { ...state, name: 'resuming', committed: true },
-        { do: 'send', message: 'Resume' },
-      )
+      return to({ ...state, name: 'resuming', committed: true }, { do: 'send', message: 'Resume' })
     case 'ended':
       return to({ name: postCopy ? 'stranded' : 'completed', error }, { do: 'close' })
   }
