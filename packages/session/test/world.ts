@@ -257,6 +257,7 @@ export class World {
         break
       case 'keep':
         this.#disks.source.holds = false
+        work.push({ type: 'kept' })
         break
       case 'digest':
         work.push({ type: 'digested' })
