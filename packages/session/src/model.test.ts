@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { MigrationMode } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
 import type { Counterexample, Exploration } from '../test/model/explore.ts'
@@ -6,7 +7,9 @@ import type { Mistake } from '../test/model/mistakes.ts'
 import { mistakes } from '../test/model/mistakes.ts'
 import type { Rules } from '../test/model/rules.ts'
 import { rules } from '../test/model/rules.ts'
+import type { Plan } from '../test/model/source-side.ts'
 import type { Budget } from '../test/model/system.ts'
+import { tableOf } from '../test/model/table.ts'
 
 const nothing: Budget = {
   sourceCrashes: 0,
@@ -26,6 +29,13 @@ interface Agreed {
 
 const full: Agreed = { asks: true, sourceRecovers: true, destinationRecovers: true }
 
+function planOf(mode: MigrationMode, agreed: Agreed, which: Rules = rules): Plan {
+  const common = { mode, verify: false, final: false, asks: agreed.asks }
+  const source = { ...common, recovers: agreed.sourceRecovers, keepsCheckpoints: false }
+  const destination = { ...common, recovers: agreed.destinationRecovers }
+  return { terms: { source, destination }, rules: which }
+}
+
 function check(
   mode: MigrationMode,
   agreed: Agreed,
@@ -33,11 +43,7 @@ function check(
   which: Rules = rules,
   checksOrder = true,
 ): Exploration {
-  const common = { mode, verify: false, final: false, asks: agreed.asks }
-  const source = { ...common, recovers: agreed.sourceRecovers, keepsCheckpoints: false }
-  const destination = { ...common, recovers: agreed.destinationRecovers }
-  const plan = { terms: { source, destination }, rules: which }
-  return explore(plan, { ...nothing, ...faults }, { checksOrder })
+  return explore(planOf(mode, agreed, which), { ...nothing, ...faults }, { checksOrder })
 }
 
 /** Of all explorations: what they met, and how much. */
@@ -106,6 +112,16 @@ it('these are all states in which ownership is at stake', () => {
   const told = anew.map((answer) => `recovering, told ${answer}`)
   const all = [...source, ...ends, ...destination, ...later, ...told, 'recovering, committing']
   expect(all.filter((name) => !met.has(name))).toEqual([])
+})
+
+describe('docs/OWNERSHIP.md', () => {
+  const path = new URL('../../../docs/OWNERSHIP.md', import.meta.url)
+
+  it.each(modes)('has the table of %s as the model finds it', (mode) => {
+    const text = readFileSync(path, 'utf8')
+    const [, table] = text.split(`<!-- ${mode} -->\n`)
+    expect(table).toBe(`\n${tableOf(planOf(mode, full))}\n\n`)
+  })
 })
 
 describe('a deliberate mistake is found', () => {

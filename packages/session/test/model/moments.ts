@@ -27,7 +27,7 @@ export function checkMoment({ source, destination, takenOver }: System): void {
 }
 
 /** Whether all of its pages are at the destination. */
-function isComplete({ destination: { machine } }: System, { terms }: Plan): boolean {
+export function isComplete({ destination: { machine } }: System, { terms }: Plan): boolean {
   if (terms.source.mode !== 'post-copy' || machine === undefined) return true
   if (machine.name === 'completed' || machine.name === 'running') return true
   return 'complete' in machine && machine.complete
