@@ -21,7 +21,7 @@ export function changeSource(system: System, changes: Partial<SourceSide>): void
   system.source = { ...system.source, ...changes }
 }
 
-/** Feeds the machine, and does what it asks for; what takes no disk and no network is done at once. */
+/** Feeds the machine, and does what it asks for: at once, where it takes no disk and no network. */
 export function tellSource(system: System, first: SourceEvent, plan: Plan): void {
   const events: SourceEvent[] = [first]
   for (let event = events.shift(); event !== undefined; event = events.shift()) {
