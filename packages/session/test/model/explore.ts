@@ -93,6 +93,9 @@ class Explorer {
       this.#transitions += 1
       const what = violationOf(next, move)
       if (what !== undefined) return { what, id, choice }
+      if (this.#isLeftInDoubt(system, next, move)) {
+        return { what: 'the source is in doubt, and did not give up', id, choice }
+      }
       const key = next.key
       let to = this.#ids.get(key)
       if (to === undefined) {
@@ -114,10 +117,20 @@ class Explorer {
   /** Somebody wanted an end of it, or was told what is not so; or a side does not ask, or wait. */
   #isAccepted({ budget }: System, after: Prospect): boolean {
     const { cancels, strangers } = this.#budget
-    const { source, destination } = this.#plan.terms
     const isWanted = budget.cancels < cancels || budget.strangers < strangers
-    const isPromised = source.asks && source.recovers && destination.recovers
-    return (after === 'any' || after === 'stranded') && (isWanted || !isPromised)
+    return (after === 'any' || after === 'stranded') && (isWanted || !this.#isPromised)
+  }
+
+  /** Both sides are able to ask and to answer, and wait for each other. */
+  get #isPromised(): boolean {
+    const { source, destination } = this.#plan.terms
+    return source.asks && source.recovers && destination.recovers
+  }
+
+  #isLeftInDoubt(before: System, after: System, { label }: Move): boolean {
+    const [last, { name }] = [before.source.machine.name, after.source.machine]
+    if (name !== 'in-doubt' || last === name || !this.#isPromised) return false
+    return label !== 'source: gives up'
   }
 
   #enter(system: System, key: string): number {

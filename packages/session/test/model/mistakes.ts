@@ -56,6 +56,10 @@ const takesUnknownForRefused: StepSource = (state, event, terms) => {
   return rules.stepSource(state, event, terms)
 }
 
+const doesNotAsk: StepSource = (state, event, terms) => {
+  return rules.stepSource(state, event, { ...terms, asks: false })
+}
+
 const resumesInDoubt: StepSource = (state, event, terms) => {
   const step = rules.stepSource(state, event, terms)
   return step.state.name === 'in-doubt' ? resumed(step.state.error) : step
@@ -127,6 +131,12 @@ export const mistakes: readonly Mistake[] = [
     budget: { cuts: 1, strangers: 1 },
     found: 'the source resumes after `released`, and `refused` is not durable',
     leadsTo: 'both sides run the guest',
+  },
+  {
+    name: 'a source that is lost in `released` does not ask',
+    rules: source(doesNotAsk),
+    budget: { cuts: 1 },
+    found: 'the source is in doubt, and did not give up',
   },
   {
     name: 'a source that gives up in doubt resumes',
