@@ -32,7 +32,11 @@ export function restartSource(next: System): void {
 }
 
 export function crashDestination(next: System, durable: number): void {
-  for (let index = next.lines.length - 1; index >= 0; index--) closeAtDestination(next, index)
+  for (let index = next.lines.length - 1; index >= 0; index--) {
+    const { source, destination } = next.lines[index]!
+    // What nobody holds at either end is still to come.
+    if (source === 'open' || destination !== 'dialled') closeAtDestination(next, index)
+  }
   changeDestination(next, {
     process: 'down',
     machine: undefined,

@@ -135,7 +135,7 @@ export function greet(system: System, index: number, plan: Plan): void {
   const { machine, known, accepted } = system.destination
   if (machine === undefined || isDestinationFinished(machine)) {
     if (epoch === 0 && plan.rules.mayBegin(known) && machine === undefined) {
-      changeDestination(system, { machine: { name: 'greeting' }, accepted: 0 })
+      begin(system)
       return answerPreface(system, index, 'session')
     }
     if (epoch === 0) return turnAway(system, index, 'SESSION_UNKNOWN')
@@ -152,6 +152,13 @@ export function greet(system: System, index: number, plan: Plan): void {
   changeDestination(system, { accepted: epoch })
   answerPreface(system, index, 'session')
   tellDestination(system, { type: 'reconnected', epoch }, plan)
+}
+
+/** Room is made for the record of a new session: what was there is gone. */
+function begin(system: System): void {
+  const { disk } = system.destination
+  const anew = { known: 'none', disk: { ...disk, record: 'none' } }
+  changeDestination(system, { machine: { name: 'greeting' }, accepted: 0, ...anew })
 }
 
 /** The connection before is lost; that was not yet known here. */

@@ -16,21 +16,25 @@ import type { Line, System } from './system.ts'
 export function addLineMoves(moves: Move[], system: System, plan: Plan): void {
   system.lines.forEach((line, index) => {
     addHearing(moves, line, index, plan)
+    if (system.destination.process === 'up') addHearingThere(moves, line, index, plan)
     addEnds(moves, line, index, plan)
     addBreaks(moves, system, line, index)
   })
 }
 
 function addHearing(moves: Move[], line: Line, index: number, plan: Plan): void {
-  const { source, destination, toSource, toDestination, epoch } = line
+  const { source, toSource, epoch } = line
   const [here] = toSource
-  if (source === 'open' && here !== undefined) {
-    const apply = (next: System): void => {
-      change(next, index, { toSource: toSource.slice(1) })
-      hearAtSource(next, here, epoch, plan)
-    }
-    moves.push({ label: `source: hears ${here}`, isFair: true, apply })
+  if (source === 'closed' || here === undefined) return
+  const apply = (next: System): void => {
+    change(next, index, { toSource: toSource.slice(1) })
+    hearAtSource(next, here, epoch, plan)
   }
+  moves.push({ label: `source: hears ${here}`, isFair: true, apply })
+}
+
+function addHearingThere(moves: Move[], line: Line, index: number, plan: Plan): void {
+  const { destination, toDestination } = line
   const [there] = toDestination
   if (destination === 'closed' || there === undefined) return
   const apply = (next: System): void => {

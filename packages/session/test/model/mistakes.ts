@@ -195,6 +195,12 @@ export const mistakes: readonly Mistake[] = [
     found: 'OWNER refused: prepared is durable, none is here',
   },
   {
+    name: 'a first connection that comes again begins anew',
+    rules: { ...rules, mayBegin: () => true },
+    budget: { destinationCrashes: 1, duplicates: 1 },
+    found: 'a guest that could run is given up: lost',
+  },
+  {
     name: 'a process that is started anew takes `prepared` for nothing',
     rules: answering((record, isAlive) => {
       return record === 'prepared' ? 'unknown' : rules.answer(record, isAlive)
