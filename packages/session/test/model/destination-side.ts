@@ -157,6 +157,7 @@ export function greet(system: System, index: number, plan: Plan): void {
 /** Room is made for the record of a new session: what was there is gone. */
 function begin(system: System): void {
   const { disk } = system.destination
+  system.insist(disk.record === 'none', `a new session takes the place of \`${disk.record}\``)
   const anew = { known: 'none', disk: { ...disk, record: 'none' } }
   changeDestination(system, { machine: { name: 'greeting' }, accepted: 0, ...anew })
 }

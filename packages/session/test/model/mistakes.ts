@@ -198,7 +198,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'a first connection that comes again begins anew',
     rules: { ...rules, mayBegin: () => true },
     budget: { destinationCrashes: 1, duplicates: 1 },
-    found: 'a guest that could run is given up: lost',
+    found: 'a new session takes the place of `prepared`',
   },
   {
     name: 'a process that is started anew takes `prepared` for nothing',
