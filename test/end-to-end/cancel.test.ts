@@ -78,6 +78,7 @@ const sourceStates = {
   paused: 'lost',
   reconnecting: 'lost',
   // When it is lost in the hand-over; see ownership.test.ts.
+  keeping: 'doubt',
   asking: 'doubt',
   bereaved: 'doubt',
   lost: 'doubt',

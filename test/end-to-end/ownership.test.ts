@@ -1,18 +1,22 @@
 /**
  * A hand-over that loses its connection, or cannot be written down: whose the guest is.
  */
-import type { OwnerRecord, OwnerStore, Report } from '@godwit/core'
-import { GodwitError, KIB, MIB } from '@godwit/core'
+import type { Channel, OwnerRecord, OwnerStore, Report } from '@godwit/core'
+import { GodwitError, KIB, MIB, systemClock } from '@godwit/core'
 import { MemoryOwners } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
+import { Link } from '@godwit/link'
 import type { SourceLoss, SourceMigration } from '@godwit/source'
+import type { Frame } from '@godwit/wire'
+import { ChannelRole, decodeMessage, decodePreface, errorCodeOf } from '@godwit/wire'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Point } from './cut.ts'
 import { cutAt } from './cut.ts'
 import { advances, expectContinuous } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
+import { TapChannel } from './tap.ts'
 
 const memoryBytes = 2 * MIB
 let guest: WorkloadGuest
@@ -202,6 +206,35 @@ describe('a connection lost before COMMIT', () => {
     await rig.idle()
     expect(written.at(-1)).toBe('destination refused 1')
     await expectHere()
+  })
+})
+
+describe('a session that is over', () => {
+  it('is not begun again by a connection that comes late', async () => {
+    let session: Uint8Array | undefined
+    const { settings } = cutAt([['control', 'written', 'cut', 'Commit', 1, 0]])
+    const wrap = (channel: Channel): Channel => {
+      return new TapChannel(settings.wrap!(channel, 0), (_unit, bytes) => {
+        session ??= decodePreface(bytes)!.session
+        return 'pass'
+      })
+    }
+    const migration = await rig.source(guest, { recoverMs: Infinity, wrap })
+    expect(await migration.run()).toMatchObject({ outcome: 'completed' })
+    await rig.idle()
+    const late = Promise.withResolvers<GodwitError | undefined>()
+    const preface = { role: ChannelRole.Control, index: 0, epoch: 0, session: session! }
+    const link = new Link(await rig.dial(), systemClock, () => handler, late.resolve)
+    const handler = {
+      frame({ type, body }: Frame) {
+        const { code } = decodeMessage(type, body).body as { code: number }
+        late.resolve(new GodwitError(errorCodeOf(code), 'told'))
+      },
+      closed: late.resolve,
+    }
+    link.sendPreface(preface)
+    expect(await late.promise).toMatchObject({ code: 'PROTOCOL_STATE' })
+    await expectThere()
   })
 })
 

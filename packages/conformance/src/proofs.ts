@@ -40,6 +40,7 @@ export const proofs: readonly Proof[] = [
     'C7.23',
     'C7.24',
   ),
+  ...proof(owning, 'is not begun again by a connection that comes late', 'C7.27'),
   ...proof(killed, 'and whose record is damaged leaves the source in doubt', 'C7.25'),
   ...proof(
     killed,

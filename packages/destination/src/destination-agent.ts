@@ -133,6 +133,10 @@ export class DestinationAgent {
 
   #begin(sessionId: string, preface: Preface, link: Link, place?: Place): LinkHandler {
     const { clock } = this.#options
+    // A first connection that comes late must not write over what became of its session.
+    if (this.#owners.find(sessionId, 'destination') !== undefined) {
+      throw new ProtocolError('PROTOCOL_STATE', 'This session was here before')
+    }
     makeRoom(this.sessions, link.channel.remote, this.#options)
     link.sendPreface(preface)
     const migration = new IncomingMigration(link, sessionId, this.#options, this.#owners)

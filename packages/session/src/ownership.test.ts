@@ -56,12 +56,17 @@ describe('the source', () => {
     [{ type: 'fail', error: cut }, cut],
     [{ type: 'fail', error: cancelled }, cancelled],
   ] as const)('keeps the guest after %o while it writes', (event, error) => {
-    const { state, effects } = step({ name: 'releasing', round, postCopy: false }, event)
+    const keeping = step({ name: 'releasing', round, postCopy: false }, event)
+    expect(keeping.state).toEqual({ name: 'keeping', error })
+    expect(keeping.effects).toEqual([{ do: 'keep' }])
+    // The first write ends, and the connection does; the guest waits for the second one.
+    for (const late of [recorded, unrecorded, { type: 'fail', error: cut }] as const) {
+      expect(step(keeping.state, late)).toEqual({ state: keeping.state, effects: [] })
+    }
+    const { state, effects } = step(keeping.state, { type: 'kept' })
     expect(state).toEqual({ name: 'failed', error })
-    expect(effects).toEqual([{ do: 'keep' }, { do: 'resume' }, ...left(error)])
-    // The write ends when nobody cares any more.
-    for (const late of [recorded, unrecorded])
-      expect(step(state, late)).toEqual({ state, effects: [] })
+    expect(effects).toEqual([{ do: 'resume' }, ...left(error)])
+    expect(step(state, { type: 'kept' })).toEqual({ state, effects: [] })
   })
 
   it.each(both)('asks after any loss of `released`, post-copy %s', (postCopy) => {

@@ -124,6 +124,7 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
     { state: { name: 'released', round, postCopy, epoch: 2 }, allowed: ['Running'] },
   ]),
   { state: { name: 'discarding', round }, allowed: never },
+  { state: { name: 'keeping', error }, allowed: never },
   { state: { name: 'sending-final', round }, allowed: never },
   {
     state: { name: 'capturing', round, acknowledged: false, postCopy: false },
@@ -327,12 +328,12 @@ describe('fail', () => {
     const { state: next, effects } = stepSource(state, { type: 'fail', error }, terms)
     const done = effects.map((effect) => effect.do)
     const pausedIn = ['pausing', 'discarding', 'sending-final', 'capturing', 'preparing']
-    const pausedNow = [...pausedIn, 'releasing'].includes(state.name)
-    expect(isGuestPaused(state)).toBe(pausedNow)
-    expect(done.includes('resume')).toBe(pausedNow)
-    const leave = isFinished(state) ? [] : ['refuse', 'close']
+    const isKept = state.name === 'releasing' || state.name === 'keeping'
+    expect(isGuestPaused(state)).toBe(pausedIn.includes(state.name) || isKept)
+    expect(done.includes('resume')).toBe(pausedIn.includes(state.name))
     const keep = state.name === 'releasing' ? ['keep'] : []
-    expect(done.filter((each) => each !== 'resume')).toEqual([...keep, ...leave])
+    const leave = isFinished(state) || isKept ? keep : ['refuse', 'close']
+    expect(done.filter((each) => each !== 'resume')).toEqual(leave)
     const afterwards = isCancellable(state) ? 'failed' : 'completed'
     const ends: Record<string, string> = {
       released: 'in-doubt',
@@ -340,6 +341,8 @@ describe('fail', () => {
       pushed: 'stranded',
       reopening: 'stranded',
       bereaved: 'lost',
+      releasing: 'keeping',
+      keeping: 'keeping',
     }
     const committed = 'committed' in state && (state.committed ? 'stranded' : 'in-doubt')
     const wanted = ends[state.name] ?? (committed || afterwards)
@@ -378,7 +381,7 @@ describe('the loss of a channel for pages', () => {
     // A control channel that was dialled anew has none for pages beside it yet.
     const isAnew = state.name === 'released' && state.epoch > 0
     const wanted = isAtPeer ? later : isCancellable(state) || matters.includes(state.name)
-    expect(needsDataChannels(state)).toBe(wanted && !isAnew)
+    expect(needsDataChannels(state)).toBe(wanted && !isAnew && state.name !== 'keeping')
     expect(isPushing(state)).toBe(state.name === 'pushing' || state.name === 'pushed')
     const dialled = ['reconnecting', 'asking', 'resuming', 'reopening']
     expect(isRecovering(state)).toBe(['paused', 'bereaved', ...dialled].includes(state.name))

@@ -57,6 +57,10 @@ export function stepSource(state: SourceState, event: SourceEvent, terms: Source
         { ...(state as SourceState & { name: 'verifying' }), digested: true },
         send('Verify'),
       )
+    case 'keeping/kept':
+      return kept(state as SourceState & { name: 'keeping' })
+    case 'keeping/recorded':
+      return to(state)
     case 'proving/proved':
       return to({ name: 'ending' }, send('End'))
     default:
@@ -205,13 +209,19 @@ function failed(state: SourceState, error: GodwitError, terms: SourceTerms): Sou
   if (isFinished(state)) return to(state)
   const interruption = interruptionOf(state, terms)
   if (interruption !== undefined) return interrupted(state, interruption, error, terms)
+  // By a record that said `released` a later process might start a guest that has gone on here.
+  if (state.name === 'releasing') return to({ name: 'keeping', error }, { do: 'keep' })
+  if (state.name === 'keeping') return to(state)
   const leave: SourceEffect[] = [{ do: 'refuse', error }, { do: 'close' }]
   if (isCancellable(state)) {
     const resume: SourceEffect[] = isGuestPaused(state) ? [{ do: 'resume' }] : []
-    if (state.name === 'releasing') resume.unshift({ do: 'keep' })
     return to({ name: 'failed', error }, ...resume, ...leave)
   }
   if (state.name === 'released') return to({ name: 'in-doubt', error }, ...leave)
   // The destination runs the guest; only what comes after the hand-over is incomplete.
   return to({ name: 'completed', error }, ...leave)
+}
+
+function kept({ error }: SourceState & { name: 'keeping' }): SourceStep {
+  return to({ name: 'failed', error }, { do: 'resume' }, { do: 'refuse', error }, { do: 'close' })
 }

@@ -50,6 +50,8 @@ export type SourceState =
   | ({ readonly name: 'preparing' } & HandingOver)
   /** READY came; `released` is being written. */
   | { readonly name: 'releasing'; readonly round: number; readonly postCopy: boolean }
+  /** It came to nothing; `owner` is being written, which nothing may forget once it runs again. */
+  | { readonly name: 'keeping'; readonly error: GodwitError }
   /** COMMIT is out. Only the destination may run the guest from here on. */
   | {
       readonly name: 'released'
@@ -106,6 +108,8 @@ export type SourceEvent =
   /** What was to be written is durable, or is not. */
   | { readonly type: 'recorded' }
   | { readonly type: 'unrecorded'; readonly error: GodwitError }
+  /** That the guest is kept is durable, or cannot be written. */
+  | { readonly type: 'kept' }
   | { readonly type: 'digested' }
   | { readonly type: 'proved' }
   | { readonly type: 'fail'; readonly error: GodwitError }
@@ -130,7 +134,7 @@ export type SourceEffect =
   | { readonly do: 'capture' }
   /** Write `released` with the next epoch: `recorded` when it is durable. */
   | { readonly do: 'release' }
-  /** The guest is this side's again: write so, without waiting for it. */
+  /** The guest is this side's again: write so, and tell `kept` when that is over. */
   | { readonly do: 'keep' }
   | { readonly do: 'digest' }
   | { readonly do: 'prove' }
@@ -184,6 +188,7 @@ export function isCancellable(state: SourceState): boolean {
     case 'capturing':
     case 'preparing':
     case 'releasing':
+    case 'keeping':
       return true
     case 'released':
     case 'pushing':
@@ -218,7 +223,8 @@ export function isGuestPaused(state: SourceState): boolean {
     state.name === 'sending-final' ||
     state.name === 'capturing' ||
     state.name === 'preparing' ||
-    state.name === 'releasing'
+    state.name === 'releasing' ||
+    state.name === 'keeping'
   )
 }
 
@@ -228,6 +234,7 @@ export function needsDataChannels(state: SourceState): boolean {
     return state.postCopy || !state.acknowledged
   }
   if (state.name === 'releasing') return state.postCopy
+  if (state.name === 'keeping') return false
   if (state.name === 'released') return state.postCopy && state.epoch === 0
   return isCancellable(state) || isPushing(state) || state.name === 'reopening'
 }

@@ -21,12 +21,6 @@ export class Disk {
   /** The last write is durable. */
   holds = false
 
-  /** Before something is sent that it promises. */
-  mustHold(): true {
-    if (!this.holds) throw new Error('handed over what is not written')
-    return true
-  }
-
   /** How a write ends that is begun now. */
   write(): Outcome {
     if (this.failures === 0) return { type: 'recorded' }

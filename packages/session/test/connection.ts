@@ -3,7 +3,11 @@
  *
  * @module
  */
+import type { GodwitError } from '@godwit/core'
+import { TransportError } from '@godwit/core'
 import type { Message } from '@godwit/wire'
+
+export const lost = (text = 'cut'): GodwitError => new TransportError('CONNECTION_LOST', text)
 
 /** All channels of one epoch. */
 export class Connection {
@@ -61,6 +65,17 @@ export interface Side<State, Event> {
 export function leave(side: Side<unknown, unknown>): void {
   if (side.connection !== undefined) side.connection.isClosed = true
   side.connection = undefined
+}
+
+/** The side finds its connection gone: that is told once, whatever comes of it. */
+export function losing(
+  side: Side<unknown, unknown>,
+  tell: (error: GodwitError) => void,
+): () => void {
+  return () => {
+    leave(side)
+    tell(lost())
+  }
 }
 
 /** Nothing is heard of a connection once the destination has accepted a newer one. */

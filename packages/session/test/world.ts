@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { GodwitError, PeerError, TransportError } from '@godwit/core'
+import type { GodwitError } from '@godwit/core'
+import { PeerError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
 import { errorCodeOf, errorNumbers } from '@godwit/wire'
 import { stepDestination } from '../src/destination-machine.ts'
@@ -25,12 +26,10 @@ import type { SourceEffect, SourceEvent, SourceState } from '../src/source-state
 import { isCancellable, isFinished, isRecovering, mayTakeOver } from '../src/source-state.ts'
 import { Archive, Disk } from './archive.ts'
 import type { Side } from './connection.ts'
-import { Connection, checkNewest, leave } from './connection.ts'
+import { Connection, checkNewest, leave, losing, lost } from './connection.ts'
 import { Pages } from './pages.ts'
 import type { Setting } from './setting.ts'
 import { compose, decisionOf, isAtWork, isTime, lackingOf, messageOf } from './setting.ts'
-
-const lost = (text = 'cut'): GodwitError => new TransportError('CONNECTION_LOST', text)
 
 export class World {
   readonly source: Side<SourceState, SourceEvent>
@@ -65,8 +64,8 @@ export class World {
   turn(choice: number): boolean {
     const turns = this.#turns()
     // In the end it is only time that passes until the next attempt.
-    if (turns.length === 0 && this.#mayReconnect) turns.push(this.#reconnect)
-    if (turns.length === 0) return false
+    if (turns.length === 0 && !this.#mayReconnect) return false
+    if (turns.length === 0) turns.push(() => this.reconnectEarly())
     turns[choice % turns.length]!()
     this.seen.add(this.names.join('/'))
     return true
@@ -87,35 +86,28 @@ export class World {
       const inbox = other.toTarget
       if (inbox.length > 0) turns.push(() => this.#tellTarget(messageOf(inbox)))
       if (other.pages.length > 0) turns.push(() => this.pages.install(target.state, other))
-      if (other.endsFor(inbox)) turns.push(this.#endAtTarget)
+      if (other.endsFor(inbox)) turns.push(losing(target, (end) => this.failTarget(end)))
     }
     return turns
   }
 
   #addSourceTurns(turns: (() => void)[]): void {
-    const { connection } = this.source
+    const { source } = this
+    const { connection } = source
     if (connection === undefined) return
     const { toSource: inbox } = connection
     if (inbox.length > 0) turns.push(() => this.#tellSource(messageOf(inbox)))
-    if (connection.endsFor(inbox)) turns.push(() => this.failSource(lost()))
-  }
-
-  /** It is told once, whatever comes of it. */
-  readonly #endAtTarget = (): void => {
-    leave(this.target)
-    this.failTarget(lost())
+    if (connection.endsFor(inbox)) turns.push(losing(source, (end) => this.failSource(end)))
   }
 
   /** An attempt that is made early, while old messages may still be there. */
   reconnectEarly(): void {
-    if (this.#mayReconnect) this.#reconnect()
+    if (this.#mayReconnect) this.#tellSource({ type: 'reconnect' })
   }
 
   get #mayReconnect(): boolean {
     return this.source.state.name === 'paused' && this.source.work.length === 0
   }
-
-  readonly #reconnect = (): void => this.#tellSource({ type: 'reconnect' })
 
   failSource(error: GodwitError): void {
     this.#tellSource({ type: 'fail', error })
@@ -209,21 +201,16 @@ export class World {
   }
 
   #tellError(from: Side<unknown, unknown>, error: GodwitError): void {
-    if (error instanceof PeerError) return
-    this.#post(from, compose('Error', 0, { code: errorNumbers[error.code] }))
+    const code = errorNumbers[error.code]
+    if (!(error instanceof PeerError)) this.#post(from, compose('Error', 0, { code }))
   }
 
   #performSource(effect: SourceEffect, before: SourceState): void {
     const { work } = this.source
     switch (effect.do) {
-      case 'send': {
-        const { state } = this.source
-        const round = state.name === 'resuming' ? state.round : this.pages.round
-        this.#post(this.source, compose(effect.message, round, state))
-        if (effect.message === 'Resume') this.pages.toSend.clear()
-        if (effect.message === 'Commit') this.released = this.#disks.source.mustHold()
+      case 'send':
+        this.#sendFromSource(effect.message)
         break
-      }
       case 'apply':
         this.#applyAtSource(effect.message)
         break
@@ -254,6 +241,7 @@ export class World {
         break
       case 'keep':
         this.#disks.source.holds = false
+        work.push({ type: 'kept' })
         break
       case 'digest':
         work.push({ type: 'digested' })
@@ -282,6 +270,16 @@ export class World {
         leave(this.source)
         break
     }
+  }
+
+  #sendFromSource(name: MessageName): void {
+    const { state } = this.source
+    const round = state.name === 'resuming' ? state.round : this.pages.round
+    this.#post(this.source, compose(name, round, state))
+    if (name === 'Resume') this.pages.toSend.clear()
+    if (name !== 'Commit') return
+    if (!this.#disks.source.holds) throw new Error('handed over what is not written')
+    this.released = true
   }
 
   #runAgain(): void {

@@ -48,9 +48,10 @@ export class Ownership {
     }
   }
 
-  /** The guest is here as before; nobody waits for this to be written. */
-  keep(): void {
-    void this.#log?.write(here).catch(() => {})
+  /** The guest is here as before, and goes on whether that can be written or not. Never rejects. */
+  async keep(): Promise<SourceEvent> {
+    await this.#log?.write(here).catch(() => {})
+    return { type: 'kept' }
   }
 
   /** The guest is here again, whoever may say what. Rejects as {@link OwnerLog.write}. */

@@ -201,7 +201,7 @@ export class SourceMigration {
         this.#start(() => this.#release())
         break
       case 'keep':
-        this.#ownership.keep()
+        this.#start(() => this.#ownership.keep())
         break
       case 'digest':
         this.#start(() => this.#digest())
