@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { PagerChoice, Receiver } from 'godwit'
 import { PAGER_CHOICES, choosePager, receive } from 'godwit'
+import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
@@ -32,6 +33,7 @@ export interface ReceiveSettings {
   readonly pager: PagerChoice
   readonly recoverFor?: number
   readonly json?: string
+  readonly capture?: string
   readonly control?: string
   readonly insecure?: boolean
   readonly quiet?: boolean
@@ -78,6 +80,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
       parseDurationMs,
     )
     .option('--json <FILE>', 'write the report of each session; - is stdout')
+    .option('--capture <FILE>', captureHelp)
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback although nobody is authenticated')
     .option('--quiet', 'print nothing but errors and the address')
@@ -106,6 +109,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
       ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
       onDropped: tellDropped,
       onSuspended: tellSuspended,
+      onCaptureFailed: tellCaptureFailed,
     },
     {
       began(migration) {

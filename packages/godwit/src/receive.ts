@@ -5,12 +5,14 @@
  */
 import { closeSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { GodwitError, GuestHost, Report, StageReport } from '@godwit/core'
-import { systemClock } from '@godwit/core'
+import type { Channel, GuestHost, Report, StageReport } from '@godwit/core'
+import { GodwitError, systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
+import type { CaptureOptions } from './capture-file.ts'
+import { beginCapture } from './capture-file.ts'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
 import type { PagerChoice } from './pager.ts'
@@ -21,7 +23,7 @@ import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
 
 /** How to receive. */
-export interface ReceiveOptions {
+export interface ReceiveOptions extends CaptureOptions {
   /** `HOST:PORT`; port 0 takes any. TCP and WebSocket both. */
   readonly listen: string
   /** Page sizes to accept; all legal ones by default. */
@@ -69,7 +71,7 @@ export interface Receiver {
 /**
  * Listens for guests. `arrival` is a {@link GuestHost}, or what to do with plain memory.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`
  * @throws {TransportError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `ADDRESS_UNRESOLVED`
  */
 export async function receive(
@@ -78,6 +80,7 @@ export async function receive(
   events: AgentEvents = {},
 ): Promise<Receiver> {
   requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
+  checkCapture(options)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
   const { pager = 'auto' } = options
@@ -88,7 +91,7 @@ export async function receive(
       : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory(), createPager)
   const agent = new DestinationAgent(
     {
-      ...(await lanesOf(options.lanes)),
+      ...(await lanesOf(options.lanes, options.capture === undefined)),
       host,
       clock: systemClock,
       primitives: await nodePrimitives(),
@@ -118,7 +121,12 @@ export async function receive(
       },
     },
   )
-  const listener = await listen(options.listen, (channel) => agent.accept(channel))
+  const capture = beginCapture(options, 'destination')
+  const accept = (channel: Channel): void => agent.accept(capture?.wrap(channel) ?? channel)
+  const listener = await listen(options.listen, accept).catch((thrown: unknown) => {
+    capture?.end()
+    throw thrown
+  })
   return {
     address: listener.address,
     agent,
@@ -130,17 +138,26 @@ export async function receive(
     async close() {
       await listener.close()
       await agent.close()
+      capture?.end()
     },
   }
+}
+
+/** @throws {GodwitError} `USAGE`: with the pager the urgent channel must have a thread */
+function checkCapture({ capture, pager }: ReceiveOptions): void {
+  if (capture === undefined || pager !== 'uffd') return
+  const text = 'The uffd pager takes a thread for a channel, which cannot be captured: capture at '
+  throw new GodwitError('USAGE', `${text}the source instead, or take another pager`)
 }
 
 /** Threads for lanes, where connections can be given to them. */
 async function lanesOf(
   lanes: number | undefined,
+  hasThreads: boolean,
 ): Promise<Pick<DestinationOptions, 'dataChannelsMax' | 'lanes'>> {
   // A source asks, and nobody knows yet who it is: it gets no more threads than are of use.
   const limit = { dataChannelsMax: Math.max(1, lanes ?? availableParallelism()) }
-  const threads = lanes === 0 ? undefined : await laneThreads()
+  const threads = lanes === 0 || !hasThreads ? undefined : await laneThreads()
   return threads === undefined ? limit : { ...limit, lanes: threads }
 }
 

@@ -27,6 +27,8 @@ import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
+import type { AgentCapture, CaptureOptions } from './capture-file.ts'
+import { beginCapture, capturedDialler } from './capture-file.ts'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
@@ -36,7 +38,7 @@ import { chooseTrackers } from './tracker.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 
 /** How to send; everything has a default but the address. */
-export interface SendOptions {
+export interface SendOptions extends CaptureOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
   /**
@@ -138,7 +140,7 @@ export interface Migration {
 /**
  * Prepares a migration without starting it: for progress and cancel. `run()` moves the guest.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`
  */
 export async function createMigration(
   guest: Guest | MemoryGuest,
@@ -155,11 +157,13 @@ export async function createMigration(
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
-  const lanes = lanesOf(options.lanes ?? 1)
+  const lanes = lanesOf(options.lanes ?? 1, options.capture === undefined)
   const chosen = await chooseTrackers(moved, choice, pageBytes)
+  const urgent = await urgentOf(mode, lanes)
+  const capture = beginOrClose(options, chosen)
   const settings: SourceOptions = {
     ...definedOptions(options),
-    dialler: createDialler(options.to),
+    dialler: capturedDialler(createDialler(options.to), capture),
     guest: moved,
     clock: systemClock,
     primitives,
@@ -174,12 +178,16 @@ export async function createMigration(
     trackers: chosen.trackers,
     pageBytes,
     ...lanes,
-    ...(await urgentOf(mode, lanes)),
+    ...urgent,
     usage: createUsageMeter(),
   }
-  const migration = createOrClose(settings, chosen)
+  const close = (): void => {
+    chosen.close()
+    capture?.end()
+  }
+  const migration = createOrClose(settings, close)
   return {
-    run: (signal = options.signal) => migration.run(signal).finally(() => chosen.close()),
+    run: (signal = options.signal) => migration.run(signal).finally(close),
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
@@ -203,9 +211,19 @@ export async function createMigration(
 }
 
 /** A migration that cannot be made leaves no tracker behind. */
-function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceMigration {
+function createOrClose(settings: SourceOptions, close: () => void): SourceMigration {
   try {
     return new SourceMigration(settings)
+  } catch (thrown) {
+    close()
+    throw thrown
+  }
+}
+
+/** @throws {GodwitError} `FILE_UNWRITABLE` */
+function beginOrClose(options: CaptureOptions, chosen: ChosenTrackers): AgentCapture | undefined {
+  try {
+    return beginCapture(options, 'source')
   } catch (thrown) {
     chosen.close()
     throw thrown
@@ -216,11 +234,12 @@ function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceM
 export const LANES_MAX: number = DATA_CHANNELS_MAX
 
 /** @throws {GodwitError} `USAGE` */
-function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
+function lanesOf(lanes: number, hasThreads: boolean): Pick<SourceOptions, 'lanes' | 'startLane'> {
   if (lanes > LANES_MAX) {
     throw new GodwitError('USAGE', `There are at most ${LANES_MAX} lanes, not ${lanes}`)
   }
   if (lanes === 0) return {}
+  if (!hasThreads) return { lanes }
   return {
     lanes,
     startLane: () => startThread(entryUrl('./source-lane.ts', import.meta.url), 'lane'),
@@ -266,7 +285,8 @@ function definedOptions(options: SendOptions): Partial<SourceOptions> {
  * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped. `TAKEN_OVER`
  * tells that it goes on here from an older state.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`: nothing was begun
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`: nothing
+ *   was begun
  */
 export async function send(guest: Guest | MemoryGuest, options: SendOptions): Promise<Report> {
   const migration = await createMigration(guest, options)
