@@ -41,8 +41,16 @@ export class DestinationConduct {
       this.#attempt(event, message)
     }
     if (this.#due.shift() !== name) throw this.#unexpected(message)
-    if (name === 'Ready') checkEpoch(message.body.epoch)
-    if (name === 'Resumed') this.#tellsLacking = false
+    if (message.name === 'Ready') checkEpoch(message.body.epoch)
+    if (message.name === 'Resumed') this.#saidResumed(message)
+  }
+
+  /** Rounds that were named on a connection that was lost may not have been heard of. */
+  #saidResumed(message: Message & { readonly name: 'Resumed' }): void {
+    const { round } = message.body
+    this.#tellsLacking = false
+    if (this.#state.name !== 'filling' || round < this.#state.round) throw this.#unexpected(message)
+    this.#state = { ...this.#state, round }
   }
 
   /** The guest's time may be over before what else is to be said was heard of. */

@@ -231,12 +231,17 @@ export class PageMonitor {
     }
   }
 
-  /** Other channels bring what is lacking, in the round of RESUMED. */
-  #resume(resumed: Resumed): void {
-    this.#nextRound(resumed.round - 1, [])
+  /** The destination has another connection: it is about to tell what it lacks. */
+  reconnected(): void {
     this.#lanes.clear()
     this.#taken.clear()
     this.#checkpoints?.drop()
+    this.#postCopy.reconnected()
+  }
+
+  /** What is lacking comes in the round of RESUMED. */
+  #resume(resumed: Resumed): void {
+    this.#nextRound(resumed.round - 1, [])
     this.#postCopy.resume(resumed)
   }
 

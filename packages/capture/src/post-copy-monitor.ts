@@ -84,6 +84,13 @@ export class PostCopyMonitor {
     }
   }
 
+  /** What is lacking is told anew. */
+  reconnected(): void {
+    this.#lacking = []
+    this.#lackingPages.clear()
+    this.#asked.clear()
+  }
+
   /** @throws {ProtocolError} `PROTOCOL_STATE`: a page that it did not discard, or one twice */
   addLacking(lacking: Lacking): void {
     const { region } = lacking
@@ -111,8 +118,6 @@ export class PostCopyMonitor {
    */
   resume(resumed: Resumed): void {
     const lacking = this.#lacking
-    this.#lacking = []
-    this.#lackingPages.clear()
     const pages = lacking.reduce((sum, { runs }) => sum + pageCountOf(runs), 0)
     const checksum = lacking.reduce((crc, one) => lackingChecksum(one, crc), 0)
     if (pages !== resumed.pages || checksum !== resumed.checksum) {
@@ -135,7 +140,6 @@ export class PostCopyMonitor {
       const text = `Pages that never came are not among the ${pages} that are lacking`
       throw new ProtocolError('PROTOCOL_TOTALS', text)
     }
-    this.#asked.clear()
   }
 
   /** @throws {CodecError} `CODEC_PAGE_RANGE` */

@@ -115,7 +115,9 @@ export class SessionMonitor {
     const isCurrent = role === ChannelRole.Control && epoch === this.#epochs.destination
     // Where post-copy goes on the guest needs what is here.
     if (isCurrent && !isInterruptible(this.#destination.state)) {
-      if (this.#destination.state.name !== 'paused') this.#drop()
+      if (this.#destination.state.name === 'paused') return
+      this.#isOver = true
+      this.#drop()
     }
   }
 
@@ -196,6 +198,7 @@ export class SessionMonitor {
     this.#destination.resumed(resume)
     this.#epochs.destination = epoch
     this.#isOver = false
+    this.pages?.reconnected()
   }
 
   #greet(hello: Hello): void {

@@ -7,7 +7,7 @@
 import type { GodwitError } from '@godwit/core'
 import { ProtocolError, TransportError } from '@godwit/core'
 import type { RoundKind, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
-import { checkEpoch, isFinished, stepSource } from '@godwit/session'
+import { checkEpoch, isFinished, isPushing, isRecovering, stepSource } from '@godwit/session'
 import type { Message, MessageName } from '@godwit/wire'
 
 /** Something that the source is to say next. */
@@ -29,6 +29,8 @@ export class SourceConduct {
   }
   #state: SourceState = { name: 'idle' }
   #due: Due[] = []
+  /** The last state in which the loss of the connection was none of the session. */
+  #interruptible: SourceState | undefined
 
   get state(): SourceState {
     return this.#state
@@ -69,12 +71,22 @@ export class SourceConduct {
     this.#due = []
   }
 
-  /** It says RESUME on a new connection. @throws {ProtocolError} `PROTOCOL_STATE` */
+  /**
+   * It says RESUME on a new connection. What it was told last on the one that was lost it may not
+   * have heard: then it goes on from before.
+   *
+   * @throws {ProtocolError} `PROTOCOL_STATE`
+   */
   resumed(message: Message & { readonly name: 'Resume' }): void {
-    if (this.#state.name !== 'paused') this.lost(new TransportError('CONNECTION_LOST', 'Lost'))
-    if (this.#state.name !== 'paused' || this.#state.round !== message.body.round) {
+    const { round } = message.body
+    if (this.#state.name !== 'paused') {
+      this.#state = this.#interruptible ?? this.#state
+      this.lost(new TransportError('CONNECTION_LOST', 'The connection was lost'))
+    }
+    if (this.#state.name !== 'paused' || round > this.#state.round) {
       throw this.#unexpected(message)
     }
+    this.#state = { ...this.#state, round }
     this.said(message)
   }
 
@@ -87,6 +99,7 @@ export class SourceConduct {
   #step(event: SourceEvent): void {
     const { state, effects } = stepSource(this.#state, event, this.terms)
     this.#state = state
+    if (isPushing(state) || needsBothSides(state)) this.#interruptible = state
     for (const effect of effects) {
       if (effect.do === 'send') this.#due.push({ name: effect.message })
       if (effect.do === 'send-round') {
@@ -99,6 +112,10 @@ export class SourceConduct {
     const text = `The source said ${name} while it was ${this.#state.name}`
     return new ProtocolError('PROTOCOL_STATE', text)
   }
+}
+
+function needsBothSides(state: SourceState): boolean {
+  return isRecovering(state) || (state.name === 'released' && state.postCopy)
 }
 
 /** What must have happened to a source that has nothing to say, and says something. */
