@@ -12,6 +12,7 @@ import type { Region } from '@godwit/core'
 import { PeerError, ProtocolError } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
 import {
+  SESSION_VERSION,
   checkWelcome,
   isInterruptible,
   isPostCopy,
@@ -214,9 +215,14 @@ export class SessionMonitor {
     this.#welcome = welcome
     checkWelcome(hello, welcome)
     // What the destination was able to do is what it said that it would.
-    const { capabilities, pageBytes, dataChannels, heartbeatMs, software } = welcome
+    const { version, capabilities, pageBytes, dataChannels, heartbeatMs, software } = welcome
+    if (version > SESSION_VERSION) {
+      const text = `The stream is of protocol ${version}; this release knows ${SESSION_VERSION}`
+      throw new ProtocolError('PROTOCOL_VERSION', text)
+    }
     const terms = { capabilities, pageBytes: [pageBytes], dataChannelsMax: dataChannels }
-    negotiate(hello, { ...terms, heartbeatMs, software })
+    const versions = { minimum: version, maximum: version }
+    negotiate(hello, { ...terms, heartbeatMs, software }, versions)
     const final = welcome.finalAfterMs !== undefined
     this.#source.terms = { ...this.#source.terms, final }
     this.#destination.terms = { ...this.#destination.terms, final }
