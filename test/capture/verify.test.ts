@@ -176,7 +176,7 @@ const cases: readonly (readonly [
     'Verified 9',
   ],
   ['pre-copy', 'END without VERIFIED', drop('Verified'), 'PROTOCOL_STATE', 'End 14'],
-  ['encodings-zstd', 'repairs that nobody asked for', drop('Nak', 0), 'PROTOCOL_STATE', 'Nak'],
+  ['encodings-zstd', 'repairs that nobody asked for', drop('Nak', 0), 'PROTOCOL_STATE', 'Pages'],
   ['post-copy', 'pages that nobody asked for', drop('PageRequest'), 'PROTOCOL_STATE', 'Pages 0'],
   ['post-copy', 'pages that were not discarded', drop('Discard'), 'PROTOCOL_STATE', 'Pages'],
   [
