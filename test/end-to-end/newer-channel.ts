@@ -1,6 +1,6 @@
 /**
- * A channel between peers each of which takes the other for a later release of the same version: with
- * keys in its messages that nobody knows, and frames that may be skipped.
+ * A channel between peers each of which takes the other for a later release of the same version:
+ * with keys in its messages that nobody knows, and frames that may be skipped.
  *
  * @module
  */

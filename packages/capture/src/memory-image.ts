@@ -31,7 +31,7 @@ export class MemoryBudget {
     if (bytes > this.#leftBytes) {
       const facts = { limit: 'memoryBytesMax', value: bytes, maximum: this.#leftBytes }
       const [asked, left] = [formatBytes(bytes), formatBytes(this.#leftBytes)]
-      const text = `A guest, and what was kept of it, may take ${asked} to check; ${left} may be taken`
+      const text = `To check a guest, and what was kept of it, takes ${asked}; ${left} are allowed`
       throw new LimitError('NO_ROOM', text, facts)
     }
     this.#leftBytes -= bytes

@@ -46,7 +46,8 @@ export function chooseVersion(source: VersionRange, destination: VersionRange): 
   throw new ProtocolError(
     'PROTOCOL_VERSION',
     `The source speaks protocol ${rangeText(source)}, the destination ${rangeText(destination)}. ` +
-      `Update the ${older} to a release that speaks ${least}: each speaks its own and the one before`,
+      `Update the ${older} to a release that speaks ${least}: ` +
+      'each speaks its own and the one before',
   )
 }
 
