@@ -107,6 +107,13 @@ function generate(random: Random): Uint8Array {
   return joined(Uint8Array.of(pick([0, chunksAreRight], random)), file)
 }
 
+/** Whether a text has no control characters but ends of lines. */
+function isPlain(text: string): boolean {
+  return [...text].every(
+    (sign) => sign === '\n' || (sign >= ' ' && (sign < '\x7f' || sign > '\x9f')),
+  )
+}
+
 function run(input: Uint8Array): string {
   const rest = input.subarray(1)
   const file = ((input[0] ?? 0) & chunksAreRight) === 0 ? rest : withChunksRight(rest)
@@ -116,7 +123,7 @@ function run(input: Uint8Array): string {
     let last = ''
     for (const fact of explain(inputOf(file, 1000), { pages: true })) {
       lines += factText(fact).length > 0 ? 1 : 0
-      must(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(factText(fact)), 'lines are plain')
+      must(isPlain(factText(fact)), 'lines are plain')
       must(JSON.stringify(fact).length > 2, 'facts are JSON')
       if (fact.type === 'end') {
         ends++
