@@ -109,9 +109,11 @@ function generate(random: Random): Uint8Array {
 
 /** Whether a text has no control characters but ends of lines. */
 function isPlain(text: string): boolean {
-  return [...text].every(
-    (sign) => sign === '\n' || (sign >= ' ' && (sign < '\x7f' || sign > '\x9f')),
-  )
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== 10 && (code < 32 || (code > 126 && code < 160))) return false
+  }
+  return true
 }
 
 function run(input: Uint8Array): string {
