@@ -86,10 +86,11 @@ export interface Rig {
   readonly idle: () => Promise<void>
 }
 
-/** Makes a destination around `host`. */
+/** Makes a destination around `host`. @param wrap - sees every channel that it accepts */
 export async function createRig(
   host: GuestHost,
   options: Partial<DestinationOptions> = {},
+  wrap: (channel: Channel) => Channel = (channel) => channel,
 ): Promise<Rig> {
   const network = createMemoryNetwork()
   const counting = new CountingHost(host)
@@ -108,7 +109,7 @@ export async function createRig(
     recoverMs: 0,
   }
   const agent = new DestinationAgent({ ...fixed, ...options, host: counting }, events)
-  await network.listen(address, (channel) => agent.accept(channel))
+  await network.listen(address, (channel) => agent.accept(wrap(channel)))
   const dialler = network.createDialler(address)
   return {
     agent,

@@ -5,6 +5,7 @@
  */
 import type { Target } from './target.ts'
 import { canary } from './targets/canary.ts'
+import { capture } from './targets/capture.ts'
 import { controlMessages } from './targets/control-messages.ts'
 import { delta } from './targets/delta.ts'
 import { frameReader } from './targets/frame-reader.ts'
@@ -25,5 +26,6 @@ export const targets: readonly Target[] = [
   zstdFrame,
   delta,
   nakRuns,
+  capture,
   canary,
 ]

@@ -11,7 +11,7 @@ export const levels: readonly (readonly string[])[] = [
   ['@godwit/wire', '@godwit/kernels', '@godwit/memory', '@godwit/linux', '@godwit/policy'],
   ['@godwit/codec', '@godwit/transport', '@godwit/link'],
   ['@godwit/session'],
-  ['@godwit/source', '@godwit/destination', '@godwit/conformance'],
+  ['@godwit/source', '@godwit/destination', '@godwit/conformance', '@godwit/capture'],
   ['@godwit/guest'],
   ['godwit'],
   ['@godwit/benchmarks'],
@@ -50,6 +50,7 @@ export const neutral: ReadonlySet<string> = new Set([
   '@godwit/session',
   '@godwit/source',
   '@godwit/destination',
+  '@godwit/capture',
   '@godwit/memory',
 ])
 

@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { PagerChoice, Receiver } from 'godwit'
 import { PAGER_CHOICES, choosePager, receive } from 'godwit'
+import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
@@ -37,6 +38,7 @@ export interface ReceiveSettings {
   readonly maxConnections?: number
   readonly maxSessions?: number
   readonly json?: string
+  readonly capture?: string
   readonly control?: string
   readonly insecure?: boolean
   readonly quiet?: boolean
@@ -95,6 +97,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
       parseCount(1),
     )
     .option('--json <FILE>', 'write the report of each session; - is stdout')
+    .option('--capture <FILE>', captureHelp)
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback although nobody is authenticated')
     .option('--quiet', 'print nothing but errors and the address')
@@ -129,6 +132,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
         if (error !== undefined) drops.dropped(remote, error)
       },
       onSuspended: tellSuspended,
+      onCaptureFailed: tellCaptureFailed,
     },
     {
       began(migration) {

@@ -9,7 +9,8 @@ import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
 import type { Migration, SendOptions, SourceLoss } from 'godwit'
-import { checkDestination, createMigration } from 'godwit'
+import { CaptureFile, checkDestination, createMigration } from 'godwit'
+import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -29,6 +30,7 @@ import { formatSummary } from './summary.ts'
 export interface SendSettings extends MigrationSettings {
   readonly to: string
   readonly json?: string
+  readonly capture?: string
   readonly control?: string
   readonly quiet?: boolean
   readonly insecure?: boolean
@@ -55,6 +57,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     )
     .option('--keep', 'keep a guest that stayed (or whose copy differs) until Ctrl-C')
     .option('--json <FILE>', 'write the report; - is stdout')
+    .option('--capture <FILE>', captureHelp)
     .option(
       '--control <SOCKET>',
       'serve `godwit status`, `set`, `switch`, `recover`, `cancel` at this path',
@@ -100,7 +103,9 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   checkWritable(settings.json)
   if (settings.stateDir !== undefined) tellLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
-  const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
+  const file = settings.capture
+  const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
+  const run: SendRun = { settings, interrupts, capture, guest: undefined, migration: undefined }
   const control = await startControl(run)
   try {
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
@@ -110,6 +115,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   } finally {
     control?.close()
     interrupts.stop()
+    capture?.close()
     await run.guest?.stop()
   }
 }
@@ -118,6 +124,8 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
 interface SendRun {
   readonly settings: SendSettings
   readonly interrupts: Interrupts
+  /** Of all attempts. */
+  readonly capture: CaptureFile | undefined
   guest: WorkloadGuest | undefined
   migration: Migration | undefined
 }
@@ -172,6 +180,11 @@ function setOptions(migration: Migration | undefined, options: ControlOptions): 
   return options
 }
 
+/** One file for all attempts, in the place of its name. */
+function captureOf({ capture }: SendRun): { capture?: CaptureFile } {
+  return capture === undefined ? {} : { capture }
+}
+
 /** Warm-up, then the migration, again where `--retry` says so. */
 async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   const { settings, interrupts } = run
@@ -182,6 +195,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   for (let left = settings.retry; ; left--) {
     run.migration = await createMigration(guest, {
       ...settings,
+      ...captureOf(run),
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,

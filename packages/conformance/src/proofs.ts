@@ -55,6 +55,22 @@ export const proofs: readonly Proof[] = [
   ...proof(`${session}/ownership.test.ts`, 'hears `%s`: all of the guest is there', 'C7.22'),
   ...proof(`${endToEnd}/cancel.test.ts`, 'from the destination', 'C8.5'),
   ...proof(
+    `${endToEnd}/versions.test.ts`,
+    'that is the next one moves its guest, by this version',
+    'C4.64',
+    'C4.65',
+  ),
+  ...proof(
+    `${endToEnd}/versions.test.ts`,
+    'that is a later one still, %i, is refused, and both sides are told why',
+    'C4.66',
+  ),
+  ...proof(
+    `${endToEnd}/versions.test.ts`,
+    'has keys, capabilities and frames that this one passes over: %s',
+    'C4.67',
+  ),
+  ...proof(
     `${endToEnd}/serving-deadline.test.ts`,
     'is given up after 10 s; one that has said what it brings is not',
     'C9.10',

@@ -7,7 +7,7 @@
 import type { Clock, GodwitError } from '@godwit/core'
 import { KIB, LimitError, MIB, PeerError, ProtocolError } from '@godwit/core'
 import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
-import { emptyTotals } from '@godwit/codec'
+import { LackingPages, emptyTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { Barrier, Frame } from '@godwit/wire'
 import {
@@ -17,7 +17,6 @@ import {
   errorCodeOf,
   u64FromBytes,
 } from '@godwit/wire'
-import { LackingPages } from './lacking-pages.ts'
 
 /** The credit window of a channel: more than is on its way at 1 Gbit/s and 100 ms of round trip. */
 export const CREDIT_BYTES: number = 16 * MIB

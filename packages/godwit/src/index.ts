@@ -15,6 +15,8 @@ export type {
   Report,
 } from '@godwit/core'
 export { GodwitError } from '@godwit/core'
+export type { CaptureOptions } from './capture-file.ts'
+export { CaptureFile } from './capture-file.ts'
 export type { Gate, GateMemory } from '@godwit/memory'
 export { openGate } from './gate.ts'
 export type { MemoryArrival, MemoryGuest, MemorySource } from './memory.ts'

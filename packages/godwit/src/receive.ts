@@ -5,12 +5,14 @@
  */
 import { closeSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { GodwitError, GuestHost, Report, StageReport } from '@godwit/core'
-import { systemClock } from '@godwit/core'
+import type { GuestHost, Report, StageReport } from '@godwit/core'
+import { GodwitError, systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
+import type { CaptureOptions } from './capture-file.ts'
+import { beginCapture } from './capture-file.ts'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
 import { OwnerDirectory } from './owner-directory.ts'
@@ -25,7 +27,7 @@ import { zeroInThreads } from './zero-memory.ts'
 const arrivedMax = 64
 
 /** How to receive. */
-export interface ReceiveOptions {
+export interface ReceiveOptions extends CaptureOptions {
   /** `HOST:PORT`; port 0 takes any. TCP and WebSocket both. */
   readonly listen: string
   /** Page sizes to accept; all legal ones by default. */
@@ -88,7 +90,7 @@ export interface Receiver {
 /**
  * Listens for guests. `arrival` is a {@link GuestHost}, or what to do with plain memory.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`
  * @throws {TransportError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `ADDRESS_UNRESOLVED`
  */
 export async function receive(
@@ -97,6 +99,7 @@ export async function receive(
   events: AgentEvents = {},
 ): Promise<Receiver> {
   requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
+  checkCapture(options)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
   const { pager = 'auto' } = options
@@ -107,20 +110,14 @@ export async function receive(
       : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory(), createPager)
   const agent = new DestinationAgent(
     {
-      ...(await lanesOf(options.lanes)),
+      ...(await lanesOf(options.lanes, options.capture === undefined)),
       host,
       clock: systemClock,
       primitives: await nodePrimitives(),
       software: SOFTWARE,
       usage: createUsageMeter,
       zero: zeroInThreads(),
-      ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),
-      ...(options.sessionsMax === undefined ? {} : { sessionsMax: options.sessionsMax }),
-      ...(options.runForMs === undefined ? {} : { runForMs: options.runForMs }),
-      ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
-      ...(options.recoverMs === undefined ? {} : { recoverMs: options.recoverMs }),
-      ...(options.onSuspended === undefined ? {} : { onSuspended: options.onSuspended }),
-      ...(options.stateDir === undefined ? {} : { owners: new OwnerDirectory(options.stateDir) }),
+      ...definedOptions(options),
     },
     {
       ...events,
@@ -139,12 +136,16 @@ export async function receive(
       },
     },
   )
+  const capture = beginCapture(options, 'destination')
   const { connectionsMax } = options
   const listener = await listen(
     options.listen,
-    (channel, place) => agent.accept(channel, place),
+    (channel, place) => agent.accept(capture?.wrap(channel) ?? channel, place),
     connectionsMax === undefined ? {} : { connectionsMax },
-  )
+  ).catch((thrown: unknown) => {
+    capture?.end()
+    throw thrown
+  })
   return {
     address: listener.address,
     agent,
@@ -156,17 +157,34 @@ export async function receive(
     async close() {
       await listener.close()
       await agent.close()
+      capture?.end()
     },
   }
+}
+
+/** @throws {GodwitError} `USAGE`: with the pager the urgent channel must have a thread */
+function checkCapture({ capture, pager }: ReceiveOptions): void {
+  if (capture === undefined || pager !== 'uffd') return
+  const text = 'The uffd pager takes a thread for a channel, which cannot be captured: capture at '
+  throw new GodwitError('USAGE', `${text}the source instead, or take another pager`)
+}
+
+/** Options that the agent takes as they are, where they are given. */
+function definedOptions(options: ReceiveOptions): Partial<DestinationOptions> {
+  const { pageBytes, sessionsMax, runForMs, onStage, recoverMs, onSuspended, stateDir } = options
+  const owners = stateDir === undefined ? undefined : new OwnerDirectory(stateDir)
+  const all = { pageBytes, sessionsMax, runForMs, onStage, recoverMs, onSuspended, owners }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 
 /** Threads for lanes, where connections can be given to them. */
 async function lanesOf(
   lanes: number | undefined,
+  hasThreads: boolean,
 ): Promise<Pick<DestinationOptions, 'dataChannelsMax' | 'lanes'>> {
   // A source asks, and nobody knows yet who it is: it gets no more threads than are of use.
   const limit = { dataChannelsMax: Math.max(1, lanes ?? availableParallelism()) }
-  const threads = lanes === 0 ? undefined : await laneThreads()
+  const threads = lanes === 0 || !hasThreads ? undefined : await laneThreads()
   return threads === undefined ? limit : { ...limit, lanes: threads }
 }
 

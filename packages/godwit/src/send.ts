@@ -29,6 +29,8 @@ import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration, runWithin } from '@godwit/source'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
+import type { AgentCapture, CaptureOptions } from './capture-file.ts'
+import { beginCapture, capturedDialler } from './capture-file.ts'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { OwnerDirectory } from './owner-directory.ts'
@@ -39,7 +41,7 @@ import { chooseTrackers } from './tracker.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 
 /** How to send; everything has a default but the address. */
-export interface SendOptions {
+export interface SendOptions extends CaptureOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
   /**
@@ -153,7 +155,7 @@ export interface Migration {
 /**
  * Prepares a migration without starting it: for progress and cancel. `run()` moves the guest.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`
  */
 export async function createMigration(
   guest: Guest | MemoryGuest,
@@ -172,11 +174,13 @@ export async function createMigration(
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
-  const lanes = lanesOf(options.lanes ?? 1)
+  const lanes = lanesOf(options.lanes ?? 1, options.capture === undefined)
   const chosen = await chooseTrackers(moved, choice, pageBytes)
+  const urgent = await urgentOf(mode, lanes)
+  const capture = beginOrClose(options, chosen)
   const settings: SourceOptions = {
     ...definedOptions(options),
-    dialler: createDialler(options.to),
+    dialler: capturedDialler(createDialler(options.to), capture),
     guest: moved,
     clock: systemClock,
     primitives,
@@ -191,14 +195,17 @@ export async function createMigration(
     trackers: chosen.trackers,
     pageBytes,
     ...lanes,
-    ...(await urgentOf(mode, lanes)),
+    ...urgent,
     usage: createUsageMeter(),
-    ...(options.stateDir === undefined ? {} : { owners: new OwnerDirectory(options.stateDir) }),
   }
-  const migration = createOrClose(settings, chosen)
+  const close = (): void => {
+    chosen.close()
+    capture?.end()
+  }
+  const migration = createOrClose(settings, close)
   return {
     run: (signal = options.signal) =>
-      runWithin(migration, timeout, systemClock, signal).finally(() => chosen.close()),
+      runWithin(migration, timeout, systemClock, signal).finally(close),
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
@@ -222,9 +229,19 @@ export async function createMigration(
 }
 
 /** A migration that cannot be made leaves no tracker behind. */
-function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceMigration {
+function createOrClose(settings: SourceOptions, close: () => void): SourceMigration {
   try {
     return new SourceMigration(settings)
+  } catch (thrown) {
+    close()
+    throw thrown
+  }
+}
+
+/** @throws {GodwitError} `FILE_UNWRITABLE` */
+function beginOrClose(options: CaptureOptions, chosen: ChosenTrackers): AgentCapture | undefined {
+  try {
+    return beginCapture(options, 'source')
   } catch (thrown) {
     chosen.close()
     throw thrown
@@ -235,11 +252,12 @@ function createOrClose(settings: SourceOptions, chosen: ChosenTrackers): SourceM
 export const LANES_MAX: number = DATA_CHANNELS_MAX
 
 /** @throws {GodwitError} `USAGE` */
-function lanesOf(lanes: number): Pick<SourceOptions, 'lanes' | 'startLane'> {
+function lanesOf(lanes: number, hasThreads: boolean): Pick<SourceOptions, 'lanes' | 'startLane'> {
   if (lanes > LANES_MAX) {
     throw new GodwitError('USAGE', `There are at most ${LANES_MAX} lanes, not ${lanes}`)
   }
   if (lanes === 0) return {}
+  if (!hasThreads) return { lanes }
   return {
     lanes,
     startLane: () => startThread(entryUrl('./source-lane.ts', import.meta.url), 'lane'),
@@ -274,8 +292,9 @@ async function urgentOf(
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
+  const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
   const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
-  const entries = Object.entries({ ...limits, fetch, prove, onStage, onSuspended })
+  const entries = Object.entries({ ...limits, fetch, prove, onStage, onSuspended, owners })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
@@ -285,7 +304,8 @@ function definedOptions(options: SendOptions): Partial<SourceOptions> {
  * with error codes `OWNERSHIP_IN_DOUBT` and `POST_COPY_LOST`, where it stays stopped. `TAKEN_OVER`
  * tells that it goes on here from an older state.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`: nothing was begun
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`: nothing
+ *   was begun
  */
 export async function send(guest: Guest | MemoryGuest, options: SendOptions): Promise<Report> {
   const migration = await createMigration(guest, options)

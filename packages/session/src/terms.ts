@@ -5,10 +5,8 @@
  */
 import { GodwitError, ProtocolError, isPageBytes, mayPostCopy } from '@godwit/core'
 import type { Hello, Welcome } from '@godwit/wire'
-
-/** Version of the session protocol: order and meaning of frames. */
-export const SESSION_VERSION_MIN = 1
-export const SESSION_VERSION_MAX = 1
+import type { VersionRange } from './versions.ts'
+import { SESSION_VERSIONS, checkVersion, chooseVersion } from './versions.ts'
 
 /**
  * Capabilities that need nothing of the runtime. Names of later ones are reserved in
@@ -63,17 +61,16 @@ export interface DestinationTerms {
 /**
  * The terms for an offer.
  *
+ * @param versions - that this side speaks
  * @throws {ProtocolError} `PROTOCOL_VERSION`, `PROTOCOL_CAPABILITY`
  * @throws {GodwitError} `PAGE_SIZE_MISMATCH`
  */
-export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
-  if (hello.versionMin > SESSION_VERSION_MAX || hello.versionMax < SESSION_VERSION_MIN) {
-    throw new ProtocolError(
-      'PROTOCOL_VERSION',
-      `The source speaks protocol ${range(hello.versionMin, hello.versionMax)}; ` +
-        `the destination speaks ${range(SESSION_VERSION_MIN, SESSION_VERSION_MAX)}`,
-    )
-  }
+export function negotiate(
+  hello: Hello,
+  terms: DestinationTerms,
+  versions: VersionRange = SESSION_VERSIONS,
+): Welcome {
+  const version = chooseVersion(versionsOf(hello), versions)
   const { mode } = hello
   if (mayPostCopy(mode) && !hello.required.includes('post-copy')) {
     throw new ProtocolError(
@@ -98,7 +95,7 @@ export function negotiate(hello: Hello, terms: DestinationTerms): Welcome {
   }
   const wanted = [...hello.required, ...hello.optional]
   return {
-    version: Math.min(hello.versionMax, SESSION_VERSION_MAX),
+    version,
     software: terms.software,
     capabilities: capabilities.filter((name) => wanted.includes(name)),
     pageBytes: choosePageBytes(hello.pageBytes, terms.pageBytes),
@@ -133,9 +130,7 @@ function choosePageBytes(offered: readonly number[], accepted: readonly number[]
  * @throws {GodwitError} `PAGE_SIZE_MISMATCH`
  */
 export function checkWelcome(hello: Hello, welcome: Welcome): void {
-  if (welcome.version < hello.versionMin || welcome.version > hello.versionMax) {
-    throw new ProtocolError('PROTOCOL_VERSION', `The destination chose version ${welcome.version}`)
-  }
+  checkVersion(welcome.version, versionsOf(hello))
   const lacking = hello.required.filter((name) => !welcome.capabilities.includes(name))
   const extra = welcome.capabilities.filter(
     (name) => !hello.required.includes(name) && !hello.optional.includes(name),
@@ -160,6 +155,6 @@ export function checkWelcome(hello: Hello, welcome: Welcome): void {
   }
 }
 
-function range(minimum: number, maximum: number): string {
-  return minimum === maximum ? `${minimum}` : `${minimum} to ${maximum}`
+function versionsOf({ versionMin, versionMax }: Hello): VersionRange {
+  return { minimum: versionMin, maximum: versionMax }
 }

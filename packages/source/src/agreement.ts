@@ -8,7 +8,7 @@ import { GodwitError, mayPostCopy } from '@godwit/core'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
 import type { SourceState } from '@godwit/session'
-import { SESSION_VERSION_MAX, SESSION_VERSION_MIN } from '@godwit/session'
+import { SESSION_VERSIONS } from '@godwit/session'
 import type { Hello, Reserve, Resume, SwitchOver, Welcome } from '@godwit/wire'
 import type { SourceOptions } from './options.ts'
 import type { AgreedTerms } from './rounds.ts'
@@ -27,8 +27,8 @@ export function helloOf(
   if (checkpointMs !== undefined) checkReverse(options)
   const always = ['ownership', ...(prove === undefined ? [] : ['final'])]
   return {
-    versionMin: SESSION_VERSION_MIN,
-    versionMax: SESSION_VERSION_MAX,
+    versionMin: SESSION_VERSIONS.minimum,
+    versionMax: SESSION_VERSIONS.maximum,
     software: options.software,
     // Whoever asked for a technique by its name wants it, or to know that it is not to be had.
     required: encode.auto ? postCopy : [...postCopy, ...encoding],

@@ -55,6 +55,16 @@ export class FrameReader {
     return this.#tail - this.#head + this.#skipBytes
   }
 
+  /** Of them, those that are kept: not of an optional frame that is thrown away. */
+  get unreadBytes(): number {
+    return this.#tail - this.#head
+  }
+
+  /** The number that the next frame must have; optional ones that were skipped have theirs. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
   /**
    * Free space for the transport to write to. Frames handed out before are invalid now.
    *

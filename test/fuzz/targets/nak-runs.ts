@@ -14,7 +14,7 @@ import {
   encodeMessage,
   encodePageRuns,
 } from '@godwit/wire'
-import { LackingPages } from '../../../packages/destination/src/lacking-pages.ts'
+import { LackingPages } from '@godwit/codec'
 import { Repairs } from '../../../packages/source/src/repairs.ts'
 import type { ControlVector } from '../../conformance/vector-files.ts'
 import { vectorInputs } from '../corpus.ts'

@@ -1,0 +1,30 @@
+/**
+ * The pages that a batch gives content to.
+ *
+ * @module
+ */
+import type { PageRun } from '@godwit/core'
+import { ENTRY, PageEncoding, entryOffset, readBatchHeader, readEntryEncoding } from '@godwit/wire'
+
+/** Those of one region. */
+export interface ContentRuns {
+  readonly region: number
+  readonly runs: readonly PageRun[]
+}
+
+/**
+ * @param body - of a PAGES frame
+ * @throws {CodecError} {@link LimitError} the header or the table is not right
+ */
+export function contentRuns(body: Uint8Array): ContentRuns {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
+  const { region, entryCount } = readBatchHeader(view)
+  const runs: PageRun[] = []
+  for (let i = 0; i < entryCount; i++) {
+    const at = entryOffset(i)
+    if (readEntryEncoding(view, at) === PageEncoding.Keep) continue
+    const firstPage = view.getUint32(at + ENTRY.firstPage, true)
+    runs.push({ firstPage, pageCount: view.getUint16(at + ENTRY.pageCount, true) })
+  }
+  return { region, runs }
+}

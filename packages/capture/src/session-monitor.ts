@@ -1,0 +1,259 @@
+/**
+ * One session of a capture: both sides' conduct, and what their pages come to, over all
+ * connections.
+ *
+ * A capture is seen from one side. What the other said may have been on its way when this side went
+ * on, so that the two are looked at apart where they may be apart: while one of them has failed, or
+ * has connected anew.
+ *
+ * @module
+ */
+import type { Region } from '@godwit/core'
+import { PeerError, ProtocolError } from '@godwit/core'
+import type { Primitives } from '@godwit/codec'
+import {
+  SESSION_VERSION,
+  checkWelcome,
+  isInterruptible,
+  isPostCopy,
+  mayInstall,
+  negotiate,
+  ownsGuest,
+} from '@godwit/session'
+import type { Frame, Hello, Message, Reserve, Welcome } from '@godwit/wire'
+import { ChannelRole, FrameType, decodeMessage, errorCodeOf } from '@godwit/wire'
+import type { CapturedLine } from './conversation.ts'
+import { DestinationConduct } from './destination-conduct.ts'
+import type { Side } from './layout.ts'
+import type { MemoryBudget } from './memory-image.ts'
+import type { PageCounts, Standing } from './page-monitor.ts'
+import { PageMonitor } from './page-monitor.ts'
+import { SourceConduct } from './source-conduct.ts'
+
+/** What monitors share. */
+export interface MonitorParts {
+  readonly primitives: Primitives
+  readonly budget: MemoryBudget
+  /** Of all sessions. */
+  readonly counts: PageCounts & { messages: number }
+  /** Gets memory as it was sent, when a session has ended; borrowed for the call. */
+  readonly onImage: ((session: string, regions: readonly Region[]) => void) | undefined
+}
+
+/** How a session ended, as far as it was captured. */
+export interface SessionSummary {
+  readonly session: string
+  readonly mode: string
+  readonly version: number | undefined
+  /** States of both machines. */
+  readonly source: string
+  readonly destination: string
+  readonly connections: number
+}
+
+/** Of one session. */
+export class SessionMonitor {
+  readonly id: string
+  /** Once memory was reserved, and until nobody needs it. */
+  pages: PageMonitor | undefined
+  readonly #parts: MonitorParts
+  readonly #source = new SourceConduct()
+  readonly #destination = new DestinationConduct()
+  /** Of the connections that each side takes for the current one. */
+  readonly #epochs: Record<Side, number> = { source: 0, destination: 0 }
+  /** Who said ERROR, by the channel's number in the file: nothing more comes of him there. */
+  readonly #errors = new Map<number, Side>()
+  /** Of the control channel of the connection: ERROR was said there. */
+  #isOver = false
+  /** RESUME that the destination has not answered. */
+  #resume: (Message & { readonly name: 'Resume' }) | undefined
+  #hello: Hello | undefined
+  #welcome: Welcome | undefined
+  #reserve: Reserve | undefined
+
+  constructor(id: string, parts: MonitorParts) {
+    this.id = id
+    this.#parts = parts
+  }
+
+  get summary(): SessionSummary {
+    return {
+      session: this.id,
+      mode: this.#hello?.mode ?? '?',
+      version: this.#welcome?.version,
+      source: this.#source.state.name,
+      destination: this.#destination.state.name,
+      connections: this.#epochs.source + 1,
+    }
+  }
+
+  get isFinished(): boolean {
+    return this.#source.isFinished && this.#destination.isFinished
+  }
+
+  /** @throws {GodwitError} the frame is not right, or not in its place */
+  frame(line: CapturedLine, from: Side, frame: Frame): void {
+    const { role, epoch } = line.prefaces.source!
+    const said = this.#errors.get(line.number)
+    if (said === from) {
+      throw new ProtocolError('PROTOCOL_STATE', `The ${from} went on after its ERROR`)
+    }
+    const message =
+      frame.type === FrameType.Pages ? undefined : decodeMessage(frame.type, frame.body)
+    if (message !== undefined) this.#parts.counts.messages++
+    if (message?.name === 'Error') this.#errors.set(line.number, from)
+    if (said !== undefined) return
+    if (role === ChannelRole.Control) {
+      if (from === 'source') this.#fromSource(epoch, message!)
+      else this.#fromDestination(epoch, message!)
+      this.#release()
+    } else if (message?.name !== 'Error') this.#page(line, from, frame, message)
+  }
+
+  /** A channel is closed. */
+  closed(line: CapturedLine): void {
+    const { role, epoch } = line.prefaces.source!
+    const isCurrent = role === ChannelRole.Control && epoch === this.#epochs.destination
+    // Where post-copy goes on the guest needs what is here.
+    if (isCurrent && !isInterruptible(this.#destination.state)) {
+      if (this.#destination.state.name === 'paused') return
+      this.#isOver = true
+      this.#drop()
+    }
+  }
+
+  #page(line: CapturedLine, from: Side, frame: Frame, message: Message | undefined): void {
+    const { epoch } = line.prefaces.source!
+    // What comes on a connection that was left, or is over, counts for nothing.
+    if (this.#isOver || epoch < this.#epochs.destination) return
+    if (epoch > this.#epochs.destination || this.pages === undefined) {
+      throw new ProtocolError('PROTOCOL_STATE', `The channel ${line.name} came too early`)
+    }
+    const standing = this.#standing
+    if (message === undefined) this.pages.batch(line, from, frame.body, standing)
+    else this.pages.message(line, from, message, standing)
+  }
+
+  get #standing(): Standing {
+    const { state } = this.#destination
+    return {
+      mayInstall: mayInstall(state),
+      isPostCopy: isPostCopy(state),
+      isOwned: ownsGuest(state),
+    }
+  }
+
+  #fromSource(epoch: number, message: Message): void {
+    if (message.name === 'Heartbeat' || epoch < this.#epochs.source) return
+    if (message.name === 'Error') {
+      if (epoch === this.#epochs.source) this.#source.lost(peerError(message))
+      if (epoch === this.#epochs.destination) this.#failDestination(message)
+      return
+    }
+    if (epoch > this.#epochs.source) {
+      if (message.name !== 'Resume' || message.body.epoch !== epoch) {
+        const text = `The source said ${message.name} on connection ${epoch}`
+        throw new ProtocolError('PROTOCOL_STATE', text)
+      }
+      this.#source.resumed(message)
+      this.#epochs.source = epoch
+      this.#resume = message
+      return
+    }
+    this.#source.said(message)
+    if (message.name === 'Hello') this.#greet(message.body)
+    if (message.name === 'Reserve') this.#reserve = message.body
+    if (epoch !== this.#epochs.destination) return
+    this.#destination.heard(message)
+    this.pages?.control(message)
+  }
+
+  #fromDestination(epoch: number, message: Message): void {
+    if (message.name === 'Heartbeat' || epoch < this.#epochs.destination) return
+    if (message.name === 'Error') {
+      if (epoch === this.#epochs.source) this.#source.lost(peerError(message))
+      // A new connection that is refused leaves everything as it was.
+      if (epoch === this.#epochs.destination) this.#failDestination(message)
+      return
+    }
+    if (epoch > this.#epochs.destination) this.#resumeOn(epoch, message)
+    this.#destination.said(message)
+    if (message.name === 'Welcome') this.#agree(message.body)
+    if (epoch === this.#epochs.source) this.#source.heard(message)
+    if (message.name === 'Reserved') this.#begin()
+    this.pages?.control(message)
+  }
+
+  #failDestination(message: Message & { readonly name: 'Error' }): void {
+    this.#isOver = true
+    this.#destination.lost(peerError(message))
+  }
+
+  /** The destination takes a new connection for the current one. */
+  #resumeOn(epoch: number, message: Message): void {
+    const resume = this.#resume
+    if (resume?.body.epoch !== epoch) {
+      const text = `The destination said ${message.name} on connection ${epoch} before RESUME`
+      throw new ProtocolError('PROTOCOL_STATE', text)
+    }
+    this.#destination.resumed(resume)
+    this.#epochs.destination = epoch
+    this.#isOver = false
+    this.pages?.reconnected()
+  }
+
+  #greet(hello: Hello): void {
+    this.#hello = hello
+    const terms = { mode: hello.mode, verify: hello.verify !== 'none' }
+    this.#source.terms = { ...this.#source.terms, ...terms }
+    this.#destination.terms = { ...this.#destination.terms, ...terms }
+  }
+
+  /** @throws {GodwitError} the terms do not follow from each other */
+  #agree(welcome: Welcome): void {
+    const hello = this.#hello!
+    this.#welcome = welcome
+    checkWelcome(hello, welcome)
+    // What the destination was able to do is what it said that it would.
+    const { version, capabilities, pageBytes, dataChannels, heartbeatMs, software } = welcome
+    if (version > SESSION_VERSION) {
+      const text = `The stream is of protocol ${version}; this release knows ${SESSION_VERSION}`
+      throw new ProtocolError('PROTOCOL_VERSION', text)
+    }
+    const terms = { capabilities, pageBytes: [pageBytes], dataChannelsMax: dataChannels }
+    const versions = { minimum: version, maximum: version }
+    negotiate(hello, { ...terms, heartbeatMs, software }, versions)
+    const agreed = {
+      final: welcome.finalAfterMs !== undefined,
+      asks: welcome.capabilities.includes('ownership'),
+    }
+    this.#source.terms = { ...this.#source.terms, ...agreed }
+    this.#destination.terms = { ...this.#destination.terms, ...agreed }
+  }
+
+  #begin(): void {
+    const agreed = { hello: this.#hello!, welcome: this.#welcome!, reserve: this.#reserve! }
+    const { primitives, budget, counts } = this.#parts
+    this.pages = new PageMonitor(agreed, primitives, budget, counts)
+  }
+
+  #release(): void {
+    if (this.isFinished) this.#drop()
+  }
+
+  /** Nothing more comes of it. */
+  end(): void {
+    this.#drop()
+  }
+
+  #drop(): void {
+    if (this.pages === undefined) return
+    this.#parts.onImage?.(this.id, this.pages.image.regions)
+    this.#parts.budget.giveBack(this.pages.byteLength)
+    this.pages = undefined
+  }
+}
+
+function peerError({ body }: Message & { readonly name: 'Error' }): PeerError {
+  return new PeerError(errorCodeOf(body.code), body.text)
+}
