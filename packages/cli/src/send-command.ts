@@ -8,7 +8,7 @@ import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } fr
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
-import type { Migration } from 'godwit'
+import type { Migration, SecurityOptions } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
@@ -21,11 +21,13 @@ import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
+import type { SecuritySettings } from './security-options.ts'
+import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions, parseCount } from './settings.ts'
 import { formatSummary } from './summary.ts'
 
-export interface SendSettings extends MigrationSettings {
+export interface SendSettings extends MigrationSettings, SecuritySettings {
   readonly to: string
   readonly json?: string
   readonly control?: string
@@ -44,7 +46,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .description('Start a guest here and move it, running, to a destination')
     .argument('<guest>', 'NAME[,key=value...]; see below')
     .requiredOption('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
-  addMigrationOptions(command)
+  addSecurityOptions(addMigrationOptions(command))
     .option(
       '--retry <N>',
       'try again so often after a failure before the hand-over',
@@ -57,7 +59,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
       '--control <SOCKET>',
       'serve `godwit status`, `set`, `switch`, `recover`, `cancel` at this path',
     )
-    .option('--insecure', 'send off loopback although nobody is authenticated')
+    .option('--insecure', 'send off loopback with neither key nor certificates: in the clear')
     .option('--quiet', 'print nothing but errors')
     .addHelpText('after', `\n${guestHelp()}\n\nExample:\n  ${example}`)
     .action(async (guest: string, settings: SendSettings) => {
@@ -69,13 +71,14 @@ const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --m
 
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
-  checkDestination(settings.to, settings.insecure)
+  const security = readSecurity(settings)
+  checkDestination(settings.to, { ...settings, security })
   const { mode } = parseMode(settings.mode)
   checkFetch(mode, settings.fetch)
   checkReverse(mode, settings.reverse)
   checkWritable(settings.json)
   const interrupts = listenToInterrupts()
-  const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
+  const run: SendRun = { settings, security, interrupts, guest: undefined, migration: undefined }
   const control = await startControl(run)
   try {
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
@@ -92,6 +95,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
 /** What the parts of one `send` share. */
 interface SendRun {
   readonly settings: SendSettings
+  readonly security: SecurityOptions | undefined
   readonly interrupts: Interrupts
   guest: WorkloadGuest | undefined
   migration: Migration | undefined
@@ -157,6 +161,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   for (let left = settings.retry; ; left--) {
     run.migration = await createMigration(guest, {
       ...settings,
+      security: run.security,
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,

@@ -11,6 +11,7 @@ import type { Preface } from '@godwit/wire'
 import { ChannelRole } from '@godwit/wire'
 import { IncomingMigration } from './incoming-migration.ts'
 import type { DestinationOptions } from './options.ts'
+import { Seals } from './seals.ts'
 
 /**
  * Migrations at once; each may hold a whole guest, which the host's own limit bounds. Those that
@@ -31,11 +32,14 @@ export interface AgentEvents {
 export class DestinationAgent {
   readonly #options: DestinationOptions
   readonly #events: AgentEvents
+  /** Undefined where channels are plain. */
+  readonly #seals: Seals | undefined
   readonly #sessions = new Map<string, IncomingMigration>()
 
   constructor(options: DestinationOptions, events: AgentEvents = {}) {
     this.#options = options
     this.#events = events
+    this.#seals = options.security && new Seals(options.security)
   }
 
   /** Sessions that are going on. */
@@ -46,7 +50,7 @@ export class DestinationAgent {
   /** A channel was accepted. Never throws. */
   accept(channel: Channel): void {
     new Link(
-      channel,
+      this.#seals?.seal(channel) ?? channel,
       this.#options.clock,
       (preface, link) => this.#sort(preface, link),
       (error) => this.#events.dropped?.(channel.remote, error),
@@ -83,7 +87,11 @@ export class DestinationAgent {
       if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
-    if (isControl) return session.reconnect(preface, link)
+    if (isControl) {
+      const handler = session.reconnect(preface, link)
+      this.#seals?.took(preface, link.channel)
+      return handler
+    }
     const lane = session.openLane(preface, link)
     link.sendPreface(preface)
     return lane
@@ -94,12 +102,14 @@ export class DestinationAgent {
       const facts = { limit: 'sessionsMax', value: SESSIONS_MAX + 1, maximum: SESSIONS_MAX }
       throw new LimitError('LIMIT_EXCEEDED', `${SESSIONS_MAX} migrations are going on here`, facts)
     }
+    this.#seals?.took(preface, link.channel)
     link.sendPreface(preface)
     const migration = new IncomingMigration(link, sessionId, this.#options)
     this.#sessions.set(sessionId, migration)
     this.#events.began?.(migration)
     void migration.done.then((report) => {
       this.#sessions.delete(sessionId)
+      this.#seals?.forget(sessionId)
       this.#events.ended?.(migration, report)
     })
     return migration.control

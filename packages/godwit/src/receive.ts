@@ -16,6 +16,8 @@ import { MemoryHost } from './memory.ts'
 import type { PagerChoice } from './pager.ts'
 import { choosePager, createGatePager } from './pager.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
+import type { SecurityOptions } from './security.ts'
+import { securityOf } from './security.ts'
 import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
@@ -47,6 +49,8 @@ export interface ReceiveOptions {
   readonly onSuspended?: (error: GodwitError) => void
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
+  /** By what sources must prove who they are; others are refused. */
+  readonly security?: SecurityOptions | undefined
   /** Listen off loopback although nobody is authenticated. */
   readonly insecure?: boolean
   readonly onStage?: (stage: StageReport) => void
@@ -69,7 +73,7 @@ export interface Receiver {
 /**
  * Listens for guests. `arrival` is a {@link GuestHost}, or what to do with plain memory.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`
  * @throws {TransportError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `ADDRESS_UNRESOLVED`
  */
 export async function receive(
@@ -77,7 +81,9 @@ export async function receive(
   options: ReceiveOptions,
   events: AgentEvents = {},
 ): Promise<Receiver> {
-  requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
+  const { security, insecure = false } = options
+  const { host: address } = parseAddress(options.listen)
+  requireSecureOrLoopback(address, insecure || security !== undefined)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
   const { pager = 'auto' } = options
@@ -95,6 +101,7 @@ export async function receive(
       software: SOFTWARE,
       usage: createUsageMeter,
       zero: zeroInThreads(),
+      ...(security === undefined ? {} : { security: securityOf(security) }),
       ...(options.pageBytes === undefined ? {} : { pageBytes: options.pageBytes }),
       ...(options.runForMs === undefined ? {} : { runForMs: options.runForMs }),
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
@@ -118,7 +125,13 @@ export async function receive(
       },
     },
   )
-  const listener = await listen(options.listen, (channel) => agent.accept(channel))
+  const listener = await listen(options.listen, (channel) => agent.accept(channel), {
+    ...(security !== undefined && 'tls' in security ? { tls: security.tls } : {}),
+    // Who is not let in is for the operator to know; the texts name the other end.
+    ...(security === undefined
+      ? {}
+      : { onError: (error) => options.onDropped?.('a connection', error) }),
+  })
   return {
     address: listener.address,
     agent,

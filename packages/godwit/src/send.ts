@@ -25,12 +25,15 @@ import {
 } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration } from '@godwit/source'
+import type { TlsCredentials } from '@godwit/transport'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
+import type { SecurityOptions } from './security.ts'
+import { checkSecurity, securityOf } from './security.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
 import { startUrgentThread } from './urgent-thread.ts'
@@ -66,6 +69,8 @@ export interface SendOptions {
   readonly maxBandwidth?: number
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
   readonly pauseBandwidth?: number
+  /** By what the two sides know each other; the destination must have the same. */
+  readonly security?: SecurityOptions | undefined
   /** Send off loopback although nobody is authenticated. */
   readonly insecure?: boolean
   /**
@@ -94,11 +99,30 @@ function isGuest(guest: Guest | MemoryGuest): guest is Guest {
 /**
  * Checks what can be checked of a destination before anything is begun.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`
  */
-export function checkDestination(to: string, insecure = false): void {
-  requireSecureOrLoopback(parseAddress(to).host, insecure)
-  createDialler(to)
+export function checkDestination(
+  to: string,
+  { security, insecure = false }: Pick<SendOptions, 'security' | 'insecure'> = {},
+): void {
+  requireSecureOrLoopback(parseAddress(to).host, insecure || security !== undefined)
+  if (security !== undefined) checkSecurity(security)
+  createDialler(to, diallerOptions(security))
+}
+
+function diallerOptions(security: SecurityOptions | undefined): { readonly tls?: TlsCredentials } {
+  return security !== undefined && 'tls' in security ? { tls: security.tls } : {}
+}
+
+/** What goes by the network, and how. */
+function networkOf({
+  to,
+  security,
+}: SendOptions): Pick<SourceOptions, 'dialler' | 'controlDialler' | 'security'> {
+  const dialler = createDialler(to)
+  if (security === undefined) return { dialler }
+  const controlDialler = createDialler(to, diallerOptions(security))
+  return { dialler, controlDialler, security: securityOf(security) }
 }
 
 /** One attempt to move one guest, with its progress. Use once, and do run it: it tracks already. */
@@ -144,7 +168,7 @@ export async function createMigration(
   guest: Guest | MemoryGuest,
   options: SendOptions,
 ): Promise<Migration> {
-  checkDestination(options.to, options.insecure)
+  checkDestination(options.to, options)
   const moved = isGuest(guest) ? guest : memoryGuest(guest)
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
   const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
@@ -159,7 +183,7 @@ export async function createMigration(
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const settings: SourceOptions = {
     ...definedOptions(options),
-    dialler: createDialler(options.to),
+    ...networkOf(options),
     guest: moved,
     clock: systemClock,
     primitives,

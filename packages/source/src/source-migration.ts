@@ -68,7 +68,7 @@ export class SourceMigration {
     this.#audit = new Audit(options, audited ?? hasher)
     const hello = helloOf(options, fingerprintSeed, verifySeed)
     this.#rounds = new Rounds(options, hasher, {
-      session,
+      ...this.#connections.forLanes,
       seed: fingerprintSeed,
       onLost: (error) => {
         if (needsDataChannels(this.#runner.state)) this.#lost(error)

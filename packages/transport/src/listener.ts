@@ -1,5 +1,5 @@
 /**
- * One port for TCP and WebSocket: the first byte of a connection tells which it is.
+ * One port for TCP, TLS and WebSocket: the first byte of a connection tells which it is.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { type Channel, type Listener, TransportError } from '@godwit/core'
 import { WebSocketServer } from 'ws'
 import { formatHostPort, parseAddress } from './address.ts'
 import { TcpChannel } from './tcp-channel.ts'
+import { type TlsCredentials, TlsReception } from './tls.ts'
 import { toTransportError } from './transport-error.ts'
 import { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'
 
@@ -21,12 +22,16 @@ export const FIRST_BYTE_DEADLINE_MS_DEFAULT = 5000
 const PREFACE_FIRST_BYTE = 0x89
 /** The `G` of `GET`, the only method that upgrades to a WebSocket. */
 const HTTP_FIRST_BYTE = 0x47
+/** A TLS record that holds part of a handshake. */
+const TLS_FIRST_BYTE = 0x16
 
 export interface ListenOptions {
   /** Default {@link CONNECTIONS_MAX_DEFAULT}; one connection more is dropped at once. */
   readonly connectionsMax?: number
   /** Default {@link FIRST_BYTE_DEADLINE_MS_DEFAULT}. */
   readonly firstByteDeadlineMs?: number
+  /** Accepts TLS, too. */
+  readonly tls?: TlsCredentials
   /** Told of connections that were dropped, and of trouble with accepting; for logs. */
   readonly onError?: (error: TransportError) => void
 }
@@ -50,6 +55,7 @@ export async function listen(
     onChannel,
     onError,
     options.firstByteDeadlineMs ?? FIRST_BYTE_DEADLINE_MS_DEFAULT,
+    options.tls,
   )
   const server = createServer({ noDelay: true }, (socket) => reception.welcome(socket))
   server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT
@@ -89,6 +95,7 @@ class Reception {
   readonly #onError: (error: TransportError) => void
   readonly #deadlineMs: number
   readonly #http: HttpServer
+  readonly #tls: TlsReception | undefined
   /** Connections not handed out yet, with their deadlines. */
   readonly #waiting: Map<Socket, NodeJS.Timeout> = new Map()
 
@@ -96,11 +103,13 @@ class Reception {
     onChannel: (channel: Channel) => void,
     onError: (error: TransportError) => void,
     deadlineMs: number,
+    tls: TlsCredentials | undefined,
   ) {
     this.#onChannel = onChannel
     this.#onError = onError
     this.#deadlineMs = deadlineMs
     this.#http = this.#createHttp()
+    this.#tls = tls && this.#createTls(tls)
   }
 
   welcome(socket: Socket): void {
@@ -130,9 +139,23 @@ class Reception {
     } else if (firstByte === HTTP_FIRST_BYTE) {
       this.#http.emit('connection', socket)
       socket.resume()
+    } else if (firstByte === TLS_FIRST_BYTE && this.#tls !== undefined) {
+      this.#tls.welcome(socket)
     } else {
       this.#drop(socket, 'speaks neither Godwit nor WebSocket')
     }
+  }
+
+  #createTls(credentials: TlsCredentials): TlsReception {
+    return new TlsReception(
+      credentials,
+      this.#deadlineMs,
+      (channel, raw) => {
+        this.#release(raw)
+        this.#onChannel(channel)
+      },
+      this.#onError,
+    )
   }
 
   #createHttp(): HttpServer {

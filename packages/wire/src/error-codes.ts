@@ -53,6 +53,10 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   OWNERSHIP_IN_DOUBT: 114,
   POST_COPY_LOST: 115,
   TAKEN_OVER: 116,
+  AUTH_REQUIRED: 128,
+  AUTH_FAILED: 129,
+  PEER_IDENTITY: 130,
+  SEAL_BROKEN: 131,
 }
 
 const names: ReadonlyMap<number, ErrorCode> = new Map(
