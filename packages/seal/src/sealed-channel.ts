@@ -201,17 +201,19 @@ export class SealedChannel implements Channel, ChannelSink {
 
   closed(error?: TransportError): void {
     const isOver = this.#feed.isStopped || this.#hasEnded
-    this.#feed.end(this.#error ?? error ?? (isOver ? undefined : this.#cutOff()))
+    this.#feed.end(this.#error ?? (isOver ? error : this.#cutOff(error)))
   }
 
   /** The stream ended, and nothing says that it should. */
-  #cutOff(): TransportError | undefined {
-    if (this.#greeting === undefined) {
-      return new TransportError('WIRE_TRUNCATED', 'The stream was cut off in front of its end')
+  #cutOff(cause: TransportError | undefined): TransportError | undefined {
+    const greeting = this.#greeting
+    if (greeting === undefined) {
+      const text = 'The stream was cut off in front of its end'
+      return cause ?? new TransportError('WIRE_TRUNCATED', text)
     }
-    if (!this.#greeting.isHailed || this.#greeting.hail !== undefined) return undefined
+    if (!greeting.isHailed || greeting.hail !== undefined) return cause
     const text = `${this.remote} went away before it had proved who it is`
-    return new TransportError('AUTH_FAILED', text)
+    return new TransportError('AUTH_FAILED', text, { cause })
   }
 
   #greet(greeting: Greeting, byteCount: number): void {
