@@ -14,6 +14,7 @@ import { link } from './link.ts'
 import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
 import { reservation } from './reservation.ts'
+import { security } from './security.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
@@ -31,6 +32,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   encode,
   fault,
   fetch,
+  security,
 ]
 
 /** @throws {GodwitError} `USAGE` */

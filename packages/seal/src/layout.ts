@@ -19,13 +19,13 @@
  *
  * Proof, source to destination: 32 bytes. Then records, both ways:
  *
- *        0     4 length     of what is sealed: 1 to 262,144; 0 ends the stream
+ *        0     4 length     of what is sealed: 1 to 1,048,576; 0 ends the stream
  *        4     n sealed     AES-256-GCM; additional data: the length
  *      4+n    16 tag
  *
  * @module
  */
-import { KIB } from '@godwit/core'
+import { MIB } from '@godwit/core'
 import { PREFACE_BYTES } from '@godwit/wire'
 
 export const NONCE_BYTES = 32
@@ -47,8 +47,8 @@ export type Method = (typeof Method)[keyof typeof Method]
 export const RECORD_HEADER_BYTES = 4
 export const TAG_BYTES = 16
 /**
- * Sealing costs about as much for each record as for 30 KiB, and nothing of a record can be used
- * before all of it is there.
+ * Room for a batch of the usual size as one record: nothing of either can be used before all of it
+ * is there, and what a record costs by itself is paid once.
  */
-export const RECORD_BYTES_MAX: number = 256 * KIB
+export const RECORD_BYTES_MAX: number = MIB
 export const RECORD_OVERHEAD_BYTES: number = RECORD_HEADER_BYTES + TAG_BYTES
