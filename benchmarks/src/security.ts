@@ -27,7 +27,10 @@ export const security: Benchmark = {
   async run({ quick, repeat, say, godwit }) {
     const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
     try {
-      const ways = new Map([[plainName, [] as string[]], ['psk', keyIn(folder)]])
+      const ways = new Map([
+        [plainName, [] as string[]],
+        ['psk', keyIn(folder)],
+      ])
       ways.set('tls', certificateIn(folder))
       const memory = ['--memory', String(quick ? 64 * MIB : GIB), '--warmup', '300ms']
       const reports = new Map([...ways.keys()].map((name) => [name, [] as Report[]]))

@@ -5,7 +5,7 @@
  */
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { type Channel, type ChannelSink, SinkFeed, TransportError } from '@godwit/core'
-import { connectionLost, toTransportError } from './transport-error.ts'
+import { connectionLost, isAuthenticationError, toTransportError } from './transport-error.ts'
 
 /** RFC 5705: a label that nobody has to register, and no context. */
 const exporterLabel = 'EXPERIMENTAL godwit 1'
@@ -21,10 +21,16 @@ export class TlsChannel implements Channel {
   readonly #address: string
   readonly #socket: TLSSocket
   readonly #feed: SinkFeed = new SinkFeed()
+  readonly #isDialled: boolean
+  #hasRead = false
   #error: TransportError | undefined
 
-  /** @param address `HOST:PORT` of the other end, for texts */
-  constructor(socket: TLSSocket, address: string) {
+  /**
+   * @param address `HOST:PORT` of the other end, for texts
+   * @param isDialled - whoever accepts checks the certificate last, and hangs up
+   */
+  constructor(socket: TLSSocket, address: string, isDialled: boolean) {
+    this.#isDialled = isDialled
     this.remote = `tls ${address}`
     this.#address = address
     this.#socket = socket
@@ -52,6 +58,7 @@ export class TlsChannel implements Channel {
     this.#feed.open(sink)
     if (!isFirst) return
     this.#socket.on('data', (chunk: Buffer) => {
+      this.#hasRead = true
       this.#feed.deliver(chunk)
     })
     this.#socket.resume()
@@ -75,9 +82,17 @@ export class TlsChannel implements Channel {
   }
 
   #closed(): void {
-    const isClean =
-      this.#feed.isStopped || (this.#error === undefined && this.#socket.readableEnded)
-    this.#feed.end(isClean ? undefined : (this.#error ?? connectionLost(this.#address)))
+    const isClean = this.#error === undefined && this.#socket.readableEnded
+    if (this.#feed.isStopped) this.#feed.end()
+    else if (this.#isDialled && !this.#hasRead) this.#feed.end(this.#turnedAway())
+    else this.#feed.end(isClean ? undefined : (this.#error ?? connectionLost(this.#address)))
+  }
+
+  #turnedAway(): TransportError {
+    const error = this.#error
+    if (error !== undefined && isAuthenticationError(error)) return error
+    const text = 'hung up after the TLS handshake; does it take the certificate of this side?'
+    return new TransportError('AUTH_FAILED', `${this.#address} ${text}`, { cause: error })
   }
 }
 

@@ -82,7 +82,7 @@ export function startTls(
     socket.once('error', fail)
     socket.once('secureConnect', () => {
       socket.off('error', fail)
-      resolve(new TlsChannel(socket, address))
+      resolve(new TlsChannel(socket, address, true))
     })
   })
   return { channel, abandon: () => socket.destroy() }
@@ -123,7 +123,7 @@ export class TlsReception {
       const address = remoteOf(socket)
       const wrong = this.#checkPeer(socket)
       if (wrong === undefined) {
-        onChannel(new TlsChannel(socket, address), this.#below.get(address)!)
+        onChannel(new TlsChannel(socket, address, false), this.#below.get(address)!)
         return
       }
       onError(new TransportError('PEER_IDENTITY', `${address}: ${wrong.message}`))
