@@ -11,6 +11,7 @@ import { createMigration, randomBytes, receive } from 'godwit'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Certificates } from './certificates.ts'
 import { createCertificates } from './certificates.ts'
+import { CountingProxy } from './counting-proxy.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
 import { advances, expectContinuous } from './oracle.ts'
 
@@ -95,6 +96,28 @@ describe.each(securities)('with %s', (name, security, other) => {
     )
     expect(proxy!.cuts).toBe(2)
     expect(source.recoveries).toBeGreaterThanOrEqual(2)
+  })
+})
+
+describe('authentication', () => {
+  /** How often the source had waited for the destination when the second connection came. */
+  async function roundTrips(own?: SecurityOptions, other?: SecurityOptions): Promise<number> {
+    let proxy: CountingProxy | undefined
+    const via = (address: string): Promise<string> => {
+      proxy = new CountingProxy(address)
+      cleanups.push(() => proxy!.close())
+      return proxy.listen()
+    }
+    await move({ mode: 'stop-copy', lanes: 0, security: own }, { lanes: 0, security: other }, via)
+    return proxy!.roundTrips
+  }
+
+  it('takes at most two round trips more', async () => {
+    const plain = await roundTrips()
+    const trips = []
+    for (const [, own, other] of securities) trips.push((await roundTrips(own, other)) - plain)
+    expect(plain).toBe(3)
+    expect(trips).toEqual([1, 2])
   })
 })
 

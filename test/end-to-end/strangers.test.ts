@@ -271,6 +271,45 @@ describe('a destination with a key', { timeout: 10_000 }, () => {
   })
 })
 
+describe('a destination with certificates', () => {
+  it('lets nobody go on with a session whose certificate names another', async () => {
+    const exported = randomBytes(32)
+    const network = createMemoryNetwork()
+    const agent = new DestinationAgent({
+      clock: new FakeClock(),
+      primitives: await nodePrimitives(),
+      software: 'test',
+      host,
+      security: { ...nodeSealTools, method: 'tls' },
+    })
+    let identity = 'source'
+    const listener = await network.listen('destination', (channel) => {
+      agent.accept(Object.assign(channel, { secret: exported, identity }))
+    })
+    const greet = async (epoch: number, secret: Uint8Array): Promise<Dialled> => {
+      const inner = await network.createDialler('destination').dial()
+      const own = { method: Method.Tls, secret, refusalSecret: exported }
+      const channel = new SealedChannel(inner, nodeSealTools, (send) => {
+        return new SourceGreeting(inner.remote, own, nodeSealTools, send)
+      })
+      const peer = new Peer(channel).preface(new Uint8Array(16), { epoch })
+      await peer.introduced()
+      return { peer, channel }
+    }
+    const { channel } = await greet(0, exported)
+    const secret = mendingSecret(exported, channel.secret!)
+    identity = 'somebody else'
+    expect((await greet(1, secret)).peer.error).toMatchObject({ code: 'PEER_IDENTITY' })
+    // The same name gets as far as any source that comes back too early.
+    identity = 'source'
+    const back = await greet(1, secret)
+    expect(await back.peer.refusal()).toMatch(/^PROTOCOL_STATE: /)
+    channel.destroy()
+    await listener.close()
+    await agent.abandon()
+  })
+})
+
 describe('one side with a key', () => {
   it.each(['source', 'destination'])('moves no guest: the %s', async (which) => {
     const rig = await createRig(host, which === 'destination' ? { security } : {})
