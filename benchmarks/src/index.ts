@@ -15,6 +15,7 @@ import { link } from './link.ts'
 import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
 import { reservation } from './reservation.ts'
+import { security } from './security.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
@@ -33,6 +34,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   fault,
   fetch,
   hostile,
+  security,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -74,6 +74,7 @@ const runForDefault = '200ms'
  * One migration between two processes.
  *
  * @param runFor - how long the guest runs at the destination
+ * @param both - options of both sides
  * @throws when it was not right
  */
 export async function migrate(
@@ -82,10 +83,12 @@ export async function migrate(
   sendOptions: readonly string[],
   ends: Ends = loopback,
   runFor: string = runForDefault,
+  both: readonly string[] = [],
 ): Promise<{ source: Report; destination: Report }> {
   const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
   const file = (name: string): string => join(folder, `${name}.json`)
-  const shared = (side: string): string[] => ['--insecure', '--quiet', '--json', file(side)]
+  const common = ['--insecure', '--quiet', ...both]
+  const shared = (side: string): string[] => [...common, '--json', file(side)]
   const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', runFor]
   const receive = [...ends.destination.prefix, ...godwit, ...listen, ...shared('destination')]
   const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 
 from spec import batches, batches_packed, batches_rich  # noqa: E402
 from spec import control, control_nested, control_raw  # noqa: E402
-from spec import frames, prefaces, streams  # noqa: E402
+from spec import frames, prefaces, sealing, streams  # noqa: E402
 from spec.output import text  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent / 'vectors'
@@ -26,6 +26,7 @@ FILES = {
     'batches-rich.json': batches_rich.vectors,
     'batches-packed.json': batches_packed.vectors,
     'streams.json': streams.vectors,
+    'sealing.json': sealing.vectors,
 }
 
 

@@ -16,7 +16,7 @@ import type {
 } from '@godwit/source'
 import { serveLane as serveSourceLane } from '@godwit/source'
 import { attachChannel } from '@godwit/transport'
-import { nodePrimitives } from 'godwit'
+import { nodePrimitives, nodeSealTools } from 'godwit'
 
 /** CPU time that every thread says it used. */
 export const laneSeconds = 0.25
@@ -150,6 +150,7 @@ export function sourceThreads(
         primitives: own,
         clock: systemClock,
         cpuSeconds: () => laneSeconds,
+        sealTools: nodeSealTools,
         createDialler: (address) => ({
           address,
           async dial(signal) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Channel, ChannelSink } from '@godwit/core'
+import type { Channel, ChannelSink, GodwitError } from '@godwit/core'
 import type { FrameType, Hello, Message, MessageName } from '@godwit/wire'
 import {
   FRAME,
@@ -45,6 +45,8 @@ export class Peer implements ChannelSink {
   readonly #space = new Uint8Array(65536)
   #isClosed = false
   #wake: () => void = () => {}
+  /** Why the channel ended; undefined for a clean end. */
+  error: GodwitError | undefined
   /** All bytes heard. */
   byteCount = 0
   /** The other side's preface, once it is {@link introduced}. */
@@ -137,7 +139,8 @@ export class Peer implements ChannelSink {
     this.#wake()
   }
 
-  closed(): void {
+  closed(error?: GodwitError): void {
+    this.error = error
     this.#isClosed = true
     this.#wake()
   }

@@ -1,65 +1,19 @@
 /**
  * Post-copy between agents with threads, over TCP that is cut: by a proxy that drops everything.
  */
-import { once } from 'node:events'
-import type { AddressInfo, Server, Socket } from 'node:net'
-import { connect, createServer } from 'node:net'
 import { MIB } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import { createMigration, receive } from 'godwit'
 import { afterEach, describe, expect, it } from 'vitest'
+import { CuttingProxy } from './cutting-proxy.ts'
 import { advances, expectContinuous } from './oracle.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
-
-/** Passes bytes on, and drops all connections after so many bytes to the destination, each time. */
-class CuttingProxy {
-  cuts = 0
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
-  #left: number
-
-  constructor(to: string, cutsAfter: number[]) {
-    this.#left = cutsAfter.shift() ?? Infinity
-    const [host, port] = to.split(':') as [string, string]
-    this.#server = createServer((source) => {
-      const destination = connect(Number(port), host)
-      for (const [from, into] of [
-        [source, destination],
-        [destination, source],
-      ] as const) {
-        this.#sockets.add(from)
-        from.setNoDelay(true)
-        from.on('error', () => {})
-        from.on('close', () => {
-          this.#sockets.delete(from)
-          into.destroy()
-        })
-        from.on('data', (chunk: Buffer) => {
-          into.write(chunk)
-          if (from !== source) return
-          this.#left -= chunk.length
-          if (this.#left > 0) return
-          this.#left = cutsAfter.shift() ?? Infinity
-          this.cuts++
-          for (const socket of this.#sockets) socket.destroy()
-        })
-      }
-    })
-    cleanups.push(() => this.#server.close())
-  }
-
-  async listen(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
-  }
-}
 
 const memoryBytes = 32 * MIB
 
@@ -80,6 +34,7 @@ describe('a connection that is cut in post-copy, again and again', () => {
     cleanups.push(() => receiver.close())
     cleanups.push(() => Promise.all(sessions.map((session) => session.release())))
     const proxy = new CuttingProxy(receiver.address, [...cuts])
+    cleanups.push(() => proxy.close())
     await advances(guest, 50)
     const settings = { to: await proxy.listen(), mode, fetch, stop: 'max-rounds=9' }
     const migration = await createMigration(guest, settings)

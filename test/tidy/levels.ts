@@ -9,7 +9,7 @@
 export const levels: readonly (readonly string[])[] = [
   ['@godwit/core'],
   ['@godwit/wire', '@godwit/kernels', '@godwit/memory', '@godwit/linux', '@godwit/policy'],
-  ['@godwit/codec', '@godwit/transport', '@godwit/link'],
+  ['@godwit/codec', '@godwit/transport', '@godwit/link', '@godwit/seal'],
   ['@godwit/session'],
   ['@godwit/source', '@godwit/destination', '@godwit/conformance', '@godwit/capture'],
   ['@godwit/guest'],
@@ -25,7 +25,13 @@ export const tests = '@godwit/test'
 
 /** What a package must not import although its level would allow it. */
 export const forbidden: Readonly<Record<string, readonly string[]>> = {
-  '@godwit/session': ['@godwit/transport', '@godwit/link', '@godwit/codec', '@godwit/memory'],
+  '@godwit/session': [
+    '@godwit/transport',
+    '@godwit/link',
+    '@godwit/seal',
+    '@godwit/codec',
+    '@godwit/memory',
+  ],
   godwit: ['@godwit/guest'],
   // It judges the agents: it must not be made of what they are made of.
   '@godwit/conformance': [
@@ -47,6 +53,7 @@ export const neutral: ReadonlySet<string> = new Set([
   '@godwit/policy',
   '@godwit/codec',
   '@godwit/link',
+  '@godwit/seal',
   '@godwit/session',
   '@godwit/source',
   '@godwit/destination',

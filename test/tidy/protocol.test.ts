@@ -1,3 +1,4 @@
+import { ANSWER, ANSWER_BYTES, HAIL, HAIL_BYTES, Method, RECORD_BYTES_MAX } from '@godwit/seal'
 import {
   BATCH,
   BATCH_ENTRIES_MAX,
@@ -30,6 +31,7 @@ const [preface] = tables(section(document, '2. Preface'))
 const [frame, types] = tables(section(document, '3. Frames'))
 const [batch, entry] = tables(section(document, '5. Page batches'))
 const [errors] = tables(section(document, '8. Errors'))
+const [hail, answer] = tables(section(document, '12. Authentication and sealing'))
 
 type Field = readonly [offset: number, bytes: number, name: string]
 
@@ -81,6 +83,8 @@ describe('docs/PROTOCOL.md', () => {
     ['frame header', frame, fieldsOf(FRAME, FRAME_HEADER_BYTES)],
     ['batch header', batch, fieldsOf(BATCH, BATCH_HEADER_BYTES)],
     ['batch entry', entry, fieldsOf(ENTRY, ENTRY_BYTES)],
+    ['hail', hail, fieldsOf(HAIL, HAIL_BYTES)],
+    ['answer', answer, fieldsOf(ANSWER, ANSWER_BYTES)],
   ])('has the offsets and widths of the %s', (_name, table, fields) => {
     expect(fieldsIn(table)).toEqual(fields)
   })
@@ -92,6 +96,13 @@ describe('docs/PROTOCOL.md', () => {
     expect(numbersIn(meaning(preface, 'role'))).toEqual(numbersOf(ChannelRole))
     expect(numbersIn(meaning(entry, 'encoding'))).toEqual(numbersOf(PageEncoding))
     expect(numbersIn(meaning(batch, 'compression'))).toEqual(numbersOf(BatchCompression))
+  })
+
+  it('has the methods and the limit of records', () => {
+    expect(meaning(hail, 'method')).toBe('1 pre-shared key, 2 TLS, 3 session')
+    expect([Method.Psk, Method.Tls, Method.Session]).toEqual([1, 2, 3])
+    const limit = `1 to ${RECORD_BYTES_MAX.toLocaleString('en-US')};`
+    expect(section(document, '12. Authentication and sealing')).toContain(limit)
   })
 
   it('has the limits of batches, rounds and optional frames', () => {

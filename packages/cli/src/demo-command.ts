@@ -13,10 +13,12 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import { checkWritable, note } from './output.ts'
+import type { SecuritySettings } from './security-options.ts'
+import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions } from './settings.ts'
 
-interface DemoSettings extends MigrationSettings {
+interface DemoSettings extends MigrationSettings, SecuritySettings {
   readonly transport: 'tcp' | 'ws'
   readonly runFor: string
   readonly json?: string
@@ -31,7 +33,7 @@ export function addDemoCommand(program: Command, finish: (code: ExitCode) => voi
     .command('demo')
     .description('Watch a running guest move from one process to another on this machine')
     .argument('[guest]', `NAME[,key=value...] (default: ${guestDefault}, then a real file)`)
-  addMigrationOptions(command)
+  addSecurityOptions(addMigrationOptions(command))
     .option('--transport <NAME>', 'tcp or ws (WebSocket)', parseTransport, 'tcp')
     .option('--run-for <T>', 'let the guest run on at the destination', '1s')
     .option('--json <FILE>', "write the source's report; - is stdout")
@@ -57,6 +59,7 @@ async function demo(
 ): Promise<ExitCode> {
   parseGuest(guest ?? guestDefault, settings.memory)
   checkWritable(settings.json)
+  readSecurity(settings)
   const first = await move(guest ?? guestDefault, settings, self)
   if (first !== Exit.Done || guest !== undefined || settings.json !== undefined) return first
   if (settings.quiet !== true) note('\nAnd memory with real content: the program that runs this.')
@@ -83,12 +86,31 @@ const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
   pauseBandwidth: true,
 }
 
+/** Both sides take these. */
+const shared: Readonly<Record<keyof SecuritySettings, true>> = {
+  pskFile: true,
+  tlsCert: true,
+  tlsKey: true,
+  tlsCa: true,
+  tlsPeer: true,
+}
+
+function sharedArguments(settings: DemoSettings, self: Command): string[] {
+  return (Object.keys(shared) as (keyof SecuritySettings)[]).flatMap((name) => {
+    const value = settings[name]
+    return value === undefined ? [] : [flagOf(name, self), value]
+  })
+}
+
+function flagOf(name: string, self: Command): string {
+  return self.options.find((option) => option.attributeName() === name)!.long!
+}
+
 function forwardedArguments(settings: DemoSettings, self: Command, image: boolean): string[] {
   return (Object.keys(forwarded) as (keyof MigrationSettings)[]).flatMap((name) => {
     // The real file brings its own size.
     if (self.getOptionValueSource(name) !== 'cli' || (image && name === 'memory')) return []
-    const flag = self.options.find((option) => option.attributeName() === name)!.long!
-    return [flag, spell(name, settings[name]!)]
+    return [flagOf(name, self), spell(name, settings[name]!)]
   })
 }
 
@@ -105,8 +127,10 @@ async function move(
   self: Command,
 ): Promise<ExitCode> {
   const quiet = settings.quiet === true ? ['--quiet'] : []
+  const security = sharedArguments(settings, self)
+  const brief = ['--once', '--run-for', settings.runFor, '--quiet']
   const destination = godwit(
-    ['receive', '--listen', '127.0.0.1:0', '--once', '--run-for', settings.runFor, '--quiet'],
+    ['receive', '--listen', '127.0.0.1:0', ...brief, ...security],
     ['ignore', 'pipe', 'inherit'],
   )
   try {
@@ -117,7 +141,8 @@ async function move(
     const to = settings.transport === 'ws' ? `ws://${address}` : address
     const json = settings.json === undefined ? [] : ['--json', settings.json]
     const options = forwardedArguments(settings, self, settings.image === true)
-    const source = godwit(['send', guest, '--to', to, ...options, ...json, ...quiet], 'inherit')
+    const send = ['send', guest, '--to', to, ...security, ...options, ...json, ...quiet]
+    const source = godwit(send, 'inherit')
     if (settings.quiet !== true) note(`source: process ${source.pid}`)
     const code = await exitOf(source)
     if (code !== Exit.Done) destination.kill('SIGTERM')

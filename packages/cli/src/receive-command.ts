@@ -22,10 +22,12 @@ import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { refuseLeft } from './recover-owned.ts'
+import type { SecuritySettings } from './security-options.ts'
+import { addSecurityOptions, readSecurity } from './security-options.ts'
 import { parseCount, parseLanes, parsePageSizes } from './settings.ts'
 import { formatSummary } from './summary.ts'
 
-export interface ReceiveSettings {
+export interface ReceiveSettings extends SecuritySettings {
   readonly listen: string
   readonly once?: boolean
   readonly runFor?: number
@@ -49,10 +51,11 @@ const example = 'godwit receive --listen 127.0.0.1:7000 --once'
 
 /** Adds the command; `finish` gets the exit code. */
 export function addReceiveCommand(program: Command, finish: (code: ExitCode) => void): void {
-  program
+  const command = program
     .command('receive')
     .description('Listen for guests, take them in and run them')
     .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
+  addSecurityOptions(command)
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',
@@ -99,7 +102,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .option('--json <FILE>', 'write the report of each session; - is stdout')
     .option('--capture <FILE>', captureHelp)
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
-    .option('--insecure', 'listen off loopback although nobody is authenticated')
+    .option('--insecure', 'listen off loopback with neither key nor certificates')
     .option('--quiet', 'print nothing but errors and the address')
     .addHelpText('after', `\nExample:\n  ${example}`)
     .action(async (settings: ReceiveSettings) => {
@@ -109,6 +112,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
 
 async function run(settings: ReceiveSettings): Promise<ExitCode> {
   checkWritable(settings.json)
+  const security = readSecurity(settings)
   if (settings.stateDir !== undefined) await refuseLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
   const guests: IncomingMigration[] = []
@@ -124,6 +128,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     host,
     {
       ...settings,
+      security,
       ...(runForMs === undefined ? {} : { runForMs }),
       ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
       ...(maxConnections === undefined ? {} : { connectionsMax: maxConnections }),

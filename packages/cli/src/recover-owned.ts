@@ -5,7 +5,7 @@
  */
 import type { OwnerRecord } from '@godwit/core'
 import { formatBytes } from '@godwit/core'
-import type { RecoveredGuest } from 'godwit'
+import type { RecoveredGuest, SecurityOptions } from 'godwit'
 import { OwnerDirectory, recoverOwned } from 'godwit'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
@@ -45,6 +45,7 @@ export function tellLeft(stateDir: string): void {
 export async function recoverLeft(settings: {
   readonly stateDir: string
   readonly to?: string
+  readonly security: SecurityOptions | undefined
   readonly insecure?: boolean
 }): Promise<ExitCode> {
   const guests = await recoverOwned(settings)

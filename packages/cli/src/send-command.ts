@@ -8,7 +8,7 @@ import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } fr
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
-import type { Migration, SendOptions, SourceLoss } from 'godwit'
+import type { Migration, SecurityOptions, SendOptions, SourceLoss } from 'godwit'
 import { CaptureFile, checkDestination, createMigration } from 'godwit'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
@@ -22,12 +22,14 @@ import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
+import type { SecuritySettings } from './security-options.ts'
+import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions, parseCount } from './settings.ts'
 import { recoverLeft, tellLeft } from './recover-owned.ts'
 import { formatSummary } from './summary.ts'
 
-export interface SendSettings extends MigrationSettings {
+export interface SendSettings extends MigrationSettings, SecuritySettings {
   readonly to: string
   readonly json?: string
   readonly capture?: string
@@ -48,7 +50,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .description('Start a guest here and move it, running, to a destination')
     .argument('[guest]', 'NAME[,key=value...]; see below')
     .option('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
-  addMigrationOptions(command)
+  addSecurityOptions(addMigrationOptions(command))
     .option(
       '--retry <N>',
       'try again so often after a failure before the hand-over',
@@ -64,7 +66,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     )
     .option('--state-dir <DIR>', 'where to write whose the guest is, for when this process dies')
     .option('--recover', 'send nothing: ask what became of guests whose process died (--state-dir)')
-    .option('--insecure', 'send off loopback although nobody is authenticated')
+    .option('--insecure', 'send off loopback with neither key nor certificates: in the clear')
     .option('--quiet', 'print nothing but errors')
     .addHelpText('after', `\n${guestHelp()}\n\nExample:\n  ${example}`)
     .action(async (guest: string | undefined, settings: AskedSettings) => {
@@ -86,6 +88,7 @@ async function sendOrRecover(guest: string | undefined, asked: AskedSettings): P
   if (stateDir === undefined) throw new GodwitError('USAGE', '--recover takes --state-dir DIR')
   return recoverLeft({
     stateDir,
+    security: readSecurity(asked),
     ...(to === undefined ? {} : { to }),
     ...(insecure === undefined ? {} : { insecure }),
   })
@@ -95,7 +98,8 @@ const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --m
 
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
-  checkDestination(settings.to, settings.insecure)
+  const security = readSecurity(settings)
+  checkDestination(settings.to, { ...settings, security })
   const { mode } = parseMode(settings.mode)
   checkFetch(mode, settings.fetch)
   checkReverse(mode, settings.reverse)
@@ -103,9 +107,13 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   checkWritable(settings.json)
   if (settings.stateDir !== undefined) tellLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
+  if (settings.capture !== undefined && security !== undefined) {
+    throw new GodwitError('USAGE', 'What is sealed by a key or certificates cannot be captured')
+  }
   const file = settings.capture
   const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
-  const run: SendRun = { settings, interrupts, capture, guest: undefined, migration: undefined }
+  const parts = { settings, security, interrupts, capture }
+  const run: SendRun = { ...parts, guest: undefined, migration: undefined }
   const control = await startControl(run)
   try {
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
@@ -123,6 +131,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
 /** What the parts of one `send` share. */
 interface SendRun {
   readonly settings: SendSettings
+  readonly security: SecurityOptions | undefined
   readonly interrupts: Interrupts
   /** Of all attempts. */
   readonly capture: CaptureFile | undefined
@@ -196,6 +205,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
     run.migration = await createMigration(guest, {
       ...settings,
       ...captureOf(run),
+      security: run.security,
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,

@@ -22,6 +22,8 @@ const codec = 'packages/codec/src'
 const session = 'packages/session/src'
 const vectors = 'test/conformance/vectors'
 
+const strangers = `${endToEnd}/strangers.test.ts`
+const sealing = 'packages/godwit/src/sealing.test.ts'
 const owning = `${endToEnd}/ownership.test.ts`
 const killed = `${endToEnd}/ownership-command.test.ts`
 
@@ -30,7 +32,12 @@ export const proofs: readonly Proof[] = [
   ...proof(
     owning,
     'is made again, and the guest runs there: %s, %s Commit',
-    ...['C4.63', 'C7.14', 'C7.15', 'C7.18', 'C7.19', 'C10.7'],
+    'C4.63',
+    'C7.14',
+    'C7.15',
+    'C7.18',
+    'C7.19',
+    'C10.7',
   ),
   ...proof(owning, 'leaves the guest here where the destination refused it: %s', 'C7.17', 'C7.20'),
   ...proof(owning, 'leaves it to an operator whether its copy goes on: %s', 'C7.21'),
@@ -53,6 +60,18 @@ export const proofs: readonly Proof[] = [
     'C7.16',
   ),
   ...proof(`${session}/ownership.test.ts`, 'hears `%s`: all of the guest is there', 'C7.22'),
+  ...proof(strangers, 'refuses who speaks the plain protocol', 'C2.20', 'C12.12'),
+  ...proof(strangers, 'refuses who has another key, or comes in another way', 'C12.1', 'C12.10'),
+  ...proof(strangers, 'lets in who has it, and begins nothing before', 'C12.6'),
+  ...proof(strangers, 'drops who says %s and then nothing', 'C12.13'),
+  ...proof(sealing, 'hear what the other says, and nobody on the way does', 'C2.19', 'C12.3'),
+  ...proof(sealing, 'takes no proof of the destination for one of the source', 'C12.5'),
+  ...proof(sealing, 'changes nothing of a record unnoticed: %s', 'C12.7'),
+  ...proof(sealing, 'makes nobody hold a record of any length', 'C12.8'),
+  ...proof(sealing, 'cuts no end off unnoticed', 'C12.9'),
+  ...proof(sealing, 'refuses nothing in the name of the destination', 'C12.11'),
+  ...proof('test/conformance/sealing.test.ts', 'the source: $name', 'C12.2', 'C12.4'),
+  ...proof(`${endToEnd}/security.test.ts`, 'takes at most two round trips more', 'C12.14'),
   ...proof(`${endToEnd}/cancel.test.ts`, 'from the destination', 'C8.5'),
   ...proof(
     `${endToEnd}/versions.test.ts`,

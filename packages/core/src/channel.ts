@@ -16,6 +16,17 @@ export interface ChannelSink {
   closed(error?: TransportError): void
 }
 
+/** How a sealed channel goes on; whoever has it can read and write in its name. */
+export interface SealState {
+  /** Opened already, and not handed to a sink. */
+  readonly opened: Uint8Array
+  readonly sendKey: Uint8Array
+  readonly receiveKey: Uint8Array
+  /** Records so far. */
+  readonly sentRecords: number
+  readonly receivedRecords: number
+}
+
 /** A connection on its way to another thread, as plain values. */
 export interface DetachedChannel {
   /** The connection's own; whoever has it must attach or close it. */
@@ -28,6 +39,8 @@ export interface DetachedChannel {
   readonly bytesWritten: number
   /** As {@link Channel.bytesRead}, so far: {@link early} is counted. */
   readonly bytesRead: number
+  /** Where what goes by it is sealed; {@link early} is, too. */
+  readonly seal?: SealState
 }
 
 /** One ordered, reliable, full-duplex byte stream. */
@@ -52,16 +65,25 @@ export interface Channel {
   end(): void
   /** Drops the connection at once. Idempotent. */
   destroy(): void
+  /** What only its two ends know, where they have proved who they are: 32 bytes. */
+  readonly secret?: Uint8Array | undefined
+  /** Whom a certificate names at the other end. */
+  readonly identity?: string | undefined
   /**
    * Gives the connection away, by a descriptor that `duplicate` makes of this channel's own.
-   * Nothing may have been written before. Bytes that arrive from now on are not handed to the sink,
-   * which hears nothing any more, not even of the end. Absent where it cannot be done.
+   * Nothing may have been written before that the other side has not answered to. Bytes that arrive
+   * from now on are not handed to the sink, which hears nothing any more, not even of the end.
+   * Absent where it cannot be done.
+   *
+   * `unread`, which the sink was handed already, comes first for whoever takes it over.
    *
    * Rejects when the connection is lost or `duplicate` throws; the channel is gone then, too.
    */
   readonly detach?:
-    | ((duplicate: (descriptor: number) => number) => Promise<DetachedChannel>)
+    | ((duplicate: (descriptor: number) => number, unread?: Uint8Array) => Promise<DetachedChannel>)
     | undefined
+  /** Whether channels beside it can be detached although it cannot: it is TLS, they are TCP. */
+  readonly detachesBeside?: boolean
 }
 
 /** Opens channels to one destination. Every channel is dialled by the source. */

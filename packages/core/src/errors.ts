@@ -23,6 +23,11 @@ export type ErrorCode =
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_UNAVAILABLE'
   | 'PEER_SILENT'
+  // security: who is at the other end
+  | 'AUTH_REQUIRED'
+  | 'AUTH_FAILED'
+  | 'PEER_IDENTITY'
+  | 'SEAL_BROKEN'
   // wire: bytes break the format
   | 'WIRE_MAGIC'
   | 'WIRE_PREFACE'

@@ -35,12 +35,25 @@ export interface OwnerRecord extends OwnerFacts {
   readonly epoch: number
   /** The destination runs, or is to run, the guest before all of its pages are there. */
   readonly postCopy: boolean
+  /** Where channels are sealed: what later ones of the session are bound by. */
+  readonly binding?: SessionBinding | undefined
   /** Milliseconds since 1970. */
   readonly writtenMs: number
 }
 
+/**
+ * Of the session's first control channel. It opens nothing without the key, or the certificate,
+ * that the channel was sealed with.
+ */
+export interface SessionBinding {
+  /** 64 hexadecimal digits. */
+  readonly secret: string
+  /** Whom the other side's certificate named. */
+  readonly identity?: string | undefined
+}
+
 /** The part of a record that changes. */
-export type Owned = Pick<OwnerRecord, 'state' | 'epoch' | 'postCopy'>
+export type Owned = Pick<OwnerRecord, 'state' | 'epoch' | 'postCopy' | 'binding'>
 
 /** Writes one record. */
 export interface OwnerLog {

@@ -11,6 +11,8 @@ export const REPORT_SCHEMA = 'godwit.report/1'
 
 export type VerifyMode = 'none' | 'fingerprints' | 'sha256'
 export type HashName = 'xxh3' | 'xxh64' | 'sha256'
+/** How the two sides knew each other. */
+export type SecurityName = 'none' | 'psk' | 'tls'
 export type Outcome = 'completed' | 'failed' | 'cancelled'
 
 /** One pre-copy round; the last one is sent while the guest is paused. */
@@ -139,6 +141,7 @@ export interface Report {
   outcome: Outcome
   error?: { code: ErrorCode; text: string; phase: string }
   mode?: MigrationMode
+  security?: SecurityName
   guest?: { kind: string; options: Record<string, string | number> }
   memoryBytes?: number
   pageBytes?: number

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Channel, GodwitError, OwnerStore, Place, Report } from '@godwit/core'
+import type { Channel, GodwitError, OwnerStore, Place, Report, SessionBinding } from '@godwit/core'
 import { CancelledError, ProtocolError, toHex } from '@godwit/core'
 import type { LinkHandler } from '@godwit/link'
 import { Link } from '@godwit/link'
@@ -13,6 +13,8 @@ import { IncomingMigration } from './incoming-migration.ts'
 import { Inquiries } from './inquiry.ts'
 import { MemoryOwners } from './memory-owners.ts'
 import type { DestinationOptions } from './options.ts'
+import { SealedOwners } from './sealed-owners.ts'
+import { Seals } from './seals.ts'
 import { RESERVE_DEADLINE_MS, evict, isStranger, makeRoom, reserveLate } from './session-limits.ts'
 import { StateRoom } from './state-room.ts'
 
@@ -40,6 +42,8 @@ const tooLate: ReadonlySet<IncomingMigration['state']> = new Set([
 export class DestinationAgent {
   readonly #options: DestinationOptions
   readonly #events: AgentEvents
+  /** Undefined where channels are plain. */
+  readonly #seals: Seals | undefined
   readonly #sessions = new Map<string, IncomingMigration>()
   readonly #owners: OwnerStore
   readonly #inquiries: Inquiries
@@ -52,7 +56,12 @@ export class DestinationAgent {
     this.#stateRoom = stateRoom
     this.#options = { ...options, stateRoom }
     this.#events = events
-    this.#owners = options.owners ?? new MemoryOwners()
+    const owners = options.owners ?? new MemoryOwners()
+    const bindingOf = (id: string): SessionBinding | undefined => {
+      return owners.find(id, 'destination')?.binding
+    }
+    this.#seals = options.security && new Seals(options.security, bindingOf)
+    this.#owners = this.#seals === undefined ? owners : new SealedOwners(owners, this.#seals)
     this.#inquiries = new Inquiries(options.clock, this.#owners)
   }
 
@@ -68,7 +77,7 @@ export class DestinationAgent {
    */
   accept(channel: Channel, place?: Place): void {
     new Link(
-      channel,
+      this.#seals?.seal(channel) ?? channel,
       this.#options.clock,
       (preface, link) => this.#sort(preface, link, place),
       (error) => this.#events.dropped?.(channel.remote, error),
@@ -120,6 +129,7 @@ export class DestinationAgent {
     }
     if (isControl) {
       const control = session.reconnect(preface, link)
+      this.#seals?.took(preface, link.channel)
       place?.settle()
       return control
     }
@@ -138,6 +148,7 @@ export class DestinationAgent {
       throw new ProtocolError('PROTOCOL_STATE', 'This session was here before')
     }
     makeRoom(this.sessions, link.channel.remote, this.#options)
+    this.#seals?.took(preface, link.channel)
     link.sendPreface(preface)
     const migration = new IncomingMigration(link, sessionId, this.#options, this.#owners)
     const forget = clock.after(RESERVE_DEADLINE_MS, () => {
@@ -150,6 +161,7 @@ export class DestinationAgent {
       forget()
       this.#stateRoom.release(migration)
       this.#sessions.delete(sessionId)
+      this.#seals?.forget(sessionId)
       this.#events.ended?.(migration, report)
     })
     return migration.control

@@ -66,6 +66,7 @@ export class DestinationReport {
       schema: REPORT_SCHEMA,
       role: 'destination',
       outcome: 'failed',
+      security: options.security?.method ?? 'none',
       stages: [],
       wireBytes: 0,
       rounds: [],

@@ -321,7 +321,9 @@ export class IncomingMigration implements LanesOwner {
 
   /** Data channels come as the control channel came. */
   #startLanes(lanes: Lanes): void {
-    const threads = this.control.link.channel.detach && this.#options.lanes
+    const { detach, detachesBeside } = this.control.link.channel
+    const canDetach = detach !== undefined || detachesBeside === true
+    const threads = canDetach ? this.#options.lanes : undefined
     if (threads === undefined) lanes.warmUp()
     else lanes.startThreads(threads, (lane) => this.#report.channels.add(lane))
   }

@@ -15,6 +15,7 @@ import type {
 import { MIB } from '@godwit/core'
 import type { Compressors, Primitives } from '@godwit/codec'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
+import type { Security } from '@godwit/seal'
 import type { DestinationTerms, DestinationTermsInForce } from '@godwit/session'
 import { CREDIT_BYTES } from './lane.ts'
 import type { LaneThreads } from './remote-lane.ts'
@@ -34,6 +35,8 @@ export interface DestinationOptions {
   readonly host: GuestHost
   readonly clock: Clock
   readonly primitives: Primitives
+  /** What sources must prove; without it channels are plain. */
+  readonly security?: Security
   readonly software: string
   /** Page sizes this side accepts; empty accepts every legal one. */
   readonly pageBytes?: readonly number[]

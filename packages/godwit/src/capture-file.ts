@@ -69,12 +69,16 @@ export interface AgentCapture {
   end(): void
 }
 
-/** @throws {GodwitError} `FILE_UNWRITABLE` */
+/** @throws {GodwitError} `FILE_UNWRITABLE`, `USAGE`: channels are sealed */
 export function beginCapture(
-  { capture, onCaptureFailed }: CaptureOptions,
+  { capture, onCaptureFailed, security }: CaptureOptions & { readonly security?: unknown },
   side: Side,
 ): AgentCapture | undefined {
   if (capture === undefined) return undefined
+  if (security !== undefined) {
+    const text = 'A capture is of what goes over the network, and that is sealed here'
+    throw new GodwitError('USAGE', `${text}: it could tell nothing`)
+  }
   const isOwn = typeof capture === 'string'
   const file = isOwn ? new CaptureFile(capture, side, onCaptureFailed) : capture
   return {

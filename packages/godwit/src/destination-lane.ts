@@ -10,13 +10,14 @@ import { createPlacers, loadSystemCalls } from '@godwit/linux'
 import { attachChannel } from '@godwit/transport/tcp-channel'
 import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
+import { resumeSeal } from './seal-tools.ts'
 
 const calls = await loadSystemCalls()
 
 serveLane(parentThread(), {
   primitives: await nodePrimitives(),
   clock: systemClock,
-  attach: attachChannel,
+  attach: (detached) => resumeSeal(attachChannel(detached), detached),
   cpuSeconds: threadCpuSeconds,
   createPlacers: (placing) => createPlacers(calls, placing),
 })

@@ -10,6 +10,7 @@ import { serveLane } from '@godwit/destination/lane-thread'
 import { UserfaultReader, createPlacers, loadSystemCalls } from '@godwit/linux'
 import { FaultQueue } from '@godwit/memory'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
+import { resumeSeal } from './seal-tools.ts'
 import { createUrgentLoop } from './urgent-loop.ts'
 
 /** Longer than a page takes to come, where that is as quick as it can be. */
@@ -42,7 +43,7 @@ const port: Port<LaneReport, LaneCommand> = {
 serveLane(port, {
   primitives: await nodePrimitives(),
   clock: loop.clock,
-  attach: (detached) => loop.attach(detached, hush),
+  attach: (detached) => resumeSeal(loop.attach(detached, hush), detached),
   warmUp: (begin) => loop.warmUp(begin),
   cpuSeconds: threadCpuSeconds,
   createPlacers: (placing) => createPlacers(calls, placing),

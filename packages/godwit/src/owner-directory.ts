@@ -34,6 +34,12 @@ const schema = v.object({
   memoryBytes: v.number(),
   peer: v.string(),
   writtenMs: v.number(),
+  binding: v.optional(
+    v.object({
+      secret: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+      identity: v.optional(v.string()),
+    }),
+  ),
   /** The process that has, or had, the guest's memory. */
   holder: v.string(),
 })

@@ -10,6 +10,7 @@ import { GodwitError, systemClock } from '@godwit/core'
 import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
+import type { ListenOptions } from '@godwit/transport'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { CaptureOptions } from './capture-file.ts'
 import { beginCapture } from './capture-file.ts'
@@ -19,6 +20,8 @@ import { OwnerDirectory } from './owner-directory.ts'
 import type { PagerChoice } from './pager.ts'
 import { choosePager, createGatePager } from './pager.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
+import type { SecurityOptions } from './security.ts'
+import { securityOf } from './security.ts'
 import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
@@ -68,6 +71,8 @@ export interface ReceiveOptions extends CaptureOptions {
   readonly stateDir?: string
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
+  /** By what sources must prove who they are; others are refused. */
+  readonly security?: SecurityOptions | undefined
   /** Listen off loopback although nobody is authenticated. */
   readonly insecure?: boolean
   readonly onStage?: (stage: StageReport) => void
@@ -98,7 +103,9 @@ export async function receive(
   options: ReceiveOptions,
   events: AgentEvents = {},
 ): Promise<Receiver> {
-  requireSecureOrLoopback(parseAddress(options.listen).host, options.insecure ?? false)
+  const { security, insecure = false } = options
+  const { host: address } = parseAddress(options.listen)
+  requireSecureOrLoopback(address, insecure || security !== undefined)
   checkCapture(options)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
@@ -117,6 +124,7 @@ export async function receive(
       software: SOFTWARE,
       usage: createUsageMeter,
       zero: zeroInThreads(),
+      ...(security === undefined ? {} : { security: securityOf(security) }),
       ...definedOptions(options),
     },
     {
@@ -137,11 +145,10 @@ export async function receive(
     },
   )
   const capture = beginCapture(options, 'destination')
-  const { connectionsMax } = options
   const listener = await listen(
     options.listen,
     (channel, place) => agent.accept(capture?.wrap(channel) ?? channel, place),
-    connectionsMax === undefined ? {} : { connectionsMax },
+    listenOptionsOf(options),
   ).catch((thrown: unknown) => {
     capture?.end()
     throw thrown
@@ -167,6 +174,15 @@ function checkCapture({ capture, pager }: ReceiveOptions): void {
   if (capture === undefined || pager !== 'uffd') return
   const text = 'The uffd pager takes a thread for a channel, which cannot be captured: capture at '
   throw new GodwitError('USAGE', `${text}the source instead, or take another pager`)
+}
+
+function listenOptionsOf({ security, connectionsMax, onDropped }: ReceiveOptions): ListenOptions {
+  return {
+    ...(connectionsMax === undefined ? {} : { connectionsMax }),
+    ...(security !== undefined && 'tls' in security ? { tls: security.tls } : {}),
+    // Who is not let in is for the operator to know; the texts name the other end.
+    ...(security === undefined ? {} : { onError: (error) => onDropped?.('a connection', error) }),
+  }
 }
 
 /** Options that the agent takes as they are, where they are given. */

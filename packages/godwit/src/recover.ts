@@ -7,9 +7,9 @@ import type { OwnerRecord } from '@godwit/core'
 import { GodwitError, systemClock, toGodwitError } from '@godwit/core'
 import { askOwner } from '@godwit/source'
 import type { OwnerAnswer } from '@godwit/wire'
-import { createDialler } from '@godwit/transport'
 import { OwnerDirectory } from './owner-directory.ts'
-import { checkDestination } from './send.ts'
+import type { SecurityOptions } from './security.ts'
+import { checkDestination, networkOf } from './send.ts'
 
 /** One guest of a process that died. */
 export interface RecoveredGuest {
@@ -28,6 +28,8 @@ export interface RecoverOptions {
   readonly stateDir: string
   /** Where to ask, instead of where the guest was sent to. */
   readonly to?: string
+  /** As the guest was sent. */
+  readonly security?: SecurityOptions | undefined
   readonly insecure?: boolean
 }
 
@@ -54,8 +56,9 @@ async function recoverOne(record: OwnerRecord, options: RecoverOptions): Promise
   if (record.state !== 'released') return { record, answer: 'lost' }
   const to = options.to ?? record.peer
   try {
-    checkDestination(to, options.insecure)
-    const answer = await askOwner(record, { dialler: createDialler(to), clock: systemClock })
+    checkDestination(to, options)
+    const network = networkOf({ to, security: options.security })
+    const answer = await askOwner(record, { ...network, clock: systemClock })
     // Nobody has it: the copy here died with its process, and that there was given up.
     return { record, answer: answer === 'refused' ? 'lost' : answer }
   } catch (thrown) {

@@ -188,6 +188,12 @@ const fields = {
   ),
   error: v.exactOptional(error),
   mode: v.exactOptional(v.picklist(['stop-copy', 'pre-copy', 'post-copy', 'hybrid'])),
+  security: v.exactOptional(
+    v.pipe(
+      v.picklist(['none', 'psk', 'tls']),
+      v.description('How the two sides knew each other: a pre-shared key, or certificates.'),
+    ),
+  ),
   guest: v.exactOptional(guest),
   memoryBytes: v.exactOptional(count('Bytes of guest memory.')),
   pageBytes: v.exactOptional(count('Bytes per page.')),

@@ -27,6 +27,7 @@ import {
 } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration, runWithin } from '@godwit/source'
+import type { TlsCredentials } from '@godwit/transport'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
 import type { AgentCapture, CaptureOptions } from './capture-file.ts'
@@ -36,6 +37,8 @@ import { memoryGuest } from './memory.ts'
 import { OwnerDirectory } from './owner-directory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
+import type { SecurityOptions } from './security.ts'
+import { checkSecurity, securityOf } from './security.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
 import { startUrgentThread } from './urgent-thread.ts'
@@ -71,6 +74,8 @@ export interface SendOptions extends CaptureOptions {
   readonly maxBandwidth?: number
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
   readonly pauseBandwidth?: number
+  /** By what the two sides know each other; the destination must have the same. */
+  readonly security?: SecurityOptions | undefined
   /** Send off loopback although nobody is authenticated. */
   readonly insecure?: boolean
   /**
@@ -111,11 +116,31 @@ function isGuest(guest: Guest | MemoryGuest): guest is Guest {
 /**
  * Checks what can be checked of a destination before anything is begun.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`
  */
-export function checkDestination(to: string, insecure = false): void {
-  requireSecureOrLoopback(parseAddress(to).host, insecure)
-  createDialler(to)
+export function checkDestination(
+  to: string,
+  { security, insecure = false }: Pick<SendOptions, 'security' | 'insecure'> = {},
+): void {
+  requireSecureOrLoopback(parseAddress(to).host, insecure || security !== undefined)
+  if (security !== undefined) checkSecurity(security)
+  createDialler(to, diallerOptions(security))
+}
+
+function diallerOptions(security: SecurityOptions | undefined): { readonly tls?: TlsCredentials } {
+  return security !== undefined && 'tls' in security ? { tls: security.tls } : {}
+}
+
+/** What goes by the network, and how. */
+/** How a destination is reached. */
+export function networkOf(
+  { to, security }: Pick<SendOptions, 'to' | 'security'>,
+  capture?: AgentCapture,
+): Pick<SourceOptions, 'dialler' | 'controlDialler' | 'security'> {
+  const dialler = capturedDialler(createDialler(to), capture)
+  if (security === undefined) return { dialler }
+  const controlDialler = createDialler(to, diallerOptions(security))
+  return { dialler, controlDialler, security: securityOf(security) }
 }
 
 /** One attempt to move one guest, with its progress. Use once, and do run it: it tracks already. */
@@ -161,7 +186,7 @@ export async function createMigration(
   guest: Guest | MemoryGuest,
   options: SendOptions,
 ): Promise<Migration> {
-  checkDestination(options.to, options.insecure)
+  checkDestination(options.to, options)
   const moved = isGuest(guest) ? guest : memoryGuest(guest)
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
   const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
@@ -180,7 +205,7 @@ export async function createMigration(
   const capture = beginOrClose(options, chosen)
   const settings: SourceOptions = {
     ...definedOptions(options),
-    dialler: capturedDialler(createDialler(options.to), capture),
+    ...networkOf(options, capture),
     guest: moved,
     clock: systemClock,
     primitives,
@@ -239,7 +264,7 @@ function createOrClose(settings: SourceOptions, close: () => void): SourceMigrat
 }
 
 /** @throws {GodwitError} `FILE_UNWRITABLE` */
-function beginOrClose(options: CaptureOptions, chosen: ChosenTrackers): AgentCapture | undefined {
+function beginOrClose(options: SendOptions, chosen: ChosenTrackers): AgentCapture | undefined {
   try {
     return beginCapture(options, 'source')
   } catch (thrown) {

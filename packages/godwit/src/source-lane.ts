@@ -9,10 +9,12 @@ import { serveLane } from '@godwit/source/lane-thread'
 import { createDialler } from '@godwit/transport'
 import { parentThread } from './parent-thread.ts'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
+import { nodeSealTools } from './seal-tools.ts'
 
 serveLane(parentThread(), {
   primitives: await nodePrimitives(),
   clock: systemClock,
   createDialler: (address) => createDialler(address),
+  sealTools: nodeSealTools,
   cpuSeconds: threadCpuSeconds,
 })

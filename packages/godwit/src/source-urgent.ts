@@ -7,6 +7,7 @@
 import type { UrgentCommand, UrgentReport } from '@godwit/source/urgent-thread'
 import { serveUrgent } from '@godwit/source/urgent-thread'
 import { nodePrimitives, threadCpuSeconds } from './runtime.ts'
+import { nodeSealTools } from './seal-tools.ts'
 import { createUrgentLoop } from './urgent-loop.ts'
 
 /** Longer than it takes until the next page is asked for, where that is as quick as it can be. */
@@ -18,6 +19,7 @@ serveUrgent(loop, {
   primitives: await nodePrimitives(),
   clock: loop.clock,
   attach: (detached) => loop.attach(detached),
+  sealTools: nodeSealTools,
   warmUp: (begin) => loop.warmUp(begin),
   hearPosted: () => loop.hearPosted(),
   cpuSeconds: threadCpuSeconds,

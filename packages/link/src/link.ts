@@ -136,11 +136,7 @@ export class Link implements ChannelSink {
     this.#closed = true
     this.#cancelTimer()
     try {
-      const detached = await this.channel.detach!(duplicate)
-      const early = new Uint8Array(PREFACE_BYTES + detached.early.length)
-      early.set(this.#preface)
-      early.set(detached.early, PREFACE_BYTES)
-      return { ...detached, early }
+      return await this.channel.detach!(duplicate, this.#preface)
     } finally {
       this.#resolveEnded()
     }

@@ -97,7 +97,10 @@ export class FakeChannel implements Channel {
   }
 
   /** What is delivered after this goes to nobody's sink but into `early`. */
-  detach = async (duplicate: (descriptor: number) => number): Promise<DetachedChannel> => {
+  detach = async (
+    duplicate: (descriptor: number) => number,
+    unread: Uint8Array = new Uint8Array(0),
+  ): Promise<DetachedChannel> => {
     const { remote, bytesWritten, bytesRead } = this
     const late = new Uint8Array(100)
     let length = 0
@@ -107,7 +110,7 @@ export class FakeChannel implements Channel {
       closed() {},
     }
     await Promise.resolve()
-    const early = late.slice(0, length)
+    const early = new Uint8Array([...unread, ...late.subarray(0, length)])
     return { descriptor: duplicate(7), early, remote, bytesWritten, bytesRead }
   }
 

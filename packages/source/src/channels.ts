@@ -8,10 +8,22 @@ import { CancelledError, ProtocolError, TransportError } from '@godwit/core'
 import type { LinkHandler } from '@godwit/link'
 import { Link } from '@godwit/link'
 import type { Preface } from '@godwit/wire'
+import { ChannelRole } from '@godwit/wire'
+import type { Seals } from './seals.ts'
+
+/** How channels are dialled. */
+export interface ChannelsOptions {
+  readonly dialler: Dialler
+  /** Where control channels are dialled in another way. */
+  readonly controlDialler?: Dialler | undefined
+  readonly clock: Clock
+  /** Undefined where they are plain. */
+  readonly seals?: Seals | undefined
+}
 
 /** Dials channels of one session and counts their bytes. */
 export class Channels {
-  readonly #dialler: Dialler
+  readonly #options: ChannelsOptions
   readonly #clock: Clock
   readonly #session: Uint8Array
   readonly #epoch: number
@@ -22,9 +34,9 @@ export class Channels {
   readonly #unopened = new Set<Link>()
 
   /** @param epoch - of the connection: 0 for the first, then one more each time */
-  constructor(dialler: Dialler, clock: Clock, session: Uint8Array, epoch: number) {
-    this.#dialler = dialler
-    this.#clock = clock
+  constructor(options: ChannelsOptions, session: Uint8Array, epoch: number) {
+    this.#options = options
+    this.#clock = options.clock
     this.#session = session
     this.#epoch = epoch
   }
@@ -58,7 +70,7 @@ export class Channels {
     index: number,
     open: (link: Link) => LinkHandler,
   ): Promise<void> {
-    await this.introduce(await this.connect(), role, index, open)
+    await this.introduce(await this.connect(role), role, index, open)
   }
 
   /** The same for a channel that was dialled, on which nothing was written. */
@@ -70,7 +82,7 @@ export class Channels {
   ): Promise<void> {
     const opened = Promise.withResolvers<void>()
     const link = openLink(
-      channel,
+      this.#options.seals?.seal(channel, role) ?? channel,
       this.#clock,
       this.prefaceOf(role, index),
       (self) => {
@@ -90,16 +102,22 @@ export class Channels {
   }
 
   /** Dials a channel, whose bytes are not counted here yet. @throws {TransportError} */
-  async connect(): Promise<Channel> {
+  async connect(role: Preface['role']): Promise<Channel> {
+    const { dialler, controlDialler = dialler } = this.#options
     const dialledMs = this.#clock.nowMs()
     const { signal } = this.#dialling
-    const channel = await this.#dialler.dial(signal)
+    const channel = await (role === ChannelRole.Control ? controlDialler : dialler).dial(signal)
     if (signal.aborted) {
       channel.destroy()
       throw new CancelledError()
     }
     this.#connectMs = Math.min(this.#connectMs, this.#clock.nowMs() - dialledMs)
     return channel
+  }
+
+  /** For another thread, which seals a channel of this connection. */
+  get secret(): Uint8Array | undefined {
+    return this.#options.seals?.secret
   }
 
   /** What a channel of this session begins with. */

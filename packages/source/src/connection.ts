@@ -9,10 +9,18 @@ import type { ControlHandler } from '@godwit/link'
 import { ControlLink, HEARTBEAT_MS_DEFAULT, Tally } from '@godwit/link'
 import type { Message } from '@godwit/wire'
 import { ChannelRole } from '@godwit/wire'
+import type { ChannelsOptions } from './channels.ts'
 import { Channels } from './channels.ts'
 import type { SourceOptions } from './options.ts'
+import { Seals } from './seals.ts'
 
-export type ConnectionOptions = Pick<SourceOptions, 'dialler' | 'clock' | 'heartbeatMs'>
+export type ConnectionOptions = ChannelsOptions & Pick<SourceOptions, 'heartbeatMs'>
+
+/** What those of a migration are made with. */
+type ConnectionsOptions = Pick<
+  SourceOptions,
+  'dialler' | 'controlDialler' | 'security' | 'clock' | 'heartbeatMs'
+>
 
 /** Use once. */
 export class Connection {
@@ -32,7 +40,7 @@ export class Connection {
   ) {
     this.#options = options
     this.epoch = epoch
-    this.channels = new Channels(options.dialler, options.clock, session, epoch)
+    this.channels = new Channels(options, session, epoch)
     this.#handler = handler
   }
 
@@ -77,17 +85,22 @@ export class Connection {
 /** All connections of one migration. */
 export class Connections {
   current: Connection
+  /** What lanes have in common with them. */
+  readonly forLanes: { readonly session: Uint8Array; readonly seals: Seals | undefined }
   readonly #options: ConnectionOptions
   readonly #session: Uint8Array
   readonly #handler: ControlHandler
   readonly #lost = new Tally()
 
   /** @param handler - hears what comes by the current one */
-  constructor(options: ConnectionOptions, session: Uint8Array, handler: ControlHandler) {
-    this.#options = options
+  constructor(options: ConnectionsOptions, session: Uint8Array, handler: ControlHandler) {
+    const { security } = options
+    const seals = security && new Seals(security, security)
+    this.forLanes = { session, seals }
+    this.#options = { ...options, seals }
     this.#session = session
     this.#handler = handler
-    this.current = new Connection(options, session, 0, handler)
+    this.current = new Connection(this.#options, session, 0, handler)
   }
 
   /** The current one is lost, and closed: there is another, which is still to be opened. */

@@ -1,5 +1,5 @@
 export type { GuestProof, SourceLoss, SourceOptions, SourceProgress } from './options.ts'
-export type { ConnectionOptions } from './connection.ts'
+export type { QuestionOptions } from './question.ts'
 export { askOwner } from './question.ts'
 export { SourceMigration } from './source-migration.ts'
 export type { LaneCommand, LaneReport } from './lane-messages.ts'

@@ -19,6 +19,8 @@ export type LaneCommand =
       readonly address: string
       readonly session: Uint8Array
       readonly epoch: number
+      /** Of the control channel, where channels are sealed. */
+      readonly secret: Uint8Array | undefined
       readonly hash: HashName
       readonly seed: Uint8Array
       readonly pageBytes: number

@@ -6,10 +6,12 @@
 import type { Clock, Dialler, Port } from '@godwit/core'
 import { TransportError, errorParts, toGodwitError } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
+import type { SealTools } from '@godwit/seal'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { RoundSpans } from './round-spans.ts'
 import { sentOfSpans, workOfSpans } from './round-spans.ts'
+import { sealsOf } from './seals.ts'
 
 /** How often the control plane hears how far a round is. */
 const progressMs = 100
@@ -19,6 +21,7 @@ export interface LaneEnvironment {
   readonly primitives: Primitives
   readonly clock: Clock
   readonly createDialler: (address: string) => Dialler
+  readonly sealTools: SealTools
   /** CPU time of this thread so far. */
   readonly cpuSeconds: () => number
 }
@@ -75,13 +78,14 @@ class LaneThread {
   }
 
   #prepare(command: LaneCommand & { do: 'prepare' }): void {
-    const { primitives, clock, createDialler } = this.#environment
-    const { index, address, terms, sent, ...settings } = command
+    const { primitives, clock, createDialler, sealTools } = this.#environment
+    const { index, address, terms, sent, secret, ...settings } = command
     this.#sent = sentOfSpans(sent, settings.pageBytes)
     this.#lanes = new LocalLanes(
       {
         ...settings,
         dialler: createDialler(address),
+        seals: sealsOf(sealTools, secret),
         clock,
         primitives,
         sent: this.#sent,

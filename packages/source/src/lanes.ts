@@ -8,6 +8,7 @@ import type { Primitives, SentPages } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
+import type { Seals } from './seals.ts'
 
 /** What was agreed, and how large the guest is. */
 export interface LaneTerms {
@@ -51,6 +52,8 @@ export interface SourceLanes {
 /** What lanes are made with. */
 export interface LanesOptions {
   readonly dialler: Dialler
+  /** Undefined where channels are plain. */
+  readonly seals?: Seals | undefined
   readonly clock: Clock
   readonly primitives: Primitives
   /** The session's id. */

@@ -34,8 +34,8 @@ export class LocalLanes implements SourceLanes {
   constructor(options: LanesOptions, firstIndex = 0) {
     this.#options = options
     this.#firstIndex = firstIndex
-    const { dialler, clock, session, epoch } = options
-    this.#channels = new Channels(dialler, clock, session, epoch)
+    const { session, epoch } = options
+    this.#channels = new Channels(options, session, epoch)
   }
 
   prepare(terms: LaneTerms): void {

@@ -19,6 +19,7 @@ import type {
 } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
 import type { EncodeSettings, FetchName, HybridRules, StopRule } from '@godwit/policy'
+import type { Security } from '@godwit/seal'
 import type { Final } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
 import type { UrgentThreads } from './remote-urgent.ts'
@@ -38,6 +39,10 @@ export type SourceLoss = 'in-doubt' | 'post-copy' | 'lost-with-host'
 
 export interface SourceOptions {
   readonly dialler: Dialler
+  /** Where control channels are dialled in another way: TLS. */
+  readonly controlDialler?: Dialler
+  /** What both sides prove to each other; without it channels are plain. */
+  readonly security?: Security
   readonly guest: Guest
   readonly clock: Clock
   readonly primitives: Primitives

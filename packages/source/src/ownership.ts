@@ -9,6 +9,7 @@ import { toGodwitError, toHex } from '@godwit/core'
 import type { SourceEvent, SourceState } from '@godwit/session'
 import { OWNER_EPOCH, TAKEOVER_EPOCH } from '@godwit/session'
 import type { SourceOptions } from './options.ts'
+import type { Seals } from './seals.ts'
 
 const here: Owned = { state: 'owner', epoch: 0, postCopy: false }
 
@@ -16,12 +17,15 @@ const here: Owned = { state: 'owner', epoch: 0, postCopy: false }
 export class Ownership {
   readonly #options: SourceOptions
   readonly #session: Uint8Array
+  readonly #seals: Seals | undefined
   readonly #store: OwnerStore | undefined
   #log: OwnerLog | undefined
 
-  constructor(options: SourceOptions, session: Uint8Array) {
+  /** @param seals - undefined where channels are plain */
+  constructor(options: SourceOptions, session: Uint8Array, seals: Seals | undefined) {
     this.#options = options
     this.#session = session
+    this.#seals = seals
     this.#store = options.owners
   }
 
@@ -41,7 +45,9 @@ export class Ownership {
   /** The guest is let go: COMMIT may be sent when this says so. Never rejects. */
   async release(postCopy: boolean): Promise<SourceEvent> {
     try {
-      await this.#log?.write({ state: 'released', epoch: OWNER_EPOCH, postCopy })
+      const root = this.#seals?.root
+      const binding = root && { secret: toHex(root) }
+      await this.#log?.write({ state: 'released', epoch: OWNER_EPOCH, postCopy, binding })
       return { type: 'recorded' }
     } catch (thrown) {
       return { type: 'unrecorded', error: toGodwitError(thrown) }

@@ -81,14 +81,14 @@ export class PostCopy {
   }
 
   async #openUrgent(channels: Channels): Promise<void> {
-    const channel = await channels.connect()
+    const channel = await channels.connect(ChannelRole.Urgent)
     const remote = this.#remote
     if (remote !== undefined) {
       channel.open(nobody)
       this.#urgent = remote
       const preface = channels.prefaceOf(ChannelRole.Urgent, 0)
       if (channel.detach !== undefined) {
-        await remote.open(channel, preface)
+        await remote.open(channel, preface, channels.secret)
         this.#mayRelease()
         return
       }

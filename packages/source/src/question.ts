@@ -6,16 +6,24 @@
  */
 import type { OwnerRecord } from '@godwit/core'
 import { GodwitError, PeerError, ProtocolError, TransportError, fromHex } from '@godwit/core'
+import type { ControlHandler } from '@godwit/link'
 import { OWNER_EPOCH, checkEpoch } from '@godwit/session'
 import type { Message, OwnerAnswer } from '@godwit/wire'
 import { errorCodeOf } from '@godwit/wire'
-import type { ConnectionOptions } from './connection.ts'
 import { Connection } from './connection.ts'
+import type { SourceOptions } from './options.ts'
+import { Seals } from './seals.ts'
 
 /** Above all that a source which counts its connections comes to; it grows with time. */
 function laterEpoch(): number {
   return Math.floor(Date.now() / 1000)
 }
+
+/** How the destination is reached. */
+export type QuestionOptions = Pick<
+  SourceOptions,
+  'dialler' | 'controlDialler' | 'security' | 'clock'
+>
 
 /**
  * Asks whose the guest of a record is that says `released`. Where the destination only waits for
@@ -24,8 +32,8 @@ function laterEpoch(): number {
  * @throws {GodwitError} the destination cannot be reached, or does not know the session
  */
 export async function askOwner(
-  { session, postCopy }: OwnerRecord,
-  options: ConnectionOptions,
+  { session, postCopy, binding }: OwnerRecord,
+  options: QuestionOptions,
 ): Promise<OwnerAnswer> {
   const answered = Promise.withResolvers<OwnerAnswer>()
   const hear = (message: Message): void => {
@@ -49,7 +57,10 @@ export async function askOwner(
       }
     }
   }
-  const connection: Connection = new Connection(options, fromHex(session), laterEpoch(), {
+  const { security } = options
+  const root = binding && fromHex(binding.secret)
+  const seals = security && new Seals(security, security, undefined, root)
+  const handler: ControlHandler = {
     message: (message) => {
       try {
         hear(message)
@@ -58,7 +69,13 @@ export async function askOwner(
       }
     },
     closed: (error) => answered.reject(error ?? hungUp()),
-  })
+  }
+  const connection: Connection = new Connection(
+    { ...options, seals },
+    fromHex(session),
+    laterEpoch(),
+    handler,
+  )
   try {
     await connection.open()
     connection.send({ name: 'OwnerQuery', body: { epoch: OWNER_EPOCH } })

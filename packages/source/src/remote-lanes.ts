@@ -96,7 +96,7 @@ class RemoteLane {
     terms: LaneTerms,
     options: LanesOptions,
   ) {
-    const { dialler, session, epoch, hash, seed, pageBytes, sent, onLost } = options
+    const { dialler, seals, session, epoch, hash, seed, pageBytes, sent, onLost } = options
     this.#thread = thread
     this.#onLost = onLost
     thread.listen((report) => this.#hear(report))
@@ -110,6 +110,7 @@ class RemoteLane {
       address: dialler.address,
       session,
       epoch,
+      secret: seals?.secret,
       hash,
       seed,
       pageBytes,

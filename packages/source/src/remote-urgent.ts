@@ -65,14 +65,16 @@ export class RemoteUrgent implements UrgentChannel {
   /**
    * Takes a connection that was dialled and can be detached; resolves when the destination answered
    * to `preface`. Rejects otherwise.
+   *
+   * @param secret - of the control channel, where channels are sealed
    */
-  async open(channel: Channel, preface: Preface): Promise<void> {
+  async open(channel: Channel, preface: Preface, secret?: Uint8Array): Promise<void> {
     const detached = await channel.detach!((descriptor) => this.#threads.duplicate(descriptor))
     if (this.#isClosed || this.#isGone) this.#threads.close(detached.descriptor)
     else {
       this.#hasChannel = true
       this.#descriptor = detached.descriptor
-      this.#thread.post({ do: 'open', channel: detached, preface })
+      this.#thread.post({ do: 'open', channel: detached, preface, secret })
     }
     await this.#opened.promise
   }

@@ -62,11 +62,11 @@ export class SourceMigration {
     const verifySeed = randomBytes(8)
     const session = randomBytes(SESSION_ID_BYTES)
     this.#guestPause = new GuestPause(options.guest)
-    this.#ownership = new Ownership(options, session)
     this.#connections = new Connections(options, session, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error) => this.#lost(error),
     })
+    this.#ownership = new Ownership(options, session, this.#connections.forLanes.seals)
     const workspace = new Workspace(primitives, 0)
     const hasher = workspace.createHasher(options.hash, fingerprintSeed)
     const verifyName = verifyHash(verify, options.hash)
@@ -74,7 +74,7 @@ export class SourceMigration {
     this.#audit = new Audit(options, audited ?? hasher)
     const hello = helloOf(options, fingerprintSeed, verifySeed)
     this.#rounds = new Rounds(options, hasher, {
-      session,
+      ...this.#connections.forLanes,
       seed: fingerprintSeed,
       onLost: (error) => {
         if (needsDataChannels(this.#runner.state)) this.#lost(error)

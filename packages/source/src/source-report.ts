@@ -62,6 +62,7 @@ export class SourceReport {
       role: 'source',
       outcome: 'failed',
       mode,
+      security: options.security?.method ?? 'none',
       guest: { kind: guest.identity.kind, options: { ...guest.identity.options } },
       memoryBytes: guest.regions.reduce((sum, region) => sum + region.bytes.length, 0),
       pageBytes: options.pageBytes,

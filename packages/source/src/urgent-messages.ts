@@ -18,7 +18,13 @@ export type UrgentCommand =
       readonly memoryBytes: number
       readonly sent: readonly SentSpan[]
     }
-  | { readonly do: 'open'; readonly channel: DetachedChannel; readonly preface: Preface }
+  | {
+      readonly do: 'open'
+      readonly channel: DetachedChannel
+      readonly preface: Preface
+      /** Of the control channel, where channels are sealed. */
+      readonly secret: Uint8Array | undefined
+    }
   | { readonly do: 'skip'; readonly round: number }
   | {
       readonly do: 'begin'

@@ -7,8 +7,11 @@ import type { Channel, Clock, DetachedChannel, GodwitError, PageHasher, Port } f
 import { errorParts, toGodwitError } from '@godwit/core'
 import type { Primitives, SentPages, Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
+import type { SealTools } from '@godwit/seal'
+import { ChannelRole } from '@godwit/wire'
 import { openLink } from './channels.ts'
 import { pushOfSpans, sentOfSpans } from './round-spans.ts'
+import { sealsOf } from './seals.ts'
 import type { UrgentCommand, UrgentReport } from './urgent-messages.ts'
 import type { UrgentOptions } from './urgent.ts'
 import { Urgent } from './urgent.ts'
@@ -22,6 +25,7 @@ export interface UrgentEnvironment {
   readonly clock: Clock
   /** Makes a channel of a connection that was detached on another thread; owns its descriptor. */
   readonly attach: (detached: DetachedChannel) => Channel
+  readonly sealTools: SealTools
   /** Runs with a connection of this thread to itself. @returns what ends both */
   readonly warmUp?: (begin: (near: Channel, far: Channel) => void) => () => void
   /** Has commands obeyed that were posted already. */
@@ -111,13 +115,14 @@ class UrgentThread {
       warmUp?.((near, far) => warmUpUrgent(near, far, clock, options, memoryBytes)) ?? (() => {})
   }
 
-  #open({ channel, preface }: UrgentCommand & { do: 'open' }): void {
+  #open({ channel, preface, secret }: UrgentCommand & { do: 'open' }): void {
     this.#endWarmUp()
     // First: whoever hears nothing of the kind closes the descriptor.
     this.#port.post({ type: 'attached' })
-    const { attach, clock, cpuSeconds } = this.#environment
+    const { attach, clock, cpuSeconds, sealTools } = this.#environment
+    const attached = attach(channel)
     const link = openLink(
-      attach(channel),
+      sealsOf(sealTools, secret)?.seal(attached, ChannelRole.Urgent) ?? attached,
       clock,
       preface,
       (self) => {

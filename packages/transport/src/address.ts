@@ -65,6 +65,6 @@ export function requireSecureOrLoopback(host: string, insecure: boolean): void {
   throw new GodwitError(
     'INSECURE_ADDRESS',
     `${host} reaches beyond this machine, without authentication or encryption; ` +
-      'use a tunnel to 127.0.0.1, or say --insecure',
+      'take --psk-file or --tls-cert, a tunnel to 127.0.0.1, or say --insecure',
   )
 }

@@ -14,6 +14,8 @@ import {
 import { WebSocket } from 'ws'
 import { type Address, formatHostPort, parseAddress } from './address.ts'
 import { TcpChannel } from './tcp-channel.ts'
+import type { TlsCredentials } from './tls.ts'
+import { startTls } from './tls.ts'
 import { toTransportError } from './transport-error.ts'
 import { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'
 
@@ -23,6 +25,8 @@ export const CONNECT_TIMEOUT_MS_DEFAULT = 10_000
 export interface DiallerOptions {
   /** Default {@link CONNECT_TIMEOUT_MS_DEFAULT}. */
   readonly connectTimeoutMs?: number
+  /** Dials TLS instead of TCP. */
+  readonly tls?: TlsCredentials
 }
 
 /** A connection under way: settles once, and can be given up before. */
@@ -35,7 +39,7 @@ interface Attempt {
  * Dials `HOST:PORT` by TCP and `ws://HOST:PORT` by WebSocket. Each `dial` rejects with a
  * `TransportError` within the deadline, or with a `CancelledError` when its signal aborts.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`
+ * @throws {GodwitError} `ADDRESS_INVALID`; `USAGE` for TLS by WebSocket
  */
 export function createDialler(address: string, options: DiallerOptions = {}): Dialler {
   const target = parseAddress(address)
@@ -43,7 +47,11 @@ export function createDialler(address: string, options: DiallerOptions = {}): Di
     throw new GodwitError('ADDRESS_INVALID', `"${address}" has no port to dial; use 1 to 65535`)
   }
   const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT
-  const start = target.transport === 'tcp' ? startTcp : startWs
+  const { tls } = options
+  if (tls !== undefined && target.transport === 'ws') {
+    throw new GodwitError('USAGE', 'There is no TLS for ws://; dial HOST:PORT, or use a key')
+  }
+  const start = startOf(target, tls)
   return {
     address,
     async dial(signal) {
@@ -51,6 +59,14 @@ export function createDialler(address: string, options: DiallerOptions = {}): Di
       return limit(start(target), address, timeoutMs, signal)
     },
   }
+}
+
+function startOf(
+  { transport }: Address,
+  tls: TlsCredentials | undefined,
+): (target: Address) => Attempt {
+  if (tls !== undefined) return (target) => startTls(target, tls)
+  return transport === 'tcp' ? startTcp : startWs
 }
 
 function startTcp({ host, port }: Address): Attempt {

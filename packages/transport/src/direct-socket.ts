@@ -8,9 +8,8 @@
  * @module
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import type { ChannelSink } from '@godwit/core'
+import type { ChannelSink, SinkFeed } from '@godwit/core'
 import { BusyPoll } from './busy-poll.ts'
-import type { SinkFeed } from './sink-feed.ts'
 
 /** Allocated for anybody who has sent one byte. */
 const firstReadBytes = 4 * 1024

@@ -1,5 +1,5 @@
 /**
- * One port for TCP and WebSocket: the first byte of a connection tells which it is.
+ * One port for TCP, TLS and WebSocket: the first byte of a connection tells which it is.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { type Channel, Crowd, type Listener, type Place, TransportError } from '
 import { WebSocketServer } from 'ws'
 import { formatHostPort, parseAddress } from './address.ts'
 import { TcpChannel } from './tcp-channel.ts'
+import { type TlsCredentials, TlsReception } from './tls.ts'
 import { toTransportError } from './transport-error.ts'
 import { WS_MESSAGE_BYTES_MAX, WsChannel } from './ws-channel.ts'
 
@@ -26,6 +27,8 @@ export const FIRST_BYTE_DEADLINE_MS_DEFAULT = 5000
 const PREFACE_FIRST_BYTE = 0x89
 /** The `G` of `GET`, the only method that upgrades to a WebSocket. */
 const HTTP_FIRST_BYTE = 0x47
+/** A TLS record that holds part of a handshake. */
+const TLS_FIRST_BYTE = 0x16
 
 /** @param place - the connection's; left by itself when that is closed */
 type OnChannel = (channel: Channel, place: Place) => void
@@ -38,6 +41,8 @@ export interface ListenOptions {
   readonly connectionsMax?: number
   /** Default {@link FIRST_BYTE_DEADLINE_MS_DEFAULT}. */
   readonly firstByteDeadlineMs?: number
+  /** Accepts TLS, too. */
+  readonly tls?: TlsCredentials
   /** Told of connections that were dropped, and of trouble with accepting; for logs. */
   readonly onError?: (error: TransportError) => void
 }
@@ -62,6 +67,7 @@ export async function listen(
     onError,
     new Crowd({ max: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT }),
     options.firstByteDeadlineMs ?? FIRST_BYTE_DEADLINE_MS_DEFAULT,
+    options.tls,
   )
   const server = createServer({ noDelay: true }, (socket) => reception.welcome(socket))
   await bind(server, host, port)
@@ -107,6 +113,7 @@ class Reception {
   readonly #webSockets = new Crowd({ max: WEB_SOCKET_STRANGERS_MAX })
   readonly #deadlineMs: number
   readonly #http: HttpServer
+  readonly #tls: TlsReception | undefined
   readonly #waiting: Map<Socket, Waiting> = new Map()
 
   constructor(
@@ -114,12 +121,14 @@ class Reception {
     onError: (error: TransportError) => void,
     crowd: Crowd,
     deadlineMs: number,
+    tls: TlsCredentials | undefined,
   ) {
     this.#onChannel = onChannel
     this.#onError = onError
     this.#crowd = crowd
     this.#deadlineMs = deadlineMs
     this.#http = this.#createHttp()
+    this.#tls = tls && this.#createTls(tls)
   }
 
   welcome(socket: Socket): void {
@@ -159,9 +168,20 @@ class Reception {
     } else if (firstByte === HTTP_FIRST_BYTE) {
       this.#http.emit('connection', socket)
       socket.resume()
+    } else if (firstByte === TLS_FIRST_BYTE && this.#tls !== undefined) {
+      this.#tls.welcome(socket)
     } else {
       this.#drop(socket, 'speaks neither Godwit nor WebSocket')
     }
+  }
+
+  #createTls(credentials: TlsCredentials): TlsReception {
+    return new TlsReception(
+      credentials,
+      this.#deadlineMs,
+      (channel, raw) => this.#handOut(raw, channel),
+      this.#onError,
+    )
   }
 
   #createHttp(): HttpServer {

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { type Channel, type ChannelSink, MIB } from '@godwit/core'
-import { SinkFeed } from './sink-feed.ts'
+import { type Channel, type ChannelSink, MIB, SinkFeed } from '@godwit/core'
 import { connectionLost } from './transport-error.ts'
 
 /** Bytes one side may have queued; more means that a writer does not wait for `written`. */

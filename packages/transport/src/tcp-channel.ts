@@ -5,10 +5,8 @@
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Channel, ChannelSink, DetachedChannel, TransportError } from '@godwit/core'
+import { LateSink, SinkFeed, concatBytes, releaseChunk } from '@godwit/core'
 import { toDirectSocket } from './direct-socket.ts'
-import { LateSink } from './late-sink.ts'
-import { releaseChunk } from './release-chunk.ts'
-import { SinkFeed } from './sink-feed.ts'
 import { connectionLost, toTransportError } from './transport-error.ts'
 
 /** What another channel did with a connection before it was detached. */
@@ -119,10 +117,13 @@ export class TcpChannel implements Channel {
   get detach(): Channel['detach'] {
     // A socket that reads by events keeps bytes of its own, which would be left behind.
     const canDetach = this.#isDirect && !this.#isDetached && descriptorOf(this.#socket) >= 0
-    return canDetach ? (duplicate) => this.#detach(duplicate) : undefined
+    return canDetach ? (duplicate, unread) => this.#detach(duplicate, unread) : undefined
   }
 
-  async #detach(duplicate: (descriptor: number) => number): Promise<DetachedChannel> {
+  async #detach(
+    duplicate: (descriptor: number) => number,
+    unread: Uint8Array = new Uint8Array(0),
+  ): Promise<DetachedChannel> {
     const late = new LateSink()
     this.#isDetached = true
     this.#feed.open(late)
@@ -135,7 +136,7 @@ export class TcpChannel implements Channel {
       const { remote, bytesWritten, bytesRead } = this
       return {
         descriptor: duplicate(descriptor),
-        early: late.bytes,
+        early: concatBytes(unread, late.bytes),
         remote,
         bytesWritten,
         bytesRead,

@@ -14,6 +14,8 @@ export function toTransportError(thrown: unknown, address: string): TransportErr
   if (thrown instanceof TransportError) return thrown
   const details = { cause: thrown }
   const code = systemCode(thrown)
+  const untrusted = authenticationError(thrown, code, address)
+  if (untrusted !== undefined) return untrusted
   if (code.startsWith('EAI_') || code === 'ENOTFOUND') {
     return new TransportError('ADDRESS_UNRESOLVED', `No host is known by ${address}`, details)
   }
@@ -45,6 +47,30 @@ export function toTransportError(thrown: unknown, address: string): TransportErr
     default:
       return connectionLost(address, thrown)
   }
+}
+
+/** Whether the other side is not who it should be, or does not believe that this one is. */
+export function isAuthenticationError({ code }: TransportError): boolean {
+  return code === 'AUTH_FAILED' || code === 'PEER_IDENTITY'
+}
+
+/** Of OpenSSL: what is wrong with a certificate, with its chain, or with a handshake. */
+const certificateCodes =
+  /^(?:ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_|HOSTNAME_)/
+
+function authenticationError(
+  thrown: unknown,
+  code: string,
+  address: string,
+): TransportError | undefined {
+  if (!certificateCodes.test(code)) return undefined
+  const why = thrown instanceof Error ? thrown.message.split('\n')[0] : code
+  const details = { cause: thrown, retryable: false }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return new TransportError('PEER_IDENTITY', `${address}: ${why}`, details)
+  }
+  const text = `${address} and this side do not trust each other: ${why}`
+  return new TransportError('AUTH_FAILED', text, details)
 }
 
 /** The stream broke off. */

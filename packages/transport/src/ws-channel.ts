@@ -4,10 +4,15 @@
  * @module
  */
 import type { Socket } from 'node:net'
-import { type Channel, type ChannelSink, MIB, TransportError } from '@godwit/core'
+import {
+  type Channel,
+  type ChannelSink,
+  MIB,
+  SinkFeed,
+  TransportError,
+  releaseChunk,
+} from '@godwit/core'
 import { WebSocket } from 'ws'
-import { releaseChunk } from './release-chunk.ts'
-import { SinkFeed } from './sink-feed.ts'
 import { connectionLost, toTransportError } from './transport-error.ts'
 
 /** The largest message sent or accepted; longer writes become several messages. */

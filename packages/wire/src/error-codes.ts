@@ -54,6 +54,10 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   POST_COPY_LOST: 115,
   TAKEN_OVER: 116,
   LOST_WITH_HOST: 117,
+  AUTH_REQUIRED: 128,
+  AUTH_FAILED: 129,
+  PEER_IDENTITY: 130,
+  SEAL_BROKEN: 131,
 }
 
 const names: ReadonlyMap<number, ErrorCode> = new Map(

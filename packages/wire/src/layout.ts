@@ -6,7 +6,7 @@
  *
  *   offset bytes name       meaning
  *        0     8 magic      89 47 44 57 0D 0A 1A 0A
- *        8     2 version    layout of preface and frame headers: 1
+ *        8     2 version    layout of preface and frame headers: 1; bit 15 set: sealed
  *       10     1 role       1 control, 2 data, 3 urgent, 4 reverse
  *       11     1 index      the lane number for data; 0 for the others
  *       12     4 epoch      0 in a new session; one higher in each recovery
@@ -66,6 +66,8 @@
 export const MAGIC: Uint8Array = Uint8Array.of(0x89, 0x47, 0x44, 0x57, 0x0d, 0x0a, 0x1a, 0x0a)
 
 export const WIRE_VERSION = 1
+/** Of the version, in the preface of a channel that is sealed (package `seal`). */
+export const SEALED_BIT = 0x8000
 
 export const PREFACE_BYTES = 32
 export const PREFACE = {

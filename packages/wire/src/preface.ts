@@ -9,6 +9,7 @@ import {
   MAGIC,
   PREFACE,
   PREFACE_BYTES,
+  SEALED_BIT,
   SESSION_ID_BYTES,
   WIRE_VERSION,
 } from './layout.ts'
@@ -24,12 +25,16 @@ export interface Preface {
   readonly session: Uint8Array
 }
 
-/** Writes a preface into new memory of {@link PREFACE_BYTES}. */
-export function encodePreface(preface: Preface): Uint8Array {
+/**
+ * Writes a preface into new memory of {@link PREFACE_BYTES}.
+ *
+ * @param isSealed - what follows is no frames, but the proof of who is there
+ */
+export function encodePreface(preface: Preface, isSealed = false): Uint8Array {
   const bytes = new Uint8Array(PREFACE_BYTES)
   const view = new DataView(bytes.buffer)
   bytes.set(MAGIC, PREFACE.magic)
-  view.setUint16(PREFACE.version, WIRE_VERSION, true)
+  view.setUint16(PREFACE.version, isSealed ? WIRE_VERSION | SEALED_BIT : WIRE_VERSION, true)
   bytes[PREFACE.role] = preface.role
   bytes[PREFACE.index] = preface.index
   view.setUint32(PREFACE.epoch, preface.epoch, true)
@@ -41,16 +46,20 @@ export function encodePreface(preface: Preface): Uint8Array {
  * Reads a preface from the start of `bytes`.
  *
  * @returns undefined while fewer than {@link PREFACE_BYTES} are there and none of them is wrong
- * @throws {WireError} `WIRE_MAGIC` at the first wrong byte; `WIRE_PREFACE` for the other fields
+ * @param isSealed - as this side is configured: nothing is negotiated
+ * @throws {WireError} `WIRE_MAGIC` at the first wrong byte; `AUTH_REQUIRED` where only one side is
+ *   configured to authenticate; `WIRE_PREFACE` for the other fields
  */
-export function decodePreface(bytes: Uint8Array): Preface | undefined {
+export function decodePreface(bytes: Uint8Array, isSealed = false): Preface | undefined {
   const seen = Math.min(bytes.length, MAGIC.length)
   for (let i = 0; i < seen; i++) {
     if (bytes[i] !== MAGIC[i]) throw new WireError('WIRE_MAGIC', 'The peer does not speak Godwit')
   }
   if (bytes.length < PREFACE_BYTES) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, PREFACE_BYTES)
-  const version = view.getUint16(PREFACE.version, true)
+  const field = view.getUint16(PREFACE.version, true)
+  const version = field & ~SEALED_BIT
+  if (version === WIRE_VERSION && (field !== version) !== isSealed) throw oneSided(isSealed)
   if (version !== WIRE_VERSION) {
     throw new WireError(
       'WIRE_PREFACE',
@@ -71,4 +80,11 @@ export function decodePreface(bytes: Uint8Array): Preface | undefined {
 
 function isRole(role: number): role is Preface['role'] {
   return role >= ChannelRole.Control && role <= ChannelRole.Reverse
+}
+
+function oneSided(isSealed: boolean): WireError {
+  const text = isSealed
+    ? 'The peer does not authenticate, and this side demands it'
+    : 'The peer authenticates; this side was given neither a key nor certificates'
+  return new WireError('AUTH_REQUIRED', text)
 }

@@ -35,6 +35,8 @@ def field_vectors():
     return [
         bad('version 0', '', preface(version=0), 'WIRE_PREFACE', 32),
         bad('version 2', '', preface(version=2), 'WIRE_PREFACE', 32),
+        bad('version 1, sealed', 'no key here', preface(version=0x8001), 'AUTH_REQUIRED', 32),
+        bad('version 2, sealed', '', preface(version=0x8002), 'WIRE_PREFACE', 32),
         bad('version 256', 'big-endian 1', preface(version=256), 'WIRE_PREFACE', 32),
         bad('role 0', '', preface(role=0), 'WIRE_PREFACE', 32),
         bad('role 5', 'reserved', preface(role=5), 'WIRE_PREFACE', 32),

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ChannelSink, TransportError } from '@godwit/core'
+import type { ChannelSink } from './channel.ts'
+import type { TransportError } from './errors.ts'
 
 /** Where bytes go that nobody wants any more. */
 const discarded = new Uint8Array(64 * 1024)

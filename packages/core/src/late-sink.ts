@@ -3,7 +3,18 @@
  *
  * @module
  */
-import type { ChannelSink } from '@godwit/core'
+import type { ChannelSink } from './channel.ts'
+
+/** All of them, one after the other, in memory of their own. */
+export function concatBytes(...pieces: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
+}
 
 /** Keeps what comes: at most the rest of one read, since reading has stopped. */
 export class LateSink implements ChannelSink {
@@ -12,13 +23,7 @@ export class LateSink implements ChannelSink {
 
   /** Everything so far, in memory of its own. */
   get bytes(): Uint8Array {
-    const joined = new Uint8Array(this.#pieces.reduce((sum, { length }) => sum + length, 0))
-    let at = 0
-    for (const piece of this.#pieces) {
-      joined.set(piece, at)
-      at += piece.length
-    }
-    return joined
+    return concatBytes(...this.#pieces)
   }
 
   space(): Uint8Array {

@@ -1,0 +1,95 @@
+/**
+ * Options that say how agents prove who they are. Secrets come from files: a command line is
+ * everybody's to read.
+ *
+ * @module
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { GodwitError } from '@godwit/core'
+import type { Command } from 'commander'
+import type { SecurityOptions } from 'godwit'
+import { PSK_BYTES_MAX } from 'godwit'
+
+/** Files, all of them; `send`, `receive` and `demo` share them. */
+export interface SecuritySettings {
+  readonly pskFile?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly tlsCa?: string
+  readonly tlsPeer?: string
+}
+
+/** Adds the options of {@link SecuritySettings}. */
+export function addSecurityOptions(command: Command): Command {
+  return command
+    .option(
+      '--psk-file <FILE>',
+      'a key that both sides have, 16 to 1024 random bytes: authenticates and encrypts',
+    )
+    .option('--tls-cert <FILE>', 'TLS 1.3, with a certificate on both sides: this one, PEM')
+    .option('--tls-key <FILE>', 'its private key, PEM')
+    .option('--tls-ca <FILE>', "who must have signed the other side's certificate, PEM")
+    .option(
+      '--tls-peer <NAME>',
+      'whom it must name (default: the host of --to; at a destination anybody who is signed)',
+    )
+}
+
+/** Certificates are a few KiB; a chain of them, too. */
+const pemBytesMax = 1024 * 1024
+/** Bits of a mode that give others than owner and group anything. */
+const othersMode = 0o007
+
+/**
+ * Reads the files that are named; undefined where none is.
+ *
+ * @throws {GodwitError} `USAGE`, `FILE_UNREADABLE`
+ */
+export function readSecurity(settings: SecuritySettings): SecurityOptions | undefined {
+  const { pskFile, tlsCert, tlsKey, tlsCa, tlsPeer } = settings
+  const tls = [tlsCert, tlsKey, tlsCa].filter((file) => file !== undefined)
+  const hasTls = tls.length > 0 || tlsPeer !== undefined
+  if (pskFile !== undefined && hasTls) {
+    throw new GodwitError('USAGE', 'Take either --psk-file or the options of --tls-, not both')
+  }
+  if (pskFile !== undefined) return { psk: readKey(pskFile) }
+  if (!hasTls) return undefined
+  if (tlsCert === undefined || tlsKey === undefined || tlsCa === undefined) {
+    throw new GodwitError('USAGE', 'TLS takes all of --tls-cert, --tls-key and --tls-ca')
+  }
+  const cert = readSmall(tlsCert, pemBytesMax)
+  const key = readSecret(tlsKey, pemBytesMax)
+  return { tls: { cert, key, ca: readSmall(tlsCa, pemBytesMax), peer: tlsPeer } }
+}
+
+/** A line break at the end is the editor's. */
+function readKey(file: string): Uint8Array {
+  const bytes = readSecret(file, PSK_BYTES_MAX + 2)
+  const end = bytes.at(-1) === 0x0a ? (bytes.at(-2) === 0x0d ? -2 : -1) : bytes.length
+  return bytes.subarray(0, end)
+}
+
+/** Whoever reads it can take the memory of every guest that moves by it. */
+function readSecret(file: string, bytesMax: number): Uint8Array {
+  const bytes = readSmall(file, bytesMax)
+  if (process.platform !== 'win32' && (statSync(file).mode & othersMode) !== 0) {
+    const text = `${file} is open to every user of this machine; chmod 600 it, and take a new key`
+    throw new GodwitError('USAGE', text)
+  }
+  return bytes
+}
+
+function readSmall(file: string, bytesMax: number): Uint8Array {
+  try {
+    const { size } = statSync(file)
+    if (size > bytesMax) {
+      const text = `${file} has ${size} bytes; what belongs there has at most ${bytesMax}`
+      throw new GodwitError('USAGE', text)
+    }
+    return Uint8Array.from(readFileSync(file))
+  } catch (thrown) {
+    if (thrown instanceof GodwitError) throw thrown
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+    throw new GodwitError('FILE_UNREADABLE', `${file} cannot be read: ${code}`, { cause: thrown })
+  }
+}

@@ -1,0 +1,5 @@
+export * from './greeting.ts'
+export * from './keys.ts'
+export * from './layout.ts'
+export * from './sealed-channel.ts'
+export * from './tools.ts'
