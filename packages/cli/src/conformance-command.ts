@@ -13,6 +13,7 @@ import {
   destinationCases,
   formatCase,
   formatConformance,
+  proofs,
   sourceCases,
   testDestination,
   testSource,
@@ -91,6 +92,7 @@ async function run(settings: ConformanceSettings): Promise<ExitCode> {
     for (const { name, clauses } of casesOf(role).filter(wanted(settings))) {
       process.stdout.write(`${name.padEnd(32)} ${clauses.join(' ')}\n`)
     }
+    if (settings.only === undefined) listProofs()
     return Exit.Done
   }
   if (target === undefined) throw new GodwitError('USAGE', 'conformance needs --target HOST:PORT')
@@ -102,6 +104,14 @@ async function run(settings: ConformanceSettings): Promise<ExitCode> {
   if (json !== undefined) writeJson(json, conformance)
   if (json !== '-') process.stdout.write(`${formatConformance(conformance)}\n`)
   return results.some(({ outcome }) => outcome === 'fail') ? Exit.Failed : Exit.Done
+}
+
+/** Clauses without a case. */
+function listProofs(): void {
+  process.stdout.write('\nNot seen from the network; what proves them for Godwit itself:\n')
+  for (const { clause, file, title } of proofs) {
+    process.stdout.write(`${clause.padEnd(7)} ${file}: ${title}\n`)
+  }
 }
 
 /** Whether `--only` names a case, or one of its clauses. */
