@@ -64,6 +64,8 @@ describe('godwit conformance', { timeout: 60_000 }, () => {
   })
 
   it('lists its cases, and refuses what it does not know', async () => {
+    const states = await runGodwit('conformance', '--list', '--only', 'states/')
+    expect(states.stdout).toMatch(/^(states\/\S+ +C\S+( C\S+)*\n){20,}$/)
     const list = await runGodwit('conformance', '--list')
     expect(list.stdout).toMatch(/^states\/filling +C3\.14\n/m)
     expect(list.stdout).toMatch(/^C7\.13 +test\/end-to-end\/failure\.test\.ts: /m)
