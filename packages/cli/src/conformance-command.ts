@@ -13,6 +13,7 @@ import {
   destinationCases,
   formatCase,
   formatConformance,
+  proofs,
   sourceCases,
   testDestination,
   testSource,
@@ -59,11 +60,13 @@ export function addConformanceCommand(program: Command, finish: (code: ExitCode)
         .choices(['destination', 'source'])
         .default('destination'),
     )
-    .option(
-      '--guest <KIND[,NAME=VALUE...]>',
-      'a guest that the destination knows; one that touches its pages shows more',
-      parseGuest,
-      { kind: 'idle', options: {} },
+    .addOption(
+      new Option(
+        '--guest <KIND[,NAME=VALUE...]>',
+        'a guest that the destination knows; one that touches its pages shows more',
+      )
+        .argParser(parseGuest)
+        .default({ kind: 'idle', options: {} }, 'idle'),
     )
     .option('--state <FILE>', "that guest's state package (default: that of Godwit's workloads)")
     .option(
@@ -71,8 +74,16 @@ export function addConformanceCommand(program: Command, finish: (code: ExitCode)
       'starts a source, whenever one is needed; {address} and {mode} (pre-copy or post-copy) are ' +
         'filled in. Without it, start it again and again by yourself',
     )
-    .option('--wait <T>', 'how long a source may take to dial', parseDurationMs, 60_000)
-    .option('--timeout <T>', 'how long an answer may take', parseDurationMs, 5000)
+    .addOption(
+      new Option('--wait <T>', 'how long a source may take to dial')
+        .argParser(parseDurationMs)
+        .default(60_000, '1 min'),
+    )
+    .addOption(
+      new Option('--timeout <T>', 'how long an answer may take')
+        .argParser(parseDurationMs)
+        .default(5000, '5s'),
+    )
     .option('--every <N>', 'of long lists of variants every n-th only', parseCount(1), 1)
     .option('--only <NAMES>', 'clauses (C3.4) or cases (states/ or states/running)', (text) =>
       text.split(','),
@@ -91,6 +102,7 @@ async function run(settings: ConformanceSettings): Promise<ExitCode> {
     for (const { name, clauses } of casesOf(role).filter(wanted(settings))) {
       process.stdout.write(`${name.padEnd(32)} ${clauses.join(' ')}\n`)
     }
+    if (settings.only === undefined) listProofs()
     return Exit.Done
   }
   if (target === undefined) throw new GodwitError('USAGE', 'conformance needs --target HOST:PORT')
@@ -104,11 +116,22 @@ async function run(settings: ConformanceSettings): Promise<ExitCode> {
   return results.some(({ outcome }) => outcome === 'fail') ? Exit.Failed : Exit.Done
 }
 
+/** Clauses without a case. */
+function listProofs(): void {
+  process.stdout.write('\nNot seen from the network; what proves them for Godwit itself:\n')
+  for (const { clause, file, title } of proofs) {
+    process.stdout.write(`${clause.padEnd(7)} ${file}: ${title}\n`)
+  }
+}
+
 /** Whether `--only` names a case, or one of its clauses. */
 function wanted({ only }: ConformanceSettings) {
   return ({ name, clauses }: { name: string; clauses: readonly string[] }): boolean => {
     if (only === undefined) return true
-    return only.some((one) => clauses.includes(one) || name === one || name.startsWith(`${one}/`))
+    return only.some((one) => {
+      const folder = one.endsWith('/') ? one : `${one}/`
+      return clauses.includes(one) || name === one || name.startsWith(folder)
+    })
   }
 }
 
@@ -153,7 +176,11 @@ function playSource(settings: ConformanceSettings, target: string): Promise<read
     every,
     cases,
     ...(command === undefined ? {} : { start: (...about) => startSource(command, ...about) }),
-    listening: (address) => process.stdout.write(`listening ${address}\n`),
+    listening: (address) => {
+      // What programs read is to be JSON and nothing else.
+      if (settings.json === '-') note(`listening ${address}`)
+      else process.stdout.write(`listening ${address}\n`)
+    },
     began({ name, mode = 'pre-copy' }, index) {
       if (command !== undefined) return
       note(`case ${index + 1} of ${cases.length}, ${name}: takes sources of --mode ${mode}`)

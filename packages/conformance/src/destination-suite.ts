@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { TransportError } from '@godwit/core'
 import type { Case } from './case.ts'
 import { batchCases } from './destination/batches.ts'
 import { bodyCases } from './destination/bodies.ts'
@@ -55,12 +58,30 @@ export interface DestinationSuiteOptions {
   readonly ended?: (result: CaseResult) => void
 }
 
-/** Plays them. */
+/** @throws {TransportError} `CONNECTION_REFUSED`: there is nobody to be tested */
+async function reach(host: string, port: number): Promise<void> {
+  const socket = connect({ host, port })
+  try {
+    await once(socket, 'connect')
+  } catch (thrown) {
+    const { message } = thrown as Error
+    throw new TransportError('CONNECTION_REFUSED', `${host}:${port} cannot be reached: ${message}`)
+  } finally {
+    socket.destroy()
+  }
+}
+
+/**
+ * Plays them.
+ *
+ * @throws {TransportError} `CONNECTION_REFUSED`
+ */
 export async function testDestination(
   options: DestinationSuiteOptions,
 ): Promise<readonly CaseResult[]> {
   const { host, port, cases = destinationCases, timeoutMs = 5000, every = 1 } = options
   const { guest = { kind: 'idle', options: {} }, state = workloadState() } = options
+  await reach(host, port)
   const trace = new Trace()
   let sources: ScriptedSource[] = []
   return playAll({

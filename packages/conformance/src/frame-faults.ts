@@ -4,8 +4,8 @@
  * @module
  */
 import type { ErrorCode } from '@godwit/core'
-import { ChannelRole, FrameType, frameRule } from '@godwit/wire'
-import type { FrameFaults } from './raw-channel.ts'
+import { ChannelRole, FRAME_HEADER_BYTES, FrameType, frameRule } from '@godwit/wire'
+import type { FrameFaults, RawChannel } from './raw-channel.ts'
 
 /** One frame. */
 export interface BadFrame {
@@ -107,4 +107,11 @@ export function badFrames(role: ChannelRole): readonly BadFrame[] {
       return { what, clause: 'C3.4', code: 'WIRE_FRAME_TYPE', type, body: empty }
     }),
   ]
+}
+
+/** Sends one, whole or its header. */
+export function sendBad(channel: RawChannel, bad: BadFrame): void {
+  const { type, body = empty, faults = {}, headerOnly = false } = bad
+  const bytes = channel.encode(type, body, faults)
+  channel.raw(headerOnly ? bytes.subarray(0, FRAME_HEADER_BYTES) : bytes, `bad frame: ${bad.what}`)
 }

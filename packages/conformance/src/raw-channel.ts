@@ -143,15 +143,6 @@ export class RawChannel {
     this.#socket.destroy()
   }
 
-  /** Reads nothing more until {@link resume}. */
-  pause(): void {
-    this.#socket.pause()
-  }
-
-  resume(): void {
-    this.#socket.resume()
-  }
-
   #over(): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -15,7 +15,7 @@ import {
   lackingChecksum,
 } from '@godwit/wire'
 import type { CaseContext } from './case.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, describe } from './exchange.ts'
 import { check, checkEqual, Failure, Skip } from './failure.ts'
 import { GuestMemory, WHOLE_PAGES } from './guest-memory.ts'
 import type { Hashes } from './hashes.ts'
@@ -118,10 +118,22 @@ export class ScriptedSource {
   async reserve(): Promise<this> {
     await this.greet()
     this.control.send('Reserve', { guest: this.#context.guest, regions: this.memory.table })
-    const { reservedBytes } = await this.exchange.expect(this.control, 'Reserved', 'C4.24')
+    const reservedBytes = await this.#reservedBytes()
     const wanted = this.memory.regions.reduce((sum, { bytes }) => sum + bytes.length, 0)
     check('C4.24', reservedBytes >= wanted, `${wanted} bytes`, reservedBytes)
     return this
+  }
+
+  /** @throws {Skip} it cannot do with this guest what it can do with others */
+  async #reservedBytes(): Promise<number> {
+    const heard = await this.exchange.next(this.control, 'C4.24', 'Reserved')
+    if (heard.kind === 'message') {
+      const { name, body } = heard.message
+      if (name === 'Reserved') return body.reservedBytes
+      const isRefused = name === 'Error' && body.code === errorNumbers.PROTOCOL_CAPABILITY
+      if (isRefused && this.hello.required.length > 0) throw new Skip(body.text)
+    }
+    throw new Failure('C4.24', 'Reserved', describe(heard))
   }
 
   /** All channels that were agreed. */

@@ -8,20 +8,12 @@ import { raw } from '../batch.ts'
 import type { Case } from '../case.ts'
 import { sample } from '../case.ts'
 import { Failure } from '../failure.ts'
-import type { BadFrame } from '../frame-faults.ts'
-import { badFrames } from '../frame-faults.ts'
+import { badFrames, sendBad } from '../frame-faults.ts'
 import { FIRST_REGION } from '../guest-memory.ts'
-import type { RawChannel } from '../raw-channel.ts'
 import type { DestinationContext } from '../scripted-source.ts'
+import { postCopySource } from './post-copy.ts'
 
 type C = Case<DestinationContext>
-
-/** Sends one, whole or its header. */
-export function sendBad(channel: RawChannel, bad: BadFrame): void {
-  const { type, body = Uint8Array.of(0x80), faults = {}, headerOnly = false } = bad
-  const bytes = channel.encode(type, body, faults)
-  channel.raw(headerOnly ? bytes.subarray(0, FRAME_HEADER_BYTES) : bytes, `bad frame: ${bad.what}`)
-}
 
 async function onControl(context: DestinationContext): Promise<void> {
   for (const bad of sample(badFrames(ChannelRole.Control), context.every)) {
@@ -37,6 +29,16 @@ async function onData(context: DestinationContext): Promise<void> {
     const source = await context.source().open()
     source.begin(1, 'full')
     sendBad(source.lane.channel, bad)
+    await source.refused(bad.clause, bad.code)
+    await source.end()
+  }
+}
+
+async function onUrgent(context: DestinationContext): Promise<void> {
+  for (const bad of sample(badFrames(ChannelRole.Urgent), context.every, 2)) {
+    const source = await postCopySource(context)
+    await source.open()
+    sendBad(source.urgent!.channel, bad)
     await source.refused(bad.clause, bad.code)
     await source.end()
   }
@@ -101,6 +103,7 @@ const inFrames = ['C3.3', 'C3.4', 'C3.5', 'C3.6', 'C3.7', 'C3.8', 'C3.10', 'C3.1
 export const frameCases: readonly C[] = [
   { name: 'frames/control', clauses: [...inFrames, 'C11.1'], play: onControl },
   { name: 'frames/data', clauses: inFrames, play: onData },
+  { name: 'frames/urgent', clauses: inFrames, play: onUrgent },
   { name: 'frames/pages-checksum', clauses: ['C3.2', 'C5.26'], play: pagesChecksum },
   { name: 'frames/optional', clauses: ['C3.10', 'C9.2'], play: skipped },
   { name: 'frames/split', clauses: ['C1.2', 'C3.1'], play: byByte },

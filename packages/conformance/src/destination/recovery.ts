@@ -7,11 +7,13 @@ import type { ErrorCode, PageRun } from '@godwit/core'
 import { FrameType } from '@godwit/wire'
 import { encodeBatch, raw } from '../batch.ts'
 import type { Case } from '../case.ts'
+import { sample } from '../case.ts'
 import { check, checkEqual, Failure, Skip } from '../failure.ts'
 import { FIRST_REGION, SECOND_REGION } from '../guest-memory.ts'
 import type { RawChannel } from '../raw-channel.ts'
 import type { DestinationContext, ScriptedSource } from '../scripted-source.ts'
 import { postCopySource } from './post-copy.ts'
+import { controlFrames } from './states.ts'
 
 type C = Case<DestinationContext>
 
@@ -236,6 +238,23 @@ async function asked(source: ScriptedSource): Promise<object | undefined> {
   return event?.heard.kind === 'message' ? event.heard.message.body : undefined
 }
 
+/** Where RESUME is to come nothing else may; after each, another attempt is free. */
+async function resuming(context: DestinationContext): Promise<void> {
+  const source = await lost(context)
+  const wrong = controlFrames.filter(({ name }) => name !== 'Resume')
+  for (const { name, body } of sample(wrong, context.every)) {
+    source.epoch++
+    source.control = source.dial(1)
+    source.control.send(name, body)
+    await source.exchange.introduced(source.control, 'C2.3')
+    await source.exchange.refused([source.control], ['PROTOCOL_STATE'], 'C3.14')
+  }
+  const { lacking, resumed } = await source.resume(1)
+  await source.openChannels()
+  await fill(source, resumed.round, lacking)
+  await source.conclude(resumed.round)
+}
+
 async function tooSoon(context: DestinationContext): Promise<void> {
   const source = await postCopySource(context)
   await source.open()
@@ -320,6 +339,7 @@ export const recoveryCases: readonly C[] = [
   },
   { name: 'recovery/silent', clauses: ['C6.51'], play: silent },
   { name: 'recovery/asked-again', clauses: ['C6.73'], play: askedAgain },
+  { name: 'recovery/resuming', clauses: ['C3.14', 'C6.47', 'C6.49'], play: resuming },
   { name: 'recovery/too-soon', clauses: ['C6.55'], play: tooSoon },
   { name: 'recovery/given-up', clauses: ['C6.48', 'C6.56', 'C7.9'], play: givenUp },
   { name: 'recovery/again', clauses: ['C6.30', 'C6.71'], play: again },

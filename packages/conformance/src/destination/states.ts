@@ -16,7 +16,7 @@ import type { DestinationContext, ScriptedSource } from '../scripted-source.ts'
 type C = Case<DestinationContext>
 
 /** A frame that is legal bytes; `what` where a body is not the usual one. */
-interface Frame {
+export interface Frame {
   readonly name: MessageName
   readonly body: object
   readonly what?: string
@@ -51,7 +51,7 @@ const roundEnd = (round: number): Frame => {
 }
 
 /** All control frames of both sides. */
-const frames: readonly Frame[] = (Object.keys(bodySamples) as MessageName[])
+export const controlFrames: readonly Frame[] = (Object.keys(bodySamples) as MessageName[])
   .filter((name) => frameRule(FrameType[name])!.channels.includes(1))
   .filter((name) => !everywhere.includes(name))
   .map((name) => ({ name, body: bodySamples[name]!.body }))
@@ -227,7 +227,10 @@ const states: readonly State[] = [
 
 /** COMMIT and END have an owner epoch that must be 1; the sample has it. */
 function wrongFrames(state: State): readonly Frame[] {
-  return [...frames.filter(({ name }) => !state.allowed.includes(name)), ...(state.also ?? [])]
+  return [
+    ...controlFrames.filter(({ name }) => !state.allowed.includes(name)),
+    ...(state.also ?? []),
+  ]
 }
 
 function stateCase(state: State, index: number): C {

@@ -5,17 +5,10 @@
  */
 import type { ErrorCode } from '@godwit/core'
 import type { MessageName, Welcome } from '@godwit/wire'
-import {
-  ChannelRole,
-  FRAME_HEADER_BYTES,
-  FrameType,
-  PREFACE,
-  encodePreface,
-  frameRule,
-} from '@godwit/wire'
+import { ChannelRole, FrameType, PREFACE, encodePreface, frameRule } from '@godwit/wire'
 import { badKeys, badMaps, bodySamples } from '../body-faults.ts'
 import { sample } from '../case.ts'
-import { badFrames } from '../frame-faults.ts'
+import { badFrames, sendBad } from '../frame-faults.ts'
 import { Failure } from '../failure.ts'
 import type { ScriptedDestination, SourceCase, SourceContext } from '../scripted-destination.ts'
 
@@ -52,10 +45,16 @@ function badPreface(clause: string, change: (bytes: Uint8Array) => Uint8Array): 
 async function frames(context: SourceContext): Promise<void> {
   for (const bad of sample(badFrames(ChannelRole.Control), context.every)) {
     const destination = await context.destination()
-    const { type, body = Uint8Array.of(0x80), faults = {}, headerOnly = false } = bad
-    const bytes = destination.control.encode(type, body, faults)
-    const sent = headerOnly ? bytes.subarray(0, FRAME_HEADER_BYTES) : bytes
-    destination.control.raw(sent, `bad frame: ${bad.what}`)
+    sendBad(destination.control, bad)
+    await destination.refused(bad.clause, bad.code)
+  }
+}
+
+async function dataFrames(context: SourceContext): Promise<void> {
+  for (const bad of sample(badFrames(ChannelRole.Data), context.every, 1)) {
+    const destination = await context.destination()
+    await destination.open()
+    sendBad(destination.lanes[0]!.channel, bad)
     await destination.refused(bad.clause, bad.code)
   }
 }
@@ -297,6 +296,7 @@ export const refusalCases: readonly SourceCase[] = [
   },
   { name: 'preface/session', clauses: ['C2.3'], play: badPreface('C2.3', (bytes) => bytes) },
   { name: 'frames/control', clauses: inFrames, play: frames },
+  { name: 'frames/data', clauses: inFrames, play: dataFrames },
   {
     name: 'bodies/keys',
     clauses: ['C3.9', 'C4.10', 'C9.1', 'C9.5', 'C9.6', ...rows],
