@@ -68,24 +68,32 @@ async function move(
   return { source, destination }
 }
 
-describe.each(securities)('with %s', (name, security, other) => {
-  it.each([
-    ['pre-copy', 1],
-    ['pre-copy', 2],
-    ['pre-copy', 0],
-    ['post-copy', 1],
-    ['hybrid,rounds=1', 1],
-  ])('a guest moves whole: %s, %i lanes', async (mode, lanes) => {
-    const options = { security: other, lanes }
-    const { source, destination } = await move({ mode, lanes, security }, options)
-    expect([source.security, destination.security]).toEqual([name, name])
-    expect(destination.wireBytes).toBe(source.wireBytes)
-  })
+const ways = [
+  ['pre-copy', 1],
+  ['post-copy', 1],
+  ['pre-copy', 2],
+  ['pre-copy', 0],
+  ['hybrid,rounds=1', 1],
+] as const
 
-  it('goes on after its connections were cut, again and again', async () => {
+describe.each(securities)('with %s', (name, security, other) => {
+  // What lanes do with a secret is the same wherever it comes from.
+  it.each(name === 'psk' ? ways : ways.slice(0, 2))(
+    'a guest moves whole: %s, %i lanes',
+    async (mode, lanes) => {
+      const options = { security: other, lanes }
+      const { source, destination } = await move({ mode, lanes, security }, options)
+      expect([source.security, destination.security]).toEqual([name, name])
+      expect(destination.wireBytes).toBe(source.wireBytes)
+    },
+  )
+
+  it('goes on after its connections were cut', async () => {
+    // The second time shows that the secrets still come from the first connection.
+    const cuts = name === 'psk' ? [MIB, MIB] : [MIB]
     let proxy: CuttingProxy | undefined
     const via = (address: string): Promise<string> => {
-      proxy = new CuttingProxy(address, [MIB, MIB])
+      proxy = new CuttingProxy(address, [...cuts])
       cleanups.push(() => proxy!.close())
       return proxy.listen()
     }
@@ -94,8 +102,8 @@ describe.each(securities)('with %s', (name, security, other) => {
       { security: other },
       via,
     )
-    expect(proxy!.cuts).toBe(2)
-    expect(source.recoveries).toBeGreaterThanOrEqual(2)
+    expect(proxy!.cuts).toBe(cuts.length)
+    expect(source.recoveries).toBeGreaterThanOrEqual(cuts.length)
   })
 })
 
