@@ -1,0 +1,17 @@
+/**
+ * An agent that serves many cells: `godwit` in a process of its own, one command line after the
+ * other as they come from its parent, with a witness of its guests. It ends with its parent.
+ *
+ * @module
+ */
+import { enableCompileCache } from 'node:module'
+
+enableCompileCache()
+const { runProgram } = await import('../../packages/cli/src/program.ts')
+const { bearWitness } = await import('./witness.ts')
+bearWitness(process.argv[2]!)
+process.on('disconnect', () => process.exit())
+process.on('message', (args: string[]) => {
+  void runProgram(args).then((code) => process.send!(code))
+})
+process.send!('ready')
