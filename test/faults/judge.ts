@@ -38,7 +38,9 @@ export interface Verdict {
 export interface Evidence {
   readonly fault: Fault
   readonly wasStruck: boolean
-  /** The source had let go of the guest, in some attempt. */
+  /** READY was on its way to the source, which lets go of the guest then. */
+  readonly wasReady: boolean
+  /** COMMIT was on its way to the destination, in some attempt. */
   readonly wasCommitted: boolean
   /** Of the source's command; undefined where it was killed. */
   readonly code: number | undefined
@@ -115,7 +117,7 @@ function arrived(evidence: Evidence, outcome: Outcome): Verdict {
 
 /** The source does not know; there is still one at the most, and that one is right. */
 function judgeDoubt(evidence: Evidence): Verdict {
-  if (!evidence.wasCommitted) return { outcome: 'WRONG', why: 'in doubt before COMMIT' }
+  if (!evidence.wasReady) return { outcome: 'WRONG', why: 'in doubt before READY' }
   const { destination } = evidence
   if (destination.spans.length === 0) return { outcome: 'in-doubt' }
   return arrived(evidence, 'arrived-unheard')

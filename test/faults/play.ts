@@ -32,6 +32,7 @@ const modeOptions: Readonly<Record<MigrationMode, readonly string[]>> = {
 /** The command of the source goes on until it ends; what follows the fault runs beside it. */
 interface Play {
   wasStruck: boolean
+  wasReady: boolean
   wasCommitted: boolean
 }
 
@@ -62,11 +63,12 @@ async function playWith(
   { mode, fault = { name: 'none', isAt: () => false, strike: () => true } }: Partial<Cell>,
   onUnit: (unit: ProxiedUnit, now: Play) => boolean,
 ): Promise<Verdict> {
-  const now: Play = { wasStruck: false, wasCommitted: false }
+  const now: Play = { wasStruck: false, wasReady: false, wasCommitted: false }
   const struck = Promise.withResolvers<void>()
   const proxy = new FaultProxy(stage.address, (unit) => {
-    if (unit.place.name === 'Commit') now.wasCommitted = true
     const isPassed = onUnit(unit, now)
+    if (isPassed && unit.place.name === 'Ready') now.wasReady = true
+    if (isPassed && unit.place.name === 'Commit') now.wasCommitted = true
     if (now.wasStruck) struck.resolve()
     return isPassed
   })
