@@ -77,6 +77,7 @@ const cancellable: Readonly<Record<StateName, boolean>> = {
   'sending-final': true,
   capturing: true,
   preparing: true,
+  releasing: true,
   released: false,
   verifying: false,
   'awaiting-final': false,
@@ -93,6 +94,9 @@ const cancellable: Readonly<Record<StateName, boolean>> = {
   resuming: false,
   reopening: false,
   stranded: false,
+  asking: false,
+  bereaved: false,
+  lost: false,
   'taken-over': false,
 }
 const all = Object.keys(cancellable) as StateName[]
@@ -103,6 +107,9 @@ const seldom: readonly StateName[] = [
   'failed',
   'in-doubt',
   'stranded',
+  'asking',
+  'bereaved',
+  'lost',
   'paused',
   'reconnecting',
   'resuming',

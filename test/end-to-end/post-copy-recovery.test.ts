@@ -2,19 +2,17 @@
  * Post-copy that loses its connection and is taken up again.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { Channel, Report } from '@godwit/core'
+import type { Report } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import type { SourceMigration } from '@godwit/source'
-import type { Preface } from '@godwit/wire'
-import { ChannelRole, decodePreface } from '@godwit/wire'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Point } from './cut.ts'
+import { cutAt } from './cut.ts'
 import { expectContinuous } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
-import type { Direction, UnitName, Verdict } from './tap.ts'
-import { TapChannel } from './tap.ts'
 
 const memoryBytes = 2 * MIB
 let guest: WorkloadGuest
@@ -30,40 +28,6 @@ afterEach(async () => {
   await guest.stop()
   for (const session of rig.sessions) await session.release()
 })
-
-type ChannelName = 'control' | 'data' | 'urgent' | 'reverse'
-/** The n-th unit of that name in that direction on the k-th connection, counted from 1 and 0. */
-type Point = readonly [ChannelName, Direction, Verdict, UnitName, number, number]
-
-const roles: Readonly<Record<number, ChannelName>> = {
-  [ChannelRole.Control]: 'control',
-  [ChannelRole.Data]: 'data',
-  [ChannelRole.Urgent]: 'urgent',
-  [ChannelRole.Reverse]: 'reverse',
-}
-
-/** Breaks connections where it is said. `done`: how many of the points were come by. */
-function cutAt(points: readonly Point[]): { settings: SourceSettings; done: () => number } {
-  const seen = points.map(() => 0)
-  const wrap = (channel: Channel): Channel => {
-    let preface: Preface | undefined
-    return new TapChannel(channel, (unit, bytes) => {
-      // The source's comes first, and tells which channel this is.
-      preface ??= decodePreface(bytes)!
-      const [name, epoch] = [roles[preface.role], preface.epoch]
-      let verdict: Verdict = 'pass'
-      for (const [index, [on, direction, what, unitName, nth, at]] of points.entries()) {
-        const isIt = on === name && at === epoch && direction === unit.direction
-        if (isIt && unitName === unit.name && ++seen[index]! === nth) verdict = what
-      }
-      return verdict
-    })
-  }
-  return {
-    settings: { wrap },
-    done: () => points.filter(([, , , , nth], index) => seen[index]! >= nth).length,
-  }
-}
 
 function start(settings: SourceSettings): Promise<SourceMigration> {
   return rig.source(guest, { mode: 'post-copy', recoverMs: Infinity, ...settings })

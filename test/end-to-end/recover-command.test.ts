@@ -87,7 +87,7 @@ describe('post-copy that is interrupted', () => {
     startGodwit('send', ...guest, '--control', control, '--quiet')
     await statusWhen(control, ({ state }) => state === 'warming-up')
     const { code, stderr } = await runGodwit('recover', '--control', control)
-    expect([code, stderr]).toEqual([1, 'godwit: TOO_LATE: No post-copy is interrupted here\n'])
+    expect([code, stderr]).toEqual([1, 'godwit: TOO_LATE: The destination is not lost here\n'])
   })
 
   it.each(hasUffd ? ['auto', 'uffd'] : ['auto'])(

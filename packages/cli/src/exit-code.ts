@@ -19,6 +19,8 @@ export const ExitCode = {
   Stranded: 6,
   /** The destination died in post-copy; the guest goes on at the source from an older state. */
   TakenOver: 7,
+  /** The guest died with the process that held it. */
+  LostWithHost: 8,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
@@ -26,6 +28,7 @@ const failures: Readonly<Record<string, ExitCode>> = {
   OWNERSHIP_IN_DOUBT: ExitCode.InDoubt,
   POST_COPY_LOST: ExitCode.Stranded,
   TAKEN_OVER: ExitCode.TakenOver,
+  LOST_WITH_HOST: ExitCode.LostWithHost,
 }
 
 /** What a finished migration exits with. */

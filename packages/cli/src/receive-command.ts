@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Report } from '@godwit/core'
+import type { GodwitError, Report } from '@godwit/core'
 import { formatBytes, parseBytes, parseDurationMs, toGodwitError } from '@godwit/core'
-import type { IncomingMigration } from '@godwit/destination'
+import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
 import { Option } from 'commander'
@@ -19,6 +19,7 @@ import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
+import { refuseLeft } from './recover-owned.ts'
 import { parseLanes, parsePageSizes } from './settings.ts'
 import { formatSummary } from './summary.ts'
 
@@ -31,6 +32,7 @@ export interface ReceiveSettings {
   readonly lanes?: number
   readonly pager: PagerChoice
   readonly recoverFor?: number
+  readonly stateDir?: string
   readonly json?: string
   readonly control?: string
   readonly insecure?: boolean
@@ -74,9 +76,11 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     )
     .option(
       '--recover-for <T>',
-      'how long to wait for a source that was lost in post-copy (default: for ever)',
+      'how long to wait for a source lost after the hand-over began (default: for ever in ' +
+        'post-copy, else 10min)',
       parseDurationMs,
     )
+    .option('--state-dir <DIR>', 'where to write whose a guest is; answers for dead agents, too')
     .option('--json <FILE>', 'write the report of each session; - is stdout')
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback although nobody is authenticated')
@@ -89,6 +93,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
 
 async function run(settings: ReceiveSettings): Promise<ExitCode> {
   checkWritable(settings.json)
+  if (settings.stateDir !== undefined) await refuseLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
   const guests: IncomingMigration[] = []
   const ended = Promise.withResolvers<Report>()
@@ -169,9 +174,14 @@ async function giveBack(migration: IncomingMigration, guests: IncomingMigration[
   await migration.release()
 }
 
-function tellSuspended(error: { code: string; message: string }): void {
+function tellSuspended(error: GodwitError, waiting: WaitingGuest): void {
   note(formatError(error))
-  note('post-copy is interrupted; the guest runs as far as it gets, and its source is waited for')
+  if (waiting === 'held') {
+    note('the source was lost and may have let the guest go: it is held, and does not run, until')
+    note('the source comes back and says so, for 10 minutes at most')
+  } else {
+    note('post-copy is interrupted; the guest runs as far as it gets, and its source is waited for')
+  }
 }
 
 function tellDropped(remote: string, error: { code: string; message: string } | undefined): void {

@@ -8,7 +8,7 @@ import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } fr
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
-import type { Migration } from 'godwit'
+import type { Migration, SendOptions, SourceLoss } from 'godwit'
 import { checkDestination, createMigration } from 'godwit'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
@@ -23,6 +23,7 @@ import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions, parseCount } from './settings.ts'
+import { recoverLeft, tellLeft } from './recover-owned.ts'
 import { formatSummary } from './summary.ts'
 
 export interface SendSettings extends MigrationSettings {
@@ -32,6 +33,7 @@ export interface SendSettings extends MigrationSettings {
   readonly quiet?: boolean
   readonly insecure?: boolean
   readonly keep?: boolean
+  readonly stateDir?: string
   readonly retry: number
 }
 
@@ -42,8 +44,8 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
   const command = program
     .command('send')
     .description('Start a guest here and move it, running, to a destination')
-    .argument('<guest>', 'NAME[,key=value...]; see below')
-    .requiredOption('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
+    .argument('[guest]', 'NAME[,key=value...]; see below')
+    .option('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
   addMigrationOptions(command)
     .option(
       '--retry <N>',
@@ -57,12 +59,33 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
       '--control <SOCKET>',
       'serve `godwit status`, `set`, `switch`, `recover`, `cancel` at this path',
     )
+    .option('--state-dir <DIR>', 'where to write whose the guest is, for when this process dies')
+    .option('--recover', 'send nothing: ask what became of guests whose process died (--state-dir)')
     .option('--insecure', 'send off loopback although nobody is authenticated')
     .option('--quiet', 'print nothing but errors')
     .addHelpText('after', `\n${guestHelp()}\n\nExample:\n  ${example}`)
-    .action(async (guest: string, settings: SendSettings) => {
-      finish(await send(guest, settings))
+    .action(async (guest: string | undefined, settings: AskedSettings) => {
+      finish(await sendOrRecover(guest, settings))
     })
+}
+
+/** As they were given. */
+type AskedSettings = Omit<SendSettings, 'to'> & { readonly to?: string; readonly recover?: boolean }
+
+async function sendOrRecover(guest: string | undefined, asked: AskedSettings): Promise<ExitCode> {
+  const { to, stateDir, recover: isRecovery, insecure } = asked
+  if (isRecovery !== true) {
+    if (guest === undefined) throw new GodwitError('USAGE', 'Which guest? See godwit send --help')
+    if (to === undefined) throw new GodwitError('USAGE', 'Where to? --to HOST:PORT is missing')
+    return send(guest, { ...asked, to })
+  }
+  if (guest !== undefined) throw new GodwitError('USAGE', '--recover sends no guest')
+  if (stateDir === undefined) throw new GodwitError('USAGE', '--recover takes --state-dir DIR')
+  return recoverLeft({
+    stateDir,
+    ...(to === undefined ? {} : { to }),
+    ...(insecure === undefined ? {} : { insecure }),
+  })
 }
 
 const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --memory 1GiB'
@@ -74,6 +97,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   checkFetch(mode, settings.fetch)
   checkReverse(mode, settings.reverse)
   checkWritable(settings.json)
+  if (settings.stateDir !== undefined) tellLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
   const run: SendRun = { settings, interrupts, guest: undefined, migration: undefined }
   const control = await startControl(run)
@@ -126,7 +150,7 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
 /** Reaches for the destination again or, where the operator vouches for its end, goes on here. */
 function recover(migration: Migration | undefined, { fenced }: ControlOptions): object {
   if (migration?.isSuspended !== true) {
-    throw new GodwitError('TOO_LATE', 'No post-copy is interrupted here')
+    throw new GodwitError('TOO_LATE', 'The destination is not lost here')
   }
   if (fenced !== 'true') {
     migration.recover()
@@ -178,21 +202,38 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   }
 }
 
+/** What is told when the destination is lost, by what that means; what can be done is the same. */
+const losses: Readonly<Record<SourceLoss, readonly string[]>> = {
+  'in-doubt': [
+    'the connection was lost in the hand-over: whose the guest is only the destination can tell',
+    'it is asked again and again; the guest is stopped here meanwhile, a second Ctrl-C gives it up',
+  ],
+  'post-copy': [
+    'post-copy is interrupted; trying to reach the destination again',
+    'the guest is there and needs both sides; a second Ctrl-C gives it up',
+  ],
+  'lost-with-host': [
+    "the guest was the destination's, and died with its process there; its copy is stopped here",
+    'a second Ctrl-C gives it up',
+  ],
+}
+
 /**
- * Hears that the guest is at the destination and lacks pages, and that this is tried to be reached
- * again; once more for every attempt that fails.
+ * Hears that the destination was lost while it is needed, and that it is tried to be reached again;
+ * once more for every attempt that fails.
  */
-function createSuspendedListener(run: SendRun): (error: GodwitError) => void {
+function createSuspendedListener(run: SendRun): NonNullable<SendOptions['onSuspended']> {
   let last: string | undefined
-  return (error) => {
+  let lastLoss: SourceLoss | undefined
+  return (error, loss) => {
     if (error.code !== last) note(formatError(error))
-    if (last === undefined) {
-      note('post-copy is interrupted; trying to reach the destination again')
-      note('the guest is there and needs both sides; a second Ctrl-C gives it up')
+    if (loss !== lastLoss) {
+      for (const text of losses[loss]) note(text)
       note('if the destination is dead for good: godwit recover --fenced lets the guest go on here')
-      void run.interrupts.second.then(() => run.migration?.giveUp())
     }
+    if (last === undefined) void run.interrupts.second.then(() => run.migration?.giveUp())
     last = error.code
+    lastLoss = loss
   }
 }
 

@@ -79,7 +79,7 @@ export function addMigrationOptions(command: Command): Command {
     )
     .option(
       '--recover-for <T>',
-      'how long to try to reach a destination lost in post-copy (default: for ever)',
+      'how long to try to reach a destination lost after the hand-over (default: for ever)',
       parseDurationMs,
     )
     .option(

@@ -58,6 +58,7 @@ export type ErrorCode =
   | 'OWNERSHIP_IN_DOUBT'
   | 'POST_COPY_LOST'
   | 'TAKEN_OVER'
+  | 'LOST_WITH_HOST'
   | 'INTERNAL'
 
 /** Facts that some errors carry beside their text. */

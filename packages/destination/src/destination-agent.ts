@@ -3,13 +3,15 @@
  *
  * @module
  */
-import type { Channel, GodwitError, Report } from '@godwit/core'
+import type { Channel, GodwitError, OwnerStore, Report } from '@godwit/core'
 import { CancelledError, LimitError, ProtocolError, toHex } from '@godwit/core'
 import type { LinkHandler } from '@godwit/link'
 import { Link } from '@godwit/link'
 import type { Preface } from '@godwit/wire'
 import { ChannelRole } from '@godwit/wire'
 import { IncomingMigration } from './incoming-migration.ts'
+import { Inquiries } from './inquiry.ts'
+import { MemoryOwners } from './memory-owners.ts'
 import type { DestinationOptions } from './options.ts'
 
 /**
@@ -32,10 +34,14 @@ export class DestinationAgent {
   readonly #options: DestinationOptions
   readonly #events: AgentEvents
   readonly #sessions = new Map<string, IncomingMigration>()
+  readonly #owners: OwnerStore
+  readonly #inquiries: Inquiries
 
   constructor(options: DestinationOptions, events: AgentEvents = {}) {
     this.#options = options
     this.#events = events
+    this.#owners = options.owners ?? new MemoryOwners()
+    this.#inquiries = new Inquiries(options.clock, this.#owners)
   }
 
   /** Sessions that are going on. */
@@ -79,8 +85,11 @@ export class DestinationAgent {
     const sessionId = toHex(preface.session)
     const session = this.#sessions.get(sessionId)
     const isControl = preface.role === ChannelRole.Control
+    if (isControl && preface.epoch > 0 && session?.isReachable !== true) {
+      return this.#inquiries.begin(sessionId, preface, link)
+    }
     if (session === undefined) {
-      if (isControl && preface.epoch === 0) return this.#begin(sessionId, preface, link)
+      if (isControl) return this.#begin(sessionId, preface, link)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
     if (isControl) return session.reconnect(preface, link)
@@ -95,7 +104,7 @@ export class DestinationAgent {
       throw new LimitError('LIMIT_EXCEEDED', `${SESSIONS_MAX} migrations are going on here`, facts)
     }
     link.sendPreface(preface)
-    const migration = new IncomingMigration(link, sessionId, this.#options)
+    const migration = new IncomingMigration(link, sessionId, this.#options, this.#owners)
     this.#sessions.set(sessionId, migration)
     this.#events.began?.(migration)
     void migration.done.then((report) => {

@@ -26,7 +26,7 @@ import type {
   Verify,
   Welcome,
 } from '@godwit/wire'
-import type { DestinationOptions } from './options.ts'
+import type { DestinationOptions, DestinationProgress } from './options.ts'
 import type { JoinedRound } from './lanes.ts'
 import type { Rounds } from './rounds.ts'
 
@@ -87,6 +87,18 @@ export class DestinationReport {
 
   get elapsedMs(): number {
     return this.#options.clock.nowMs() - this.#startMs
+  }
+
+  /** @param pages - of the round, so far */
+  progress(round: RoundBegin | undefined, pages = 0): DestinationProgress {
+    return {
+      stage: this.stage,
+      round: round?.round ?? 0,
+      pagesDone: pages,
+      pagesTotal: round?.pages ?? 0,
+      wireBytes: this.wireBytes,
+      elapsedMs: this.elapsedMs,
+    }
   }
 
   /** Kind of the guest on its way, once known. */

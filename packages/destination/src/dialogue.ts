@@ -6,7 +6,7 @@
  */
 import type { DemandPager, FinalState } from '@godwit/core'
 import { PeerError } from '@godwit/core'
-import type { DestinationTermsInForce } from '@godwit/session'
+import type { DestinationState, DestinationTermsInForce } from '@godwit/session'
 import { OWNER_EPOCH, negotiate } from '@godwit/session'
 import type {
   Final,
@@ -34,6 +34,8 @@ export interface DialogueParts {
   readonly rounds: () => Rounds
   /** Of the guest, where it can wait for pages. */
   readonly pager: () => DemandPager | undefined
+  /** Of the machine, at any time. */
+  readonly state: () => DestinationState
 }
 
 /** Of one migration. */
@@ -58,7 +60,9 @@ export class Dialogue {
   /** What was agreed by HELLO and WELCOME. */
   get terms(): Omit<DestinationTermsInForce, 'recovers'> {
     const { mode, verify } = this.hello!
-    return { mode, verify: verify !== 'none', final: this.welcome!.finalAfterMs !== undefined }
+    const { finalAfterMs, capabilities } = this.welcome!
+    const asks = capabilities.includes('ownership')
+    return { mode, verify: verify !== 'none', final: finalAfterMs !== undefined, asks }
   }
 
   /** How the guest ended. @param digest - of its memory */
@@ -75,7 +79,7 @@ export class Dialogue {
   }
 
   compose(name: MessageName): Message {
-    const { report, rounds, pager } = this.#parts
+    const { report, rounds, pager, state } = this.#parts
     switch (name) {
       case 'Welcome':
         return { name, body: this.welcome! }
@@ -92,6 +96,10 @@ export class Dialogue {
         return { name, body: { epoch: OWNER_EPOCH } }
       case 'Running':
         return { name, body: { epoch: OWNER_EPOCH, resumeMs: report.resumeMs! } }
+      case 'Owner': {
+        const owner = state().name === 'prepared' ? 'prepared' : 'running'
+        return { name, body: { epoch: OWNER_EPOCH, owner } }
+      }
       case 'Resumed':
         return { name, body: this.#resumed! }
       case 'Verified':

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { FinalState, GodwitError, IncomingGuest, Report } from '@godwit/core'
+import type { FinalState, GodwitError, IncomingGuest, OwnerStore, Report } from '@godwit/core'
 import {
   PeerError,
   ProtocolError,
@@ -13,8 +13,7 @@ import {
   mayPostCopy,
   toGodwitError,
 } from '@godwit/core'
-import type { Link, LinkHandler } from '@godwit/link'
-import { ControlLink, HEARTBEAT_MS_DEFAULT } from '@godwit/link'
+import type { ControlLink, Link, LinkHandler } from '@godwit/link'
 import type {
   DestinationEffect,
   DestinationEvent,
@@ -26,6 +25,7 @@ import {
   awaitsPages,
   isDestinationFinished,
   isDestinationRecovering,
+  isHolding,
   isInterruptible,
   isPostCopy,
   mayInstall,
@@ -36,13 +36,14 @@ import {
 } from '@godwit/session'
 import type { Message, MessageName, Preface } from '@godwit/wire'
 import { Arrival } from './arrival.ts'
-import { ConnectionEpoch } from './connection-epoch.ts'
+import { ControlChannel } from './control-channel.ts'
 import { DestinationReport } from './destination-report.ts'
 import { Dialogue } from './dialogue.ts'
 import type { Lanes, LanesOwner } from './lanes.ts'
 import { LostSource } from './lost-source.ts'
 import type { DestinationOptions, DestinationProgress } from './options.ts'
 import { termsBeforeHello } from './options.ts'
+import { Ownership } from './ownership.ts'
 import { Rounds } from './rounds.ts'
 import { zeroInPieces } from './zero-memory.ts'
 
@@ -51,7 +52,6 @@ export class IncomingMigration implements LanesOwner {
   readonly sessionId: string
   /** Resolves with the report when the session is over, whatever the outcome. Never rejects. */
   readonly done: Promise<Report>
-  control: ControlLink
   readonly #options: DestinationOptions
   readonly #report: DestinationReport
   readonly #runner: Runner<DestinationState, DestinationEvent, DestinationEffect>
@@ -60,23 +60,29 @@ export class IncomingMigration implements LanesOwner {
   #rounds: Rounds | undefined
   readonly #dialogue: Dialogue
   readonly #source: LostSource
-  readonly #epoch = new ConnectionEpoch()
+  readonly #channel: ControlChannel
+  readonly #ownership: Ownership
 
-  constructor(link: Link, sessionId: string, options: DestinationOptions) {
+  constructor(link: Link, sessionId: string, options: DestinationOptions, owners: OwnerStore) {
     this.sessionId = sessionId
     this.#options = options
     this.#report = new DestinationReport(options)
     this.#arrival = new Arrival(options)
+    this.#ownership = new Ownership(owners, sessionId)
     this.#dialogue = new Dialogue({
       options,
       report: this.#report,
       rounds: () => this.#rounds!,
       pager: () => this.#arrival.guest?.pager,
+      state: () => this.#runner.state,
     })
     const { clock, recoverMs = Infinity } = options
     this.#source = new LostSource(clock, recoverMs, () => this.giveUp())
     this.#terms = { ...termsBeforeHello, recovers: recoverMs > 0 }
-    this.control = this.#createControl(link)
+    this.#channel = new ControlChannel(link, options, this.#report, {
+      message: (message) => this.#runner.dispatch({ type: 'message', message }),
+      closed: (error) => this.#lost(error),
+    })
     this.#runner = new Runner<DestinationState, DestinationEvent, DestinationEffect>({
       initial: { name: 'greeting' },
       step: (state, event) => stepDestination(state, event, this.#terms),
@@ -85,6 +91,10 @@ export class IncomingMigration implements LanesOwner {
       isFinished: isDestinationFinished,
     })
     this.done = this.#runner.finished.then(() => this.#end())
+  }
+
+  get control(): ControlLink {
+    return this.#channel.link
   }
 
   get state(): DestinationState['name'] {
@@ -103,7 +113,16 @@ export class IncomingMigration implements LanesOwner {
 
   /** Gives the memory of an owned guest back, whether its time is over or not. */
   async release(): Promise<void> {
-    if (this.ownsGuest) await this.#arrival.release()
+    if (!this.ownsGuest) return
+    await this.#arrival.release()
+    const { state } = this.#runner
+    await this.#ownership.ended(state.name === 'completed' && state.error === undefined)
+  }
+
+  /** Whether a source that connects anew comes to this session, and not just to what is written. */
+  get isReachable(): boolean {
+    const { state } = this.#runner
+    return !ownsGuest(state) || isInterruptible(state) || mayResume(state)
   }
 
   /** Resolves when a guest whose time is limited (`runForMs`) has been stopped. */
@@ -116,14 +135,7 @@ export class IncomingMigration implements LanesOwner {
   }
 
   get progress(): DestinationProgress {
-    return {
-      stage: this.#report.stage,
-      round: this.#dialogue.round?.round ?? 0,
-      pagesDone: this.#rounds?.lanes.pages ?? 0,
-      pagesTotal: this.#dialogue.round?.pages ?? 0,
-      wireBytes: this.#report.wireBytes,
-      elapsedMs: this.#report.elapsedMs,
-    }
+    return this.#report.progress(this.#dialogue.round, this.#rounds?.lanes.pages)
   }
 
   /**
@@ -133,7 +145,7 @@ export class IncomingMigration implements LanesOwner {
    * @throws {ProtocolError} `PROTOCOL_STATE`: too early, too late, or its number is taken
    */
   openLane(preface: Preface, link: Link): LinkHandler | undefined {
-    this.#epoch.checkCurrent(preface.epoch)
+    this.#channel.epoch.checkCurrent(preface.epoch)
     if (this.#rounds === undefined || !awaitsChannels(this.#runner.state)) {
       throw new ProtocolError('PROTOCOL_STATE', 'A data channel was dialled at the wrong time')
     }
@@ -143,13 +155,13 @@ export class IncomingMigration implements LanesOwner {
   }
 
   /**
-   * The source has dialled a new control channel: for post-copy that was interrupted, whether this
-   * side has noticed or not.
+   * The source has dialled a new control channel: for what was interrupted, whether this side has
+   * noticed or not.
    *
    * @throws {ProtocolError} `EPOCH_STALE`, `PROTOCOL_STATE` {@link LimitError} `LIMIT_EXCEEDED`
    */
   reconnect(preface: Preface, link: Link): LinkHandler {
-    this.#epoch.checkNew(preface.epoch, this.#report.channels.openCount)
+    this.#channel.epoch.checkNew(preface.epoch, this.#report.channels.openCount)
     if (isInterruptible(this.#runner.state)) {
       const text = 'The source has connected anew'
       this.#runner.fail(new TransportError('CONNECTION_LOST', text))
@@ -157,10 +169,7 @@ export class IncomingMigration implements LanesOwner {
     if (!mayResume(this.#runner.state)) {
       throw new ProtocolError('PROTOCOL_STATE', 'There is nothing to resume now')
     }
-    this.#epoch.value = preface.epoch
-    this.control.close()
-    const control = (this.control = this.#createControl(link))
-    control.peerHeartbeatMs = this.#dialogue.hello!.heartbeatMs
+    const control = this.#channel.replace(preface, link)
     // The source may speak once it is answered: by then no lane stores to the memory any more.
     void this.#source.stopped.then(() => this.#answer(control, preface))
     return control
@@ -168,33 +177,18 @@ export class IncomingMigration implements LanesOwner {
 
   #answer(control: ControlLink, preface: Preface): void {
     if (this.control !== control || control.link.isClosed) return
+    if (!mayResume(this.#runner.state)) return control.close()
     this.#runner.dispatch({ type: 'reconnected', epoch: preface.epoch })
     control.introduce(preface)
   }
 
-  #createControl(link: Link): ControlLink {
-    this.#report.channels.add(link)
-    const { clock, heartbeatMs = HEARTBEAT_MS_DEFAULT } = this.#options
-    const control: ControlLink = new ControlLink(
-      link,
-      clock,
-      {
-        message: (message) => this.#runner.dispatch({ type: 'message', message }),
-        closed: (error) => {
-          if (this.control === control) this.#lost(error)
-        },
-      },
-      heartbeatMs,
-    )
-    return control
-  }
-
-  /** Whether post-copy was interrupted, and is not going on yet. */
+  /** Whether the source was lost after READY, and nothing goes on yet. */
   get isSuspended(): boolean {
-    return isDestinationRecovering(this.#runner.state)
+    const { state } = this.#runner
+    return isDestinationRecovering(state) || isHolding(state)
   }
 
-  /** Waits no longer for a source that was lost in post-copy, or that comes to be. */
+  /** Waits no longer for a source that was lost after READY, or that comes to be. */
   giveUp(): void {
     this.#terms = { ...this.#terms, recovers: false }
     if (this.isSuspended) this.#runner.dispatch({ type: 'give-up' })
@@ -247,11 +241,13 @@ export class IncomingMigration implements LanesOwner {
       case 'load':
         this.#runner.start(() => this.#load())
         break
-      case 'prepare':
-        // Durable ownership records come with the state directory; the order is right already.
-        this.#report.reach('commit')
+      case 'record':
+        if (effect.state === 'prepared') this.#report.reach('commit')
+        this.#runner.start(() =>
+          this.#ownership.record(effect.state, isPostCopy(this.#runner.state)),
+        )
         break
-      case 'own-and-run':
+      case 'run':
         this.#runner.start(() => this.#run())
         break
       case 'discard':
@@ -268,8 +264,7 @@ export class IncomingMigration implements LanesOwner {
         break
       case 'close':
         this.#source.found()
-        this.control.close()
-        void this.#rounds?.close()
+        this.#runner.hold(this.#channel.close(this.#runner.state).then(() => this.#rounds?.close()))
         break
       default:
         assertNever(effect)
@@ -292,7 +287,7 @@ export class IncomingMigration implements LanesOwner {
     const dialogue = this.#dialogue
     dialogue.apply(message)
     if (message.name !== 'Hello') return
-    this.control.peerHeartbeatMs = message.body.heartbeatMs
+    this.#channel.peerHeartbeatMs = message.body.heartbeatMs
     this.#terms = { ...this.#terms, ...dialogue.terms }
   }
 
@@ -304,6 +299,8 @@ export class IncomingMigration implements LanesOwner {
     const { guest: identity, regions } = reserve
     const report = this.#report
     report.reserving(reserve)
+    const peer = this.control.link.channel.remote
+    await this.#ownership.open(identity.kind, report.memoryBytes, peer)
     const sizes = { memoryBytes: report.memoryBytes, regionCount: regions.length }
     const rounds = (this.#rounds = new Rounds(hello, welcome, sizes, this.#options, this))
     const isPostCopy = mayPostCopy(this.#terms.mode)
@@ -325,13 +322,12 @@ export class IncomingMigration implements LanesOwner {
     else lanes.startThreads(threads, (lane) => this.#report.channels.add(lane))
   }
 
-  /** The guest is here and may lack pages: all channels go, and the source is waited for. */
+  /** The guest is here, and the source is needed: all channels go, and it is waited for. */
   #suspend(error: GodwitError): void {
     const { state } = this.#runner
     this.control.close()
-    const isComplete = isDestinationRecovering(state) && state.complete
-    this.#source.lost(this.#rounds!.close(), isComplete)
-    this.#options.onSuspended?.(error)
+    this.#source.lost(this.#rounds!.close(), state)
+    this.#options.onSuspended?.(error, isHolding(state) ? 'held' : 'runs')
   }
 
   /** The source is there again: it is told what is lacking, and may send it by new channels. */
@@ -341,7 +337,7 @@ export class IncomingMigration implements LanesOwner {
     const { round } = state
     const lacking = this.#rounds!.lacking()
     for (const body of lacking) this.control.send({ name: 'Lacking', body })
-    this.#dialogue.resumes(this.#epoch.value, round, lacking)
+    this.#dialogue.resumes(this.#channel.epoch.value, round, lacking)
     this.#rounds!.connect(round, (lanes) => this.#startLanes(lanes))
     this.#source.found()
   }
@@ -381,6 +377,7 @@ export class IncomingMigration implements LanesOwner {
   async #end(): Promise<Report> {
     if (!this.ownsGuest) await this.#discard()
     await this.#report.channels.ended()
+    if (!this.ownsGuest) await this.#ownership.close()
     return this.#report.finish(this.#runner.state, this.#rounds?.checkpoints)
   }
 

@@ -1,12 +1,18 @@
 /**
- * A source that was lost while pages of a running guest were to come: how long it is waited for.
+ * A source that was lost while pages of a running guest were to come, or when it may have let go of
+ * one that is held: how long it is waited for.
  *
  * @module
  */
 import type { Clock } from '@godwit/core'
+import type { DestinationState } from '@godwit/session'
+import { isDestinationRecovering, isHolding } from '@godwit/session'
 
 /** The guest has all of its pages, and nobody but the source may miss the end of the session. */
 const completeWaitMs = 10_000
+
+/** The source asks as soon as it can, if it let go; else it has tried again long before. */
+const holdingWaitMs = 600_000
 
 /** Of one migration. */
 export class LostSource {
@@ -24,15 +30,11 @@ export class LostSource {
     this.#giveUp = giveUp
   }
 
-  /**
-   * The connection is lost.
-   *
-   * @param isComplete - all pages are here
-   */
-  lost(stopped: Promise<void>, isComplete: boolean): void {
+  /** The connection is lost. @param state - since then */
+  lost(stopped: Promise<void>, state: DestinationState): void {
     this.stopped = stopped
     this.#cancel()
-    const waitMs = isComplete ? Math.min(completeWaitMs, this.#recoverMs) : this.#recoverMs
+    const waitMs = Math.min(longestWaitMs(state), this.#recoverMs)
     if (Number.isFinite(waitMs)) this.#cancel = this.#clock.after(waitMs, this.#giveUp)
   }
 
@@ -40,4 +42,9 @@ export class LostSource {
   found(): void {
     this.#cancel()
   }
+}
+
+function longestWaitMs(state: DestinationState): number {
+  if (isHolding(state)) return holdingWaitMs
+  return isDestinationRecovering(state) && state.complete ? completeWaitMs : Infinity
 }

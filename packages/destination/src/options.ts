@@ -7,6 +7,7 @@ import type {
   Clock,
   GodwitError,
   GuestHost,
+  OwnerStore,
   StageReport,
   UsageMeter,
   ZeroMemory,
@@ -23,6 +24,9 @@ export const DATA_CHANNELS_MAX_DEFAULT = 16
 
 /** More than a source asks for that is not told to; taken only as older versions are kept. */
 export const STORE_BYTES_DEFAULT: number = 64 * MIB
+
+/** What a guest here does while its source is waited for: it runs, or does not yet. */
+export type WaitingGuest = 'runs' | 'held'
 
 /** What a destination is made with. */
 export interface DestinationOptions {
@@ -43,12 +47,14 @@ export interface DestinationOptions {
   readonly zero?: ZeroMemory
   readonly heartbeatMs?: number
   /**
-   * How long a source that was lost in post-copy is waited for, each time. Default `Infinity`; 0:
-   * not at all.
+   * How long a source that was lost is waited for, each time: in post-copy, and after READY, where
+   * it may have let the guest go (then at most 10 minutes). Default `Infinity`; 0: not at all.
    */
   readonly recoverMs?: number
-  /** Post-copy was interrupted; the source is waited for. */
-  readonly onSuspended?: (error: GodwitError) => void
+  /** The source was lost after READY, and is waited for. */
+  readonly onSuspended?: (error: GodwitError, waiting: WaitingGuest) => void
+  /** Where it is written whose a guest is. By default in memory, as long as the agent lives. */
+  readonly owners?: OwnerStore
   /** Most bytes of older versions per data channel. Default {@link STORE_BYTES_DEFAULT}. */
   readonly storeBytes?: number
   /** Run a guest that arrived this long, stop it and tell the source how it ended. */
@@ -78,6 +84,7 @@ export const termsBeforeHello: DestinationTermsInForce = {
   verify: false,
   final: false,
   recovers: false,
+  asks: false,
 }
 
 /** Names of capabilities. */

@@ -13,6 +13,7 @@ import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import { listen, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import type { MemoryArrival } from './memory.ts'
 import { MemoryHost } from './memory.ts'
+import { OwnerDirectory } from './owner-directory.ts'
 import type { PagerChoice } from './pager.ts'
 import { choosePager, createGatePager } from './pager.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
@@ -41,10 +42,18 @@ export interface ReceiveOptions {
    * {@link MemoryArrival.run}. By default nobody can, and such sources are refused.
    */
   readonly pager?: PagerChoice
-  /** How long a source that was lost in post-copy is waited for, each time; default: for ever. */
+  /**
+   * How long a source that was lost is waited for, each time: in post-copy (default: for ever), and
+   * where it may have let the guest go that is held here (at most and by default 10 minutes).
+   */
   readonly recoverMs?: number
-  /** Post-copy was interrupted: the guest waits for pages, and its source is waited for. */
-  readonly onSuspended?: (error: GodwitError) => void
+  /** The source was lost and is waited for: the guest here lacks pages, or is held. */
+  readonly onSuspended?: DestinationOptions['onSuspended']
+  /**
+   * A directory where it is written whose a guest is, so that a source which lost this process can
+   * be answered by the next. It must be of this machine, and may be shared.
+   */
+  readonly stateDir?: string
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
   /** Listen off loopback although nobody is authenticated. */
@@ -100,6 +109,7 @@ export async function receive(
       ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
       ...(options.recoverMs === undefined ? {} : { recoverMs: options.recoverMs }),
       ...(options.onSuspended === undefined ? {} : { onSuspended: options.onSuspended }),
+      ...(options.stateDir === undefined ? {} : { owners: new OwnerDirectory(options.stateDir) }),
     },
     {
       ...events,

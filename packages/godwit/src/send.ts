@@ -29,6 +29,7 @@ import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/tr
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
+import { OwnerDirectory } from './owner-directory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
@@ -79,8 +80,13 @@ export interface SendOptions {
    * default nothing does.
    */
   readonly reverse?: string
-  /** Post-copy was interrupted: the destination is tried to be reached again. */
-  readonly onSuspended?: (error: GodwitError) => void
+  /** The destination was lost, and is needed: it is tried to be reached again. */
+  readonly onSuspended?: SourceOptions['onSuspended']
+  /**
+   * A directory where it is written whose the guest is, so that it is known after this process
+   * died: see {@link recoverOwned}. It must be of this machine, and may be shared.
+   */
+  readonly stateDir?: string
   /** Aborting cancels, as long as the guest has not been handed over. */
   readonly signal?: AbortSignal
   readonly prove?: SourceOptions['prove']
@@ -176,6 +182,7 @@ export async function createMigration(
     ...lanes,
     ...(await urgentOf(mode, lanes)),
     usage: createUsageMeter(),
+    ...(options.stateDir === undefined ? {} : { owners: new OwnerDirectory(options.stateDir) }),
   }
   const migration = createOrClose(settings, chosen)
   return {

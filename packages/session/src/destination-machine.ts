@@ -2,8 +2,9 @@
  * The destination's side of a migration as a pure machine, the mirror image of
  * `source-machine.ts`.
  *
- * One owner: the guest runs only after COMMIT was received and `owner` was written. In post-copy it
- * runs before all of its pages are there. `destination-recovery.ts` has what follows when the
+ * One owner: the guest runs only after COMMIT was received and `owner` was written, and is given up
+ * after READY only when `refused` was. `destination-ownership.ts` has these steps. In post-copy the
+ * guest runs before all of its pages are there. `destination-recovery.ts` has what follows when the
  * connection is lost then.
  *
  * @module
@@ -11,6 +12,12 @@
 import type { GodwitError, MigrationMode } from '@godwit/core'
 import { ProtocolError, hasRounds, mayPostCopy } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
+import {
+  failedInDoubt,
+  isHandedOver,
+  receiveInDoubt,
+  stepOwnership,
+} from './destination-ownership.ts'
 import {
   filling,
   interrupted,
@@ -28,7 +35,6 @@ import type {
 } from './destination-state.ts'
 import { isDestinationFinished, isDestinationRecovering, ownsGuest } from './destination-state.ts'
 import type { RoundKind } from './source-state.ts'
-import { checkEpoch } from './terms.ts'
 import { unexpected } from './unexpected.ts'
 
 const to = (state: DestinationState, ...effects: DestinationEffect[]): DestinationStep => ({
@@ -60,6 +66,7 @@ export function stepDestination(
   if (isDestinationFinished(state)) return to(state)
   if (event.type === 'message') return receive(state, event.message, terms)
   if (isDestinationRecovering(state)) return stepRecovery(state, event)
+  if (isHandedOver(state)) return stepOwnership(state, event, terms)
   switch (event.type) {
     case 'reserved':
       if (state.name === 'reserving') {
@@ -78,23 +85,30 @@ export function stepDestination(
       break
     case 'loaded':
       if (state.name === 'loading')
-        return to({ ...state, name: 'prepared' }, { do: 'prepare' }, send('Ready'))
+        return to({ ...state, name: 'preparing' }, { do: 'record', state: 'prepared' })
       break
     case 'started':
       if (state.name === 'starting') {
-        const { postCopy, round } = state
-        return to(postCopy ? filling(round + 1, false, false) : running, send('Running'))
+        return to(afterStart(state), send('Running'))
       }
       break
     case 'finished':
       if (state.name === 'running') return to({ ...state, final: true }, send('Final'))
       if (state.name === 'filling' && state.complete) return to({ ...state, final: true })
       break
-    case 'reconnected':
-    case 'give-up':
+    default:
       break
   }
   throw new Error(`destination machine: ${event.type} in ${state.name}`)
+}
+
+/** Where the connection is another one the source has channels for pages to dial first. */
+function afterStart(state: DestinationState & { name: 'starting' }): DestinationState {
+  const { postCopy, round, again } = state
+  if (!postCopy) return running
+  if (again === undefined) return filling(round + 1, false, false)
+  const lacking = { round: round + 1, started: true, complete: false, final: false }
+  return { name: 'resuming', ...lacking, ...again }
 }
 
 function receive(
@@ -131,13 +145,13 @@ function receive(
     case 'awaiting-state':
       if (message.name === 'State') return to(loading(state.round, false), apply, { do: 'load' })
       break
+    case 'preparing':
     case 'prepared':
-      if (message.name === 'Commit') {
-        // Before the state changes: a COMMIT that is not right hands nothing over.
-        checkEpoch(message.body.epoch)
-        return to({ ...state, name: 'starting' }, apply, { do: 'own-and-run' })
-      }
-      break
+    case 'holding':
+    case 'answering':
+    case 'owning':
+    case 'refusing':
+      return receiveInDoubt(state, message)
     case 'filling':
       return receiveWhileFilling(state, message)
     case 'running':
@@ -225,6 +239,7 @@ function failed(
   terms: DestinationTermsInForce,
 ): DestinationStep {
   if (isDestinationFinished(state)) return to(state)
+  if (isHandedOver(state)) return failedInDoubt(state, error, terms)
   const interruption = interruptionOf(state)
   if (interruption !== undefined) return interrupted(state, interruption, error, terms)
   const leave: DestinationEffect[] = [{ do: 'refuse', error }, { do: 'close' }]

@@ -17,6 +17,7 @@ import type {
 } from './destination-state.ts'
 import { mayResume } from './destination-state.ts'
 import { checkConnection, isMendable, toldOnGivingUp } from './recovery.ts'
+import { checkEpoch } from './terms.ts'
 import { unexpected } from './unexpected.ts'
 
 /** What is to be taken up again; the states of recovery carry it. */
@@ -58,8 +59,9 @@ export function interruptionOf(state: DestinationState): Interruption | undefine
   }
 }
 
-/** Whether there is a connection whose loss would interrupt post-copy. */
+/** Whether there is a connection whose loss would leave something to be taken up again. */
 export function isInterruptible(state: DestinationState): boolean {
+  if (state.name === 'prepared' || state.name === 'answering') return true
   return state.name !== 'paused' && interruptionOf(state) !== undefined
 }
 
@@ -91,6 +93,10 @@ export function stepRecovery(
 
 /** Neither HEARTBEAT nor ERROR. */
 export function receiveInRecovery(state: RecoveringDestination, message: Message): DestinationStep {
+  if (state.name === 'resuming' && message.name === 'OwnerQuery') {
+    checkEpoch(message.body.epoch)
+    return to(state, { do: 'send', message: 'Owner' })
+  }
   if (state.name !== 'resuming' || message.name !== 'Resume') {
     throw unexpected(message, 'destination', state.name)
   }

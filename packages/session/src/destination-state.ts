@@ -16,6 +16,12 @@ interface PostCopy {
   readonly postCopy: boolean
 }
 
+/** A connection that was made after the first one was lost, by `error`. */
+interface Again {
+  readonly epoch: number
+  readonly error: GodwitError
+}
+
 /** What post-copy is to be taken up again with. */
 interface Interruption {
   /** The last post-copy round that the source may know of. */
@@ -48,9 +54,24 @@ export type DestinationState =
   /** The last round is installed; the state package is still to come. */
   | { readonly name: 'awaiting-state'; readonly round: number }
   | ({ readonly name: 'loading' } & PostCopy)
-  /** READY is out. The guest must not run before COMMIT. */
-  | ({ readonly name: 'prepared' } & PostCopy)
-  | ({ readonly name: 'starting' } & PostCopy)
+  /** Everything is here; `prepared` is being written. */
+  | ({ readonly name: 'preparing' } & PostCopy)
+  /** READY, or OWNER, is out. The guest must not run before COMMIT. */
+  | ({ readonly name: 'prepared'; readonly again: Again | undefined } & PostCopy)
+  /** READY is out, and the source is lost: it may be that the guest is handed over. */
+  | ({ readonly name: 'holding'; readonly error: GodwitError } & PostCopy)
+  /** A new control channel is there: OWNER_QUERY is to come. */
+  | ({ readonly name: 'answering' } & Again & PostCopy)
+  /** COMMIT came; `owner` is being written. */
+  | ({
+      readonly name: 'owning'
+      readonly again: Again | undefined
+      /** What happened meanwhile. */
+      readonly failed: GodwitError | undefined
+    } & PostCopy)
+  /** Nobody shall start the guest here any more: `refused` is being written. */
+  | { readonly name: 'refusing'; readonly error: GodwitError }
+  | ({ readonly name: 'starting'; readonly again: Again | undefined } & PostCopy)
   /** The guest runs here, and pages that it lacks arrive. */
   | {
       readonly name: 'filling'
@@ -91,6 +112,9 @@ export type DestinationEvent =
   /** Every channel delivered the whole round and its totals are those of ROUND_END. */
   | { readonly type: 'installed' }
   | { readonly type: 'loaded' }
+  /** What was to be written is durable, or is not. */
+  | { readonly type: 'recorded' }
+  | { readonly type: 'unrecorded'; readonly error: GodwitError }
   | { readonly type: 'started' }
   /** The guest's time is over (`--run-for`), and all of its pages are here. */
   | { readonly type: 'finished' }
@@ -107,10 +131,10 @@ export type DestinationEffect =
   /** Compare the totals of the lanes with ROUND_END as soon as all barriers are there. */
   | { readonly do: 'install' }
   | { readonly do: 'load' }
-  /** Write `prepared` with the next epoch; must be durable before the next effect. */
-  | { readonly do: 'prepare' }
-  /** Write `owner` with the next epoch, durable, then start the guest and its time, if limited. */
-  | { readonly do: 'own-and-run' }
+  /** Write this with the next epoch: `recorded` when it is durable. */
+  | { readonly do: 'record'; readonly state: 'prepared' | 'owner' | 'refused' }
+  /** Start the guest, and its time if that is limited. */
+  | { readonly do: 'run' }
   | { readonly do: 'discard' }
   /** Close every channel, let lanes finish, and see to `give-up`. */
   | { readonly do: 'suspend'; readonly error: GodwitError }
@@ -123,8 +147,10 @@ export interface DestinationTermsInForce {
   readonly mode: MigrationMode
   readonly verify: boolean
   readonly final: boolean
-  /** Whether a source that is lost in post-copy is waited for. */
+  /** Whether a source that is lost after READY is waited for. */
   readonly recovers: boolean
+  /** Capability `ownership` holds: the source will ask whose the guest is. */
+  readonly asks: boolean
 }
 
 export interface DestinationStep {
@@ -156,9 +182,12 @@ export function awaitsPages(state: DestinationState): boolean {
     case 'filling':
       return true
     case 'loading':
-    case 'prepared':
+    case 'preparing':
+    case 'owning':
     case 'starting':
       return state.postCopy
+    case 'prepared':
+      return state.postCopy && state.again === undefined
     default:
       return false
   }
@@ -173,9 +202,14 @@ export function isDestinationRecovering(state: DestinationState): state is Recov
   return state.name === 'paused' || state.name === 'resuming'
 }
 
+/** Whether the guest is here, and it is the source's to say whose it is: `give-up` is legal. */
+export function isHolding(state: DestinationState): boolean {
+  return state.name === 'holding' || state.name === 'answering'
+}
+
 /** Whether a control channel of a higher epoch may be accepted: `reconnected` is legal. */
 export function mayResume(state: DestinationState): boolean {
-  return state.name === 'paused' && state.started
+  return state.name === 'holding' || (state.name === 'paused' && state.started)
 }
 
 /** Whether channels for pages may be dialled. */
@@ -194,5 +228,5 @@ export function isPostCopy(state: DestinationState): boolean {
 export function mayInstall(state: DestinationState): boolean {
   // Pages of a post-copy round come from READY on: before, they would be taken for others.
   if (state.name === 'reserved') return state.switching !== 'post-copy'
-  return state.name !== 'loading' && awaitsPages(state)
+  return state.name !== 'loading' && state.name !== 'preparing' && awaitsPages(state)
 }

@@ -18,6 +18,7 @@ const settings = fc.record({
   roundsMax: fc.integer({ min: 1, max: 4 }),
   postCopy: fc.boolean(),
   recovers: fc.constant(false),
+  asks: fc.boolean(),
   keepsCheckpoints: fc.constant(false),
 })
 const choices = fc.array(fc.nat(11), { minLength: 20, maxLength: 90, size: 'max' })
@@ -50,7 +51,7 @@ describe('one owner', () => {
         expect(world.names).toEqual(['completed', 'completed'])
         expect([world.sourceRuns, world.targetRuns, world.memoryKept]).toEqual([false, true, true])
         const followed = isPostCopy(setting)
-        expect([world.discarded, world.filled]).toEqual([followed, followed])
+        expect([world.pages.discarded, world.filled]).toEqual([followed, followed])
       }),
       { numRuns: 300 },
     )
@@ -85,6 +86,7 @@ describe('one owner', () => {
       roundsMax: 2,
       postCopy: true,
       recovers: false,
+      asks: false,
       keepsCheckpoints: false,
     }
     const reached = new Set<string>()
@@ -128,7 +130,7 @@ describe('one owner', () => {
         const stranded = world.names.includes('stranded')
         expect(stranded && !(isPostCopy(setting) && world.targetRuns)).toBe(false)
         expect(world.names[0] === 'completed' && world.names[1] !== 'completed').toBe(false)
-        expect(world.sourceRuns && world.released).toBe(false)
+        expect(world.hasGuessed).toBe(false)
       }),
       { numRuns: 1500 },
     )

@@ -1,5 +1,6 @@
 import { GodwitError, ProtocolError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
+import { ownerAnswers } from '@godwit/wire'
 import { describe, expect, it } from 'vitest'
 import { hello } from '../test/hello.ts'
 import { stepDestination } from './destination-machine.ts'
@@ -8,6 +9,7 @@ import {
   awaitsPages,
   isDestinationFinished,
   isDestinationRecovering,
+  isHolding,
   isPostCopy,
   mayInstall,
   mayResume,
@@ -21,6 +23,7 @@ import {
   isGuestPaused,
   isPushing,
   isRecovering,
+  mayTakeOver,
   needsDataChannels,
 } from './source-state.ts'
 
@@ -53,6 +56,8 @@ const messages: readonly Message[] = [
   { name: 'Ready', body: { epoch: 1 } },
   { name: 'Commit', body: { epoch: 1 } },
   { name: 'Running', body: { epoch: 1, resumeMs: 0 } },
+  { name: 'OwnerQuery', body: { epoch: 1 } },
+  ...ownerAnswers.map((owner): Message => ({ name: 'Owner', body: { epoch: 1, owner } })),
   { name: 'Verify', body: { digest: bytes, regions: [] } },
   { name: 'Verified', body: { equal: true, digest: bytes, differing: [] } },
   { name: 'Final', body: { steps: 0, registers: bytes, digest: bytes } },
@@ -80,13 +85,15 @@ const otherRounds: readonly Message[] = [
   }),
 ]
 
-/** `RoundBegin 3 dirty`, `SwitchOver 0`, `SwitchOver 0 post-copy`, `Hello`. */
+/** `RoundBegin 3 dirty`, `SwitchOver 0`, `SwitchOver 0 post-copy`, `Owner lost`, `Hello`. */
 function label({ name, body }: Message): string {
-  type Parts = { round?: number; kind?: string; postCopy?: boolean }
-  const { round, kind, postCopy } = body as Parts
+  type Parts = { round?: number; kind?: string; postCopy?: boolean; owner?: string }
+  const { round, kind, postCopy, owner } = body as Parts
   const switching = postCopy === true ? 'post-copy' : undefined
-  return [name, round, kind, switching].filter((part) => part !== undefined).join(' ')
+  return [name, round, kind, switching, owner].filter((part) => part !== undefined).join(' ')
 }
+
+const everything = [...messages, ...otherRounds].map(label)
 
 interface Case<State> {
   readonly state: State
@@ -95,6 +102,7 @@ interface Case<State> {
 }
 
 const never: readonly string[] = []
+const answers = ownerAnswers.map((owner) => `Owner ${owner}`)
 const round = 3
 
 const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
@@ -111,7 +119,9 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
     { state: { name: 'pausing', round, postCopy }, allowed: never },
     { state: { name: 'capturing', round, acknowledged: true, postCopy }, allowed: never },
     { state: { name: 'preparing', round, acknowledged: true, postCopy }, allowed: ['Ready'] },
-    { state: { name: 'released', round, postCopy }, allowed: ['Running'] },
+    { state: { name: 'releasing', round, postCopy }, allowed: never },
+    { state: { name: 'released', round, postCopy, epoch: 0 }, allowed: ['Running'] },
+    { state: { name: 'released', round, postCopy, epoch: 2 }, allowed: ['Running'] },
   ]),
   { state: { name: 'discarding', round }, allowed: never },
   { state: { name: 'sending-final', round }, allowed: never },
@@ -125,15 +135,22 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
   },
   { state: { name: 'pushing', round }, allowed: never },
   { state: { name: 'pushed', round }, allowed: ['RoundAck 3'] },
-  ...[false, true].flatMap((committed): Case<SourceState>[] => [
-    { state: { name: 'paused', round, committed, error }, allowed: never },
-    { state: { name: 'reconnecting', round, committed, error }, allowed: never },
-    {
-      state: { name: 'resuming', round, committed, epoch: 1, error },
-      allowed: ['Lacking', 'Resumed 4', 'Resumed 5'],
-    },
-    { state: { name: 'resuming', round, committed, epoch: 2, error }, allowed: ['Lacking'] },
-  ]),
+  ...[false, true].flatMap((committed) =>
+    [false, true].flatMap((postCopy): Case<SourceState>[] => {
+      const lost = { round, postCopy, committed, error }
+      return [
+        { state: { name: 'paused', ...lost }, allowed: never },
+        { state: { name: 'reconnecting', ...lost }, allowed: never },
+        { state: { name: 'bereaved', ...lost }, allowed: never },
+        { state: { name: 'asking', ...lost, epoch: 1 }, allowed: answers },
+        {
+          state: { name: 'resuming', ...lost, epoch: 1 },
+          allowed: ['Lacking', 'Resumed 4', 'Resumed 5'],
+        },
+        { state: { name: 'resuming', ...lost, epoch: 2 }, allowed: ['Lacking'] },
+      ]
+    }),
+  ),
   { state: { name: 'reopening', round, error }, allowed: never },
   {
     state: { name: 'verifying', final: false, digested: false },
@@ -153,6 +170,8 @@ const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
   { state: { name: 'failed', error }, allowed: never },
   { state: { name: 'stranded', error }, allowed: never },
   { state: { name: 'in-doubt', error }, allowed: never },
+  { state: { name: 'lost', error }, allowed: never },
+  { state: { name: 'taken-over', error }, allowed: never },
 ]
 
 function betweenRounds(
@@ -205,9 +224,17 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
   { state: { name: 'awaiting-state', round }, allowed: ['State'] },
   ...[false, true].flatMap((postCopy): Case<DestinationState>[] => [
     { state: { name: 'loading', round, postCopy }, allowed: never },
-    { state: { name: 'prepared', round, postCopy }, allowed: ['Commit'] },
-    { state: { name: 'starting', round, postCopy }, allowed: never },
+    { state: { name: 'preparing', round, postCopy }, allowed: never },
+    { state: { name: 'holding', round, postCopy, error }, allowed: never },
+    { state: { name: 'answering', round, postCopy, epoch: 1, error }, allowed: ['OwnerQuery'] },
+    ...[undefined, { epoch: 1, error }].flatMap((again): Case<DestinationState>[] => [
+      { state: { name: 'prepared', round, postCopy, again }, allowed: ['Commit'] },
+      { state: { name: 'owning', round, postCopy, again, failed: undefined }, allowed: never },
+      { state: { name: 'owning', round, postCopy, again, failed: error }, allowed: never },
+      { state: { name: 'starting', round, postCopy, again }, allowed: never },
+    ]),
   ]),
+  { state: { name: 'refusing', error }, allowed: everything },
   { state: filling(false, false), allowed: ['RoundBegin 3 post-copy'] },
   { state: filling(true, false), allowed: ['RoundEnd 3'] },
   { state: filling(true, true), allowed: never },
@@ -217,9 +244,9 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
     { state: { name: 'paused', ...interrupted, started: complete, complete }, allowed: never },
     {
       state: { name: 'resuming', ...interrupted, complete, epoch: 1 },
-      allowed: ['Resume 2', 'Resume 3'],
+      allowed: ['OwnerQuery', 'Resume 2', 'Resume 3'],
     },
-    { state: { name: 'resuming', ...interrupted, complete, epoch: 2 }, allowed: never },
+    { state: { name: 'resuming', ...interrupted, complete, epoch: 2 }, allowed: ['OwnerQuery'] },
   ]),
   ...[0, 1, 2, 3, 4, 5, 6, 7].map((bits): Case<DestinationState> => {
     const postCopyRound = (bits & 4) === 4 ? round : undefined
@@ -240,7 +267,7 @@ const modes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
 const everyTerms = modes.flatMap((mode) =>
   [0, 1, 2, 3].map((bits) => {
     const agreed = { mode, verify: (bits & 1) === 1, final: (bits & 2) === 2 }
-    return { ...agreed, recovers: true, keepsCheckpoints: false }
+    return { ...agreed, recovers: true, asks: bits > 1, keepsCheckpoints: false }
   }),
 )
 
@@ -257,7 +284,6 @@ function accepted(step: (message: Message) => unknown): string[] {
   })
 }
 
-const everything = [...messages, ...otherRounds].map(label)
 const welcome = (allowed: readonly string[], finished: boolean): string[] =>
   finished
     ? everything
@@ -281,7 +307,7 @@ describe.each(everyTerms)('with $mode, verify $verify, final $final', (terms) =>
 })
 
 const agreed = { mode: 'pre-copy', verify: true, final: true } as const
-const terms = { ...agreed, recovers: false, keepsCheckpoints: false } as const
+const terms = { ...agreed, recovers: false, asks: false, keepsCheckpoints: false } as const
 const names: readonly MessageName[] = ['Heartbeat', 'Error']
 
 describe('HEARTBEAT and ERROR', () => {
@@ -301,17 +327,19 @@ describe('fail', () => {
     const { state: next, effects } = stepSource(state, { type: 'fail', error }, terms)
     const done = effects.map((effect) => effect.do)
     const pausedIn = ['pausing', 'discarding', 'sending-final', 'capturing', 'preparing']
-    const pausedNow = pausedIn.includes(state.name)
+    const pausedNow = [...pausedIn, 'releasing'].includes(state.name)
     expect(isGuestPaused(state)).toBe(pausedNow)
     expect(done.includes('resume')).toBe(pausedNow)
     const leave = isFinished(state) ? [] : ['refuse', 'close']
-    expect(done.filter((each) => each !== 'resume')).toEqual(leave)
+    const keep = state.name === 'releasing' ? ['keep'] : []
+    expect(done.filter((each) => each !== 'resume')).toEqual([...keep, ...leave])
     const afterwards = isCancellable(state) ? 'failed' : 'completed'
     const ends: Record<string, string> = {
       released: 'in-doubt',
       pushing: 'stranded',
       pushed: 'stranded',
       reopening: 'stranded',
+      bereaved: 'lost',
     }
     const committed = 'committed' in state && (state.committed ? 'stranded' : 'in-doubt')
     const wanted = ends[state.name] ?? (committed || afterwards)
@@ -325,13 +353,18 @@ describe('fail', () => {
     const ownedIn = ['starting', 'filling', 'running', 'completed', 'stranded', ...recovery]
     const owned = ownedIn.includes(state.name)
     expect(ownsGuest(state)).toBe(owned)
+    const writes = ['prepared', 'holding', 'answering'].includes(state.name)
+    const writing = state.name === 'owning' || state.name === 'refusing'
     const finished = isDestinationFinished(state)
-    expect(done.includes('discard')).toBe(!owned && !finished)
-    expect(done.filter((each) => each !== 'discard')).toEqual(finished ? [] : ['refuse', 'close'])
+    const stays = finished || writing
+    expect(done.includes('discard')).toBe(!owned && !stays && !writes)
+    const leave = writes ? ['record'] : ['refuse', 'close']
+    expect(done.filter((each) => each !== 'discard')).toEqual(stays ? [] : leave)
     const later = 'postCopy' in state && state.postCopy
     const lacksPages = 'complete' in state ? !state.complete : later
-    const wanted = owned ? (lacksPages ? 'stranded' : 'completed') : 'discarded'
-    expect(next.name).toBe(finished ? state.name : wanted)
+    const given = writes ? 'refusing' : 'discarded'
+    const wanted = owned ? (lacksPages ? 'stranded' : 'completed') : given
+    expect(next.name).toBe(stays ? state.name : wanted)
   })
 })
 
@@ -341,24 +374,31 @@ describe('the loss of a channel for pages', () => {
   it.each(sourceCases(terms))('in source $state', ({ state }) => {
     const acknowledged = 'acknowledged' in state && state.acknowledged
     const later = 'postCopy' in state && state.postCopy
-    const isAtPeer = state.name === 'released' || acknowledged
+    const isAtPeer = ['releasing', 'released'].includes(state.name) || acknowledged
+    // A control channel that was dialled anew has none for pages beside it yet.
+    const isAnew = state.name === 'released' && state.epoch > 0
     const wanted = isAtPeer ? later : isCancellable(state) || matters.includes(state.name)
-    expect(needsDataChannels(state)).toBe(wanted)
+    expect(needsDataChannels(state)).toBe(wanted && !isAnew)
     expect(isPushing(state)).toBe(state.name === 'pushing' || state.name === 'pushed')
-    const recovery = ['paused', 'reconnecting', 'resuming', 'reopening']
-    expect(isRecovering(state)).toBe(recovery.includes(state.name))
+    const dialled = ['reconnecting', 'asking', 'resuming', 'reopening']
+    expect(isRecovering(state)).toBe(['paused', 'bereaved', ...dialled].includes(state.name))
+    expect(mayTakeOver(state)).toBe(['paused', 'reconnecting', 'bereaved'].includes(state.name))
     expect(isRecovering(state) && (isCancellable(state) || isFinished(state))).toBe(false)
   })
 
   it.each(destinationCases(terms))('in destination $state', ({ state }) => {
     const later = 'postCopy' in state && state.postCopy
     const always = ['reserved', 'receiving', 'filling'].includes(state.name)
-    expect(awaitsPages(state)).toBe(later || always)
+    const isHeld = state.name === 'holding' || state.name === 'answering'
+    const isAnew = state.name === 'prepared' && state.again !== undefined
+    expect(awaitsPages(state)).toBe((later && !isHeld && !isAnew) || always)
     const interrupted = state.name === 'paused' || state.name === 'resuming'
     expect(isDestinationRecovering(state)).toBe(interrupted)
     expect(isPostCopy(state)).toBe(later || state.name === 'filling' || interrupted)
-    expect(interrupted && mayInstall(state)).toBe(false)
-    expect(mayResume(state)).toBe(state.name === 'paused' && state.started)
+    expect((interrupted || isHeld || isAnew) && mayInstall(state)).toBe(false)
+    expect(isHolding(state)).toBe(isHeld)
+    const isPaused = state.name === 'paused' && state.started
+    expect(mayResume(state)).toBe(state.name === 'holding' || isPaused)
   })
 })
 
@@ -372,9 +412,21 @@ describe('an epoch that is not this one', () => {
   })
 
   it.each([false, true])('is refused by a destination without the guest: %s', (postCopy) => {
-    const state = { name: 'prepared', round: 2, postCopy } as const
     const message: Message = { name: 'Commit', body: { epoch: 2 } }
-    const step = () => stepDestination(state, { type: 'message', message }, terms)
+    for (const again of [undefined, { epoch: 1, error }]) {
+      const state = { name: 'prepared', round: 2, postCopy, again } as const
+      const step = () => stepDestination(state, { type: 'message', message }, terms)
+      expect(step).toThrow(refusal)
+    }
+  })
+
+  it.each(ownerAnswers)('is refused by a source that hears %s', (owner) => {
+    const lost = { round: 2, postCopy: false, committed: false, epoch: 1, error }
+    const message: Message = { name: 'Owner', body: { epoch: 2, owner } }
+    const asks = { ...terms, asks: true, recovers: true }
+    const step = () => {
+      stepSource({ name: 'asking', ...lost }, { type: 'message', message }, asks)
+    }
     expect(step).toThrow(refusal)
   })
 })

@@ -9,7 +9,7 @@ import type { SourceEvent, SourceState } from './source-state.ts'
 import { mayTakeOver } from './source-state.ts'
 
 const agreed = { mode: 'post-copy', verify: true, final: true } as const
-const terms = { ...agreed, recovers: true, keepsCheckpoints: false } as const
+const terms = { ...agreed, recovers: true, asks: false, keepsCheckpoints: false } as const
 const cut = new TransportError('CONNECTION_LOST', 'cut')
 const again = new TransportError('CONNECTION_REFUSED', 'nothing listens')
 const cancelled = new CancelledError()
@@ -26,7 +26,7 @@ const round = 3
 describe('the source', () => {
   const step = (state: SourceState, event: SourceEvent) => stepSource(state, event, terms)
   const fail = (state: SourceState, error: GodwitError) => step(state, { type: 'fail', error })
-  const lost = { round, committed: true, error: cut } as const
+  const lost = { round, postCopy: true, committed: true, error: cut } as const
   const paused = { name: 'paused', ...lost } as const
   const reconnecting = { name: 'reconnecting', ...lost } as const
   const resuming = { name: 'resuming', ...lost, epoch: 2 } as const
@@ -37,8 +37,8 @@ describe('the source', () => {
   }
 
   it.each<readonly [SourceState, number, boolean]>([
-    [{ name: 'released', round: 2, postCopy: true }, 3, false],
-    [{ name: 'released', round: 0, postCopy: true }, 1, false],
+    [{ name: 'released', round: 2, postCopy: true, epoch: 0 }, 3, false],
+    [{ name: 'released', round: 0, postCopy: true, epoch: 0 }, 1, false],
     [{ name: 'pushing', round }, 3, true],
     [{ name: 'pushed', round }, 3, true],
     [reconnecting, 3, true],
@@ -47,7 +47,7 @@ describe('the source', () => {
     [{ ...resuming, committed: false }, 3, false],
     [reopening, 3, true],
   ])('pauses where %o is interrupted', (state, last, committed) => {
-    const next = { name: 'paused', round: last, committed, error: again }
+    const next = { ...paused, round: last, committed, error: again }
     expect(fail(state, again)).toEqual({ state: next, effects: suspended(again) })
   })
 
@@ -153,14 +153,14 @@ describe('the source', () => {
   it.each<SourceState>([
     { name: 'pushing', round },
     { name: 'pushed', round },
-    { name: 'released', round, postCopy: true },
+    { name: 'released', round, postCopy: true, epoch: 0 },
   ])('is not suspended by a cancel in %o', (state) => {
     const name = state.name === 'released' ? 'in-doubt' : 'stranded'
     expect(fail(state, cancelled).state).toEqual({ name, error: cancelled })
   })
 
   it.each<readonly [SourceState, string]>([
-    [{ name: 'released', round, postCopy: false }, 'in-doubt'],
+    [{ name: 'released', round, postCopy: false, epoch: 0 }, 'in-doubt'],
     [{ name: 'preparing', round, acknowledged: true, postCopy: true }, 'failed'],
     [{ name: 'verifying', final: false, digested: false }, 'completed'],
     [{ name: 'ending' }, 'completed'],
@@ -223,13 +223,14 @@ describe('the destination', () => {
     complete: false,
     final: false,
   } as const
+  const starting = { name: 'starting', round, postCopy: true, again: undefined } as const
   const running = { name: 'running', verified: false, final: false, postCopyRound: round } as const
   const resume = (epoch: number, last: number): Message => {
     return { name: 'Resume', body: { epoch, round: last } }
   }
 
   it.each<readonly [DestinationState, object]>([
-    [{ name: 'starting', round: 2, postCopy: true }, { started: false }],
+    [{ name: 'starting', round: 2, postCopy: true, again: undefined }, { started: false }],
     [filling, {}],
     [{ ...filling, begun: true, ended: true }, {}],
     [
@@ -332,10 +333,9 @@ describe('the destination', () => {
     [running, cancelled, 'completed'],
     [{ ...running, verified: true }, cut, 'completed'],
     [{ ...running, postCopyRound: undefined }, cut, 'completed'],
-    [{ name: 'starting', round, postCopy: false }, cut, 'completed'],
-    [{ name: 'starting', round, postCopy: true }, new GodwitError('GUEST_FAILED', ''), 'stranded'],
+    [{ name: 'starting', round, postCopy: false, again: undefined }, cut, 'completed'],
+    [starting, new GodwitError('GUEST_FAILED', ''), 'stranded'],
     [{ ...paused, started: false }, new GodwitError('GUEST_FAILED', ''), 'stranded'],
-    [{ name: 'prepared', round, postCopy: true }, cut, 'discarded'],
   ])('does not recover from %o by %o', (state, error, name) => {
     expect(fail(state, error).state).toEqual({ name, error })
   })

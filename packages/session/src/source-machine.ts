@@ -3,16 +3,23 @@
  * effects as plain data. No sockets, timers or promises; the source agent performs the effects and
  * reports what came of them as events.
  *
- * One owner: the guest may be resumed in every state before `released`, and never from it on. In
- * post-copy the destination runs it before all of its pages are there: from `released` until the
- * last page was acknowledged the guest needs both sides. `source-recovery.ts` has what follows when
- * the connection is lost then.
+ * One owner: the guest may be resumed in every state before `released`, and from it on only when
+ * the destination has answered that it refused the guest for good. In post-copy the destination
+ * runs it before all of its pages are there: from `released` until the last page was acknowledged
+ * the guest needs both sides. `source-recovery.ts` has what follows when the connection is lost
+ * then, or before RUNNING.
  *
  * @module
  */
 import type { GodwitError } from '@godwit/core'
 import type { Message, MessageName } from '@godwit/wire'
-import { interrupted, interruptionOf, receiveInRecovery, stepRecovery } from './source-recovery.ts'
+import {
+  interrupted,
+  interruptionOf,
+  ranAgain,
+  receiveInRecovery,
+  stepRecovery,
+} from './source-recovery.ts'
 import type {
   SourceEffect,
   SourceEvent,
@@ -37,7 +44,8 @@ export function stepSource(state: SourceState, event: SourceEvent, terms: Source
   if (event.type === 'fail') return failed(state, event.error, terms)
   if (isFinished(state)) return to(state)
   if (event.type === 'message') return receive(state, event.message, terms)
-  if (isRecovering(state)) return stepRecovery(state, event)
+  if (event.type === 'unrecorded') return failed(state, event.error, terms)
+  if (isRecovering(state)) return stepRecovery(state, event, terms)
   switch (`${state.name}/${event.type}`) {
     case 'idle/start':
       return to({ name: 'greeting' }, send('Hello'))
@@ -87,6 +95,9 @@ function stepRounds(state: SourceState, event: SourceEvent): SourceStep {
   if (state.name === 'capturing' && event.type === 'captured') {
     return to({ ...state, name: 'preparing' }, send('State'))
   }
+  if (state.name === 'releasing' && event.type === 'recorded') {
+    return to({ ...state, name: 'released', epoch: 0 }, send('Commit'))
+  }
   throw new Error(`source machine: ${event.type} in ${state.name}`)
 }
 
@@ -135,8 +146,7 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
         // Before the state changes: after it the guest could not be resumed.
         checkEpoch(message.body.epoch)
         const { round, postCopy } = state
-        const released: SourceState = { name: 'released', round, postCopy }
-        return to(released, apply, { do: 'release' }, send('Commit'))
+        return to({ name: 'releasing', round, postCopy }, apply, { do: 'release' })
       }
       break
     default:
@@ -149,6 +159,7 @@ function receiveAfterCommit(state: SourceState, message: Message, terms: SourceT
   const apply: SourceEffect = { do: 'apply', message }
   if (state.name === 'released' && message.name === 'Running') {
     if (!state.postCopy) return audit(apply, terms)
+    if (state.epoch > 0) return to(ranAgain(state), apply, send('Resume'))
     const round = state.round + 1
     const push: SourceEffect = { do: 'send-round', round, kind: 'post-copy' }
     return to({ name: 'pushing', round }, apply, push)
@@ -192,11 +203,12 @@ function audit(apply: SourceEffect, terms: SourceTerms): SourceStep {
 
 function failed(state: SourceState, error: GodwitError, terms: SourceTerms): SourceStep {
   if (isFinished(state)) return to(state)
-  const interruption = interruptionOf(state)
+  const interruption = interruptionOf(state, terms)
   if (interruption !== undefined) return interrupted(state, interruption, error, terms)
   const leave: SourceEffect[] = [{ do: 'refuse', error }, { do: 'close' }]
   if (isCancellable(state)) {
     const resume: SourceEffect[] = isGuestPaused(state) ? [{ do: 'resume' }] : []
+    if (state.name === 'releasing') resume.unshift({ do: 'keep' })
     return to({ name: 'failed', error }, ...resume, ...leave)
   }
   if (state.name === 'released') return to({ name: 'in-doubt', error }, ...leave)

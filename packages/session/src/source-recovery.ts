@@ -1,12 +1,13 @@
 /**
- * The part of the source's machine that takes post-copy up again when the connection was lost. The
- * guest is the destination's in all of these states; the source has nothing but its pages.
+ * The part of the source's machine that goes on when the connection was lost after the hand-over:
+ * asks whose the guest is where that is not known, and takes post-copy up again. The guest is the
+ * destination's in all of these states, unless that answers that it refused it for good.
  *
  * @module
  */
-import type { GodwitError } from '@godwit/core'
-import { PeerError, ProtocolError } from '@godwit/core'
-import type { Message } from '@godwit/wire'
+import type { ErrorCode, GodwitError } from '@godwit/core'
+import { GodwitError as Failure, PeerError, ProtocolError } from '@godwit/core'
+import type { Message, Owner } from '@godwit/wire'
 import { checkConnection, isMendable, toldOnGivingUp } from './recovery.ts'
 import type {
   RecoveringSource,
@@ -16,38 +17,55 @@ import type {
   SourceStep,
   SourceTerms,
 } from './source-state.ts'
-import { mayTakeOver } from './source-state.ts'
+import { isRecovering, mayTakeOver } from './source-state.ts'
+import { checkEpoch } from './terms.ts'
 import { unexpected } from './unexpected.ts'
 
 /** What is to be taken up again; the states of recovery carry it. */
-type Interruption = Pick<SourceState & { readonly name: 'paused' }, 'round' | 'committed'>
+type Interruption = Omit<SourceState & { readonly name: 'paused' }, 'name' | 'error'>
 
 const to = (state: SourceState, ...effects: SourceEffect[]): SourceStep => ({ state, effects })
 
-/** Undefined where the guest does not need both sides, as far as is known here. */
-export function interruptionOf(state: SourceState): Interruption | undefined {
+/** Undefined where nothing can be taken up again. */
+export function interruptionOf(state: SourceState, terms: SourceTerms): Interruption | undefined {
   switch (state.name) {
-    case 'released':
-      return state.postCopy ? { round: state.round + 1, committed: false } : undefined
+    case 'released': {
+      const { postCopy } = state
+      const round = postCopy ? state.round + 1 : state.round
+      return postCopy || terms.asks ? { round, postCopy, committed: false } : undefined
+    }
     case 'pushing':
     case 'pushed':
     case 'reopening':
-      return { round: state.round, committed: true }
+      return { round: state.round, postCopy: true, committed: true }
     case 'paused':
     case 'reconnecting':
-    case 'resuming':
-      return { round: state.round, committed: state.committed }
+    case 'asking':
+    case 'bereaved':
+    case 'resuming': {
+      const { round, postCopy, committed } = state
+      return { round, postCopy, committed }
+    }
     default:
       return undefined
   }
 }
 
+/** RUNNING came on a connection that was made anew, in post-copy: its pages are to follow. */
+export function ranAgain({ round, epoch }: SourceState & { name: 'released' }): SourceState {
+  // It was asked since the connection was lost, or this one was: that is all the reason there is.
+  const error = new Failure('CONNECTION_LOST', 'The connection was lost before RUNNING')
+  return { name: 'resuming', round: round + 1, postCopy: true, committed: true, epoch, error }
+}
+
 /** Anything but a message or a failure. */
-export function stepRecovery(state: RecoveringSource, event: SourceEvent): SourceStep {
+export function stepRecovery(
+  state: RecoveringSource,
+  event: SourceEvent,
+  terms: SourceTerms,
+): SourceStep {
   const { name, round, error } = state
-  // In `reopening` RESUMED has come.
-  const committed = state.name === 'reopening' || state.committed
-  if (event.type === 'give-up') return givenUp(committed, event.error ?? error)
+  if (event.type === 'give-up') return givenUp(state, event.error ?? error)
   if (event.type === 'take-over' && mayTakeOver(state)) {
     // Nobody hears of this session any more, whoever it may be: first of all no channel is left.
     return to({ name: 'taken-over', error }, { do: 'close' }, { do: 'take-over' })
@@ -58,20 +76,25 @@ export function stepRecovery(state: RecoveringSource, event: SourceEvent): Sourc
     case 'paused/sent':
       return to(state)
     case 'paused/reconnect':
-      return to({ name: 'reconnecting', round, committed, error }, { do: 'reconnect' })
+      return to({ ...state, name: 'reconnecting' } as SourceState, { do: 'reconnect' })
     case 'reopening/opened':
       return to({ name: 'pushing', round }, { do: 'send-round', round, kind: 'post-copy' })
   }
   if (state.name === 'reconnecting' && event.type === 'reconnected') {
     const { epoch } = event
-    const resuming = { ...state, name: 'resuming', epoch } as const
-    return to(resuming, { do: 'send', message: 'Resume' })
+    return !state.committed && terms.asks
+      ? to({ ...state, name: 'asking', epoch }, { do: 'send', message: 'OwnerQuery' })
+      : to({ ...state, name: 'resuming', epoch }, { do: 'send', message: 'Resume' })
   }
   throw new Error(`source machine: ${event.type} in ${state.name}`)
 }
 
 /** Neither HEARTBEAT nor ERROR. */
 export function receiveInRecovery(state: RecoveringSource, message: Message): SourceStep {
+  if (state.name === 'asking' && message.name === 'Owner') {
+    checkEpoch(message.body.epoch)
+    return answered(state, message.body)
+  }
   if (state.name === 'resuming') {
     if (message.name === 'Lacking') return to(state, { do: 'apply', message })
     if (message.name === 'Resumed') {
@@ -88,6 +111,34 @@ export function receiveInRecovery(state: RecoveringSource, message: Message): So
   throw unexpected(message, 'source', state.name)
 }
 
+/** Whose the guest is, as the destination has it in writing. */
+function answered(state: SourceState & { name: 'asking' }, { owner }: Owner): SourceStep {
+  const { round, postCopy, epoch, error } = state
+  switch (owner) {
+    case 'prepared': {
+      const last = postCopy ? round - 1 : round
+      const commit: SourceEffect = { do: 'send', message: 'Commit' }
+      return to({ name: 'released', round: last, postCopy, epoch }, commit)
+    }
+    case 'refused':
+      return to({ name: 'failed', error }, { do: 'keep' }, { do: 'resume' }, { do: 'close' })
+    case 'lost':
+      return bereaved(state, error)
+    case 'running':
+      if (!postCopy) return to({ name: 'completed', error }, { do: 'close' })
+      return to({ ...state, name: 'resuming', committed: true }, { do: 'send', message: 'Resume' })
+    case 'ended':
+      return to({ name: postCopy ? 'stranded' : 'completed', error }, { do: 'close' })
+  }
+}
+
+/** No connection would help; only an operator may decide that the guest goes on here. */
+function bereaved(state: RecoveringSource, error: GodwitError): SourceStep {
+  const { round, postCopy, committed } = { committed: true, postCopy: true, ...state }
+  const left = { name: 'bereaved', round, postCopy, committed, error } as const
+  return to(left, { do: 'suspend', error })
+}
+
 /** The connection is lost, or this side failed, while the guest needs both sides. */
 export function interrupted(
   state: SourceState,
@@ -96,10 +147,14 @@ export function interrupted(
   terms: SourceTerms,
 ): SourceStep {
   const { committed } = interruption
-  if (!terms.recovers) return over(committed, error, error)
-  if (!isMendable(error) || isRefused(state, error)) {
-    const isTold = error instanceof PeerError
-    if (!terms.keepsCheckpoints || !isTold) return givenUp(committed, error)
+  if (!terms.recovers) return over({ ...state, committed }, error, error)
+  if (state.name === 'bereaved') return to(state)
+  if (isRecovering(state) && isTold(error, 'LOST_WITH_HOST')) return bereaved(state, error)
+  // Nothing that may have happened answers the question.
+  const asks = terms.asks && !committed
+  if (!asks && (!isMendable(error) || isRefused(state, error))) {
+    const isPeers = error instanceof PeerError
+    if (!terms.keepsCheckpoints || !isPeers) return givenUp({ ...state, committed }, error)
   }
   // Every channel that is lost says so; the first one was enough.
   if (state.name === 'paused') return to(state)
@@ -109,18 +164,24 @@ export function interrupted(
 
 /** The destination has nothing that could be resumed. */
 function isRefused(state: SourceState, error: GodwitError): boolean {
-  return (
-    (state.name === 'reconnecting' || state.name === 'resuming') &&
-    error instanceof PeerError &&
-    (error.code === 'SESSION_UNKNOWN' || error.code === 'EPOCH_STALE')
-  )
+  if (state.name !== 'reconnecting' && state.name !== 'resuming') return false
+  return isTold(error, 'SESSION_UNKNOWN') || isTold(error, 'EPOCH_STALE')
 }
 
-function givenUp(committed: boolean, error: GodwitError): SourceStep {
-  return over(committed, error, toldOnGivingUp(error))
+function isTold(error: GodwitError, code: ErrorCode): boolean {
+  return error instanceof PeerError && error.code === code
 }
 
-function over(committed: boolean, error: GodwitError, told: GodwitError): SourceStep {
-  const name = committed ? 'stranded' : 'in-doubt'
-  return to({ name, error }, { do: 'refuse', error: told }, { do: 'close' })
+function givenUp(state: Ending, error: GodwitError): SourceStep {
+  return over(state, error, toldOnGivingUp(error))
+}
+
+interface Ending {
+  readonly name: SourceState['name']
+  readonly committed?: boolean
+}
+
+function over({ name, committed }: Ending, error: GodwitError, told: GodwitError): SourceStep {
+  const last = name === 'bereaved' ? 'lost' : (committed ?? true) ? 'stranded' : 'in-doubt'
+  return to({ name: last, error }, { do: 'refuse', error: told }, { do: 'close' })
 }

@@ -18,10 +18,11 @@ interface HandingOver {
   readonly postCopy: boolean
 }
 
-/** What post-copy is to be taken up again with. */
+/** What is to be taken up again: pages that follow, or a hand-over whose end is not known. */
 interface Interruption {
-  /** The last post-copy round that was announced, or was about to be. */
+  /** The last round that was announced or, of post-copy, was about to be. */
   readonly round: number
+  readonly postCopy: boolean
   /** RUNNING or RESUMED came: the destination has the guest for sure. */
   readonly committed: boolean
   /** What the connection was lost by. */
@@ -47,15 +48,27 @@ export type SourceState =
   | ({ readonly name: 'capturing' } & HandingOver)
   /** State package sent; the destination loads it. */
   | ({ readonly name: 'preparing' } & HandingOver)
+  /** READY came; `released` is being written. */
+  | { readonly name: 'releasing'; readonly round: number; readonly postCopy: boolean }
   /** COMMIT is out. Only the destination may run the guest from here on. */
-  | { readonly name: 'released'; readonly round: number; readonly postCopy: boolean }
+  | {
+      readonly name: 'released'
+      readonly round: number
+      readonly postCopy: boolean
+      /** Of the connection that COMMIT is out on; above 0 it has no channels for pages yet. */
+      readonly epoch: number
+    }
   /** The guest runs at the destination, and the pages that it lacks there follow. */
   | { readonly name: 'pushing'; readonly round: number }
   | { readonly name: 'pushed'; readonly round: number }
-  /** Every channel is gone; the guest is the destination's and lacks pages. */
+  /** Every channel is gone; the guest is the destination's for all that is known here. */
   | ({ readonly name: 'paused' } & Interruption)
   /** A new control channel is being dialled. */
   | ({ readonly name: 'reconnecting' } & Interruption)
+  /** OWNER_QUERY is out, on the connection with this epoch. */
+  | ({ readonly name: 'asking'; readonly epoch: number } & Interruption)
+  /** The destination's process died with the guest: it is for an operator to decide. */
+  | ({ readonly name: 'bereaved' } & Interruption)
   /** RESUME is out, on the connection with this epoch. */
   | ({ readonly name: 'resuming'; readonly epoch: number } & Interruption)
   /** RESUMED came; the other channels are being dialled. */
@@ -71,12 +84,14 @@ export type SourceState =
   | { readonly name: 'stranded'; readonly error: GodwitError }
   /** COMMIT was sent and no answer came: stay stopped, ask the peer, never guess. */
   | { readonly name: 'in-doubt'; readonly error: GodwitError }
+  /** The guest was the destination's, and died with its process there. */
+  | { readonly name: 'lost'; readonly error: GodwitError }
   /** The destination is dead, as the operator vouches: the guest goes on here. */
   | { readonly name: 'taken-over'; readonly error: GodwitError }
 
 export type RecoveringSource = Extract<
   SourceState,
-  { readonly name: 'paused' | 'reconnecting' | 'resuming' | 'reopening' }
+  { readonly name: 'paused' | 'reconnecting' | 'asking' | 'bereaved' | 'resuming' | 'reopening' }
 >
 
 export type SourceEvent =
@@ -88,6 +103,9 @@ export type SourceEvent =
   | { readonly type: 'paused' }
   | { readonly type: 'discarded' }
   | { readonly type: 'captured' }
+  /** What was to be written is durable, or is not. */
+  | { readonly type: 'recorded' }
+  | { readonly type: 'unrecorded'; readonly error: GodwitError }
   | { readonly type: 'digested' }
   | { readonly type: 'proved' }
   | { readonly type: 'fail'; readonly error: GodwitError }
@@ -110,8 +128,10 @@ export type SourceEffect =
   /** Tell which pages the destination lacks, of which round `round` is. */
   | { readonly do: 'discard'; readonly round: number }
   | { readonly do: 'capture' }
-  /** Write `released` with the next epoch; must be durable before the next effect. */
+  /** Write `released` with the next epoch: `recorded` when it is durable. */
   | { readonly do: 'release' }
+  /** The guest is this side's again: write so, without waiting for it. */
+  | { readonly do: 'keep' }
   | { readonly do: 'digest' }
   | { readonly do: 'prove' }
   | { readonly do: 'resume' }
@@ -131,8 +151,10 @@ export interface SourceTerms {
   readonly verify: boolean
   /** WELCOME announced FINAL. */
   readonly final: boolean
-  /** Whether a connection that is lost in post-copy is dialled again. */
+  /** Whether a connection that is lost after the hand-over is dialled again. */
   readonly recovers: boolean
+  /** Capability `ownership` holds: the destination can be asked whose the guest is. */
+  readonly asks: boolean
   /**
    * Whether a destination that has nothing to resume, or gave up, is waited out: it may have been
    * started anew, and the operator may take the guest over.
@@ -161,12 +183,15 @@ export function isCancellable(state: SourceState): boolean {
     case 'sending-final':
     case 'capturing':
     case 'preparing':
+    case 'releasing':
       return true
     case 'released':
     case 'pushing':
     case 'pushed':
     case 'paused':
     case 'reconnecting':
+    case 'asking':
+    case 'bereaved':
     case 'resuming':
     case 'reopening':
     case 'verifying':
@@ -177,6 +202,7 @@ export function isCancellable(state: SourceState): boolean {
     case 'failed':
     case 'stranded':
     case 'in-doubt':
+    case 'lost':
     case 'taken-over':
       return false
     default:
@@ -191,7 +217,8 @@ export function isGuestPaused(state: SourceState): boolean {
     state.name === 'discarding' ||
     state.name === 'sending-final' ||
     state.name === 'capturing' ||
-    state.name === 'preparing'
+    state.name === 'preparing' ||
+    state.name === 'releasing'
   )
 }
 
@@ -200,7 +227,8 @@ export function needsDataChannels(state: SourceState): boolean {
   if (state.name === 'capturing' || state.name === 'preparing') {
     return state.postCopy || !state.acknowledged
   }
-  if (state.name === 'released') return state.postCopy
+  if (state.name === 'releasing') return state.postCopy
+  if (state.name === 'released') return state.postCopy && state.epoch === 0
   return isCancellable(state) || isPushing(state) || state.name === 'reopening'
 }
 
@@ -209,14 +237,19 @@ export function isPushing(state: SourceState): boolean {
   return state.name === 'pushing' || state.name === 'pushed'
 }
 
-/** Whether post-copy was interrupted and is not going on yet: `give-up` is legal. */
+/** Whether the connection was lost after the hand-over, and nothing goes on: `give-up` is legal. */
 export function isRecovering(state: SourceState): state is RecoveringSource {
-  return (
-    state.name === 'paused' ||
-    state.name === 'reconnecting' ||
-    state.name === 'resuming' ||
-    state.name === 'reopening'
-  )
+  switch (state.name) {
+    case 'paused':
+    case 'reconnecting':
+    case 'asking':
+    case 'bereaved':
+    case 'resuming':
+    case 'reopening':
+      return true
+    default:
+      return false
+  }
 }
 
 /**
@@ -224,7 +257,7 @@ export function isRecovering(state: SourceState): state is RecoveringSource {
  * the dead do not.
  */
 export function mayTakeOver(state: SourceState): boolean {
-  return state.name === 'paused' || state.name === 'reconnecting'
+  return state.name === 'paused' || state.name === 'reconnecting' || state.name === 'bereaved'
 }
 
 export function isFinished(state: SourceState): boolean {
@@ -233,6 +266,7 @@ export function isFinished(state: SourceState): boolean {
     case 'failed':
     case 'stranded':
     case 'in-doubt':
+    case 'lost':
     case 'taken-over':
       return true
     default:

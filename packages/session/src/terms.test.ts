@@ -26,3 +26,13 @@ describe.each(['post-copy', 'hybrid'] as const)('mode %s', (mode) => {
 it.each(['stop-copy', 'pre-copy'] as const)('mode %s needs no capability', (mode) => {
   expect(negotiate({ ...hello, mode }, terms).capabilities).toEqual([])
 })
+
+it('a source that wants to ask whose the guest is may, and is not made to', () => {
+  const offer = { ...hello, optional: ['ownership'] }
+  const welcome = negotiate(offer, terms)
+  expect(welcome.capabilities).toEqual(['ownership'])
+  expect(() => checkWelcome(offer, welcome)).not.toThrow()
+  expect(() => checkWelcome(offer, { ...welcome, capabilities: [] })).not.toThrow()
+  expect(negotiate(hello, terms).capabilities).toEqual([])
+  expect(() => checkWelcome(hello, welcome)).toThrow(lacking)
+})

@@ -15,6 +15,7 @@ export const SESSION_VERSION_MAX = 1
  * `docs/PROTOCOL.md`. `final`: the destination may run the guest for a while, stop it and report
  * how it ended. `post-copy`: it may run a guest before all of its pages are there, where its host
  * can make that guest wait for pages. `reverse`: its state comes back to the source meanwhile.
+ * `ownership`: a source that lost its destination after COMMIT asks whose the guest is.
  */
 export const CAPABILITIES: readonly string[] = [
   'final',
@@ -22,6 +23,7 @@ export const CAPABILITIES: readonly string[] = [
   'delta',
   'post-copy',
   'reverse',
+  'ownership',
 ]
 
 /**

@@ -37,6 +37,10 @@ export class Connection {
     return this.isCut || (this.isClosed && inbox.length === 0)
   }
 
+  post(to: 'toSource' | 'toTarget', message: Message): void {
+    if (this.isWhole) this[to].push(message)
+  }
+
   /** Of what is on its way so much arrives, and no more. */
   cut(toSource: number, toTarget: number): void {
     this.isCut = true
@@ -51,4 +55,17 @@ export interface Side<State, Event> {
   state: State
   readonly work: Event[]
   connection: Connection | undefined
+}
+
+/** No more is read or sent here; the other side finds all channels closed. */
+export function leave(side: Side<unknown, unknown>): void {
+  if (side.connection !== undefined) side.connection.isClosed = true
+  side.connection = undefined
+}
+
+/** Nothing is heard of a connection once the destination has accepted a newer one. */
+export function checkNewest(hearing: Side<unknown, unknown>, target: Side<unknown, unknown>): void {
+  const heard = hearing.connection!.epoch
+  const accepted = target.connection?.epoch ?? 0
+  if (heard < accepted) throw new Error(`heard ${heard} of ${accepted}`)
 }

@@ -7,6 +7,7 @@
 import type { Message, MessageName } from '@godwit/wire'
 import type { DestinationEvent, DestinationState } from '../src/destination-state.ts'
 import type { SourceTerms } from '../src/source-state.ts'
+import { OWNER_EPOCH } from '../src/terms.ts'
 import type { Side } from './connection.ts'
 
 export interface Setting extends SourceTerms {
@@ -22,8 +23,9 @@ export const isPostCopy = ({ mode, postCopy }: Setting): boolean => {
 
 /** A message of `name`; what it needs of `more` is taken from there. */
 export function compose(name: MessageName, round: number, more: object = {}): Message {
-  const { kind, postCopy, code, epoch = 1 } = more as Record<string, unknown>
-  return { name, body: { round, epoch, kind, postCopy, code } } as unknown as Message
+  const { kind, postCopy, code, owner, epoch: connection } = more as Record<string, unknown>
+  const epoch = name === 'Resume' || name === 'Resumed' ? connection : OWNER_EPOCH
+  return { name, body: { round, epoch, kind, postCopy, code, owner } } as unknown as Message
 }
 
 /** Pages are regions here, of one page each. */
@@ -36,21 +38,24 @@ export function messageOf(inbox: Message[]): { type: 'message'; message: Message
   return { type: 'message', message: inbox.shift()! }
 }
 
-const pageCount = 3
-
-export function allPages(): Set<number> {
-  return new Set(Array.from({ length: pageCount }, (_, page) => page))
-}
-
-/** The post-copy round whose pages may come. */
-export function roundOf(state: DestinationState & { readonly round: number }): number {
-  return state.name === 'filling' ? state.round : state.round + 1
-}
-
 /** What the source's stop rules say after `round`. */
 export function decisionOf(setting: Setting, round: number): 'round' | 'switch-over' | 'post-copy' {
   if (round < setting.roundsMax) return 'round'
   return isPostCopy(setting) ? 'post-copy' : 'switch-over'
+}
+
+/** Whether a new control channel tells this side that the old one is lost. */
+export function isAtWork(state: DestinationState): boolean {
+  switch (state.name) {
+    case 'prepared':
+    case 'answering':
+    case 'filling':
+    case 'running':
+    case 'resuming':
+      return true
+    default:
+      return false
+  }
 }
 
 /** Whether there is a reason to do this work yet. */

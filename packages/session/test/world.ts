@@ -16,17 +16,19 @@ import type {
 import {
   isDestinationFinished,
   isDestinationRecovering,
-  mayInstall,
+  isHolding,
   mayResume,
   ownsGuest,
 } from '../src/destination-state.ts'
 import { stepSource } from '../src/source-machine.ts'
 import type { SourceEffect, SourceEvent, SourceState } from '../src/source-state.ts'
 import { isCancellable, isFinished, isRecovering, mayTakeOver } from '../src/source-state.ts'
+import { Archive, Disk } from './archive.ts'
 import type { Side } from './connection.ts'
-import { Connection } from './connection.ts'
+import { Connection, checkNewest, leave } from './connection.ts'
+import { Pages } from './pages.ts'
 import type { Setting } from './setting.ts'
-import { allPages, compose, decisionOf, isTime, lackingOf, messageOf, roundOf } from './setting.ts'
+import { compose, decisionOf, isAtWork, isTime, lackingOf, messageOf } from './setting.ts'
 
 const lost = (text = 'cut'): GodwitError => new TransportError('CONNECTION_LOST', text)
 
@@ -36,24 +38,21 @@ export class World {
   sourceRuns = true
   targetRuns = false
   released = false
-  prepared = false
   memoryKept = false
+  /** What the destination has in writing, and who answers from it. */
+  readonly archive: Archive = new Archive()
   /** It has no power, for good. */
   targetIsDead = false
   takenOver = false
-  /** Pages that the guest lacks while it runs; empty until it lacks any. */
-  readonly lacking: Set<number> = new Set()
-  discarded = false
   filled = false
   /** Every state that was seen: `source/target`. */
   readonly seen: Set<string> = new Set()
   readonly #setting: Setting
   #hasNetwork = true
+  readonly #disks = { source: new Disk(), target: new Disk() }
   #epoch = 0
   #isDialling = false
-  #sourceRound = 0
-  /** What the source is to send in the next post-copy round. */
-  #set = new Set<number>()
+  readonly pages: Pages = new Pages()
 
   constructor(setting: Setting) {
     this.#setting = setting
@@ -80,14 +79,15 @@ export class World {
     if (this.#isDialling) turns.push(this.#arrive)
     this.#addSourceTurns(turns)
     if (this.targetIsDead) return turns
+    if (this.archive.mayAnswer) turns.push(() => this.archive.answer(this.targetRuns))
     const ready = target.work.findIndex((event) => isTime(target, event))
     if (ready >= 0) turns.push(() => this.#tellTarget(target.work.splice(ready, 1)[0]!))
     const { connection: other } = target
     if (other !== undefined) {
       const inbox = other.toTarget
       if (inbox.length > 0) turns.push(() => this.#tellTarget(messageOf(inbox)))
-      if (other.pages.length > 0) turns.push(this.#install)
-      if (other.endsFor(inbox)) turns.push(() => this.failTarget(lost()))
+      if (other.pages.length > 0) turns.push(() => this.pages.install(target.state, other))
+      if (other.endsFor(inbox)) turns.push(this.#endAtTarget)
     }
     return turns
   }
@@ -98,6 +98,12 @@ export class World {
     const { toSource: inbox } = connection
     if (inbox.length > 0) turns.push(() => this.#tellSource(messageOf(inbox)))
     if (connection.endsFor(inbox)) turns.push(() => this.failSource(lost()))
+  }
+
+  /** It is told once, whatever comes of it. */
+  readonly #endAtTarget = (): void => {
+    leave(this.target)
+    this.failTarget(lost())
   }
 
   /** An attempt that is made early, while old messages may still be there. */
@@ -124,14 +130,20 @@ export class World {
   }
 
   giveUpAtTarget(): void {
-    if (isDestinationRecovering(this.target.state)) this.#tellTarget({ type: 'give-up' })
+    const { state } = this.target
+    if (isDestinationRecovering(state) || isHolding(state)) this.#tellTarget({ type: 'give-up' })
+  }
+
+  /** The next write of this side comes to nothing. */
+  spoil(side: 'source' | 'target'): void {
+    this.#disks[side].failures += 1
   }
 
   /** The destination's host is gone, and its guest with it. */
   killTarget(): void {
     this.targetIsDead = true
     this.targetRuns = false
-    this.#leave(this.target)
+    leave(this.target)
   }
 
   /** The operator never vouches for what is not so. */
@@ -157,36 +169,26 @@ export class World {
     if (!this.#hasNetwork) return this.failSource(lost('no network'))
     if (this.targetIsDead) return this.failSource(lost('nobody is there'))
     const { target } = this
-    if (isDestinationFinished(target.state)) return this.#refuse('SESSION_UNKNOWN')
-    const { state } = target
-    const isAtWork = state.name === 'filling' || state.name === 'running'
-    if (isAtWork || state.name === 'resuming') this.failTarget(lost('the source dialled again'))
-    if (!mayResume(target.state)) return this.#refuse('PROTOCOL_STATE')
+    if (isAtWork(target.state)) this.failTarget(lost('the source dialled again'))
+    if (isDestinationFinished(target.state)) {
+      this.source.connection = this.archive.connect(this.#epoch)
+      return this.#tellSource({ type: 'reconnected', epoch: this.#epoch })
+    }
+    if (!mayResume(target.state)) {
+      return this.failSource(new PeerError('PROTOCOL_STATE', 'refused'))
+    }
     if (target.connection !== undefined) throw new Error('suspended, and still connected')
-    const connection = new Connection(this.#epoch)
-    target.connection = connection
+    target.connection = new Connection(this.#epoch)
     this.#tellTarget({ type: 'reconnected', epoch: this.#epoch })
-    this.source.connection = connection
+    this.source.connection = target.connection
     this.#tellSource({ type: 'reconnected', epoch: this.#epoch })
-  }
-
-  #refuse(code: 'SESSION_UNKNOWN' | 'PROTOCOL_STATE'): void {
-    this.failSource(new PeerError(code, 'refused'))
-  }
-
-  /** A page of the post-copy round arrives at the destination. */
-  readonly #install = (): void => {
-    const { state, connection } = this.target
-    const [round, page] = connection!.pages.shift()!
-    if (!mayInstall(state)) throw new Error(`a page came in ${state.name}`)
-    if (!('round' in state) || round !== roundOf(state)) throw new Error(`a page of round ${round}`)
-    if (!this.lacking.delete(page)) throw new Error(`page ${page} came twice`)
   }
 
   #tellSource(event: SourceEvent): void {
     const before = this.source.state
     if (isFinished(before) && event.type !== 'fail') return
-    if (event.type === 'message') this.#checkEpoch(this.source)
+    if (event.type === 'message') checkNewest(this.source, this.target)
+    if (event.type === 'recorded') this.#disks.source.holds = true
     const { state, effects } = stepSource(before, event, this.#setting)
     this.source.state = state
     for (const effect of effects) this.#performSource(effect, before)
@@ -194,30 +196,16 @@ export class World {
 
   #tellTarget(event: DestinationEvent): void {
     const before = this.target.state
+    if (event.type === 'recorded') this.archive.written()
     if (this.targetIsDead || (isDestinationFinished(before) && event.type !== 'fail')) return
-    if (event.type === 'message') this.#checkEpoch(this.target)
+    if (event.type === 'message') checkNewest(this.target, this.target)
     const { state, effects } = stepDestination(before, event, this.#setting)
     this.target.state = state
     for (const effect of effects) this.#performTarget(effect, before)
   }
 
-  /** Nothing is heard of a connection once a newer one was accepted on either side. */
-  #checkEpoch({ connection }: Side<unknown, unknown>): void {
-    const accepted = this.target.connection?.epoch ?? 0
-    if (connection!.epoch < accepted) throw new Error(`heard ${connection!.epoch} of ${accepted}`)
-  }
-
   #post(from: Side<unknown, unknown>, message: Message): void {
-    const { connection } = from
-    if (connection?.isWhole !== true) return
-    const inbox = from === this.source ? connection.toTarget : connection.toSource
-    inbox.push(message)
-  }
-
-  /** No more is read or sent here; the other side finds all channels closed. */
-  #leave(side: Side<unknown, unknown>): void {
-    if (side.connection !== undefined) side.connection.isClosed = true
-    side.connection = undefined
+    from.connection?.post(from === this.source ? 'toTarget' : 'toSource', message)
   }
 
   #tellError(from: Side<unknown, unknown>, error: GodwitError): void {
@@ -230,9 +218,10 @@ export class World {
     switch (effect.do) {
       case 'send': {
         const { state } = this.source
-        const round = state.name === 'resuming' ? state.round : this.#sourceRound
+        const round = state.name === 'resuming' ? state.round : this.pages.round
         this.#post(this.source, compose(effect.message, round, state))
-        if (effect.message === 'Resume') this.#set.clear()
+        if (effect.message === 'Resume') this.pages.toSend.clear()
+        if (effect.message === 'Commit') this.released = this.#disks.source.mustHold()
         break
       }
       case 'apply':
@@ -249,8 +238,7 @@ export class World {
         work.push({ type: 'decided', next: decisionOf(this.#setting, effect.round) })
         break
       case 'discard':
-        this.discarded = true
-        this.#set = allPages()
+        this.pages.discard()
         this.#post(this.source, compose('Discard', effect.round))
         work.push({ type: 'discarded' })
         break
@@ -262,7 +250,10 @@ export class World {
         work.push({ type: 'captured' })
         break
       case 'release':
-        this.released = true
+        work.push(this.#disks.source.write())
+        break
+      case 'keep':
+        this.#disks.source.holds = false
         break
       case 'digest':
         work.push({ type: 'digested' })
@@ -271,7 +262,7 @@ export class World {
         work.push({ type: 'proved' })
         break
       case 'resume':
-        if (this.released) throw new Error(`resumed after release, from ${before.name}`)
+        if (this.hasGuessed) throw new Error(`resumed after release, from ${before.name}`)
         if (this.targetRuns) throw new Error(`resumed what runs there, from ${before.name}`)
         this.sourceRuns = true
         break
@@ -288,7 +279,7 @@ export class World {
       case 'suspend':
       case 'close':
         this.#isDialling = false
-        this.#leave(this.source)
+        leave(this.source)
         break
     }
   }
@@ -302,16 +293,13 @@ export class World {
 
   #applyAtSource({ name, body }: Message): void {
     if (name === 'Error') this.failSource(new PeerError(errorCodeOf(body.code), 'told'))
-    if (name === 'Lacking') this.#set.add(body.region)
+    if (name === 'Lacking') this.pages.toSend.add(body.region)
   }
 
   #sendRound({ round, kind }: SourceEffect & { do: 'send-round' }): void {
-    this.#sourceRound = round
+    this.pages.round = round
     this.#post(this.source, compose('RoundBegin', round, { kind }))
-    if (kind !== 'post-copy') return
-    const { connection } = this.source
-    if (connection?.isWhole !== true) return
-    for (const page of this.#set) connection.pages.push([round, page])
+    if (kind === 'post-copy') this.pages.send(this.source.connection)
   }
 
   #performTarget(effect: DestinationEffect, before: DestinationState): void {
@@ -333,18 +321,19 @@ export class World {
       case 'load':
         work.push({ type: 'loaded' })
         break
-      case 'prepare':
-        this.prepared = true
+      case 'record':
+        this.archive.write(effect.state)
+        work.push(this.#disks.target.write())
         break
-      case 'own-and-run':
-        if (!this.prepared) throw new Error('runs without having prepared')
+      case 'run':
+        if (this.archive.record !== 'owner') throw new Error('runs before it is written')
         if (!this.released) throw new Error('runs before the source let go')
         this.targetRuns = true
         work.push({ type: 'started' })
         if (this.#setting.final) work.push({ type: 'finished' })
         break
       case 'tell-lacking':
-        for (const page of this.lacking) this.#post(this.target, lackingOf(page))
+        for (const page of this.pages.lacking) this.#post(this.target, lackingOf(page))
         break
       case 'discard':
         if (this.targetRuns) throw new Error(`discarded what runs, from ${before.name}`)
@@ -354,12 +343,14 @@ export class World {
         this.#tellError(this.target, effect.error)
         break
       case 'suspend':
-        if (!ownsGuest(this.target.state)) throw new Error(`paused without it, in ${before.name}`)
+        if (!ownsGuest(this.target.state) && !isHolding(this.target.state)) {
+          throw new Error(`paused without it, in ${before.name}`)
+        }
         this.#dropInstalled()
-        this.#leave(this.target)
+        leave(this.target)
         break
       case 'close':
-        this.#leave(this.target)
+        leave(this.target)
         break
     }
   }
@@ -370,15 +361,16 @@ export class World {
       const { epoch } = this.target.connection!
       return this.#post(this.target, compose(name, state.round, { epoch }))
     }
-    this.#post(this.target, compose(name, 'round' in before ? before.round : 0))
+    const owner = state.name === 'prepared' ? 'prepared' : 'running'
+    this.#post(this.target, compose(name, 'round' in before ? before.round : 0, { owner }))
     if (before.name !== 'filling' || name !== 'RoundAck') return
-    if (this.lacking.size > 0) throw new Error('acknowledged what did not come')
+    if (this.pages.lacking.size > 0) throw new Error('acknowledged what did not come')
     this.filled = true
   }
 
   #applyAtTarget({ name, body }: Message): void {
     if (name === 'Error') this.failTarget(new PeerError(errorCodeOf(body.code), 'told'))
-    if (name === 'Discard') for (const page of allPages()) this.lacking.add(page)
+    if (name === 'Discard') this.pages.lack()
   }
 
   /** A round of the lost connection is not joined any more. */
@@ -391,6 +383,11 @@ export class World {
   get owners(): number {
     const mayRunAtSource = this.sourceRuns || isCancellable(this.source.state)
     return (mayRunAtSource ? 1 : 0) + (this.targetRuns ? 1 : 0)
+  }
+
+  /** It runs at the source that let it go, and the destination has not refused it. */
+  get hasGuessed(): boolean {
+    return this.sourceRuns && this.released && !this.takenOver && !this.archive.isRefused
   }
 
   get names(): readonly [string, string] {

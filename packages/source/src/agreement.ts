@@ -25,14 +25,14 @@ export function helloOf(
   const reverse = checkpointMs === undefined ? [] : ['reverse']
   const postCopy = mayPostCopy(options.mode) ? ['post-copy', ...reverse] : []
   if (checkpointMs !== undefined) checkReverse(options)
-  const final = prove === undefined ? [] : ['final']
+  const always = ['ownership', ...(prove === undefined ? [] : ['final'])]
   return {
     versionMin: SESSION_VERSION_MIN,
     versionMax: SESSION_VERSION_MAX,
     software: options.software,
     // Whoever asked for a technique by its name wants it, or to know that it is not to be had.
     required: encode.auto ? postCopy : [...postCopy, ...encoding],
-    optional: encode.auto ? [...final, ...encoding] : final,
+    optional: encode.auto ? [...always, ...encoding] : always,
     pageBytes: [options.pageBytes],
     mode: options.mode,
     hash: options.hash,

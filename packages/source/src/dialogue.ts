@@ -61,6 +61,8 @@ export class Dialogue {
         return { name, body: { package: this.package } }
       case 'Commit':
         return { name, body: { epoch: OWNER_EPOCH } }
+      case 'OwnerQuery':
+        return { name, body: { epoch: OWNER_EPOCH } }
       case 'Resume':
         this.#lacking = new LackingPages(options.guest.regions, options.pageBytes)
         return { name, body: resumeOf(state()) }

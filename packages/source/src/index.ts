@@ -1,4 +1,6 @@
-export type { GuestProof, SourceOptions, SourceProgress } from './options.ts'
+export type { GuestProof, SourceLoss, SourceOptions, SourceProgress } from './options.ts'
+export type { ConnectionOptions } from './connection.ts'
+export { askOwner } from './question.ts'
 export { SourceMigration } from './source-migration.ts'
 export type { LaneCommand, LaneReport } from './lane-messages.ts'
 export * from './lane-thread.ts'

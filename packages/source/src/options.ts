@@ -11,6 +11,7 @@ import type {
   Guest,
   HashName,
   MigrationMode,
+  OwnerStore,
   Region,
   StageReport,
   UsageMeter,
@@ -28,6 +29,12 @@ export interface GuestProof {
   /** The destination's final memory and registers are those of a run that never moved. */
   readonly continuous: boolean
 }
+
+/**
+ * What it means that the destination was lost: that nobody knows whose the guest is, that it lacks
+ * pages there, or that it died there and nobody is asked any more.
+ */
+export type SourceLoss = 'in-doubt' | 'post-copy' | 'lost-with-host'
 
 export interface SourceOptions {
   readonly dialler: Dialler
@@ -68,8 +75,8 @@ export interface SourceOptions {
   readonly pauseBandwidth?: number
   readonly heartbeatMs?: number
   /**
-   * How long a destination that was lost in post-copy is tried to be reached again, each time.
-   * Default `Infinity`; 0: not at all.
+   * How long a destination that was lost after the hand-over, while the guest cannot do without
+   * it, is tried to be reached again, each time. Default `Infinity`; 0: not at all.
    */
   readonly recoverMs?: number
   /**
@@ -78,8 +85,10 @@ export interface SourceOptions {
    * default never.
    */
   readonly checkpointMs?: number
-  /** Post-copy was interrupted; the destination is tried to be reached again. */
-  readonly onSuspended?: (error: GodwitError) => void
+  /** It was lost then; it is tried to be reached again. Once more for each attempt that fails. */
+  readonly onSuspended?: (error: GodwitError, loss: SourceLoss) => void
+  /** Where it is written whose the guest is. By default it is nowhere. */
+  readonly owners?: OwnerStore
   readonly usage?: UsageMeter
   /**
    * Recomputes how the guest must have ended, after verification found memory equal. May use the

@@ -4,6 +4,8 @@
  * @module
  */
 import type { Clock } from '@godwit/core'
+import type { SourceState } from '@godwit/session'
+import type { SourceLoss } from './options.ts'
 
 const firstMs = 100
 const longestMs = 5000
@@ -57,4 +59,10 @@ export class Reconnection {
     this.#cancelNext()
     this.#cancelEnd?.()
   }
+}
+
+/** What it means that the destination was lost. @param state - since then */
+export function lossOf(state: SourceState): SourceLoss {
+  if (state.name === 'bereaved') return 'lost-with-host'
+  return state.name === 'paused' && !state.committed ? 'in-doubt' : 'post-copy'
 }

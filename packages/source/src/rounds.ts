@@ -152,10 +152,10 @@ export class Rounds {
     this.#dirty.addTouched()
   }
 
-  /** The connection is lost, while pages follow a guest that runs at the destination. */
+  /** The connection is lost, and the guest is the destination's as far as is known. */
   suspend(): void {
     this.lanes.destroy()
-    this.#postCopy!.close()
+    this.#postCopy?.close()
   }
 
   /** There is another connection, and the destination lacks these pages, which go as `round`. */

@@ -30,8 +30,10 @@ import { helloOf } from './agreement.ts'
 import { Audit } from './audit.ts'
 import { Connections } from './connection.ts'
 import { Dialogue } from './dialogue.ts'
+import { GuestPause } from './guest-pause.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
-import { Reconnection } from './reconnection.ts'
+import { Ownership } from './ownership.ts'
+import { Reconnection, lossOf } from './reconnection.ts'
 import { Rounds } from './rounds.ts'
 import type { Moments } from './source-report.ts'
 import { SourceReport } from './source-report.ts'
@@ -49,7 +51,8 @@ export class SourceMigration {
   #terms: SourceTerms
   readonly #connections: Connections
   readonly #dialogue: Dialogue
-  #pausing: Promise<void> = Promise.resolve()
+  readonly #guestPause: GuestPause
+  readonly #ownership: Ownership
 
   constructor(options: SourceOptions) {
     this.#options = options
@@ -57,6 +60,8 @@ export class SourceMigration {
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
     const session = randomBytes(SESSION_ID_BYTES)
+    this.#guestPause = new GuestPause(options.guest)
+    this.#ownership = new Ownership(options, session)
     this.#connections = new Connections(options, session, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error) => this.#lost(error),
@@ -91,6 +96,7 @@ export class SourceMigration {
       verify: verify !== 'none',
       final: false,
       recovers: recoverMs > 0,
+      asks: false,
       keepsCheckpoints: options.checkpointMs !== undefined,
     }
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
@@ -123,6 +129,7 @@ export class SourceMigration {
     if (signal?.aborted === true) onAbort()
     await this.#runner.finished
     await Promise.all([this.#connections.ended(), this.#rounds.ended()])
+    await this.#ownership.end(this.#runner.state)
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
     report.wireBytes = this.#wireBytes
@@ -159,15 +166,7 @@ export class SourceMigration {
   }
 
   get progress(): SourceProgress {
-    const { log } = this.#rounds
-    return {
-      stage: this.#report.stage,
-      ...this.#rounds.progress,
-      wireBytes: this.#wireBytes,
-      dirtyRate: log.rounds.findLast((round) => round.dirtyRate !== undefined)?.dirtyRate,
-      bandwidth: log.bandwidth,
-      elapsedMs: this.#options.clock.nowMs() - this.#moments.askedMs,
-    }
+    return this.#report.progress(this.#wireBytes)
   }
 
   get #wireBytes(): number {
@@ -203,9 +202,10 @@ export class SourceMigration {
         this.#start(() => this.#capture())
         break
       case 'release':
-        // Durable ownership records come with the state directory; the order is right already.
-        this.#report.reach('commit')
-        this.#rounds.release()
+        this.#start(() => this.#release())
+        break
+      case 'keep':
+        this.#ownership.keep()
         break
       case 'digest':
         this.#start(() => this.#digest())
@@ -214,7 +214,9 @@ export class SourceMigration {
         this.#start(() => this.#prove())
         break
       case 'resume':
-        this.#resume()
+        this.#runner.hold(
+          this.#guestPause.resume().catch((thrown: unknown) => this.#report.notResumed(thrown)),
+        )
         break
       case 'suspend':
         this.#suspend(effect.error)
@@ -223,7 +225,7 @@ export class SourceMigration {
         this.#start(() => this.#openControl())
         break
       case 'take-over':
-        this.#runner.hold(takeOver(this.#options, this.#report, this.#rounds))
+        this.#runner.hold(takeOver(this.#options, this.#report, this.#rounds, this.#ownership))
         break
       case 'refuse':
         if (!(effect.error instanceof PeerError)) this.#connections.current.refuse(effect.error)
@@ -244,6 +246,7 @@ export class SourceMigration {
 
   async #openControl(): Promise<SourceEvent> {
     const { current } = this.#connections
+    if (current.epoch === 0) await this.#ownership.open()
     await current.open()
     return current.epoch === 0 ? { type: 'start' } : { type: 'reconnected', epoch: current.epoch }
   }
@@ -255,26 +258,26 @@ export class SourceMigration {
     return { type: 'opened' }
   }
 
-  /** The guest is the destination's and lacks pages: all channels go, and others come. */
+  /** Whose the guest is, or pages of it, is to be told: all channels go, and others come. */
   #suspend(error: GodwitError): void {
     this.#report.reach('recovery')
     this.#connections.replace()
     this.#rounds.suspend()
     this.#reconnection.lost()
-    this.#options.onSuspended?.(error)
+    this.#options.onSuspended?.(error, lossOf(this.#runner.state))
   }
 
-  /** Whether post-copy was interrupted, and is not going on yet. */
+  /** Whether the destination was lost after the hand-over, while it is needed. */
   get isSuspended(): boolean {
     return isRecovering(this.#runner.state)
   }
 
-  /** Tries at once to reach the destination again, where it was lost in post-copy. */
+  /** Tries at once to reach the destination again, where it was lost after the hand-over. */
   recover(): void {
     if (this.#runner.state.name === 'paused') this.#runner.dispatch({ type: 'reconnect' })
   }
 
-  /** Reaches no more for a destination that was lost in post-copy. */
+  /** Reaches no more for a destination that was lost after the hand-over. */
   giveUp(): void {
     if (this.isSuspended) this.#runner.dispatch({ type: 'give-up' })
   }
@@ -343,19 +346,22 @@ export class SourceMigration {
   }
 
   async #pause(): Promise<SourceEvent> {
-    // All of it: a cancel in the midst resumes the guest when it stands, not before.
-    this.#pausing = this.#pauseGuest()
-    await this.#pausing
+    const { state } = this.#runner
+    await this.#guestPause.pause(async () => {
+      if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
+      this.#report.reach('stop-and-copy')
+      this.#moments.pauseMs = this.#options.clock.nowMs()
+    })
     this.#moments.pausedMs = this.#options.clock.nowMs()
     return { type: 'paused' }
   }
 
-  async #pauseGuest(): Promise<void> {
+  async #release(): Promise<SourceEvent> {
     const { state } = this.#runner
-    if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
-    this.#report.reach('stop-and-copy')
-    this.#moments.pauseMs = this.#options.clock.nowMs()
-    await this.#options.guest.pause()
+    this.#report.reach('commit')
+    const released = await this.#ownership.release(state.name === 'releasing' && state.postCopy)
+    if (released.type === 'recorded') this.#rounds.release()
+    return released
   }
 
   async #capture(): Promise<SourceEvent> {
@@ -363,17 +369,13 @@ export class SourceMigration {
     return { type: 'captured' }
   }
 
-  /** A pause that is still on its way ends first, so that it cannot overtake the resume. */
-  #resume(): void {
-    const { guest } = this.#options
-    const resumed = this.#pausing.catch(() => undefined).then(() => guest.resume())
-    this.#runner.hold(resumed.catch((thrown: unknown) => this.#report.notResumed(thrown)))
-  }
-
   #apply(message: Message): void {
     this.#dialogue.apply(message)
+    if (message.name === 'Running') this.#reconnection.succeeded()
     if (message.name !== 'Welcome') return
-    this.#terms = { ...this.#terms, final: message.body.finalAfterMs !== undefined }
+    const { finalAfterMs, capabilities } = message.body
+    const asks = capabilities.includes('ownership')
+    this.#terms = { ...this.#terms, final: finalAfterMs !== undefined, asks }
   }
 
   async #digest(): Promise<SourceEvent> {
@@ -384,11 +386,7 @@ export class SourceMigration {
   }
 
   async #prove(): Promise<SourceEvent> {
-    this.#report.readUsage()
-    if (this.#audit.canProve && !this.#report.differs) {
-      this.#report.reach('proof')
-      this.#report.proved(await this.#audit.prove())
-    }
+    await this.#report.prove(this.#audit)
     return { type: 'proved' }
   }
 

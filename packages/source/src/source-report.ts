@@ -19,7 +19,8 @@ import { FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
 import { encodingReport } from './encoding-report.ts'
-import type { GuestProof, SourceOptions } from './options.ts'
+import type { Audit } from './audit.ts'
+import type { SourceOptions, SourceProgress } from './options.ts'
 import type { RoundLog } from './round-log.ts'
 import type { Rounds } from './rounds.ts'
 
@@ -84,6 +85,18 @@ export class SourceReport {
     return this.#report.stages.at(-1)?.name ?? 'preparation'
   }
 
+  progress(wireBytes: number): SourceProgress {
+    const { log } = this.#rounds
+    return {
+      stage: this.stage,
+      ...this.#rounds.progress,
+      wireBytes,
+      dirtyRate: log.rounds.findLast((round) => round.dirtyRate !== undefined)?.dirtyRate,
+      bandwidth: log.bandwidth,
+      elapsedMs: this.#options.clock.nowMs() - this.moments.askedMs,
+    }
+  }
+
   /** What was agreed of what was asked for. */
   agreed(encode: EncodeSettings): void {
     this.#encode = encode
@@ -120,12 +133,12 @@ export class SourceReport {
     this.#addError(new Failure('VERIFY_FAILED', text))
   }
 
-  /** Whether verification found a difference. */
-  get differs(): boolean {
-    return this.#report.memory?.equal === false
-  }
-
-  proved(proof: GuestProof): void {
+  /** Where it can be told: whether the guest went on as it would have here. */
+  async prove(audit: Audit): Promise<void> {
+    this.readUsage()
+    if (!audit.canProve || this.#report.memory?.equal === false) return
+    this.reach('proof')
+    const proof = await audit.prove()
     this.#report.guestProof = proof
     if (proof.continuous) return
     const text = 'The guest did not go on at the destination as it would have here'
@@ -189,6 +202,13 @@ export class SourceReport {
           `The connection was lost after COMMIT (${state.error.message}). The guest stays ` +
           'stopped here; it runs there if COMMIT arrived: look there before starting it again'
         this.#addError(new Failure('OWNERSHIP_IN_DOUBT', text))
+        break
+      }
+      case 'lost': {
+        const text =
+          "The guest was handed over and died with the destination's process " +
+          `(${state.error.message}). The copy here is as old as the hand-over`
+        this.#addError(new Failure('LOST_WITH_HOST', text))
         break
       }
       case 'stranded': {

@@ -7,6 +7,7 @@
 import { GodwitError } from '@godwit/core'
 import { TAKEOVER_EPOCH } from '@godwit/session'
 import type { SourceOptions } from './options.ts'
+import type { Ownership } from './ownership.ts'
 import type { SourceReport } from './source-report.ts'
 
 /** What the source can go back to. */
@@ -32,11 +33,13 @@ export async function takeOver(
   { guest, clock }: SourceOptions,
   report: SourceReport,
   checkpoints: Checkpoints,
+  ownership: Ownership,
 ): Promise<void> {
   const checkpoint = checkpoints.lastCheckpoint(report.moments.pausedMs!)
   const ageMs = clock.nowMs() - checkpoint.atMs
   report.reach('takeover')
   try {
+    await ownership.takeOver()
     if (checkpoint.package !== undefined) {
       checkpoints.restoreMemory()
       await guest.restoreState!(checkpoint.package)
@@ -53,5 +56,5 @@ export async function takeOver(
 /** Why not. */
 export function noTakeover(isSuspended: boolean): GodwitError {
   const answers = 'The destination answers: it is not dead'
-  return new GodwitError('TOO_LATE', isSuspended ? answers : 'No post-copy is interrupted here')
+  return new GodwitError('TOO_LATE', isSuspended ? answers : 'The destination is not lost here')
 }

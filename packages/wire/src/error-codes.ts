@@ -53,6 +53,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   OWNERSHIP_IN_DOUBT: 114,
   POST_COPY_LOST: 115,
   TAKEN_OVER: 116,
+  LOST_WITH_HOST: 117,
 }
 
 const names: ReadonlyMap<number, ErrorCode> = new Map(

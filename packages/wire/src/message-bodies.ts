@@ -190,6 +190,24 @@ export interface Running {
   readonly resumeMs: number
 }
 
+/** Source -> destination, first frame of a connection: COMMIT went out. Whose is the guest? */
+export interface OwnerQuery {
+  /** As in {@link Commit}. */
+  readonly epoch: number
+}
+/**
+ * What became of a guest whose COMMIT the source has sent. `prepared`: nothing, it may be sent
+ * again. `running`: the guest is here. `refused`: nobody will ever start it here. `lost`: it died
+ * with the process that held it. `ended`: its time here is over.
+ */
+export const ownerAnswers = ['prepared', 'running', 'refused', 'lost', 'ended'] as const
+export type OwnerAnswer = (typeof ownerAnswers)[number]
+/** Destination -> source: as it is written here, durably. */
+export interface Owner {
+  readonly epoch: number
+  readonly owner: OwnerAnswer
+}
+
 /** Source -> destination, after RUNNING: digest of every region of the frozen memory. */
 export interface Verify {
   readonly digest: Uint8Array
@@ -283,6 +301,8 @@ export interface MessageBodies {
   Ready: Ready
   Commit: Commit
   Running: Running
+  OwnerQuery: OwnerQuery
+  Owner: Owner
   Verify: Verify
   Verified: Verified
   Final: Final

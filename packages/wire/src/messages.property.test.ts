@@ -5,6 +5,7 @@ import { errorCodeOf, errorNumbers } from './error-codes.ts'
 import { FrameType } from './frame-type.ts'
 import { ChannelRole, PREFACE } from './layout.ts'
 import type { Message } from './message-bodies.ts'
+import { ownerAnswers } from './message-bodies.ts'
 import { encodeMap } from './message-pack.ts'
 import { decodeMessage, encodeMessage } from './messages.ts'
 import { decodePageRuns, encodePageRuns, lackingChecksum } from './page-runs.ts'
@@ -114,6 +115,8 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   Ready: fc.record({ epoch: u32 }),
   Commit: fc.record({ epoch: u32 }),
   Running: fc.record({ epoch: u32, resumeMs: amount }),
+  OwnerQuery: fc.record({ epoch: u32 }),
+  Owner: fc.record({ epoch: u32, owner: fc.constantFrom(...ownerAnswers) }),
   Verify: fc.record({
     digest,
     regions: fc.array(fc.record({ id: u16, digest }), { maxLength: 5 }),

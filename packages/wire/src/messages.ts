@@ -24,6 +24,7 @@ import {
   TEXT_CHARS_MAX,
 } from './limits.ts'
 import type { Message, MessageBodies, MessageName } from './message-bodies.ts'
+import { ownerAnswers } from './message-bodies.ts'
 import { decodeMap, encodeMap } from './message-pack.ts'
 import { PAGE_RUN_BYTES } from './page-runs.ts'
 
@@ -163,6 +164,8 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
   Ready: epoch,
   Commit: epoch,
   Running: v.object({ epoch: u32, resumeMs: amount }),
+  OwnerQuery: epoch,
+  Owner: v.object({ epoch: u32, owner: v.picklist(ownerAnswers) }),
   Verify: v.object({
     digest,
     regions: v.pipe(v.array(v.object({ id: u16, digest })), v.maxLength(REGIONS_MAX)),

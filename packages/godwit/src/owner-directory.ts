@@ -1,0 +1,204 @@
+/**
+ * Owner records in a directory (`--state-dir`), a file each: `SESSION.source`,
+ * `SESSION.destination`. Several processes of one machine may use it.
+ *
+ * @module
+ */
+import { mkdirSync, readFileSync, readdirSync, statSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Owned, OwnerFacts, OwnerLog, OwnerRecord, OwnerStore } from '@godwit/core'
+import { GodwitError } from '@godwit/core'
+import * as v from 'valibot'
+import { OwnerFile, readOwnerFile } from './owner-file.ts'
+import { isAlive, ownIdentity } from './process-identity.ts'
+
+const format = 'godwit.owner/1'
+
+const schema = v.object({
+  format: v.literal(format),
+  session: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
+  role: v.picklist(['source', 'destination']),
+  state: v.picklist([
+    'owner',
+    'released',
+    'moved',
+    'reserved',
+    'prepared',
+    'refused',
+    'lost',
+    'ended',
+  ]),
+  epoch: v.pipe(v.number(), v.safeInteger()),
+  postCopy: v.boolean(),
+  guest: v.string(),
+  memoryBytes: v.number(),
+  peer: v.string(),
+  writtenMs: v.number(),
+  /** The process that has, or had, the guest's memory. */
+  holder: v.string(),
+})
+
+type Stored = v.InferOutput<typeof schema>
+
+/** A source that has not asked by then never will. */
+const keptMs = 30 * 24 * 3600 * 1000
+
+/** Most files; the oldest that nobody needs go first. */
+const recordsMax = 4096
+
+/** All records of one machine's agents. */
+export class OwnerDirectory implements OwnerStore {
+  readonly path: string
+  readonly #holder = ownIdentity()
+
+  /** @throws {GodwitError} `FILE_UNWRITABLE`: the directory cannot be made or read */
+  constructor(path: string) {
+    this.path = path
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 })
+      this.#tidy()
+    } catch (thrown) {
+      throw unwritable(path, thrown)
+    }
+  }
+
+  async open(facts: OwnerFacts): Promise<OwnerLog> {
+    if (this.#names().length >= recordsMax) {
+      throw new GodwitError('FILE_UNWRITABLE', `${this.path} holds ${recordsMax} owner records`)
+    }
+    const path = this.#pathOf(facts.session, facts.role)
+    return new DirectoryLog(path, (owned) => this.#textOf({ ...facts, ...owned }))
+  }
+
+  find(session: string, role: OwnerFacts['role']): OwnerRecord | undefined {
+    const stored = this.#read(this.#pathOf(session, role))
+    return stored === undefined ? undefined : inForce(stored)
+  }
+
+  async refuse(session: string): Promise<void> {
+    const path = this.#pathOf(session, 'destination')
+    const record = this.#read(path)
+    if (record === undefined) throw unwritable(path, new Error('it is damaged or gone'))
+    try {
+      const file = await OwnerFile.open(path)
+      try {
+        await file.write(this.#textOf({ ...record, state: 'refused' }))
+      } finally {
+        await file.close()
+      }
+    } catch (thrown) {
+      throw unwritable(path, thrown)
+    }
+  }
+
+  /** What processes that are dead left: guests that died with them, and open questions. */
+  left(role: OwnerFacts['role']): readonly OwnerRecord[] {
+    return this.#names()
+      .filter((name) => name.endsWith(`.${role}`))
+      .flatMap((name) => this.#read(join(this.path, name)) ?? [])
+      .filter(({ holder }) => !isAlive(holder))
+      .map(inForce)
+  }
+
+  /** Files that hold no record any more: whose guests these were nobody can tell. */
+  get damaged(): readonly string[] {
+    return this.#names().filter((name) => this.#read(join(this.path, name)) === undefined)
+  }
+
+  /** Nobody will ask for it. */
+  forget({ session, role }: OwnerFacts): void {
+    try {
+      unlinkSync(this.#pathOf(session, role))
+    } catch {
+      // It is gone already, or will be found again.
+    }
+  }
+
+  #pathOf(session: string, role: OwnerFacts['role']): string {
+    return join(this.path, `${session}.${role}`)
+  }
+
+  #names(): string[] {
+    return readdirSync(this.path).filter((name) =>
+      /^[0-9a-f]{32}\.(source|destination)$/.test(name),
+    )
+  }
+
+  #textOf(record: Omit<OwnerRecord, 'writtenMs'>): string {
+    const stored: Stored = { ...record, format, writtenMs: Date.now(), holder: this.#holder }
+    return JSON.stringify(stored)
+  }
+
+  #read(path: string): Stored | undefined {
+    try {
+      const text = readOwnerFile(readFileSync(path))
+      return text === undefined ? undefined : v.parse(schema, JSON.parse(text))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** What is left of writes that never ended goes, and so do answers that nobody wanted. */
+  #tidy(): void {
+    for (const name of readdirSync(this.path)) {
+      const path = join(this.path, name)
+      const ageMs = Date.now() - statSync(path).mtimeMs
+      if (/^[0-9a-f]{32}\.\w+\.tmp$/.test(name) && ageMs > 60_000) unlinkSync(path)
+      const record = this.#names().length > 0 ? this.#read(path) : undefined
+      if (record === undefined || record.writtenMs > Date.now() - keptMs) continue
+      if (!isAlive(record.holder)) unlinkSync(path)
+    }
+  }
+}
+
+/** A guest dies with the process that holds it. */
+function inForce(stored: Stored): OwnerRecord {
+  const { format: _format, holder, ...record } = stored
+  const isLost = record.role === 'destination' && record.state === 'owner' && !isAlive(holder)
+  return isLost ? { ...record, state: 'lost' } : record
+}
+
+class DirectoryLog implements OwnerLog {
+  readonly #path: string
+  readonly #textOf: (owned: Owned) => string
+  #file: OwnerFile | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(path: string, textOf: (owned: Owned) => string) {
+    this.#path = path
+    this.#textOf = textOf
+  }
+
+  write(owned: Owned): Promise<void> {
+    return this.#after(async () => {
+      const text = this.#textOf(owned)
+      try {
+        if (this.#file === undefined) this.#file = await OwnerFile.create(this.#path, text)
+        else await this.#file.write(text)
+      } catch (thrown) {
+        throw unwritable(this.#path, thrown)
+      }
+    })
+  }
+
+  close(forget: boolean): Promise<void> {
+    return this.#after(async () => {
+      if (forget) await this.#file?.remove()
+      else await this.#file?.close()
+      this.#file = undefined
+    })
+  }
+
+  #after(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+function unwritable(path: string, thrown: unknown): GodwitError {
+  if (thrown instanceof GodwitError) return thrown
+  const { message } = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const text = `Whose a guest is cannot be written to ${path}: ${message}`
+  return new GodwitError('FILE_UNWRITABLE', text, { cause: thrown })
+}

@@ -1,0 +1,211 @@
+/**
+ * A hand-over that loses its connection, or cannot be written down: whose the guest is.
+ */
+import type { OwnerStore, Report } from '@godwit/core'
+import { GodwitError, KIB, MIB } from '@godwit/core'
+import { MemoryOwners } from '@godwit/destination'
+import type { IncomingWorkload } from '@godwit/guest'
+import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
+import type { SourceLoss } from '@godwit/source'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Point } from './cut.ts'
+import { cutAt } from './cut.ts'
+import { advances, expectContinuous } from './oracle.ts'
+import type { Rig, SourceSettings } from './rig.ts'
+import { createRig } from './rig.ts'
+
+const memoryBytes = 2 * MIB
+let guest: WorkloadGuest
+let rig: Rig
+/** What is written, in order; throws where a test says so. */
+let written: string[]
+let fails: (what: string) => boolean
+
+/** Writes nowhere, but tells. */
+function watched(role: string): OwnerStore {
+  const inner = new MemoryOwners()
+  return {
+    async open(facts) {
+      const log = await inner.open(facts)
+      return {
+        async write(owned) {
+          const what = `${role} ${owned.state} ${owned.epoch}`
+          if (fails(what)) throw new GodwitError('FILE_UNWRITABLE', 'No space left on device')
+          written.push(what)
+          await log.write(owned)
+        },
+        close: (forget) => log.close(forget),
+      }
+    },
+    find: (session) => inner.find(session),
+    refuse: (session) => inner.refuse(session),
+  }
+}
+
+beforeEach(async () => {
+  written = []
+  fails = () => false
+  const spec = `writer,wss=${512 * KIB},rate=20000,content=0/30/20/50`
+  const { identity } = parseGuest(spec, memoryBytes)
+  guest = await WorkloadGuest.start(identity, memoryBytes)
+  const host = new WorkloadHost({ memoryBytesMax: memoryBytes })
+  rig = await createRig(host, { recoverMs: Infinity, owners: watched('destination') })
+})
+afterEach(async () => {
+  rig.agent.cancel()
+  await guest.stop()
+  for (const session of rig.sessions) await session.release()
+})
+
+/** With rounds and without; the guest runs there before all of its pages are there, or not. */
+const modes = ['stop-copy', 'pre-copy', 'post-copy'] as const
+
+interface Moved {
+  readonly report: Report
+  readonly losses: readonly SourceLoss[]
+}
+
+async function move(points: readonly Point[], settings: SourceSettings = {}): Promise<Moved> {
+  const losses: SourceLoss[] = []
+  const { settings: cut, done } = cutAt(points)
+  const migration = await rig.source(guest, {
+    recoverMs: Infinity,
+    owners: watched('source'),
+    onSuspended: (_error, loss) => losses.push(loss),
+    ...cut,
+    ...settings,
+  })
+  const report = await migration.run()
+  expect(done()).toBe(points.length)
+  return { report, losses }
+}
+
+async function expectThere(): Promise<void> {
+  await rig.idle()
+  expect([rig.held(), rig.runs(), rig.sessions.length]).toEqual([1, 1, 1])
+  const arrived = rig.sessions[0]!.guest as IncomingWorkload
+  await expectContinuous(arrived, guest.identity, guest.steps())
+}
+
+/** ... and nowhere else, and it can be moved. */
+async function expectHere(): Promise<void> {
+  await advances(guest)
+  await rig.idle()
+  expect([rig.held(), rig.runs()]).toEqual([0, 0])
+  const report = await (await rig.source(guest)).run()
+  expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+}
+
+describe('what is written', () => {
+  it.each(modes)('comes before what it promises: %s', async (mode) => {
+    const { report } = await move([], { mode })
+    expect(report.error).toBeUndefined()
+    expect(written).toEqual([
+      'source owner 0',
+      'destination reserved 0',
+      'destination prepared 1',
+      'source released 1',
+      'destination owner 1',
+    ])
+    await expectThere()
+  })
+})
+
+describe('a connection lost after COMMIT', () => {
+  it.each(modes.flatMap((mode) => [[mode, 'lose'] as const, [mode, 'cut'] as const]))(
+    'is made again, and the guest runs there: %s, %s Commit',
+    async (mode, verdict) => {
+      const resume = vi.spyOn(guest, 'resume')
+      const { report, losses } = await move([['control', 'written', verdict, 'Commit', 1, 0]], {
+        mode,
+      })
+      expect(losses[0]).toBe('in-doubt')
+      expect(resume).not.toHaveBeenCalled()
+      await expectThere()
+      // Where the guest ran already, a pre-copy source has nothing left but its word for it.
+      const isToldOnly = verdict === 'cut' && mode !== 'post-copy'
+      const proof = isToldOnly
+        ? { error: { code: 'VERIFY_INCOMPLETE' } }
+        : { memory: { equal: true } }
+      expect(report).toMatchObject({ outcome: 'completed', ...proof })
+    },
+  )
+
+  it.each(modes)('once more while it is asked: %s', async (mode) => {
+    const { report } = await move(
+      [
+        ['control', 'written', 'lose', 'Commit', 1, 0],
+        ['control', 'written', 'lose', 'OwnerQuery', 1, 1],
+        ['control', 'read', 'lose', 'Owner', 1, 2],
+        ['control', 'written', 'lose', 'Commit', 1, 3],
+      ],
+      { mode },
+    )
+    expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+    await expectThere()
+  })
+
+  it.each(modes)('leaves the guest here where the destination refused it: %s', async (mode) => {
+    const resume = vi.spyOn(guest, 'resume')
+    const migration = await rig.source(guest, {
+      mode,
+      recoverMs: Infinity,
+      ...cutAt([['control', 'written', 'lose', 'Commit', 1, 0]]).settings,
+      onSuspended: () => void rig.agent.cancel(),
+    })
+    const report = await migration.run()
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'CONNECTION_LOST' } })
+    expect(written).toContain('destination refused 1')
+    expect(resume).toHaveBeenCalledTimes(1)
+    await expectHere()
+  })
+})
+
+describe('a connection lost before COMMIT', () => {
+  it('leaves the guest here, and what is held there is given up in time', async () => {
+    await rig.agent.close()
+    const host = new WorkloadHost({ memoryBytesMax: memoryBytes })
+    rig = await createRig(host, { recoverMs: 50, owners: watched('destination') })
+    const { report } = await move([['control', 'read', 'lose', 'Ready', 1, 0]])
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'CONNECTION_LOST' } })
+    await rig.idle()
+    expect(written.at(-1)).toBe('destination refused 1')
+    await expectHere()
+  })
+})
+
+describe('what cannot be written', () => {
+  const failsOnce = (what: string): void => {
+    fails = (asked) => {
+      if (asked !== what) return false
+      fails = () => false
+      return true
+    }
+  }
+
+  it.each(['source owner 0', 'destination reserved 0', 'destination prepared 1'])(
+    'before the hand-over leaves the guest here: %s',
+    async (what) => {
+      failsOnce(what)
+      const { report } = await move([])
+      expect(report).toMatchObject({ outcome: 'failed', error: { code: 'FILE_UNWRITABLE' } })
+      await expectHere()
+    },
+  )
+
+  it.each(modes)('by the source leaves the guest here: %s', async (mode) => {
+    failsOnce('source released 1')
+    const { report } = await move([], { mode })
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'FILE_UNWRITABLE' } })
+    expect(written).toContain('source owner 0')
+    await expectHere()
+  })
+
+  it.each(modes)('by the destination is tried again: %s', async (mode) => {
+    failsOnce('destination owner 1')
+    const { report, losses } = await move([], { mode })
+    expect(losses).toEqual(['in-doubt'])
+    expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+    await expectThere()
+  })
+})
