@@ -7,13 +7,16 @@ import '../end-to-end/compile-cache.ts'
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Journal } from './journal.ts'
 
 const script = fileURLToPath(new URL('./agent.ts', import.meta.url))
+/** Room for some records of an agent. */
+export const SMALL_DISK_BYTES: number = 128 * 1024
+
 let directory: string | undefined
 let fileCount = 0
 
@@ -34,6 +37,13 @@ export interface Ended {
   readonly stderr: string
 }
 
+/** What runs a process with a small disk at a directory, in a mount namespace of its own. */
+function onSmallDisk(directory: string): { execPath: string; execArgv: string[] } {
+  mkdirSync(directory, { recursive: true })
+  const mount = `mount -t tmpfs -o size=${SMALL_DISK_BYTES} none "$0" && exec "$@"`
+  return { execPath: 'unshare', execArgv: ['-rm', 'sh', '-c', mount, directory, process.execPath] }
+}
+
 /** One process. */
 export class AgentProcess {
   readonly journal: Journal = new Journal(freshFile('journal'))
@@ -46,8 +56,11 @@ export class AgentProcess {
   readonly #closed: Promise<unknown>
   #killedNs: bigint | undefined
 
-  constructor() {
-    this.#child = fork(script, [this.journal.file], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  /** @param disk - a directory that is a small disk of this process alone */
+  constructor(disk?: string) {
+    const around = disk === undefined ? {} : onSmallDisk(disk)
+    const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const
+    this.#child = fork(script, [this.journal.file], { stdio: [...stdio], ...around })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
     })
@@ -67,6 +80,11 @@ export class AgentProcess {
     // What was printed before the answer may come after it.
     await new Promise(setImmediate)
     return { code, stderr: this.stderr }
+  }
+
+  /** Where a file of this process' own namespace is for others. */
+  pathWithin(file: string): string {
+    return `/proc/${this.#child.pid}/root${file}`
   }
 
   get isAlive(): boolean {

@@ -22,6 +22,10 @@ export interface Fault {
   follow?(stage: Stage): Promise<void>
   /** Which process is lost for good, and with it what it has of a guest. */
   readonly kills?: 'source' | 'destination'
+  /** Both sides have a state directory, and who comes after the dead finds it. */
+  readonly hasRecords?: boolean
+  /** Whose state directory is on a disk of {@link SMALL_DISK_BYTES}. */
+  readonly smallDisk?: 'source' | 'destination'
   /** Replace those that all cells have. */
   readonly receive?: readonly string[]
   readonly send?: readonly string[]
@@ -174,7 +178,8 @@ const deaths: readonly Fault[] = [
   {
     name: 'kill-destination',
     kills: 'destination',
-    send: onThreads,
+    // The next has nothing in writing, and can say nothing, however often it is asked.
+    send: [...onThreads, '--recover-for', '2s'],
     isAt: everywhere,
     strike({ destination }) {
       destination.kill()
@@ -193,9 +198,51 @@ const deaths: readonly Fault[] = [
     },
     async follow(stage) {
       await stage.sourceGaveUp()
-      await stage.fence()
+      await stage.fence('paused')
     },
+  },
+  {
+    name: 'restart-destination',
+    kills: 'destination',
+    hasRecords: true,
+    isAt: (place) => onControl(place),
+    strike({ destination }) {
+      destination.kill()
+      return false
+    },
+    async follow(stage) {
+      await stage.replaceDestination()
+      // It refuses what it held, or says that what ran there is dead: for an operator to decide.
+      await stage.fence('bereaved')
+    },
+  },
+  {
+    name: 'restart-source',
+    kills: 'source',
+    hasRecords: true,
+    isAt: (place) => onControl(place),
+    receive: ['--recover-for', '8s'],
+    strike({ source }) {
+      source.kill()
+      return false
+    },
+    follow: (stage) => stage.recoverSource(),
   },
 ]
 
-export const FAULTS: readonly Fault[] = [...cuts, ...silences, ...deaths]
+const disks: readonly Fault[] = (['source', 'destination'] as const).map((side) => ({
+  name: `disk-full-${side}`,
+  hasRecords: true,
+  smallDisk: side,
+  isAt: (place) => onControl(place),
+  strike(stage) {
+    stage.fillDisk()
+    return true
+  },
+  async follow(stage) {
+    await stage.sourceGaveUp()
+    stage.emptyDisk()
+  },
+}))
+
+export const FAULTS: readonly Fault[] = [...cuts, ...silences, ...deaths, ...disks]

@@ -15,7 +15,7 @@ const isLong = process.env['GODWIT_LONG'] !== undefined
 const seed = 20_251_121
 /** Those that wait for a peer's silence take as long as that: a few are enough for every day. */
 const quick = ['cut-all', 'cut-one', 'outage', 'lane-dies', 'half-closed', 'kill-source']
-const everyDay = [...quick, 'kill-destination', 'fence-destination', 'halt-destination']
+const everyDay = [...quick, 'kill-destination', 'fence-destination', 'restart-source']
 
 afterAll(removeFiles)
 
@@ -60,6 +60,7 @@ describe('the judge', () => {
     dead: [],
   }
   const { report, destination, source } = moved
+  const dying = { ...moved.fault, kills: 'destination' } as const
   const nowhere = { spans: [], isRight: undefined }
 
   it.each<[string, Partial<Evidence>, string]>([
@@ -72,8 +73,11 @@ describe('the judge', () => {
     ['memory that nobody saw', { destination: { ...destination, isRight: undefined } }, 'WRONG'],
     ['one that runs twice', { destination: { ...destination, spans: [] } }, 'WRONG'],
     ['no attempt that succeeds', { code: 1 }, 'WRONG'],
-    ['doubt', { code: 4, destination: nowhere }, 'in-doubt'],
-    ['doubt without a reason', { code: 4, wasReady: false }, 'WRONG'],
+    ['doubt', { code: 4, fault: dying, destination: nowhere }, 'in-doubt'],
+    ['doubt that could be dispelled', { code: 4, destination: nowhere }, 'WRONG'],
+    ['a guest that died', { code: 8, fault: dying }, 'lost-with-host'],
+    ['a guest that died of nothing', { code: 8 }, 'LOST'],
+    ['doubt without a reason', { code: 4, fault: dying, wasReady: false }, 'WRONG'],
     ['a guest that is lost', { code: 6 }, 'LOST'],
     ['a source that dies', { code: undefined }, 'WRONG'],
     ['a fence that nobody set', { code: 7 }, 'WRONG'],

@@ -44,6 +44,8 @@ export interface Evidence {
   readonly wasCommitted: boolean
   /** Of the source's command; undefined where it was killed. */
   readonly code: number | undefined
+  /** Of `send --recover`, where there was one. */
+  readonly recoveryCode?: number | undefined
   readonly stderr: string
   readonly report: Report | undefined
   readonly source: Record
@@ -81,6 +83,10 @@ function judgeEnd(evidence: Evidence): Verdict {
         : { outcome: 'lost-with-host' }
     case 7:
       return judgeTakeover(evidence)
+    case 8:
+      return evidence.fault.kills === 'destination'
+        ? { outcome: 'lost-with-host' }
+        : { outcome: 'LOST', why: 'no destination was killed' }
     case undefined:
       return judgeOrphan(evidence)
     default:
@@ -118,9 +124,10 @@ function arrived(evidence: Evidence, outcome: Outcome): Verdict {
 /** The source does not know; there is still one at the most, and that one is right. */
 function judgeDoubt(evidence: Evidence): Verdict {
   if (!evidence.wasReady) return { outcome: 'WRONG', why: 'in doubt before READY' }
-  const { destination } = evidence
-  if (destination.spans.length === 0) return { outcome: 'in-doubt' }
-  return arrived(evidence, 'arrived-unheard')
+  // Whoever can be asked is asked.
+  return evidence.fault.kills === 'destination'
+    ? { outcome: 'in-doubt' }
+    : { outcome: 'WRONG', why: 'in doubt, and the destination was there to be asked' }
 }
 
 function judgeTakeover({ fault, source }: Evidence): Verdict {
@@ -132,11 +139,13 @@ function judgeTakeover({ fault, source }: Evidence): Verdict {
 
 /** The source was killed. What it had not handed over went with it. */
 function judgeOrphan(evidence: Evidence): Verdict {
-  const { fault, destination, wasCommitted } = evidence
+  const { fault, destination, recoveryCode, wasCommitted } = evidence
   if (fault.kills !== 'source') return { outcome: 'WRONG', why: 'the source died by itself' }
-  if (destination.spans.length === 0) return { outcome: 'lost-with-host' }
-  if (!wasCommitted) return { outcome: 'WRONG', why: 'started without COMMIT' }
-  return destination.isRight === true
-    ? { outcome: 'arrived-unheard' }
-    : { outcome: 'lost-with-host' }
+  const ran = destination.spans.length > 0
+  const isThere = ran && destination.isRight === true
+  if (recoveryCode === 4) return { outcome: 'WRONG', why: 'the destination could be asked' }
+  if (isThere && recoveryCode === 8) return { outcome: 'WRONG', why: 'it is not lost' }
+  // By asking, a guest that was held is handed over.
+  if (ran && !wasCommitted) return { outcome: 'WRONG', why: 'started without COMMIT' }
+  return { outcome: isThere ? 'arrived-unheard' : 'lost-with-host' }
 }

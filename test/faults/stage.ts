@@ -4,10 +4,13 @@
  *
  * @module
  */
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { callControl } from '../../packages/cli/src/control-socket.ts'
 import type { Ended } from './agent-process.ts'
 import { AgentProcess, freshFile } from './agent-process.ts'
+import type { Fault } from './fault.ts'
 import type { FaultProxy } from './proxy.ts'
 
 const pollMs = 10
@@ -22,12 +25,20 @@ interface Served {
   readonly address: string
 }
 
+type Disks = Pick<Fault, 'hasRecords' | 'smallDisk'>
+
 /** For one cell after the other. */
 export class Stage {
   proxy: FaultProxy = undefined!
   #source: AgentProcess | undefined
   #served: Served | undefined
   #receive: readonly string[] = []
+  /** Of the source, for one cell. */
+  #stateDirectory: string | undefined
+  #disk: string | undefined
+  #diskOwner: AgentProcess | undefined
+  /** What `send --recover` ended with. */
+  recoveryCode: number | undefined
   /** Of the source's command. */
   readonly control: string = freshFile('source.sock')
   /** Whether the source's command has ended. */
@@ -48,21 +59,60 @@ export class Stage {
   }
 
   /** Two agents that are alive; a destination that was started with other options is replaced. */
-  async prepare(receive: readonly string[]): Promise<void> {
+  async prepare(receive: readonly string[], { hasRecords, smallDisk }: Disks = {}): Promise<void> {
     this.dead.length = 0
-    if (this.#source?.isAlive !== true) this.#source = new AgentProcess()
-    const isSame = receive.join(' ') === this.#receive.join(' ')
-    if (this.#served?.agent.isAlive !== true || !isSame) {
-      await this.#served?.agent.end()
-      this.#receive = receive
-      this.#served = await serve(receive)
+    this.recoveryCode = undefined
+    this.#stateDirectory = hasRecords === true ? freshFile('source-records') : undefined
+    if (smallDisk === 'source') await this.#source?.end()
+    if (this.#source?.isAlive !== true) {
+      this.#source = new AgentProcess(smallDisk === 'source' ? this.#stateDirectory : undefined)
     }
+    const isSame = receive.join(' ') === this.#receive.join(' ') && hasRecords !== true
+    if (this.#served?.agent.isAlive === true && isSame) return
+    await this.#served?.agent.end()
+    const records = freshFile('destination-records')
+    this.#receive = hasRecords === true ? [...receive, '--state-dir', records] : receive
+    this.#served = await serve(this.#receive, smallDisk === 'destination' ? records : undefined)
+    this.#disk = smallDisk === 'destination' ? records : this.#stateDirectory
+    this.#diskOwner = smallDisk === 'destination' ? this.destination : this.source
+  }
+
+  /** Nothing more can be written where records are. */
+  fillDisk(): void {
+    const filler = openSync(this.#filler, 'w')
+    try {
+      for (;;) writeSync(filler, new Uint8Array(4096))
+    } catch {
+      // That was the last block.
+    } finally {
+      closeSync(filler)
+    }
+  }
+
+  emptyDisk(): void {
+    rmSync(this.#filler, { force: true })
+  }
+
+  get #filler(): string {
+    return this.#diskOwner!.pathWithin(join(this.#disk!, 'filler'))
+  }
+
+  /** Another process finds out what became of the guest of the one that was killed. */
+  async recoverSource(): Promise<void> {
+    this.dead.push(this.source)
+    await this.source.end()
+    this.#source = new AgentProcess()
+    const recover = ['send', '--recover', '--state-dir', this.#stateDirectory!]
+    const { code } = await this.#source.run(recover)
+    this.recoveryCode = code
   }
 
   /** Has the source run a command. */
   async send(args: readonly string[]): Promise<Ended> {
     this.isSourceOver = false
-    const ended = await this.source.run(args)
+    const records = this.#stateDirectory
+    const more = records === undefined ? [] : ['--state-dir', records]
+    const ended = await this.source.run([...args, ...more])
     this.isSourceOver = true
     return ended
   }
@@ -99,7 +149,8 @@ export class Stage {
   /** The destination waits for nothing, or for the source to come back. */
   async destinationGaveUp(): Promise<void> {
     await this.#when('destination', ({ sessions }) => {
-      return (sessions as { state: string }[]).every(({ state }) => state === 'paused')
+      const isWaiting = ({ state }: { state: string }): boolean => /paused|holding/.test(state)
+      return (sessions as { state: string }[]).every(isWaiting)
     })
   }
 
@@ -116,9 +167,9 @@ export class Stage {
   }
 
   /** An operator vouches for the end of the destination, where the source waits for that. */
-  async fence(): Promise<void> {
-    const paused = await this.#when('source', ({ state }) => state === 'paused')
-    if (paused === undefined) return
+  async fence(state: 'paused' | 'bereaved'): Promise<void> {
+    const waiting = await this.#when('source', (status) => status['state'] === state)
+    if (waiting === undefined) return
     await callControl(this.control, 'recover', { fenced: 'true' }).catch(() => undefined)
   }
 
@@ -143,8 +194,8 @@ function countOf(status: Status, list: string): number {
   return (status[list] as unknown[]).length
 }
 
-async function serve(receive: readonly string[]): Promise<Served> {
-  const agent = new AgentProcess()
+async function serve(receive: readonly string[], disk?: string): Promise<Served> {
+  const agent = new AgentProcess(disk)
   const control = freshFile('destination.sock')
   const options = ['--listen', '127.0.0.1:0', '--quiet', '--control', control, ...receive]
   void agent.run(['receive', ...options])

@@ -112,7 +112,7 @@ function sum(all: readonly Coverage[]): Coverage {
 export function formatCoverage(files: ReadonlyMap<string, Coverage>): string {
   const names = [...new Set([...files.keys()].map((path) => path.split('/')[0]!))].sort()
   const lines = names.flatMap((name) => {
-    const own = [...files].filter(([path]) => path.startsWith(`${name}/`)).sort()
+    const own = [...files].filter(([path]) => path.startsWith(`${name}/`))
     const total = sum(own.map(([, coverage]) => coverage))
     return [row(name, total), ...own.map(([path, one]) => row(`  ${path.split('/src/')[1]}`, one))]
   })

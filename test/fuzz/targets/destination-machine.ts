@@ -1,15 +1,15 @@
 /**
  * The destination's machine against a source that says anything: it runs what was given to it, once,
- * and never throws away what it runs.
+ * when that is in writing, and never throws away what it runs.
  *
  * @module
  */
-import type { GodwitError } from '@godwit/core'
-import { TransportError } from '@godwit/core'
+import { GodwitError, TransportError } from '@godwit/core'
 import type { DestinationEffect, DestinationEvent, DestinationState } from '@godwit/session'
 import {
   isDestinationFinished,
   isDestinationRecovering,
+  isHolding,
   isInterruptible,
   mayResume,
   ownsGuest,
@@ -25,8 +25,10 @@ import { machineTarget, takeOne } from './machines.ts'
 class DestinationBench implements GuidedBench {
   #state: DestinationState = { name: 'greeting' }
   #work: DestinationEvent[] = []
-  #heard: Message['name'] | undefined
-  #isPrepared = false
+  #writing: 'prepared' | 'owner' | 'refused' | undefined
+  #written: 'prepared' | 'owner' | 'refused' | undefined
+  #diskIsFull = false
+  #wasCommitted = false
   #runs = false
   #isClosed = false
   #epoch = 0
@@ -43,15 +45,15 @@ class DestinationBench implements GuidedBench {
 
   work(choice: number): boolean {
     const event = takeOne(this.#work, choice)
+    if (event?.type === 'recorded') this.#written = this.#writing
     if (event !== undefined) this.#step(event)
     return event !== undefined
   }
 
   hear(message: Message): void {
     if (this.#isClosed) return
-    this.#heard = message.name
+    this.#wasCommitted ||= this.#state.name === 'prepared' && message.name === 'Commit'
     this.#step({ type: 'message', message })
-    this.#heard = undefined
   }
 
   wouldHear(message: Message): boolean {
@@ -65,13 +67,14 @@ class DestinationBench implements GuidedBench {
   }
 
   fail(error: GodwitError): void {
-    this.#heard = undefined
     this.#step({ type: 'fail', error })
   }
 
   befall(choice: number): void {
     if (choice % 3 === 0) this.#reconnect()
-    if (choice % 3 === 1 && isDestinationRecovering(this.#state)) this.#step({ type: 'give-up' })
+    if (choice > 250) this.#diskIsFull = !this.#diskIsFull
+    const waits = isDestinationRecovering(this.#state) || isHolding(this.#state)
+    if (choice % 3 === 1 && waits) this.#step({ type: 'give-up' })
     const state = this.#state
     const isTime = state.name === 'running' || ('complete' in state && state.complete)
     if (choice % 3 === 2 && isTime && this.#time === 'goes-on' && !isDestinationFinished(state)) {
@@ -107,25 +110,31 @@ class DestinationBench implements GuidedBench {
       reserve: { type: 'reserved' },
       install: { type: 'installed' },
       load: { type: 'loaded' },
-      'own-and-run': { type: 'started' },
+      run: { type: 'started' },
     }
     const answer = answers[effect.do]
     if (answer !== undefined) this.#work.push(answer)
     if (effect.do === 'send') must(!this.#isClosed, 'nothing is sent after the end')
-    if (effect.do === 'prepare') {
-      must(!this.#isPrepared, 'it prepares once')
-      this.#isPrepared = true
-    }
-    if (effect.do === 'own-and-run') {
-      must(this.#heard === 'Commit' && this.#isPrepared && !this.#runs, 'it runs upon COMMIT, once')
+    if (effect.do === 'record') this.#write(effect.state)
+    if (effect.do === 'run') {
+      must(this.#written === 'owner' && this.#wasCommitted, 'it runs upon COMMIT, in writing')
+      must(!this.#runs, 'it runs once')
       this.#runs = true
       if (this.#setting.final) this.#time = 'goes-on'
     }
     if (effect.do === 'discard') must(!this.#runs, 'what runs is not discarded')
     if (effect.do === 'suspend' || effect.do === 'close') {
       this.#isClosed = true
-      this.#work = this.#work.filter(({ type }) => type === 'started')
+      const stays: readonly string[] = ['started', 'recorded', 'unrecorded']
+      this.#work = this.#work.filter(({ type }) => stays.includes(type))
     }
+  }
+
+  #write(state: 'prepared' | 'owner' | 'refused'): void {
+    must(state !== 'refused' || !this.#runs, 'what runs is not refused')
+    this.#writing = state
+    const error = new GodwitError('FILE_UNWRITABLE', 'full')
+    this.#work.push(this.#diskIsFull ? { type: 'unrecorded', error } : { type: 'recorded' })
   }
 }
 
@@ -136,6 +145,7 @@ const waitsFor: Expected = {
   receiving: ['RoundEnd', 'State'],
   'awaiting-state': ['State'],
   prepared: ['Commit'],
+  answering: ['OwnerQuery'],
   filling: ['RoundBegin', 'RoundEnd'],
   running: ['Verify', 'End'],
   resuming: ['Resume'],

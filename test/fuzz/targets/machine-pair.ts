@@ -33,7 +33,7 @@ function strike(world: World, byte: number): void {
     case 4:
       return world.mend()
     case 5:
-      return world.reconnectEarly()
+      return byte < 240 ? world.reconnectEarly() : world.spoil(byte < 250 ? 'source' : 'target')
     case 6:
       return byte < 240 ? world.giveUpAtSource() : world.giveUpAtTarget()
     case 7:
@@ -50,7 +50,7 @@ function run(input: Uint8Array): string {
   const world = new World(setting)
   const check = (): void => {
     must(world.owners <= 1, 'one at the most runs the guest')
-    must(!(world.sourceRuns && world.released) || world.takenOver, 'what was given away stays so')
+    must(!world.hasGuessed, 'what was given away stays so')
   }
   for (const byte of input.subarray(1)) {
     if (byte >= blowsFrom) strike(world, byte)

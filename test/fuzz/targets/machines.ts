@@ -26,6 +26,7 @@ import { withoutNumbers } from '../target.ts'
 const modes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
 const kinds = ['full', 'dirty', 'final', 'post-copy'] as const
 const names = Object.keys(FrameType).filter((name) => name !== 'Invalid') as MessageName[]
+const ownerAnswers = ['prepared', 'running', 'refused', 'lost', 'ended'] as const
 const stepBytes = 3
 const stepsMax = 120
 const triesMax = 60
@@ -42,6 +43,7 @@ export function settingOf(byte: number): Setting {
     recovers: (byte & 16) > 0,
     keepsCheckpoints: (byte & 32) > 0,
     postCopy: (byte & 64) > 0,
+    asks: (byte & 128) > 0,
     roundsMax: 2,
   }
 }
@@ -68,7 +70,8 @@ export function failureOf(byte: number): GodwitError {
 
 function messageOf(which: number, how: number): Message {
   const kind = kinds[(how >>> 5) & 3]!
-  const more = { kind, epoch: (how >>> 3) % epochMax, postCopy: how > 127 }
+  const owner = ownerAnswers[(how >>> 4) % ownerAnswers.length]!
+  const more = { kind, epoch: (how >>> 3) % epochMax, postCopy: how > 127, owner }
   return compose(names[which % names.length]!, how % roundMax, more)
 }
 
@@ -169,7 +172,7 @@ export function machineTarget(
   reaches: readonly string[],
 ): Target {
   const make = (steps: number, random: Random): Uint8Array => {
-    const terms = random(128)
+    const terms = random(256)
     return Uint8Array.of(terms, ...walk(create(settingOf(terms)), waitsFor, steps, random))
   }
   const random = seededRandom(1)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { GodwitError } from '@godwit/core'
+import { GodwitError } from '@godwit/core'
 import type { SourceEffect, SourceEvent, SourceState } from '@godwit/session'
 import { isCancellable, isFinished, isRecovering, mayTakeOver, stepSource } from '@godwit/session'
 import type { Message } from '@godwit/wire'
@@ -19,8 +19,13 @@ class SourceBench implements GuidedBench {
   #state: SourceState = { name: 'idle' }
   #work: SourceEvent[] = [{ type: 'start' }]
   #runs = true
+  /** COMMIT is out. */
   #isReleased = false
+  /** The destination has said, of what was given to it, that it never starts it. */
+  #isRefused = false
+  #isRecorded = false
   #isTakenOver = false
+  #diskIsFull = false
   #isClosed = false
   #epoch = 0
   readonly #setting: Setting
@@ -35,6 +40,7 @@ class SourceBench implements GuidedBench {
 
   work(choice: number): boolean {
     const event = takeOne(this.#work, choice)
+    if (event?.type === 'recorded') this.#isRecorded = true
     if (event !== undefined) this.#step(event)
     return event !== undefined
   }
@@ -42,6 +48,8 @@ class SourceBench implements GuidedBench {
   hear(message: Message): void {
     // Nobody is heard before he was dialled, or when he was hung up on.
     if (this.#state.name === 'idle' || this.#isClosed) return
+    const isAnswer = this.#state.name === 'asking' && message.name === 'Owner'
+    this.#isRefused = isAnswer && (message.body as { owner: string }).owner === 'refused'
     this.#step({ type: 'message', message })
   }
 
@@ -64,6 +72,7 @@ class SourceBench implements GuidedBench {
 
   befall(choice: number): void {
     const state = this.#state
+    if (choice > 250) this.#diskIsFull = !this.#diskIsFull
     if (choice % 3 === 0 && state.name === 'paused') this.#step({ type: 'reconnect' })
     if (choice % 3 === 1 && isRecovering(state)) this.#step({ type: 'give-up' })
     if (choice % 3 === 2 && mayTakeOver(state)) {
@@ -78,9 +87,9 @@ class SourceBench implements GuidedBench {
     if (isFinished(before)) must(state === before && effects.length === 0, 'the end is the end')
     this.#state = state
     for (const effect of effects) this.#perform(effect)
-    must(!this.#runs || !this.#isReleased || this.#isTakenOver, 'what was given away stands still')
-    const mayCancel = isCancellable(state)
-    must(!(mayCancel && this.#isReleased), 'what was given away cannot be taken back')
+    const mayRun = !this.#isReleased || this.#isTakenOver || this.#isRefused
+    must(!this.#runs || mayRun, 'what was given away stands still')
+    must(!(isCancellable(state) && this.#isReleased), 'what was given away is not taken back')
     must(!(isFinished(state) && !this.#isClosed), 'at its end it hangs up')
     if (state.name === 'failed') must(this.#runs, 'what stays goes on')
   }
@@ -103,11 +112,14 @@ class SourceBench implements GuidedBench {
     }
     if (effect.do === 'pause') this.#runs = false
     if (effect.do === 'release') {
-      must(!this.#runs && !this.#isReleased, 'it gives away once, and what stands still')
-      this.#isReleased = true
+      must(!this.#runs && !this.#isReleased, 'it gives away what stands still')
+      const error = new GodwitError('FILE_UNWRITABLE', 'full')
+      this.#work.push(this.#diskIsFull ? { type: 'unrecorded', error } : { type: 'recorded' })
     }
+    if (effect.do === 'keep') this.#isRecorded = false
     if (effect.do === 'resume' || effect.do === 'take-over') {
-      must(effect.do === 'take-over' || !this.#isReleased, 'it resumes what is its own')
+      const isOwn = !this.#isReleased || this.#isRefused || effect.do === 'take-over'
+      must(isOwn, 'it resumes what is its own')
       must(!this.#runs, 'it resumes what stands still')
       this.#runs = true
     }
@@ -120,7 +132,9 @@ class SourceBench implements GuidedBench {
 
   #sent(message: Message['name']): void {
     must(!this.#isClosed, 'nothing is sent after the end')
-    if (message === 'Commit') must(this.#isReleased, 'it gives away before it says so')
+    if (message !== 'Commit') return
+    must(this.#isRecorded, 'it gives away in writing before it says so')
+    this.#isReleased = true
   }
 
   #hangUp(): void {
@@ -140,6 +154,7 @@ const waitsFor: Expected = {
   verifying: ['Final', 'Verified'],
   'awaiting-final': ['Final'],
   ending: ['EndAck'],
+  asking: ['Owner'],
   resuming: ['Lacking', 'Resumed'],
 }
 
@@ -147,5 +162,5 @@ export const sourceMachine: Target = machineTarget(
   'source-machine',
   (setting) => new SourceBench(setting),
   waitsFor,
-  ['failed', 'completed', 'in-doubt', 'stranded', 'taken-over', 'paused', 'verifying', 'released'],
+  ['failed', 'completed', 'in-doubt', 'stranded', 'taken-over', 'paused', 'asking', 'released'],
 )
