@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Footprint } from './footprint.ts'
 import { Journal } from './journal.ts'
 
 const script = fileURLToPath(new URL('./agent.ts', import.meta.url))
@@ -80,6 +81,21 @@ export class AgentProcess {
     // What was printed before the answer may come after it.
     await new Promise(setImmediate)
     return { code, stderr: this.stderr }
+  }
+
+  /** What it holds now, whatever it runs. */
+  async measure(): Promise<Footprint> {
+    await this.#ready
+    const answered = new Promise<Footprint>((resolve) => {
+      const hear = (message: unknown): void => {
+        if (typeof message !== 'object') return
+        this.#child.off('message', hear)
+        resolve(message as Footprint)
+      }
+      this.#child.on('message', hear)
+    })
+    this.#child.send(['measure'])
+    return answered
   }
 
   /** Where a file of this process' own namespace is for others. */

@@ -9,9 +9,11 @@ import { enableCompileCache } from 'node:module'
 enableCompileCache()
 const { runProgram } = await import('../../packages/cli/src/program.ts')
 const { bearWitness } = await import('./witness.ts')
+const { measure } = await import('./footprint.ts')
 bearWitness(process.argv[2]!)
 process.on('disconnect', () => process.exit())
 process.on('message', (args: string[]) => {
-  void runProgram(args).then((code) => process.send!(code))
+  if (args[0] === 'measure') void measure().then((footprint) => process.send!(footprint))
+  else void runProgram(args).then((code) => process.send!(code))
 })
 process.send!('ready')

@@ -143,7 +143,12 @@ function judgeOrphan(evidence: Evidence): Verdict {
   if (fault.kills !== 'source') return { outcome: 'WRONG', why: 'the source died by itself' }
   const ran = destination.spans.length > 0
   const isThere = ran && destination.isRight === true
-  if (recoveryCode === 4) return { outcome: 'WRONG', why: 'the destination could be asked' }
+  if (recoveryCode === 4) {
+    // A destination that heard END has nothing in writing any more: there it did run to its end.
+    return isThere
+      ? { outcome: 'in-doubt' }
+      : { outcome: 'WRONG', why: 'the destination could be asked' }
+  }
   if (isThere && recoveryCode === 8) return { outcome: 'WRONG', why: 'it is not lost' }
   // By asking, a guest that was held is handed over.
   if (ran && !wasCommitted) return { outcome: 'WRONG', why: 'started without COMMIT' }

@@ -20,7 +20,7 @@ const hangMs = 60_000
 
 const guest = 'writer,wss=64KiB,rate=20000,content=20/30/20/30'
 /** Room for a guest, and for the one that a destination has not given up yet. */
-const receiveAlways = ['--run-for', '60ms', '--memory-limit', '512KiB']
+const receiveAlways = ['--run-for', '100ms', '--memory-limit', '512KiB']
 const sendAlways = ['--memory', '256KiB', '--warmup', '10ms', '--retry', '30', '--lanes', '0']
 const modeOptions: Readonly<Record<MigrationMode, readonly string[]>> = {
   'stop-copy': ['--mode', 'stop-copy'],
