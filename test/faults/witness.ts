@@ -8,7 +8,7 @@ import { appendFileSync } from 'node:fs'
 import type { FinalState, GuestIdentity, Region } from '@godwit/core'
 import { IncomingWorkload, WorkloadGuest, WorkloadHost, replay, stepsOf } from '@godwit/guest'
 
-/** What a line of a journal says, behind the time: nanoseconds of a clock that all processes share. */
+/** What a line of a journal says, behind the time: nanoseconds of a clock of the whole machine. */
 export type Entry = 'runs' | 'stands' | 'equal' | 'differs' | 'gone'
 
 /** Has all guests of this process watched. */

@@ -1,6 +1,6 @@
 /**
- * The destination's machine against a source that says anything: it runs what was given to it, once,
- * when that is in writing, and never throws away what it runs.
+ * The destination's machine against a source that says anything: it runs what was given to it,
+ * once, when that is in writing, and never throws away what it runs.
  *
  * @module
  */

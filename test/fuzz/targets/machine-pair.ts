@@ -17,7 +17,7 @@ import { failureOf, settingOf } from './machines.ts'
 const eventsMax = 300
 /** Enough for any pair to come to rest. */
 const turnsMax = 2000
-/** Where a destination is waited for that is dead, or that an operator may fence, it is for ever. */
+/** A destination that is dead, or that an operator may fence, is waited for without end. */
 const turnsAlone = 50
 
 /** From this byte on something goes wrong. */
