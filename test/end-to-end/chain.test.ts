@@ -7,6 +7,7 @@ import { randomBytes } from '@godwit/testkit'
 import type { MemorySource, Receiver } from 'godwit'
 import { createMigration, receive } from 'godwit'
 import { afterEach, describe, expect, it } from 'vitest'
+import { FrameProxy } from './frame-proxy.ts'
 import { advances, expectContinuous } from './oracle.ts'
 import { difference } from './shadow.ts'
 
@@ -36,11 +37,14 @@ async function open(host: WorkloadHost): Promise<Place> {
   }
 }
 
-async function move(guest: WorkloadGuest, to: Place): Promise<[IncomingWorkload, Report]> {
-  const settings = { to: to.receiver.address, stop: 'max-rounds=3' }
+async function move(
+  guest: WorkloadGuest,
+  to: Place,
+  mode = 'pre-copy',
+): Promise<[IncomingWorkload, Report]> {
+  const settings = { to: to.receiver.address, mode, stop: 'max-rounds=3' }
   const report = await (await createMigration(guest, settings)).run()
   expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
-  expect(report.rounds).toHaveLength(4)
   await guest.stop()
   const arrived = await to.arrived()
   await advances(arrived, 50)
@@ -56,12 +60,27 @@ async function start(options = {}): Promise<WorkloadGuest> {
   return guest
 }
 
+const isLong = process.env['GODWIT_LONG'] !== undefined
+/** On a machine that is busy several hops take their time. */
+const busy = { timeout: 120_000 }
+/** The ways of several hops, one after another. */
+const chains: readonly [string[]][] = [
+  [['post-copy', 'pre-copy', 'hybrid,rounds=1', 'stop-copy']],
+  ...(isLong
+    ? ([
+        [['hybrid,rounds=1', 'post-copy', 'stop-copy', 'hybrid,rounds=2']],
+        [['stop-copy', 'post-copy', 'post-copy', 'pre-copy', 'post-copy']],
+      ] as [string[]][])
+    : []),
+]
+
 describe('a guest that moves on', () => {
   it('goes from A to B to C as if it had stayed', async () => {
     const guest = await start({ regionBytesMax: 3 * MIB + 4097 })
     expect(guest.regions.length).toBeGreaterThan(2)
     const [b, c] = [await open(new WorkloadHost()), await open(new WorkloadHost())]
-    const [second] = await move(guest, b)
+    const [second, first] = await move(guest, b)
+    expect(first.rounds).toHaveLength(4)
     const stepsAtB = second.steps()
     expect(stepsAtB).toBeGreaterThan(guest.steps())
     const [third, report] = await move(second.asGuest(), c)
@@ -78,6 +97,46 @@ describe('a guest that moves on', () => {
     expect(stepsAway).toBeGreaterThan(guest.steps())
     const [back] = await move(away.asGuest(), a)
     await expectContinuous(back, guest.identity, stepsAway)
+  })
+
+  // Hops between two hosts, and then on to a third: each lands where its predecessors were.
+  it.each(chains)('goes to and fro, each time in another way: %j', busy, async (modes) => {
+    const guest = await start()
+    const hosts = [new WorkloadHost(), new WorkloadHost()]
+    const [a, b] = [await open(hosts[0]!), await open(hosts[1]!)]
+    const c = await open(new WorkloadHost())
+    let [moving, steps] = [guest, 0]
+    let arrived: IncomingWorkload | undefined
+    for (const [hop, mode] of modes.entries()) {
+      const to = hop === modes.length - 1 ? c : [b, a][hop % 2]!
+      steps = moving.steps()
+      ;[arrived] = await move(moving, to, mode)
+      expect(arrived.steps()).toBeGreaterThan(steps)
+      moving = arrived.asGuest()
+    }
+    await expectContinuous(arrived!, guest.identity, steps)
+  })
+
+  it('goes on after a hop that failed: A to B, not to C, and to C', busy, async () => {
+    const guest = await start()
+    const [b, c] = [await open(new WorkloadHost()), await open(new WorkloadHost())]
+    const [second] = await move(guest, b, 'post-copy')
+    const moving = second.asGuest()
+    for (const [mode, name] of [
+      ['pre-copy', 'RoundEnd'],
+      ['post-copy', 'Ready'],
+    ] as const) {
+      const proxy: FrameProxy = new FrameProxy(c.receiver.address, (unit) => unit.name === name)
+      cleanups.push(async () => proxy.close())
+      const migration = await createMigration(moving, { to: await proxy.listen(), mode })
+      const report = await migration.run()
+      expect(report).toMatchObject({ outcome: 'failed', error: { code: 'CONNECTION_LOST' } })
+      expect(proxy.cuts).toBe(1)
+      await advances(moving)
+    }
+    const steps = moving.steps()
+    const [third] = await move(moving, c, 'hybrid,rounds=1')
+    await expectContinuous(third, guest.identity, steps)
   })
 })
 

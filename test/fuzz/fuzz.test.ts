@@ -5,6 +5,9 @@ import { targets } from './targets.ts'
 import { canary } from './targets/canary.ts'
 
 const seed = 20_251_121
+/** So many, however long they take: what is reached must not depend on how busy a machine is. */
+const isLong = process.env['GODWIT_LONG'] !== undefined
+const budget = isLong ? { seconds: 20 } : { seconds: 25, inputsMax: 2500 }
 const canaryInputsMax = 20_000
 const real = targets.filter((one) => one !== canary)
 
@@ -14,8 +17,8 @@ describe.each(real.map((one) => [one.name, one] as const))('%s', (name, target) 
     expect(failing.map(({ path }) => path)).toEqual([])
   })
 
-  it('keeps its rules on a second of inputs', async () => {
-    const result = await fuzz(target, [], { seed, budget: { seconds: 1 } })
+  it('keeps its rules on some inputs', { timeout: 60_000 }, async () => {
+    const result = await fuzz(target, [], { seed, budget })
     const input = result.finding && Buffer.from(result.finding.input).toString('hex')
     expect({ kind: result.finding?.kind, input }).toEqual({})
     const labels = [...result.labels.keys()]

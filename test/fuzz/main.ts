@@ -1,16 +1,12 @@
 /**
- * Fuzzing by hand: `pnpm run fuzz [target ...] [--seconds N] [--seed S] [--replay FILE]
- * [--ignore TEXT] [--labels]`. What is ignored are findings that are known, by a part of their
- * text.
+ * Fuzzing by hand: `pnpm run fuzz [target ...] [--seconds N] [--inputs N] [--seed S]
+ * [--replay FILE] [--ignore TEXT] [--labels] [--coverage]`. What is ignored are findings that are
+ * known, by a part of their text. `--inputs` ends a target before its time is over.
  *
  * @module
  */
-import { inspect, parseArgs } from 'node:util'
-import { readCorpus, readInput, writeInput } from './corpus.ts'
-import type { Finding, Progress } from './fuzzer.ts'
-import { faultOf, fuzz } from './fuzzer.ts'
-import type { Target } from './target.ts'
-import { targets } from './targets.ts'
+import { parseArgs } from 'node:util'
+import { CoverageMeter } from './coverage.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,73 +16,13 @@ const { values, positionals } = parseArgs({
     replay: { type: 'string' },
     ignore: { type: 'string', multiple: true, default: [] },
     labels: { type: 'boolean', default: false },
+    coverage: { type: 'boolean', default: false },
+    inputs: { type: 'string' },
   },
 })
-const textOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : inspect(error)
-const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
-function chosen(): readonly Target[] {
-  const unknown = positionals.filter((name) => !targets.some((one) => one.name === name))
-  if (unknown.length > 0) {
-    say(`There is no target ${unknown.join(', ')}; there are:`)
-    for (const { name } of targets) say(`  ${name}`)
-    process.exit(2)
-  }
-  const isAsked = ({ name }: Target): boolean =>
-    positionals.length === 0 ? name !== 'canary' : positionals.includes(name)
-  return targets.filter(isAsked)
-}
-
-function tell({ inputs, seconds, labels }: Progress): void {
-  const rate = Math.round(inputs / Math.max(seconds, 0.001))
-  say(`  ${seconds.toFixed(0)} s: ${inputs} inputs, ${rate}/s, ${labels.size} kinds of outcome`)
-}
-
-function tellFinding(target: Target, { kind, error, input }: Finding): void {
-  const path = writeInput(target.name, input, kind)
-  say(`FOUND: ${kind}`)
-  say(textOf(error))
-  say(`${input.length} bytes, in ${path}`)
-  say(`Again: pnpm run fuzz ${target.name} --replay ${path}`)
-}
-
-/** @returns whether nothing was found */
-async function run(target: Target, seed: number): Promise<boolean> {
-  say(`${target.name}, seed ${seed}`)
-  const corpus = readCorpus(target.name).map(({ input }) => input)
-  const budget = { seconds: Number(values.seconds) }
-  let told = 0
-  const result = await fuzz(target, corpus, {
-    seed,
-    budget,
-    ignored: values.ignore,
-    onProgress: (progress) => {
-      if (progress.seconds - told < 10) return
-      told = progress.seconds
-      tell(progress)
-    },
-  })
-  tell(result)
-  if (values.labels) for (const [label, count] of result.labels) say(`    ${count} ${label}`)
-  if (result.finding !== undefined) tellFinding(target, result.finding)
-  return result.finding === undefined
-}
-
-/** @returns whether the input is no longer wrong */
-function replay(target: Target, path: string): boolean {
-  const input = readInput(path)
-  const error = faultOf(target, input)
-  if (error === undefined) say(`${target.name}: nothing is wrong: ${target.run(input)}`)
-  else say(textOf(error))
-  return error === undefined
-}
-
-const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
-const { replay: path } = values
-let isFine = true
-for (const one of chosen()) {
-  const isRight = path === undefined ? await run(one, seed) : replay(one, path)
-  isFine &&= isRight
-}
+// Before anything is loaded that is to be measured.
+const meter = values.coverage ? await CoverageMeter.start() : undefined
+const { runTargets } = await import('./command.ts')
+const isFine = await runTargets(positionals, values, meter)
 process.exitCode = isFine ? 0 : 1
