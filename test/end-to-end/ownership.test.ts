@@ -8,8 +8,10 @@ import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import { Link } from '@godwit/link'
 import type { SourceLoss, SourceMigration } from '@godwit/source'
+import { askOwner } from '@godwit/source'
 import type { Frame } from '@godwit/wire'
 import { ChannelRole, decodeMessage, decodePreface, errorCodeOf } from '@godwit/wire'
+import { nodeSealTools, randomBytes } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Point } from './cut.ts'
 import { cutAt } from './cut.ts'
@@ -206,6 +208,58 @@ describe('a connection lost before COMMIT', () => {
     await rig.idle()
     expect(written.at(-1)).toBe('destination refused 1')
     await expectHere()
+  })
+})
+
+describe('a question on channels that are sealed', () => {
+  const security = { ...nodeSealTools, method: 'psk', key: randomBytes(32) } as const
+  // Nothing is to be seen of frames there.
+  const wrap = (channel: Channel): Channel => channel
+
+  beforeEach(async () => {
+    await rig.agent.close()
+    const host = new WorkloadHost({ memoryBytesMax: memoryBytes })
+    const owners = watched('destination')
+    rig = await createRig(host, { recoverMs: Infinity, owners, security })
+  })
+
+  it('is answered where the session goes on', async () => {
+    let isFirst = true
+    fails = (what) => what === 'destination owner 1' && isFirst && !(isFirst = false)
+    const { report } = await move([], { security, wrap })
+    expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+    await expectThere()
+  })
+
+  it('is answered from what is written, to who is of the session', async () => {
+    const records = new MemoryOwners()
+    let session: string | undefined
+    fails = (what) => {
+      // The guest is the destination's when this is written, and its source does not hear of it.
+      if (what === 'destination owner 1') rig.sessions[0]!.control.link.channel.destroy()
+      return false
+    }
+    const owners: OwnerStore = {
+      open(facts) {
+        session = facts.session
+        return records.open(facts)
+      },
+      find: (id) => records.find(id),
+      refuse: (id) => records.refuse(id),
+    }
+    let record: OwnerRecord | undefined
+    const onSuspended = (): void => {
+      record ??= records.find(session!)
+    }
+    const { report } = await move([], { security, wrap, owners, onSuspended })
+    expect(report).toMatchObject({ outcome: 'completed', error: { code: 'VERIFY_INCOMPLETE' } })
+    const dialler = { address: 'destination', dial: () => rig.dial() }
+    const network = { dialler, security, clock: systemClock }
+    expect(record).toMatchObject({ state: 'released' })
+    expect(await askOwner(record!, network)).toBe('running')
+    const stranger = askOwner({ ...record!, binding: undefined }, network)
+    await expect(stranger).rejects.toMatchObject({ code: 'AUTH_FAILED' })
+    await expectThere()
   })
 })
 
