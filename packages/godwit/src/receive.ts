@@ -21,6 +21,9 @@ import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
 
+/** Who never asks for arrivals is not to pile them up. */
+export const ARRIVALS_KEPT_MAX = 16
+
 /** How to receive. */
 export interface ReceiveOptions {
   /** `HOST:PORT`; port 0 takes any. TCP and WebSocket both. */
@@ -69,7 +72,10 @@ export interface Receiver {
   /** `HOST:PORT` really bound. */
   readonly address: string
   readonly agent: DestinationAgent
-  /** The report of the next guest that arrived (completed); failed attempts are not arrivals. */
+  /**
+   * The report of the next guest that arrived (completed); failed attempts are not arrivals. Of
+   * those that nobody asked for, the last {@link ARRIVALS_KEPT_MAX} are kept.
+   */
   arrival(): Promise<Report>
   /** Stops listening and gives up sessions whose guest has not been handed over. */
   close(): Promise<void>
@@ -116,8 +122,9 @@ export async function receive(
       ended(migration, report) {
         if (migration.ownsGuest) {
           const next = waiting.shift()
-          if (next === undefined) arrived.push(report)
-          else next(report)
+          if (next !== undefined) next(report)
+          else arrived.push(report)
+          if (arrived.length > ARRIVALS_KEPT_MAX) arrived.shift()
         }
         events.ended?.(migration, report)
         options.onReport?.(report)
