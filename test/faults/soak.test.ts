@@ -14,8 +14,8 @@ const migrations = isLong ? 200 : 20
 /** Code is compiled, pools of allocators fill up, threads of the runtime are started. */
 const warmUp = isLong ? 60 : 12
 /**
- * What is compiled on the way, by and by, was 1.3 KiB for each over 70 migrations, and more at first;
- * a page of a guest that stays behind would be 4 KiB.
+ * What is compiled on the way, by and by, was 1.3 KiB for each over 70 migrations, and more at
+ * first; a page of a guest that stays behind would be 4 KiB.
  */
 const heapSlopeMax = isLong ? 3 * KIB : 32 * KIB
 /**
