@@ -32,6 +32,12 @@ export function removeFiles(): void {
   directory = undefined
 }
 
+// One that is halted would not notice that its parent is gone.
+const alive = new Set<AgentProcess>()
+process.on('exit', () => {
+  for (const agent of alive) agent.kill()
+})
+
 /** How a command ended; `code` is undefined where its process was killed first. */
 export interface Ended {
   readonly code: number | undefined
@@ -65,7 +71,9 @@ export class AgentProcess {
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
     })
+    alive.add(this)
     this.#closed = once(this.#child, 'close').then(() => {
+      alive.delete(this)
       this.endNs = this.#killedNs ?? process.hrtime.bigint()
     })
     this.#ready = Promise.race([once(this.#child, 'message'), this.#closed])

@@ -33,6 +33,9 @@ async function chosen(): Promise<readonly Cell[]> {
   return values.all ? shuffled(cells, seed) : sampleOf(cells, seed)
 }
 
+// The agents are told, even those that stand still.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const cells = await chosen()
 if (values.list) {
   for (const cell of cells) say(nameOf(cell))

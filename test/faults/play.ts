@@ -19,12 +19,11 @@ import type { Stage } from './stage.ts'
 const hangMs = 90_000
 
 const guest = 'writer,wss=64KiB,rate=20000,content=20/30/20/30'
-/** Room for a guest, and for the one that a destination has not given up yet. */
-const receiveAlways = [
-  ...['--run-for', '100ms', '--memory-limit', '512KiB'],
-  // A guest that is held for a source which went on without it is held for so long.
-  ...['--recover-for', '25s'],
-]
+/**
+ * Room for a guest, and for the one that a destination has not given up yet: what is held for a
+ * source that went on without it is held for so long.
+ */
+const receiveAlways = ['--run-for', '100ms', '--memory-limit', '512KiB', '--recover-for', '25s']
 const sendAlways = ['--memory', '256KiB', '--warmup', '10ms', '--retry', '30', '--lanes', '0']
 const modeOptions: Readonly<Record<MigrationMode, readonly string[]>> = {
   'stop-copy': ['--mode', 'stop-copy'],

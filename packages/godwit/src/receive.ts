@@ -26,8 +26,8 @@ import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
 
-/** Reports of guests that arrived, kept for a program that may ask for them; the last ones. */
-const arrivedMax = 64
+/** Who never asks for arrivals is not to pile them up. */
+export const ARRIVALS_KEPT_MAX = 16
 
 /** How to receive. */
 export interface ReceiveOptions extends CaptureOptions {
@@ -86,7 +86,10 @@ export interface Receiver {
   /** `HOST:PORT` really bound. */
   readonly address: string
   readonly agent: DestinationAgent
-  /** The report of the next guest that arrived (completed); failed attempts are not arrivals. */
+  /**
+   * The report of the next guest that arrived (completed); failed attempts are not arrivals. Of
+   * those that nobody asked for, the last {@link ARRIVALS_KEPT_MAX} are kept.
+   */
   arrival(): Promise<Report>
   /** Stops listening and gives up sessions whose guest has not been handed over. */
   close(): Promise<void>
@@ -133,7 +136,7 @@ export async function receive(
         if (migration.ownsGuest) {
           const next = waiting.shift()
           if (next !== undefined) next(report)
-          else if (arrived.push(report) > arrivedMax) arrived.shift()
+          else if (arrived.push(report) > ARRIVALS_KEPT_MAX) arrived.shift()
         }
         events.ended?.(migration, report)
         options.onReport?.(report)
