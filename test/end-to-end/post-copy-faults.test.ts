@@ -284,7 +284,7 @@ describe('a thread that waits', () => {
     })
     const report = await migration.run()
     // Refused at first, and right behind the preface: that is no reason to give up.
-    expect(report.recoveries).toBeGreaterThanOrEqual(2)
+    expect(report.recoveries).toBeGreaterThanOrEqual(1)
     await expectMoved(rig, guest, report)
   })
 

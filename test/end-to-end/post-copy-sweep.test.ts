@@ -90,13 +90,14 @@ class Wire {
 }
 
 /** What the source says of a migration that was cut there; `perhaps`: it may not have mattered. */
-function expectedOf({ role, name, verdict, takes }: Cut): 'recovered' | 'perhaps' | 'in doubt' {
+function expectedOf({ role, name, verdict, takes }: Cut): 'recovered' | 'perhaps' {
   const isAfter = verdict === 'cut' && takes === 'one'
   if (role !== ChannelRole.Control) {
     const isNeeded = name === 'Pages' || name === 'Barrier'
     return isNeeded && !isAfter ? 'recovered' : 'perhaps'
   }
-  if (name === 'Commit') return isAfter ? 'recovered' : 'in doubt'
+  // COMMIT goes once more where the destination says that it has only prepared.
+  if (name === 'Commit') return 'recovered'
   if (name === 'RoundAck') return verdict === 'cut' ? 'perhaps' : 'recovered'
   return ['Running', 'RoundBegin', 'RoundEnd'].includes(name) ? 'recovered' : 'perhaps'
 }
@@ -104,10 +105,6 @@ function expectedOf({ role, name, verdict, takes }: Cut): 'recovered' | 'perhaps
 /** How a migration must have ended, on both sides. */
 function endOf(done: readonly Cut[]): object {
   const expected = done.map(expectedOf)
-  if (expected.includes('in doubt')) {
-    const [here, there] = ['failed', 'failed']
-    return { here, there, code: 'OWNERSHIP_IN_DOUBT', held: 0, runs: 0, sessions: 1 }
-  }
   const end = { here: 'completed', there: 'completed', held: 1, runs: 1, sessions: 1 }
   // The end of the session may be lost, the guest is not.
   if (expected.includes('perhaps')) {

@@ -116,7 +116,10 @@ class SourceBench implements GuidedBench {
       const error = new GodwitError('FILE_UNWRITABLE', 'full')
       this.#work.push(this.#diskIsFull ? { type: 'unrecorded', error } : { type: 'recorded' })
     }
-    if (effect.do === 'keep') this.#isRecorded = false
+    if (effect.do === 'keep') {
+      this.#isRecorded = false
+      this.#work.push({ type: 'kept' })
+    }
     if (effect.do === 'resume' || effect.do === 'take-over') {
       const isOwn = !this.#isReleased || this.#isRefused || effect.do === 'take-over'
       must(isOwn, 'it resumes what is its own')
