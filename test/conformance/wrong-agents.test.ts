@@ -11,6 +11,7 @@ import {
   testSource,
 } from '@godwit/conformance'
 import { BATCH, FRAME, FRAME_HEADER_BYTES, FrameType, PREFACE, FrameWriter } from '@godwit/wire'
+import type { OwnerAnswer } from '@godwit/wire'
 import { encodeMessage } from '@godwit/wire'
 import type { Receiver } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -68,6 +69,26 @@ const otherDigest: Mutation = ({ fromAgent, name, bytes }) => {
   if (!fromAgent || name !== 'Pages') return 'pass'
   bytes[FRAME_HEADER_BYTES + BATCH.digest]! ^= 1
   seal(bytes)
+  return 'pass'
+}
+
+/** Takes the guest for another's than it is told. */
+function mishears(owner: OwnerAnswer): Mutation {
+  return (unit) => {
+    if (unit.fromAgent || unit.name !== 'Owner') return 'pass'
+    const body = encodeMessage({ name: 'Owner', body: { epoch: 1, owner } })
+    unit.bytes = seal(Buffer.concat([unit.bytes.subarray(0, FRAME_HEADER_BYTES), body]))
+    return 'pass'
+  }
+}
+
+/** RESUME in the place of OWNER_QUERY. */
+const unasking: Mutation = (unit) => {
+  if (!unit.fromAgent || unit.name !== 'OwnerQuery') return 'pass'
+  const body = encodeMessage({ name: 'Resume', body: { epoch: 1, round: 1 } })
+  unit.bytes = Buffer.concat([unit.bytes.subarray(0, FRAME_HEADER_BYTES), body])
+  unit.bytes[FRAME.type] = FrameType.Resume
+  seal(unit.bytes)
   return 'pass'
 }
 
@@ -153,6 +174,36 @@ describe('a destination', () => {
       rewrite('Reserved', () => ({ reservedBytes: 1 })),
     ],
     ['numbers its frames wrongly', 'C3.7', 'rounds/minimal', outOfSequence],
+    [
+      'has lost a guest that it was to keep',
+      'C7.15',
+      'ownership/asked',
+      rewrite('Owner', () => ({ epoch: 1, owner: 'lost' })),
+    ],
+    [
+      'holds a guest for a source that has it',
+      'C7.16',
+      'ownership/kept',
+      rewrite('Owner', () => ({ epoch: 1, owner: 'prepared' })),
+    ],
+    [
+      'does not know what it runs',
+      'C7.19',
+      'ownership/post-copy-running',
+      rewrite('Owner', () => ({ epoch: 1, owner: 'refused' })),
+    ],
+    [
+      'begins a session again',
+      'C7.27',
+      'ownership/begun-again',
+      rewrite('Error', (body) => ({ ...body, code: body.code === 82 ? 1 : body.code })),
+    ],
+    [
+      'answers for guests that it never saw',
+      'C7.25',
+      'ownership/unknown',
+      rewrite('Error', (body) => ({ ...body, code: body.code === 85 ? 1 : body.code })),
+    ],
   ])('that %s breaks %s', async (_what, clause, name, mutation) => {
     expect(await judge(name, mutation)).toEqual([clause])
   })
@@ -246,6 +297,16 @@ describe('a source', () => {
       'recovery/played',
       rewrite('Resume', (body) => ({ ...body, epoch: body.epoch + 1 })),
     ],
+    [
+      'asks for another owner',
+      'C4.17',
+      'ownership/prepared',
+      rewrite('OwnerQuery', () => ({ epoch: 2 })),
+    ],
+    ['does not ask', 'C7.14', 'ownership/prepared', unasking],
+    ['hands over once only', 'C7.18', 'ownership/prepared', mishears('ended')],
+    ['hands over what it was refused', 'C7.20', 'ownership/refused', mishears('prepared')],
+    ['hands over what runs', 'C7.19', 'ownership/running', mishears('prepared')],
   ])('that %s breaks %s', async (_what, clause, name, mutation) => {
     expect(await judge(name, mutation)).toEqual([clause])
   })

@@ -191,6 +191,12 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
     body: { epoch: 1, resumeMs: 0 },
     wrong: { epoch: u32s, resumeMs: [-1, Number.NaN, Number.POSITIVE_INFINITY] },
   },
+  OwnerQuery: { ...epoch, clause: 'C4.61' },
+  Owner: {
+    clause: 'C4.62',
+    body: { epoch: 1, owner: 'running' },
+    wrong: { epoch: u32s, owner: ['', 'released'] },
+  },
   Verify: {
     clause: 'C4.40',
     body: { digest: bytes(8), regions: [] },

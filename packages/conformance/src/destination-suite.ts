@@ -11,6 +11,7 @@ import { batchCases } from './destination/batches.ts'
 import { bodyCases } from './destination/bodies.ts'
 import { frameCases } from './destination/frames.ts'
 import { nakCases } from './destination/naks.ts'
+import { ownershipCases } from './destination/ownership.ts'
 import { postCopyCases } from './destination/post-copy.ts'
 import { prefaceCases } from './destination/prefaces.ts'
 import { recoveryCases } from './destination/recovery.ts'
@@ -39,6 +40,7 @@ export const destinationCases: readonly Case<DestinationContext>[] = [
   ...stateCases,
   ...postCopyCases,
   ...recoveryCases,
+  ...ownershipCases,
   ...reverseCases,
 ]
 

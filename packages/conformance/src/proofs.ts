@@ -29,17 +29,7 @@ const killed = `${endToEnd}/ownership-command.test.ts`
 
 /** In the order of the specification, more or less. */
 export const proofs: readonly Proof[] = [
-  ...proof(
-    owning,
-    'is made again, and the guest runs there: %s, %s Commit',
-    'C4.63',
-    'C7.14',
-    'C7.15',
-    'C7.18',
-    'C7.19',
-    'C10.7',
-  ),
-  ...proof(owning, 'leaves the guest here where the destination refused it: %s', 'C7.17', 'C7.20'),
+  ...proof(owning, 'leaves the guest here where the destination refused it: %s', 'C7.17'),
   ...proof(owning, 'leaves it to an operator whether its copy goes on: %s', 'C7.21'),
   ...proof(
     killed,
@@ -47,19 +37,11 @@ export const proofs: readonly Proof[] = [
     'C7.23',
     'C7.24',
   ),
-  ...proof(owning, 'is not begun again by a connection that comes late', 'C7.27'),
-  ...proof(killed, 'and whose record is damaged leaves the source in doubt', 'C7.25'),
   ...proof(
     killed,
     'says so when it is started again, and nobody starts the guest but an operator: %s',
     'C7.26',
   ),
-  ...proof(
-    `${session}/ownership.test.ts`,
-    'knows that a source that says ERROR before COMMIT has kept the guest',
-    'C7.16',
-  ),
-  ...proof(`${session}/ownership.test.ts`, 'hears `%s`: all of the guest is there', 'C7.22'),
   ...proof(strangers, 'refuses who speaks the plain protocol', 'C2.20', 'C12.12'),
   ...proof(strangers, 'refuses who has another key, or comes in another way', 'C12.1', 'C12.10'),
   ...proof(strangers, 'lets in who has it, and begins nothing before', 'C12.6'),
@@ -94,7 +76,6 @@ export const proofs: readonly Proof[] = [
     'is given up after 10 s; one that has said what it brings is not',
     'C9.10',
   ),
-  ...proof(`${vectors}/control.json`, 'OWNER plain', 'C4.61', 'C4.62'),
   ...proof(
     `${endToEnd}/timeout.test.ts`,
     'cuts a round short; the rest goes in the pause: %o',

@@ -6,14 +6,8 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import type { ErrorCode, PageRun } from '@godwit/core'
-import type { Hello, Resumed, RoundBegin, Welcome } from '@godwit/wire'
-import {
-  ChannelRole,
-  decodePageRuns,
-  encodePageRuns,
-  errorNumbers,
-  lackingChecksum,
-} from '@godwit/wire'
+import type { Hello, OwnerAnswer, RoundBegin, Welcome } from '@godwit/wire'
+import { ChannelRole, encodePageRuns, errorNumbers } from '@godwit/wire'
 import type { CaseContext } from './case.ts'
 import { Exchange, describe } from './exchange.ts'
 import { check, checkEqual, Failure, Skip } from './failure.ts'
@@ -24,6 +18,8 @@ import { RawChannel } from './raw-channel.ts'
 import { RoundLane } from './round-lane.ts'
 import { raw } from './batch.ts'
 import { checkWelcome } from './check-terms.ts'
+import type { Lacking } from './return.ts'
+import { askOwner, readLacking } from './return.ts'
 
 /** What a case for a destination is given. */
 export interface DestinationContext extends CaseContext {
@@ -57,6 +53,8 @@ export class ScriptedSource {
   epoch = 0
   /** COMMIT of post-copy is out, and the round is not over. */
   #isPostCopy = false
+  /** READY came, and the destination keeps the guest if it loses this source. */
+  #isHeld = false
 
   constructor(context: DestinationContext, terms: Partial<Hello> = {}) {
     this.#context = context
@@ -226,11 +224,18 @@ export class ScriptedSource {
   async ready(clause = 'C6.19'): Promise<void> {
     const { epoch } = await this.exchange.expect(this.control, 'Ready', clause)
     checkEqual('C4.38', epoch, 1)
+    this.#isHeld = this.welcome.capabilities.includes('ownership')
+  }
+
+  /** COMMIT, which may not arrive. */
+  release(): void {
+    this.#isPostCopy = this.hello.mode === 'post-copy'
+    this.control.send('Commit', { epoch: 1 })
   }
 
   async commit(): Promise<void> {
-    this.#isPostCopy = this.hello.mode === 'post-copy'
-    this.control.send('Commit', { epoch: 1 })
+    this.release()
+    this.#isHeld = false
     const { epoch } = await this.exchange.expect(this.control, 'Running', 'C4.39')
     checkEqual('C4.39', epoch, 1)
   }
@@ -325,33 +330,23 @@ export class ScriptedSource {
   }
 
   /** A new control channel. @returns what is lacking, by region, and RESUMED */
-  async resume(
-    round: number,
-  ): Promise<{ readonly lacking: ReadonlyMap<number, readonly PageRun[]>; resumed: Resumed }> {
-    const { exchange } = this
+  async resume(round: number): Promise<Lacking> {
     this.epoch++
     this.control = this.dial(ChannelRole.Control)
     this.control.send('Resume', { epoch: this.epoch, round })
     await this.#introduced(this.control)
-    const lacking = new Map<number, readonly PageRun[]>()
-    let checksum = 0
-    for (;;) {
-      const heard = await exchange.next(this.control, 'C6.59', 'LACKING or RESUMED')
-      if (heard.kind !== 'message') throw new Failure('C6.59', 'LACKING or RESUMED', heard.kind)
-      const { name, body } = heard.message
-      if (name === 'Lacking') {
-        lacking.set(body.region, [
-          ...(lacking.get(body.region) ?? []),
-          ...decodePageRuns(body.runs),
-        ])
-        checksum = lackingChecksum(body, checksum)
-      } else if (name === 'Resumed') {
-        checkEqual('C4.34', body.checksum, checksum)
-        checkEqual('C4.18', body.epoch, this.epoch)
-        check('C6.64', body.round > round, `a round above ${round}`, body.round)
-        return { lacking, resumed: body }
-      } else throw new Failure('C6.59', 'LACKING or RESUMED', name)
-    }
+    return readLacking(this, round)
+  }
+
+  /** RESUME where the owner was asked for, or COMMIT was sent again. */
+  resumeHere(round: number): Promise<Lacking> {
+    this.control.send('Resume', { epoch: this.epoch, round })
+    return readLacking(this, round)
+  }
+
+  /** A new control channel, with the question whose the guest is. */
+  ask(): Promise<OwnerAnswer | ErrorCode> {
+    return askOwner(this)
   }
 
   /** ERROR, or the end, on any of the session's channels. */
@@ -368,8 +363,20 @@ export class ScriptedSource {
 
   /** Leaves nothing behind: a guest that is there and lacks pages is given up. */
   async end(): Promise<void> {
+    if (this.#isHeld) await this.#takeLeave()
     if (this.#isPostCopy) await this.#giveUp()
     for (const channel of this.#channels) channel.destroy()
+  }
+
+  /** A guest that is held waits for COMMIT, and for minutes. */
+  async #takeLeave(): Promise<void> {
+    this.cut()
+    try {
+      if ((await this.ask()) === 'prepared') await this.commit()
+    } catch {
+      // Nothing is held.
+    }
+    this.cut()
   }
 
   async #giveUp(): Promise<void> {

@@ -10,6 +10,7 @@ import { Failure, Skip } from './failure.ts'
 import type { CaseResult } from './result.ts'
 import type { SourceContext } from './scripted-destination.ts'
 import { ScriptedDestination } from './scripted-destination.ts'
+import { ownershipCases } from './source/ownership.ts'
 import { pageCases } from './source/pages.ts'
 import { recoveryCases } from './source/recovery.ts'
 import { refusalCases } from './source/refusals.ts'
@@ -25,6 +26,7 @@ export const sourceCases: readonly Case<SourceContext>[] = [
   ...refusalCases,
   ...pageCases,
   ...recoveryCases,
+  ...ownershipCases,
 ]
 
 /** A source that was started for a case. */

@@ -24,6 +24,7 @@ const fromSource: readonly MessageName[] = [
   'SwitchOver',
   'State',
   'Commit',
+  'OwnerQuery',
   'Verify',
   'End',
 ]

@@ -238,10 +238,13 @@ async function asked(source: ScriptedSource): Promise<object | undefined> {
   return event?.heard.kind === 'message' ? event.heard.message.body : undefined
 }
 
+/** These may come there: what is done with a question that was not agreed on is left open. */
+const first: readonly string[] = ['Resume', 'OwnerQuery']
+
 /** Where RESUME is to come nothing else may; after each, another attempt is free. */
 async function resuming(context: DestinationContext): Promise<void> {
   const source = await lost(context)
-  const wrong = controlFrames.filter(({ name }) => name !== 'Resume')
+  const wrong = controlFrames.filter(({ name }) => !first.includes(name))
   for (const { name, body } of sample(wrong, context.every)) {
     source.epoch++
     source.control = source.dial(1)

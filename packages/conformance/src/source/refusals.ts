@@ -69,6 +69,7 @@ const fromDestination: readonly MessageName[] = [
   'SwitchOverAck',
   'Ready',
   'Running',
+  'Owner',
   'Verified',
   'Final',
   'EndAck',
