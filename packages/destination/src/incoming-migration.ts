@@ -124,7 +124,8 @@ export class IncomingMigration implements LanesOwner {
   get isReachable(): boolean {
     const { state } = this.#runner
     if (isDestinationFinished(state)) return false
-    return !ownsGuest(state) || isInterruptible(state) || mayResume(state)
+    // Even where it is too early: what is written would say that the guest runs.
+    return !ownsGuest(state) || isInterruptible(state) || isDestinationRecovering(state)
   }
 
   /** Resolves when a guest whose time is limited (`runForMs`) has been stopped. */
