@@ -1,8 +1,11 @@
 /**
- * A hand-over that loses its connection, or cannot be written down: whose the guest is.
+ * A hand-over that loses its connection, or cannot be written down: whose the guest is. What both
+ * sides captured of it is as the protocol says, whatever was lost.
  */
+import { verifyCapture } from '@godwit/capture'
 import type { Channel, OwnerRecord, OwnerStore, Report } from '@godwit/core'
 import { GodwitError, KIB, MIB, systemClock } from '@godwit/core'
+import type { DestinationOptions } from '@godwit/destination'
 import { MemoryOwners } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
@@ -11,10 +14,11 @@ import type { SourceLoss, SourceMigration } from '@godwit/source'
 import { askOwner } from '@godwit/source'
 import type { Frame } from '@godwit/wire'
 import { ChannelRole, decodeMessage, decodePreface, errorCodeOf } from '@godwit/wire'
-import { nodeSealTools, randomBytes } from 'godwit'
+import { nodePrimitives, nodeSealTools, randomBytes } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Point } from './cut.ts'
 import { cutAt } from './cut.ts'
+import { MemoryCapture, inputOf } from '../streams/memory-capture.ts'
 import { advances, expectContinuous } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
@@ -30,6 +34,8 @@ let fails: (what: string) => boolean
 let found: OwnerRecord['state'] | undefined
 /** The destination waits for its source. */
 let onHeld: () => void
+/** By the source above and below what cuts, and by the destination. */
+let captures: Readonly<Record<'said' | 'sent' | 'there', MemoryCapture>>
 
 /** Writes nowhere, but tells. */
 function watched(role: string): OwnerStore {
@@ -64,17 +70,46 @@ beforeEach(async () => {
   const { identity } = parseGuest(spec, memoryBytes)
   guest = await WorkloadGuest.start(identity, memoryBytes)
   const host = new WorkloadHost({ memoryBytesMax: memoryBytes })
-  rig = await createRig(host, {
-    recoverMs: Infinity,
-    owners: watched('destination'),
-    onSuspended: () => onHeld(),
-  })
+  captures = {
+    said: new MemoryCapture('source'),
+    sent: new MemoryCapture('source'),
+    there: new MemoryCapture('destination'),
+  }
+  rig = await capturedRig(host, { recoverMs: Infinity, onSuspended: () => onHeld() })
 })
 afterEach(async () => {
   rig.agent.cancel()
   await guest.stop()
   for (const session of rig.sessions) await session.release()
+  await expectCaptured()
 })
+
+async function expectCaptured(): Promise<void> {
+  const primitives = await nodePrimitives()
+  for (const capture of Object.values(captures)) {
+    const input = inputOf(capture.end())
+    const { failure } = verifyCapture(input, { primitives, memoryBytesMax: 16 * MIB })
+    expect(failure).toBeUndefined()
+  }
+}
+
+async function capturedRig(host: WorkloadHost, options: Partial<DestinationOptions>): Promise<Rig> {
+  const { said, sent, there } = captures
+  const owners = watched('destination')
+  const made = await createRig(host, { owners, ...options }, (one) => there.recorder.capture(one))
+  return {
+    ...made,
+    source: (moved, settings = {}) => {
+      const { wrap = (channel: Channel) => channel } = settings
+      return made.source(moved, {
+        ...settings,
+        wrap: (channel, index) => {
+          return said.recorder.capture(wrap(sent.recorder.capture(channel), index))
+        },
+      })
+    },
+  }
+}
 
 /** With rounds and without; the guest runs there before all of its pages are there, or not. */
 const modes = ['stop-copy', 'pre-copy', 'post-copy'] as const
@@ -202,7 +237,7 @@ describe('a connection lost before COMMIT', () => {
   it('leaves the guest here, and what is held there is given up in time', async () => {
     await rig.agent.close()
     const host = new WorkloadHost({ memoryBytesMax: memoryBytes })
-    rig = await createRig(host, { recoverMs: 50, owners: watched('destination') })
+    rig = await capturedRig(host, { recoverMs: 50 })
     const { report } = await move([['control', 'read', 'lose', 'Ready', 1, 0]])
     expect(report).toMatchObject({ outcome: 'failed', error: { code: 'CONNECTION_LOST' } })
     await rig.idle()

@@ -45,8 +45,8 @@ export interface Cast {
   readonly settings: SourceSettings
   /** What the guest, and the memory that arrived, undergo when a round was acknowledged. */
   readonly events?: readonly (() => void)[]
-  /** The n-th of these frames on the first data channel is lost, and all channels with it. */
-  readonly cutAt?: readonly [UnitName, number]
+  /** The n-th of these frames on a channel, by number, is lost, and all channels with it. */
+  readonly cutAt?: readonly [channel: number, UnitName, number]
   /** After so many acknowledgements somebody cancels. */
   readonly cancelAfter?: number
   readonly end: () => Promise<void>
@@ -171,9 +171,22 @@ const recovery: Scenario = {
     const settings = { mode: 'hybrid', recoverMs: Infinity, fetch: 'push' } as const
     return workload(
       { ...settings, hybrid: { rounds: 1 }, maxBandwidth: 2 ** 20 },
-      { cutAt: ['Pages', 3] },
+      { cutAt: [1, 'Pages', 3] },
     )
   },
+}
+
+/** COMMIT is lost: the source asks, and hands the guest over once more. */
+const handOver: Scenario = {
+  ...stopCopy,
+  frames: ['Ready', 'Commit', 'OwnerQuery', 'Owner', 'Running', 'Verified', 'EndAck'],
+  playsSource: false,
+  playsDestination: false,
+  start: async () => ({
+    ...(await stopCopy.start()),
+    settings: { mode: 'stop-copy', recoverMs: Infinity },
+    cutAt: [0, 'Commit', 1],
+  }),
 }
 
 const checkpoints: Scenario = {
@@ -223,6 +236,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'encodings-zstd': preCopy('same,mdd,zstd'),
   'encodings-mecom': preCopy('same,delta,mecom'),
   'post-copy': postCopy,
+  'hand-over': handOver,
   recovery,
   checkpoints,
   cancel,
@@ -258,15 +272,14 @@ async function run(rig: Rig, cast: Cast, captured: MemoryCapture): Promise<void>
   const migration = await rig.source(guest, {
     software: SOFTWARE,
     ...settings,
-    // Below whatever cuts: what is lost is not captured.
-    wrap: (inner, index) => {
-      const channel = captured.recorder.capture(inner)
-      if (cutAt === undefined || index !== 1) return channel
+    // Above whatever cuts: what is lost was said.
+    wrap: (channel, index) => {
       let seen = 0
-      return new TapChannel(channel, ({ direction, name }) => {
-        const isIt = direction === 'written' && name === cutAt[0]
-        return isIt && ++seen === cutAt[1] ? 'lose' : undefined
+      const cut = new TapChannel(channel, ({ direction, name }) => {
+        const isIt = index === cutAt?.[0] && direction === 'written' && name === cutAt[1]
+        return isIt && ++seen === cutAt[2] ? 'lose' : undefined
       })
+      return captured.recorder.capture(cut)
     },
     onControl: ({ direction, name }) => {
       if (direction === 'written' || name !== 'RoundAck') return undefined

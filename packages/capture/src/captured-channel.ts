@@ -38,6 +38,14 @@ export class CapturedChannel implements Channel {
     return this.#inner.bytesRead
   }
 
+  get secret(): Uint8Array | undefined {
+    return this.#inner.secret
+  }
+
+  get identity(): string | undefined {
+    return this.#inner.identity
+  }
+
   open(sink: ChannelSink): void {
     let space: Uint8Array = new Uint8Array(0)
     this.#inner.open({

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Region } from '@godwit/core'
-import { PeerError, ProtocolError } from '@godwit/core'
+import { GodwitError, PeerError, ProtocolError } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
 import {
   SESSION_VERSION,
@@ -51,6 +51,9 @@ export interface SessionSummary {
   readonly connections: number
 }
 
+/** With this a connection begins that is not the first. */
+type Opening = Message & { readonly name: 'Resume' | 'OwnerQuery' }
+
 /** Of one session. */
 export class SessionMonitor {
   readonly id: string
@@ -65,8 +68,8 @@ export class SessionMonitor {
   readonly #errors = new Map<number, Side>()
   /** Of the control channel of the connection: ERROR was said there. */
   #isOver = false
-  /** RESUME that the destination has not answered. */
-  #resume: (Message & { readonly name: 'Resume' }) | undefined
+  /** What later connections began with, where the destination has not answered; by epoch. */
+  readonly #openings = new Map<number, Opening>()
   #hello: Hello | undefined
   #welcome: Welcome | undefined
   #reserve: Reserve | undefined
@@ -113,12 +116,13 @@ export class SessionMonitor {
   /** A channel is closed. */
   closed(line: CapturedLine): void {
     const { role, epoch } = line.prefaces.source!
+    if (role === ChannelRole.Control) this.#openings.delete(epoch)
     const isCurrent = role === ChannelRole.Control && epoch === this.#epochs.destination
     // Where post-copy goes on the guest needs what is here.
     if (isCurrent && !isInterruptible(this.#destination.state)) {
       if (this.#destination.state.name === 'paused') return
       this.#isOver = true
-      this.#drop()
+      if (!this.#destination.mayHold) this.#drop()
     }
   }
 
@@ -129,6 +133,7 @@ export class SessionMonitor {
     if (epoch > this.#epochs.destination || this.pages === undefined) {
       throw new ProtocolError('PROTOCOL_STATE', `The channel ${line.name} came too early`)
     }
+    if (message?.name === 'PageRequest') this.#destination.asksForPages()
     const standing = this.#standing
     if (message === undefined) this.pages.batch(line, from, frame.body, standing)
     else this.pages.message(line, from, message, standing)
@@ -146,20 +151,11 @@ export class SessionMonitor {
   #fromSource(epoch: number, message: Message): void {
     if (message.name === 'Heartbeat' || epoch < this.#epochs.source) return
     if (message.name === 'Error') {
-      if (epoch === this.#epochs.source) this.#source.lost(peerError(message))
-      if (epoch === this.#epochs.destination) this.#failDestination(message)
+      if (epoch === this.#epochs.source) this.#source.lost(ownError(message))
+      if (epoch === this.#epochs.destination) this.#failDestination(peerError(message))
       return
     }
-    if (epoch > this.#epochs.source) {
-      if (message.name !== 'Resume' || message.body.epoch !== epoch) {
-        const text = `The source said ${message.name} on connection ${epoch}`
-        throw new ProtocolError('PROTOCOL_STATE', text)
-      }
-      this.#source.resumed(message)
-      this.#epochs.source = epoch
-      this.#resume = message
-      return
-    }
+    if (epoch > this.#epochs.source) return this.#connect(epoch, message)
     this.#source.said(message)
     if (message.name === 'Hello') this.#greet(message.body)
     if (message.name === 'Reserve') this.#reserve = message.body
@@ -173,30 +169,47 @@ export class SessionMonitor {
     if (message.name === 'Error') {
       if (epoch === this.#epochs.source) this.#source.lost(peerError(message))
       // A new connection that is refused leaves everything as it was.
-      if (epoch === this.#epochs.destination) this.#failDestination(message)
+      if (epoch === this.#epochs.destination) this.#failDestination(ownError(message))
       return
     }
-    if (epoch > this.#epochs.destination) this.#resumeOn(epoch, message)
-    this.#destination.said(message)
+    if (epoch > this.#epochs.destination) this.#answer(epoch, message)
+    else this.#destination.said(message)
     if (message.name === 'Welcome') this.#agree(message.body)
     if (epoch === this.#epochs.source) this.#source.heard(message)
     if (message.name === 'Reserved') this.#begin()
     this.pages?.control(message)
   }
 
-  #failDestination(message: Message & { readonly name: 'Error' }): void {
+  #failDestination(error: GodwitError): void {
     this.#isOver = true
-    this.#destination.lost(peerError(message))
+    this.#destination.lost(error)
+  }
+
+  /** The source takes a new connection for the current one. */
+  #connect(epoch: number, message: Message): void {
+    if (message.name === 'OwnerQuery') this.#source.asked(message, epoch)
+    else if (message.name === 'Resume' && message.body.epoch === epoch) {
+      this.#source.resumed(message)
+    } else {
+      const text = `The source said ${message.name} on connection ${epoch}`
+      throw new ProtocolError('PROTOCOL_STATE', text)
+    }
+    this.#epochs.source = epoch
+    this.#openings.set(epoch, message)
   }
 
   /** The destination takes a new connection for the current one. */
-  #resumeOn(epoch: number, message: Message): void {
-    const resume = this.#resume
-    if (resume?.body.epoch !== epoch) {
-      const text = `The destination said ${message.name} on connection ${epoch} before RESUME`
+  #answer(epoch: number, message: Message): void {
+    const opening = this.#openings.get(epoch)
+    if (opening === undefined) {
+      const text = `The destination said ${message.name} on connection ${epoch}, unasked`
       throw new ProtocolError('PROTOCOL_STATE', text)
     }
-    this.#destination.resumed(resume)
+    if (opening.name === 'Resume') {
+      this.#destination.resumed(opening)
+      this.#destination.said(message)
+    } else this.#destination.answered(opening, epoch, message)
+    this.#openings.delete(epoch)
     this.#epochs.destination = epoch
     this.#isOver = false
     this.pages?.reconnected()
@@ -254,6 +267,12 @@ export class SessionMonitor {
   }
 }
 
+/** As the side takes it that says it. */
+function ownError({ body }: Message & { readonly name: 'Error' }): GodwitError {
+  return new GodwitError(errorCodeOf(body.code), body.text)
+}
+
+/** As the other one takes it. */
 function peerError({ body }: Message & { readonly name: 'Error' }): PeerError {
   return new PeerError(errorCodeOf(body.code), body.text)
 }

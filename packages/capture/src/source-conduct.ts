@@ -5,7 +5,7 @@
  * @module
  */
 import type { GodwitError } from '@godwit/core'
-import { ProtocolError, TransportError } from '@godwit/core'
+import { PeerError, ProtocolError, TransportError } from '@godwit/core'
 import type { RoundKind, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import { checkEpoch, isFinished, isPushing, isRecovering, stepSource } from '@godwit/session'
 import type { Message, MessageName } from '@godwit/wire'
@@ -32,6 +32,8 @@ export class SourceConduct {
   #due: Due[] = []
   /** The last state in which the loss of the connection was none of the session. */
   #interruptible: SourceState | undefined
+  /** The state in which it is not known here what came of COMMIT, or of READY; until it knows. */
+  #doubt: SourceState | undefined
 
   get state(): SourceState {
     return this.#state
@@ -57,6 +59,7 @@ export class SourceConduct {
       if (round !== due.round || kind !== due.kind) throw this.#unexpected(message)
     }
     if (message.name === 'Commit') checkEpoch(message.body.epoch)
+    else if (message.name !== 'OwnerQuery') this.#doubt = undefined
   }
 
   /** @throws {ProtocolError} `PROTOCOL_STATE`: it should not have been told */
@@ -65,8 +68,11 @@ export class SourceConduct {
     this.#step({ type: 'message', message })
   }
 
-  /** Its connection is over, for whatever reason. */
+  /** Its connection is over: it failed, or by what the destination said (`PeerError`). */
   lost(error: GodwitError): void {
+    // Who says ERROR in the place of COMMIT has not let go.
+    const isKept = this.#state.name === 'releasing' && !(error instanceof PeerError)
+    if (isKept) this.#doubt = undefined
     this.#due = []
     this.#step({ type: 'fail', error })
     this.#due = []
@@ -91,6 +97,24 @@ export class SourceConduct {
     this.said(message)
   }
 
+  /**
+   * It asks whose the guest is, on a new connection: of what it was told since READY it has heard
+   * nothing. COMMIT may be lost, too.
+   *
+   * @throws {ProtocolError} `PROTOCOL_STATE`
+   */
+  asked(message: Message & { readonly name: 'OwnerQuery' }, epoch: number): void {
+    checkEpoch(message.body.epoch)
+    if (this.#doubt === undefined) throw this.#unexpected(message)
+    this.#state = this.#doubt
+    if (this.#state.name === 'releasing') this.#step({ type: 'recorded' })
+    this.lost(new TransportError('CONNECTION_LOST', 'The connection was lost'))
+    if (this.#state.name !== 'paused') throw this.#unexpected(message)
+    this.#step({ type: 'reconnect' })
+    this.#step({ type: 'reconnected', epoch })
+    this.said(message)
+  }
+
   /** Pages that are lacking may be named from the answer to SWITCH_OVER to the state package. */
   get #mayDiscard(): boolean {
     const { name } = this.#state
@@ -101,6 +125,7 @@ export class SourceConduct {
     const { state, effects } = stepSource(this.#state, event, this.terms)
     this.#state = state
     if (isPushing(state) || needsBothSides(state)) this.#interruptible = state
+    if (state.name === 'releasing' || state.name === 'released') this.#doubt = state
     for (const effect of effects) {
       if (effect.do === 'send') this.#due.push({ name: effect.message })
       if (effect.do === 'send-round') {

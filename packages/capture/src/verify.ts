@@ -12,6 +12,7 @@ import type { CaptureEnd, CaptureInput } from './chunk-reader.ts'
 import { CaptureError } from './chunk-reader.ts'
 import type { CapturedLine, Happening } from './conversation.ts'
 import { Conversation } from './conversation.ts'
+import { InquiryMonitor } from './inquiry-monitor.ts'
 import type { Side } from './layout.ts'
 import { MemoryBudget } from './memory-image.ts'
 import type { PageCounts } from './page-monitor.ts'
@@ -107,6 +108,7 @@ class Verifier {
   readonly #sessions = new Map<string, SessionMonitor>()
   /** By the channel's number in the file; absent where the destination must refuse it. */
   readonly #sessionOf = new Map<number, SessionMonitor>()
+  readonly #inquiries = new Map<number, InquiryMonitor>()
   readonly #parts: MonitorParts
 
   constructor(options: VerifyOptions) {
@@ -158,6 +160,7 @@ class Verifier {
         this.counts.cut += happening.cut.length > 0 ? 1 : 0
         this.#sessionOf.get(line.number)?.closed(line)
         this.#sessionOf.delete(line.number)
+        this.#inquiries.delete(line.number)
         break
     }
   }
@@ -177,28 +180,35 @@ class Verifier {
       this.#sessions.set(id, session)
       this.#sessionOf.set(line.number, session)
     } else if (there !== undefined) this.#sessionOf.set(line.number, there)
+    else if (source.role === ChannelRole.Control) {
+      this.#inquiries.set(line.number, new InquiryMonitor())
+    }
   }
 
   #frame({ line, from, frame }: Happening & { readonly what: 'frame' }): void {
     const session = this.#sessionOf.get(line.number)
-    const { source, destination } = line.prefaces
+    const inquiry = this.#inquiries.get(line.number)
     const isRefusal = frame.type === FrameType.Error
-    if (session === undefined) {
+    if (session === undefined && inquiry === undefined) {
       // Whatever a source may have said before it heard that it is refused.
       if (from === 'source' || isRefusal) return
       throw new ProtocolError('SESSION_UNKNOWN', 'The destination accepted a channel of no session')
     }
-    if (from === 'destination' && !isRefusal) {
-      const isSame =
-        source!.role === destination!.role &&
-        source!.index === destination!.index &&
-        source!.epoch === destination!.epoch &&
-        toHex(destination!.session) === session.id
-      if (!isSame) {
-        throw new ProtocolError('PROTOCOL_STATE', 'The destination answered for another channel')
-      }
-    }
-    session.frame(line, from, frame)
+    if (from === 'destination' && !isRefusal) checkAnswer(line)
+    inquiry?.frame(from, frame)
+    session?.frame(line, from, frame)
+  }
+}
+
+/** @throws {ProtocolError} `PROTOCOL_STATE`: the destination speaks of something else */
+function checkAnswer({ prefaces: { source, destination } }: CapturedLine): void {
+  const isSame =
+    source!.role === destination!.role &&
+    source!.index === destination!.index &&
+    source!.epoch === destination!.epoch &&
+    toHex(destination!.session) === toHex(source!.session)
+  if (!isSame) {
+    throw new ProtocolError('PROTOCOL_STATE', 'The destination answered for another channel')
   }
 }
 

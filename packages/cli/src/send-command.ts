@@ -107,9 +107,6 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   checkWritable(settings.json)
   if (settings.stateDir !== undefined) tellLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
-  if (settings.capture !== undefined && security !== undefined) {
-    throw new GodwitError('USAGE', 'What is sealed by a key or certificates cannot be captured')
-  }
   const file = settings.capture
   const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
   const parts = { settings, security, interrupts, capture }

@@ -76,8 +76,9 @@ export class DestinationAgent {
    * @param place - settled when the channel is found to be one of a session that brings something
    */
   accept(channel: Channel, place?: Place): void {
+    const plain = this.#seals?.seal(channel) ?? channel
     new Link(
-      this.#seals?.seal(channel) ?? channel,
+      this.#options.tap?.(plain) ?? plain,
       this.#options.clock,
       (preface, link) => this.#sort(preface, link, place),
       (error) => this.#events.dropped?.(channel.remote, error),

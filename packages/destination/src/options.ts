@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  Channel,
   Clock,
   GodwitError,
   GuestHost,
@@ -37,6 +38,8 @@ export interface DestinationOptions {
   readonly primitives: Primitives
   /** What sources must prove; without it channels are plain. */
   readonly security?: Security
+  /** Sees what goes over every channel, unsealed; nothing runs on threads then. */
+  readonly tap?: (channel: Channel) => Channel
   readonly software: string
   /** Page sizes this side accepts; empty accepts every legal one. */
   readonly pageBytes?: readonly number[]

@@ -6,7 +6,7 @@
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
 import type { Side } from '@godwit/capture'
 import { Recorder } from '@godwit/capture'
-import type { Channel, Dialler } from '@godwit/core'
+import type { Channel } from '@godwit/core'
 import { GodwitError, systemClock } from '@godwit/core'
 
 /** It has a guest's memory in it: nobody else may read it. */
@@ -64,36 +64,25 @@ export interface CaptureOptions {
 
 /** A capture of one agent. */
 export interface AgentCapture {
-  /** Sees what goes over the channel. */
-  wrap(channel: Channel): Channel
+  /** Sees what goes over the channel; above whatever seals it. */
+  readonly tap: (channel: Channel) => Channel
   end(): void
 }
 
-/** @throws {GodwitError} `FILE_UNWRITABLE`, `USAGE`: channels are sealed */
+/** @throws {GodwitError} `FILE_UNWRITABLE` */
 export function beginCapture(
-  { capture, onCaptureFailed, security }: CaptureOptions & { readonly security?: unknown },
+  { capture, onCaptureFailed }: CaptureOptions,
   side: Side,
 ): AgentCapture | undefined {
   if (capture === undefined) return undefined
-  if (security !== undefined) {
-    const text = 'A capture is of what goes over the network, and that is sealed here'
-    throw new GodwitError('USAGE', `${text}: it could tell nothing`)
-  }
   const isOwn = typeof capture === 'string'
   const file = isOwn ? new CaptureFile(capture, side, onCaptureFailed) : capture
   return {
-    wrap: (channel) => file.recorder.capture(channel),
+    tap: (channel) => file.recorder.capture(channel),
     end: () => {
       if (isOwn) file.close()
     },
   }
-}
-
-/** Channels that are dialled are captured, where there is a capture. */
-export function capturedDialler(dialler: Dialler, capture: AgentCapture | undefined): Dialler {
-  if (capture === undefined) return dialler
-  const { address } = dialler
-  return { address, dial: async (signal) => capture.wrap(await dialler.dial(signal)) }
 }
 
 function attempt<Kind>(file: string, work: () => Kind): Kind {

@@ -112,22 +112,22 @@ export async function receive(
   checkCapture(options)
   const waiting: ((report: Report) => void)[] = []
   const arrived: Report[] = []
-  const { pager = 'auto' } = options
-  const createPager = pager === 'gate' ? createGatePager : await choosePager(pager)
-  const host =
-    'reserve' in arrival
-      ? arrival
-      : new MemoryHost(arrival, options.memoryBytesMax ?? process.availableMemory(), createPager)
+  const host = await hostOf(arrival, options)
+  const primitives = await nodePrimitives()
+  const lanes = await lanesOf(options.lanes, options.capture === undefined)
+  const sealed = security === undefined ? {} : { security: securityOf(security) }
+  const capture = beginCapture(options, 'destination')
   const agent = new DestinationAgent(
     {
-      ...(await lanesOf(options.lanes, options.capture === undefined)),
+      ...lanes,
+      ...(capture === undefined ? {} : { tap: capture.tap }),
       host,
       clock: systemClock,
-      primitives: await nodePrimitives(),
+      primitives,
       software: SOFTWARE,
       usage: createUsageMeter,
       zero: zeroInThreads(),
-      ...(security === undefined ? {} : { security: securityOf(security) }),
+      ...sealed,
       ...definedOptions(options),
     },
     {
@@ -147,10 +147,9 @@ export async function receive(
       },
     },
   )
-  const capture = beginCapture(options, 'destination')
   const listener = await listen(
     options.listen,
-    (channel, place) => agent.accept(capture?.wrap(channel) ?? channel, place),
+    (channel, place) => agent.accept(channel, place),
     listenOptionsOf(options),
   ).catch((thrown: unknown) => {
     capture?.end()
@@ -170,6 +169,15 @@ export async function receive(
       capture?.end()
     },
   }
+}
+
+async function hostOf(
+  arrival: GuestHost | MemoryArrival,
+  { pager = 'auto', memoryBytesMax }: ReceiveOptions,
+): Promise<GuestHost> {
+  const createPager = pager === 'gate' ? createGatePager : await choosePager(pager)
+  if ('reserve' in arrival) return arrival
+  return new MemoryHost(arrival, memoryBytesMax ?? process.availableMemory(), createPager)
 }
 
 /** @throws {GodwitError} `USAGE`: with the pager the urgent channel must have a thread */

@@ -31,7 +31,7 @@ import type { TlsCredentials } from '@godwit/transport'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
 import { DATA_CHANNELS_MAX } from '@godwit/wire'
 import type { AgentCapture, CaptureOptions } from './capture-file.ts'
-import { beginCapture, capturedDialler } from './capture-file.ts'
+import { beginCapture } from './capture-file.ts'
 import type { MemoryGuest } from './memory.ts'
 import { memoryGuest } from './memory.ts'
 import { OwnerDirectory } from './owner-directory.ts'
@@ -131,16 +131,16 @@ function diallerOptions(security: SecurityOptions | undefined): { readonly tls?:
   return security !== undefined && 'tls' in security ? { tls: security.tls } : {}
 }
 
-/** What goes by the network, and how. */
-/** How a destination is reached. */
+/** How a destination is reached, and what sees it. */
 export function networkOf(
   { to, security }: Pick<SendOptions, 'to' | 'security'>,
   capture?: AgentCapture,
-): Pick<SourceOptions, 'dialler' | 'controlDialler' | 'security'> {
-  const dialler = capturedDialler(createDialler(to), capture)
-  if (security === undefined) return { dialler }
+): Pick<SourceOptions, 'dialler' | 'controlDialler' | 'security' | 'tap'> {
+  const tap = capture === undefined ? {} : { tap: capture.tap }
+  const dialler = createDialler(to)
+  if (security === undefined) return { dialler, ...tap }
   const controlDialler = createDialler(to, diallerOptions(security))
-  return { dialler, controlDialler, security: securityOf(security) }
+  return { dialler, controlDialler, security: securityOf(security), ...tap }
 }
 
 /** One attempt to move one guest, with its progress. Use once, and do run it: it tracks already. */

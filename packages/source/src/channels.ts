@@ -19,6 +19,8 @@ export interface ChannelsOptions {
   readonly clock: Clock
   /** Undefined where they are plain. */
   readonly seals?: Seals | undefined
+  /** Sees what goes over them, unsealed. */
+  readonly tap?: ((channel: Channel) => Channel) | undefined
 }
 
 /** Dials channels of one session and counts their bytes. */
@@ -81,8 +83,10 @@ export class Channels {
     open: (link: Link) => LinkHandler,
   ): Promise<void> {
     const opened = Promise.withResolvers<void>()
+    const { seals, tap } = this.#options
+    const plain = seals?.seal(channel, role) ?? channel
     const link = openLink(
-      this.#options.seals?.seal(channel, role) ?? channel,
+      tap?.(plain) ?? plain,
       this.#clock,
       this.prefaceOf(role, index),
       (self) => {

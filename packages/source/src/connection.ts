@@ -11,6 +11,7 @@ import type { Message } from '@godwit/wire'
 import { ChannelRole } from '@godwit/wire'
 import type { ChannelsOptions } from './channels.ts'
 import { Channels } from './channels.ts'
+import type { LanesOptions } from './lanes.ts'
 import type { SourceOptions } from './options.ts'
 import { Seals } from './seals.ts'
 
@@ -19,7 +20,7 @@ export type ConnectionOptions = ChannelsOptions & Pick<SourceOptions, 'heartbeat
 /** What those of a migration are made with. */
 type ConnectionsOptions = Pick<
   SourceOptions,
-  'dialler' | 'controlDialler' | 'security' | 'clock' | 'heartbeatMs'
+  'dialler' | 'controlDialler' | 'security' | 'tap' | 'clock' | 'heartbeatMs'
 >
 
 /** Use once. */
@@ -86,7 +87,7 @@ export class Connection {
 export class Connections {
   current: Connection
   /** What lanes have in common with them. */
-  readonly forLanes: { readonly session: Uint8Array; readonly seals: Seals | undefined }
+  readonly forLanes: Pick<LanesOptions, 'session' | 'seals' | 'tap'>
   readonly #options: ConnectionOptions
   readonly #session: Uint8Array
   readonly #handler: ControlHandler
@@ -94,9 +95,9 @@ export class Connections {
 
   /** @param handler - hears what comes by the current one */
   constructor(options: ConnectionsOptions, session: Uint8Array, handler: ControlHandler) {
-    const { security } = options
+    const { security, tap } = options
     const seals = security && new Seals(security, security)
-    this.forLanes = { session, seals }
+    this.forLanes = { session, seals, tap }
     this.#options = { ...options, seals }
     this.#session = session
     this.#handler = handler

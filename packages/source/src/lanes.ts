@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, Dialler, GodwitError, HashName } from '@godwit/core'
+import type { Channel, Clock, Dialler, GodwitError, HashName } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
@@ -54,6 +54,8 @@ export interface LanesOptions {
   readonly dialler: Dialler
   /** Undefined where channels are plain. */
   readonly seals?: Seals | undefined
+  /** Where there are no threads. */
+  readonly tap?: ((channel: Channel) => Channel) | undefined
   readonly clock: Clock
   readonly primitives: Primitives
   /** The session's id. */

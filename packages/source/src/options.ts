@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  Channel,
   Clock,
   Dialler,
   DirtyTracker,
@@ -43,6 +44,8 @@ export interface SourceOptions {
   readonly controlDialler?: Dialler
   /** What both sides prove to each other; without it channels are plain. */
   readonly security?: Security
+  /** Sees what goes over every channel, unsealed; nothing runs on threads then. */
+  readonly tap?: (channel: Channel) => Channel
   readonly guest: Guest
   readonly clock: Clock
   readonly primitives: Primitives

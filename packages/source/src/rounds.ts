@@ -84,7 +84,7 @@ export class Rounds {
   constructor(
     options: SourceOptions,
     hasher: PageHasher,
-    session: Pick<LanesOptions, 'session' | 'seals' | 'seed' | 'onLost'>,
+    session: Pick<LanesOptions, 'session' | 'seals' | 'tap' | 'seed' | 'onLost'>,
   ) {
     const { guest, pageBytes, clock, dialler, primitives, hash, encode, startLane } = options
     this.#options = options
