@@ -160,6 +160,7 @@ describe('what is written', () => {
       'destination prepared 1',
       'source released 1',
       'destination owner 1',
+      'source moved 1',
     ])
     await expectThere()
   })
@@ -325,6 +326,15 @@ describe('a session that is over', () => {
     expect(await late.promise).toMatchObject({ code: 'PROTOCOL_STATE' })
     await expectThere()
   })
+})
+
+it('a guest that is held makes room for the next attempt of its source', async () => {
+  const { report } = await move([['control', 'read', 'lose', 'Ready', 1, 0]])
+  expect(report).toMatchObject({ outcome: 'failed', error: { code: 'CONNECTION_LOST' } })
+  await vi.waitUntil(() => rig.sessions[0]!.state === 'holding')
+  const { report: next } = await move([])
+  expect(next).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+  expect(written).toContain('destination refused 1')
 })
 
 describe('what cannot be written', () => {

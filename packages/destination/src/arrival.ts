@@ -13,15 +13,23 @@ export class Arrival {
   /** Reserved, and not given back. */
   guest: IncomingGuest | undefined
   readonly #options: DestinationOptions
+  readonly #makeRoom: () => Promise<boolean>
   #time: GuestTime | undefined
 
-  constructor(options: DestinationOptions) {
+  /** @param makeRoom - where there is none: resolves with whether there may be some now */
+  constructor(options: DestinationOptions, makeRoom: () => Promise<boolean>) {
     this.#options = options
+    this.#makeRoom = makeRoom
   }
 
   /** @throws {GodwitError} as {@link GuestHost.reserve}; `GUEST_OPTION`: its time has no limit */
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest> {
-    const guest = await this.#options.host.reserve(offer, zero)
+    const { host } = this.#options
+    const guest = await host.reserve(offer, zero).catch(async (thrown: unknown) => {
+      const isFull = thrown instanceof GodwitError && thrown.code === 'NO_ROOM'
+      if (!isFull || !(await this.#makeRoom())) throw thrown
+      return host.reserve(offer, zero)
+    })
     this.guest = guest
     if (this.#options.runForMs !== undefined && guest.stop === undefined) {
       throw new GodwitError('GUEST_OPTION', 'This guest cannot be stopped: its time has no limit')

@@ -15,7 +15,14 @@ import { MemoryOwners } from './memory-owners.ts'
 import type { DestinationOptions } from './options.ts'
 import { SealedOwners } from './sealed-owners.ts'
 import { Seals } from './seals.ts'
-import { RESERVE_DEADLINE_MS, evict, isStranger, makeRoom, reserveLate } from './session-limits.ts'
+import {
+  RESERVE_DEADLINE_MS,
+  evict,
+  isStranger,
+  makeRoom,
+  refuseHeld,
+  reserveLate,
+} from './session-limits.ts'
 import { StateRoom } from './state-room.ts'
 
 /** Nothing can be taken up again, though some channels may still end; a refusal says why itself. */
@@ -54,7 +61,9 @@ export class DestinationAgent {
   constructor(options: DestinationOptions, events: AgentEvents = {}) {
     const { stateRoom = new StateRoom() } = options
     this.#stateRoom = stateRoom
-    this.#options = { ...options, stateRoom }
+    const makeRoom = (migration: IncomingMigration): Promise<boolean> =>
+      refuseHeld(this.sessions, migration)
+    this.#options = { ...options, stateRoom, makeRoom }
     this.#events = events
     const owners = options.owners ?? new MemoryOwners()
     const bindingOf = (id: string): SessionBinding | undefined => {

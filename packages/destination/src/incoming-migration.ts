@@ -67,7 +67,7 @@ export class IncomingMigration implements LanesOwner {
     this.sessionId = sessionId
     this.#options = options
     this.#report = new DestinationReport(options)
-    this.#arrival = new Arrival(options)
+    this.#arrival = new Arrival(options, async () => (await options.makeRoom?.(this)) ?? false)
     this.#ownership = new Ownership(owners, sessionId)
     this.#dialogue = new Dialogue({
       options,

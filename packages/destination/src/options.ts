@@ -19,6 +19,7 @@ import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { Security } from '@godwit/seal'
 import type { DestinationTerms, DestinationTermsInForce } from '@godwit/session'
 import { CREDIT_BYTES } from './lane.ts'
+import type { IncomingMigration } from './incoming-migration.ts'
 import type { LaneThreads } from './remote-lane.ts'
 import type { StateRoom } from './state-room.ts'
 
@@ -64,6 +65,8 @@ export interface DestinationOptions {
   readonly recoverMs?: number
   /** The source was lost after READY, and is waited for. */
   readonly onSuspended?: (error: GodwitError, waiting: WaitingGuest) => void
+  /** The host has no room for a guest. Resolves with whether there may be some now. */
+  readonly makeRoom?: (migration: IncomingMigration) => Promise<boolean>
   /** Where it is written whose a guest is. By default in memory, as long as the agent lives. */
   readonly owners?: OwnerStore
   /** Most bytes of older versions per data channel. Default {@link STORE_BYTES_DEFAULT}. */

@@ -62,6 +62,24 @@ export function makeRoom(
   }
 }
 
+/**
+ * A source that came to nothing after READY, and did not say so, tries again: what is held of its
+ * guest is in the way. Refused, it is the source's for sure.
+ *
+ * @returns whether there was something
+ */
+export async function refuseHeld(
+  sessions: readonly IncomingMigration[],
+  migration: IncomingMigration,
+): Promise<boolean> {
+  const held = sessions.filter((one) => {
+    return one.state === 'holding' && addressOf(one) === addressOf(migration)
+  })
+  for (const one of held) one.giveUp()
+  await Promise.all(held.map(({ done }) => done))
+  return held.length > 0
+}
+
 function ofMost(sessions: readonly IncomingMigration[]): readonly IncomingMigration[] {
   const strangers = Map.groupBy(sessions.filter(isStranger), addressOf)
   return [...strangers.values()].toSorted((a, b) => b.length - a.length)[0] ?? []

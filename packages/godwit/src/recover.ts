@@ -52,6 +52,8 @@ export async function recoverOwned(options: RecoverOptions): Promise<readonly Re
 }
 
 async function recoverOne(record: OwnerRecord, options: RecoverOptions): Promise<RecoveredGuest> {
+  // All of it was heard to be there before this side's process died.
+  if (record.state === 'moved') return { record, answer: 'running' }
   // It was here, and nowhere else.
   if (record.state !== 'released') return { record, answer: 'lost' }
   const to = options.to ?? record.peer

@@ -20,6 +20,7 @@ export class Ownership {
   readonly #seals: Seals | undefined
   readonly #store: OwnerStore | undefined
   #log: OwnerLog | undefined
+  #isMoved = false
 
   /** @param seals - undefined where channels are plain */
   constructor(options: SourceOptions, session: Uint8Array, seals: Seals | undefined) {
@@ -58,6 +59,14 @@ export class Ownership {
   async keep(): Promise<SourceEvent> {
     await this.#log?.write(here).catch(() => {})
     return { type: 'kept' }
+  }
+
+  /** Once the destination has all of the guest for sure, nobody need ask. Nothing waits for it. */
+  heard({ name }: SourceState): void {
+    const isThere = name === 'verifying' || name === 'awaiting-final' || name === 'ending'
+    if (!isThere || this.#isMoved) return
+    this.#isMoved = true
+    void this.#log?.write({ state: 'moved', epoch: OWNER_EPOCH, postCopy: false }).catch(() => {})
   }
 
   /** The guest is here again, whoever may say what. Rejects as {@link OwnerLog.write}. */

@@ -372,6 +372,7 @@ export class SourceMigration {
   #apply(message: Message): void {
     this.#dialogue.apply(message)
     if (message.name === 'Running') this.#reconnection.succeeded()
+    this.#ownership.heard(this.#runner.state)
     if (message.name !== 'Welcome') return
     const { finalAfterMs, capabilities } = message.body
     const asks = capabilities.includes('ownership')
