@@ -4,8 +4,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'benchmarks/src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
-    // Two cores: more files at once only makes the end-to-end processes wait for each other.
-    maxWorkers: 2,
+    // Two cores, and many tests that wait for processes, deadlines and heartbeats.
+    maxWorkers: 3,
     testTimeout: 30_000,
   },
 })

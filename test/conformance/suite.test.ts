@@ -19,9 +19,9 @@ function failures(results: readonly CaseResult[]): string {
     .join('\n')
 }
 
-const every = isLong ? 1 : 41
+const every = isLong ? 1 : 83
 /** Sessions whose guest has a thread take their time. */
-const everyLive = isLong ? 7 : 41
+const everyLive = isLong ? 7 : 83
 const writer = { kind: 'writer', options: { rate: 1000 } }
 
 /** Where there is nothing but waiting, or variants of what others show already. */

@@ -363,7 +363,8 @@ describe('after all that', () => {
     await storm(20)
     // Each session had buffers of more than 2 MiB; nothing of them is kept.
     expect(resident() - before).toBeLessThan(16 * MIB)
-    expect(before - residentBytes).toBeLessThan(64 * MIB)
+    // Eight at once had threads: allocators keep what those used, and use it again.
+    expect(before - residentBytes).toBeLessThan(192 * MIB)
     await moveNormalGuest()
     expect(destination.process.isOver).toBe(false)
     expect(destination.process.stderr).not.toMatch(/INTERNAL|\bat .*:\d+:\d+/)

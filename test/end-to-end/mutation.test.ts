@@ -1,4 +1,5 @@
-import type { Channel, IncomingGuest } from '@godwit/core'
+import type { Channel, GuestHost, IncomingGuest, OwnerStore } from '@godwit/core'
+import { MemoryOwners } from '@godwit/destination'
 import { allocateRegion } from '@godwit/memory'
 import { randomBytes, seededRandom } from '@godwit/testkit'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -17,7 +18,15 @@ interface Step {
 
 const memoryBytes = 40 * 4096
 
-const rig = await createRig({
+/** The same session comes again and again, and is to be a new one each time. */
+const records = new MemoryOwners()
+const owners: OwnerStore = {
+  open: (facts) => records.open(facts),
+  find: () => undefined,
+  refuse: () => Promise.resolve(),
+}
+
+const host: GuestHost = {
   async reserve({ regions }): Promise<IncomingGuest> {
     return {
       regions: regions.map((region) => allocateRegion({ ...region, backing: 'plain' })),
@@ -26,7 +35,8 @@ const rig = await createRig({
       discard: () => {},
     }
   },
-})
+}
+const rig = await createRig(host, { owners })
 const recording = await record()
 
 async function record(): Promise<Step[]> {

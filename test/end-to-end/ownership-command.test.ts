@@ -18,6 +18,8 @@ import {
 } from './process.ts'
 import type { UnitName } from './tap.ts'
 
+const isLong = process.env['GODWIT_LONG'] !== undefined
+
 const proxies: FrameProxy[] = []
 afterEach(async () => {
   for (const proxy of proxies.splice(0)) proxy.close()
@@ -60,7 +62,7 @@ async function replace({ destination, destinationState }: Interrupted): Promise<
 }
 
 describe('a destination that is killed after READY', () => {
-  it.each(['pre-copy', 'post-copy'])(
+  it.each(isLong ? ['pre-copy', 'post-copy'] : ['pre-copy'])(
     'and is started again has refused the guest, which goes on at the source: %s',
     async (mode) => {
       const lost = await interruptAt('Commit', mode)
@@ -96,7 +98,7 @@ describe('a destination that is killed after READY', () => {
 })
 
 describe('a destination that is killed with the guest', () => {
-  it.each(['pre-copy', 'post-copy'])(
+  it.each(isLong ? ['pre-copy', 'post-copy'] : ['pre-copy'])(
     'says so when it is started again, and nobody starts the guest but an operator: %s',
     async (mode) => {
       const lost = await interruptAt('Running', mode)

@@ -111,8 +111,10 @@ async function capturedRig(host: WorkloadHost, options: Partial<DestinationOptio
   }
 }
 
+const isLong = process.env['GODWIT_LONG'] !== undefined
+const longModes = ['stop-copy', 'pre-copy', 'post-copy', 'hybrid'] as const
 /** With rounds and without; the guest runs there before all of its pages are there, or not. */
-const modes = ['stop-copy', 'pre-copy', 'post-copy'] as const
+const modes = isLong ? longModes : (['pre-copy', 'post-copy'] as const)
 
 interface Moved {
   readonly report: Report

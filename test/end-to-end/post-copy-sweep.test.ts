@@ -20,7 +20,7 @@ const guestSpec = `writer,wss=${64 * KIB},rate=20000,threads=2,content=20/30/20/
 
 /** Every frame takes minutes; without this every seventh of them is cut. */
 const isLong = process.env['GODWIT_LONG'] !== undefined
-const stride = isLong ? 1 : 7
+const stride = isLong ? 1 : 11
 
 /** A lost connection is dialled again after a tenth of a second, and that is long. */
 const quickClock: Clock = {

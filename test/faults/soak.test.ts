@@ -96,31 +96,35 @@ function expectFlat(who: string, footprints: readonly Footprint[]): void {
 }
 
 const timeout = isLong ? 1_800_000 : 120_000
-it('many migrations leave nothing behind in either process', { timeout }, async () => {
-  const [source, destination] = [start(), await serve()]
-  const footprints: { readonly here: Footprint; readonly there: Footprint }[] = []
-  for (let done = 0; done < migrations; done++) {
-    const way = ways[done % ways.length]!
-    const { code, stderr } = await source.run([
-      'send',
-      ...guest,
-      '--to',
-      destination.address,
-      ...way,
-    ])
-    // On a busy machine a guest may not get to a single step in its time there, and proves nothing.
-    expect({ code, stderr }).toMatchObject({ code: expect.toBeOneOf([0, 5]) as number })
-    await destination.idle()
-    expect(destination.agent.journal.take(process.hrtime.bigint()).isRight).toBe(true)
-    const [here, there] = [await source.measure(), await destination.agent.measure()]
-    if (done >= warmUp) footprints.push({ here, there })
-  }
-  expectFlat(
-    'source',
-    footprints.map(({ here }) => here),
-  )
-  expectFlat(
-    'destination',
-    footprints.map(({ there }) => there),
-  )
-})
+it.runIf(isLong)(
+  'many migrations leave nothing behind in either process',
+  { timeout },
+  async () => {
+    const [source, destination] = [start(), await serve()]
+    const footprints: { readonly here: Footprint; readonly there: Footprint }[] = []
+    for (let done = 0; done < migrations; done++) {
+      const way = ways[done % ways.length]!
+      const { code, stderr } = await source.run([
+        'send',
+        ...guest,
+        '--to',
+        destination.address,
+        ...way,
+      ])
+      // On a busy machine a guest may not get to a single step in its time there, and proves nothing.
+      expect({ code, stderr }).toMatchObject({ code: expect.toBeOneOf([0, 5]) as number })
+      await destination.idle()
+      expect(destination.agent.journal.take(process.hrtime.bigint()).isRight).toBe(true)
+      const [here, there] = [await source.measure(), await destination.agent.measure()]
+      if (done >= warmUp) footprints.push({ here, there })
+    }
+    expectFlat(
+      'source',
+      footprints.map(({ here }) => here),
+    )
+    expectFlat(
+      'destination',
+      footprints.map(({ there }) => there),
+    )
+  },
+)

@@ -136,7 +136,7 @@ describe('recovery', () => {
         expect(run(world, picks, 100)).toBe(true)
         expect(world.target.state.name).toBe(world.targetRuns ? 'completed' : 'discarded')
       }),
-      { numRuns: 3000 },
+      { numRuns: 1200 },
     )
   })
 
@@ -158,7 +158,7 @@ describe('recovery', () => {
         expect(world.sourceRuns).toBe(atEnd === 'failed')
         expect(atEnd === 'completed' && there !== 'completed').toBe(false)
       }),
-      { numRuns: 3000 },
+      { numRuns: 1200 },
     )
   })
 })
@@ -194,7 +194,7 @@ describe('a destination that dies', () => {
         expect(run(world, storm[1], 30)).toBe(true)
         expect([world.names[0], world.owners]).toEqual(['taken-over', 1])
       }),
-      { numRuns: 3000 },
+      { numRuns: 1200 },
     )
     expect([...ends]).toEqual(expect.arrayContaining(['taken-over', 'failed', 'completed']))
   })
