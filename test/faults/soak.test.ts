@@ -111,7 +111,7 @@ it.runIf(isLong)(
         destination.address,
         ...way,
       ])
-      // On a busy machine a guest may not get to a single step in its time there, and proves nothing.
+      // A guest that got to no step in its time there, on a busy machine, proves nothing.
       expect({ code, stderr }).toMatchObject({ code: expect.toBeOneOf([0, 5]) as number })
       await destination.idle()
       expect(destination.agent.journal.take(process.hrtime.bigint()).isRight).toBe(true)
