@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { OwnerDirectory } from './owner-directory.ts'
+import { OWNER_RECORDS_MAX, OwnerDirectory } from './owner-directory.ts'
+import { OwnerFile, readOwnerFile } from './owner-file.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'godwit-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -74,6 +75,43 @@ describe('an owner directory', () => {
       ...facts,
       state: 'refused',
     })
+  })
+
+  it.runIf(process.platform === 'linux')(
+    'does not refuse what another living process has',
+    async () => {
+      const owners = new OwnerDirectory(freshPath())
+      const log = await owners.open({ ...facts, role: 'destination' })
+      await log.write({ state: 'prepared', epoch: 1, postCopy: false })
+      const path = join(owners.path, `${session}.destination`)
+      // Process 1 is always there.
+      const stat = readFileSync('/proc/1/stat', 'utf8')
+      const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!
+      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+      const record = JSON.parse(readOwnerFile(readFileSync(path))!) as { holder: string }
+      const file = await OwnerFile.open(path)
+      await file.write(JSON.stringify({ ...record, holder: `${boot}/1/${start}` }))
+      await file.close()
+      await expect(owners.refuse(session)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+      expect(owners.find(session, 'destination')).toMatchObject({ state: 'prepared' })
+    },
+  )
+
+  it('makes room for one more by the oldest that tells how it ended', async () => {
+    const owners = new OwnerDirectory(freshPath())
+    const name = (n: number): string => n.toString(16).padStart(32, '0')
+    const first = await owners.open({ ...facts, session: name(0), role: 'destination' })
+    await first.write({ state: 'owner', epoch: 1, postCopy: false })
+    const bytes = readFileSync(join(owners.path, `${name(0)}.destination`))
+    for (let n = 1; n < OWNER_RECORDS_MAX; n++) {
+      writeFileSync(join(owners.path, `${name(n)}.destination`), bytes)
+    }
+    const one = { ...facts, session: name(OWNER_RECORDS_MAX), role: 'destination' } as const
+    await expect(owners.open(one)).rejects.toThrow(/all may be wanted/)
+    await first.write({ state: 'ended', epoch: 1, postCopy: false })
+    await owners.open(one)
+    expect(owners.find(name(0), 'destination')).toBeUndefined()
+    expect(owners.find(name(1), 'destination')).toMatchObject({ state: 'owner' })
   })
 
   it('tells of what is damaged, and answers nothing by it', () => {

@@ -49,8 +49,11 @@ type Stored = v.InferOutput<typeof schema>
 /** A source that has not asked by then never will. */
 const keptMs = 30 * 24 * 3600 * 1000
 
-/** Most files; the oldest that nobody needs go first. */
-const recordsMax = 4096
+/** Most files. For one more, the oldest goes of those that tell how it ended. */
+export const OWNER_RECORDS_MAX = 4096
+
+/** The rest of them a source, or an operator, may still have to act on. */
+const endings: ReadonlySet<OwnerRecord['state']> = new Set(['ended', 'moved', 'refused'])
 
 /** All records of one machine's agents. */
 export class OwnerDirectory implements OwnerStore {
@@ -69,9 +72,7 @@ export class OwnerDirectory implements OwnerStore {
   }
 
   async open(facts: OwnerFacts): Promise<OwnerLog> {
-    if (this.#names().length >= recordsMax) {
-      throw new GodwitError('FILE_UNWRITABLE', `${this.path} holds ${recordsMax} owner records`)
-    }
+    this.#makeRoom()
     const path = this.#pathOf(facts.session, facts.role)
     return new DirectoryLog(path, (owned) => this.#textOf({ ...facts, ...owned }))
   }
@@ -85,6 +86,10 @@ export class OwnerDirectory implements OwnerStore {
     const path = this.#pathOf(session, 'destination')
     const record = this.#read(path)
     if (record === undefined) throw unwritable(path, new Error('it is damaged or gone'))
+    const { holder } = record
+    if (holder !== this.#holder && isAlive(holder)) {
+      throw unwritable(path, new Error('another process that lives has the guest'))
+    }
     try {
       const file = await OwnerFile.open(path)
       try {
@@ -99,11 +104,8 @@ export class OwnerDirectory implements OwnerStore {
 
   /** What processes that are dead left: guests that died with them, and open questions. */
   left(role: OwnerFacts['role']): readonly OwnerRecord[] {
-    return this.#names()
-      .filter((name) => name.endsWith(`.${role}`))
-      .flatMap((name) => this.#read(join(this.path, name)) ?? [])
-      .filter(({ holder }) => !isAlive(holder))
-      .map(inForce)
+    const all = this.#all().filter((record) => record.role === role)
+    return all.filter(({ holder }) => !isAlive(holder)).map(inForce)
   }
 
   /** Files that hold no record any more: whose guests these were nobody can tell. */
@@ -148,12 +150,29 @@ export class OwnerDirectory implements OwnerStore {
   #tidy(): void {
     for (const name of readdirSync(this.path)) {
       const path = join(this.path, name)
-      const ageMs = Date.now() - statSync(path).mtimeMs
-      if (/^[0-9a-f]{32}\.\w+\.tmp$/.test(name) && ageMs > 60_000) unlinkSync(path)
-      const record = this.#names().length > 0 ? this.#read(path) : undefined
-      if (record === undefined || record.writtenMs > Date.now() - keptMs) continue
-      if (!isAlive(record.holder)) unlinkSync(path)
+      const isTorn = /^[0-9a-f]{32}\.\w+\.tmp$/.test(name)
+      if (isTorn && Date.now() - statSync(path).mtimeMs > 60_000) unlinkSync(path)
     }
+    for (const record of this.#all()) {
+      const isOld = record.writtenMs < Date.now() - keptMs
+      if (isOld && !isAlive(record.holder)) this.forget(record)
+    }
+  }
+
+  /** @throws {GodwitError} `FILE_UNWRITABLE`: too many guests are still here, or in doubt */
+  #makeRoom(): void {
+    if (this.#names().length < OWNER_RECORDS_MAX) return
+    const ended = this.#all().filter(({ state }) => endings.has(state))
+    const [oldest] = ended.toSorted((a, b) => a.writtenMs - b.writtenMs)
+    if (oldest === undefined) {
+      const text = `${this.path} holds ${OWNER_RECORDS_MAX} owner records, and all may be wanted`
+      throw new GodwitError('FILE_UNWRITABLE', text)
+    }
+    this.forget(oldest)
+  }
+
+  #all(): readonly Stored[] {
+    return this.#names().flatMap((name) => this.#read(join(this.path, name)) ?? [])
   }
 }
 
