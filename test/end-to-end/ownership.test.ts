@@ -302,6 +302,41 @@ describe('a question on channels that are sealed', () => {
 })
 
 describe('a session that is over', () => {
+  it('is asked for once on a connection', async () => {
+    const records = new MemoryOwners()
+    const session = '00'.repeat(16)
+    const facts = { session, role: 'destination', guest: '', memoryBytes: 0, peer: '' } as const
+    const log = await records.open(facts)
+    await log.write({ state: 'ended', epoch: 1, postCopy: false })
+    await rig.agent.close()
+    rig = await createRig(new WorkloadHost(), { owners: records })
+    const heard: string[] = []
+    const over = Promise.withResolvers<void>()
+    const handler = {
+      frame({ type, body }: Frame) {
+        const { name } = decodeMessage(type, body)
+        heard.push(name)
+        if (name === 'Owner') link.sendMessage({ name: 'OwnerQuery', body: { epoch: 1 } })
+      },
+      closed: () => over.resolve(),
+    }
+    const link: Link = new Link(
+      await rig.dial(),
+      systemClock,
+      () => handler,
+      () => over.resolve(),
+    )
+    link.sendPreface({
+      role: ChannelRole.Control,
+      index: 0,
+      epoch: 1,
+      session: new Uint8Array(16),
+    })
+    link.sendMessage({ name: 'OwnerQuery', body: { epoch: 1 } })
+    await over.promise
+    expect(heard).toEqual(['Owner', 'Error'])
+  })
+
   it('is not begun again by a connection that comes late', async () => {
     let session: Uint8Array | undefined
     const { settings } = cutAt([['control', 'written', 'cut', 'Commit', 1, 0]])

@@ -5,22 +5,36 @@
  * @module
  */
 import type { Clock, OwnerRecord, OwnerStore } from '@godwit/core'
-import { GodwitError, PeerError, ProtocolError, toGodwitError } from '@godwit/core'
+import {
+  GodwitError,
+  LimitError,
+  PeerError,
+  ProtocolError,
+  TransportError,
+  toGodwitError,
+} from '@godwit/core'
 import type { Link, LinkHandler } from '@godwit/link'
 import { ControlLink } from '@godwit/link'
 import { checkEpoch } from '@godwit/session'
 import type { Message, OwnerAnswer, Preface } from '@godwit/wire'
 import { errorCodeOf } from '@godwit/wire'
 
+/** From the preface on; heartbeats do not make it longer. */
+const deadlineMs = 10_000
+
 /** One question, on a channel of its own. */
 export class Inquiry {
   readonly control: ControlLink
   readonly #session: string
   readonly #owners: OwnerStore
+  #wasAsked = false
 
   constructor(link: Link, clock: Clock, session: string, owners: OwnerStore) {
     this.#session = session
     this.#owners = owners
+    const late = new TransportError('PEER_SILENT', 'The source did not end its question in time')
+    const forget = clock.after(deadlineMs, () => this.control.refuse(late))
+    void link.ended.then(forget)
     this.control = new ControlLink(link, clock, {
       message: (message) => {
         this.#hear(message).catch((thrown: unknown) => this.control.refuse(toGodwitError(thrown)))
@@ -33,6 +47,8 @@ export class Inquiry {
     const { name, body } = message
     switch (name) {
       case 'OwnerQuery': {
+        if (this.#wasAsked) throw new ProtocolError('PROTOCOL_STATE', 'The source asks again')
+        this.#wasAsked = true
         checkEpoch(body.epoch)
         const record = this.#owners.find(this.#session, 'destination')
         if (record === undefined) throw unknown()
@@ -101,7 +117,8 @@ export class Inquiries {
   begin(session: string, preface: Preface, link: Link): LinkHandler {
     if (this.#owners.find(session, 'destination') === undefined) throw unknown()
     if (this.#open.size >= inquiriesMax) {
-      throw new GodwitError('LIMIT_EXCEEDED', `${inquiriesMax} sources ask here already`)
+      const facts = { limit: 'inquiriesMax', value: inquiriesMax + 1, maximum: inquiriesMax }
+      throw new LimitError('LIMIT_EXCEEDED', `${inquiriesMax} sources ask here already`, facts)
     }
     link.sendPreface(preface)
     this.#open.add(link)

@@ -119,7 +119,7 @@ function receive(
   const apply: DestinationEffect = { do: 'apply', message }
   if (message.name === 'Heartbeat') return to(state)
   if (message.name === 'Error') return to(state, apply)
-  if (isDestinationRecovering(state)) return receiveInRecovery(state, message)
+  if (isDestinationRecovering(state)) return receiveInRecovery(state, message, terms)
   switch (state.name) {
     case 'greeting':
       if (message.name === 'Hello') return to({ name: 'welcomed' }, apply, send('Welcome'))

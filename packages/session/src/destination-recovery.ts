@@ -92,8 +92,12 @@ export function stepRecovery(
 }
 
 /** Neither HEARTBEAT nor ERROR. */
-export function receiveInRecovery(state: RecoveringDestination, message: Message): DestinationStep {
-  if (state.name === 'resuming' && message.name === 'OwnerQuery') {
+export function receiveInRecovery(
+  state: RecoveringDestination,
+  message: Message,
+  terms: DestinationTermsInForce,
+): DestinationStep {
+  if (state.name === 'resuming' && message.name === 'OwnerQuery' && terms.asks) {
     checkEpoch(message.body.epoch)
     return to(state, { do: 'send', message: 'Owner' })
   }

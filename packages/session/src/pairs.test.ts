@@ -245,9 +245,12 @@ const destinationCases = (terms: DestinationTermsInForce): readonly Case<Destina
     { state: { name: 'paused', ...interrupted, started: complete, complete }, allowed: never },
     {
       state: { name: 'resuming', ...interrupted, complete, epoch: 1 },
-      allowed: ['OwnerQuery', 'Resume 2', 'Resume 3'],
+      allowed: [...(terms.asks ? ['OwnerQuery'] : []), 'Resume 2', 'Resume 3'],
     },
-    { state: { name: 'resuming', ...interrupted, complete, epoch: 2 }, allowed: ['OwnerQuery'] },
+    {
+      state: { name: 'resuming', ...interrupted, complete, epoch: 2 },
+      allowed: terms.asks ? ['OwnerQuery'] : never,
+    },
   ]),
   ...[0, 1, 2, 3, 4, 5, 6, 7].map((bits): Case<DestinationState> => {
     const postCopyRound = (bits & 4) === 4 ? round : undefined

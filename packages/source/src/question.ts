@@ -14,6 +14,9 @@ import { Connection } from './connection.ts'
 import type { SourceOptions } from './options.ts'
 import { Seals } from './seals.ts'
 
+/** A destination that is told COMMIT has the guest to start before it answers. */
+const deadlineMs = 60_000
+
 /** Above all that a source which counts its connections comes to; it grows with time. */
 function laterEpoch(): number {
   return Math.floor(Date.now() / 1000)
@@ -76,15 +79,21 @@ export async function askOwner(
     laterEpoch(),
     handler,
   )
+  const forget = options.clock.after(deadlineMs, () => answered.reject(noAnswer()))
   try {
     await connection.open()
     connection.send({ name: 'OwnerQuery', body: { epoch: OWNER_EPOCH } })
     return await answered.promise
   } finally {
+    forget()
     connection.close()
   }
 }
 
 function hungUp(): GodwitError {
   return new TransportError('CONNECTION_LOST', 'The destination closed the connection')
+}
+
+function noAnswer(): GodwitError {
+  return new TransportError('CONNECTION_TIMEOUT', 'The destination does not say whose the guest is')
 }
