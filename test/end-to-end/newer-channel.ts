@@ -8,7 +8,7 @@ import type { Channel, ChannelSink } from '@godwit/core'
 import type { FrameType } from '@godwit/wire'
 import { FRAME_HEADER_BYTES, FrameType as Type, FrameWriter, frameRule } from '@godwit/wire'
 import { decodeMap, encodeMap } from '../../packages/wire/src/message-pack.ts'
-import { Splitter } from './tap.ts'
+import { Splitter, deliver } from './tap.ts'
 
 /** Of types that no release has: the first and the last that may be skipped, and one in between. */
 const optionalTypes = [0x8000, 0x8099, 0xffff] as const
@@ -46,13 +46,7 @@ export class NewerChannel implements Channel {
       space: () => space,
       received: (byteCount) => {
         for (const bytes of this.#newer(this.#read, space.subarray(0, byteCount))) {
-          for (let at = 0; at < bytes.length; ) {
-            const room = sink.space()
-            const piece = bytes.subarray(at, at + room.length)
-            room.set(piece)
-            at += piece.length
-            sink.received(piece.length)
-          }
+          deliver(bytes, sink)
         }
       },
       closed: (error) => sink.closed(error),

@@ -136,7 +136,8 @@ export class TapChannel implements Channel {
   }
 }
 
-function deliver(bytes: Uint8Array, sink: ChannelSink): void {
+/** Hands on what a channel read, as its sink has room. */
+export function deliver(bytes: Uint8Array, sink: ChannelSink): void {
   for (let at = 0; at < bytes.length; ) {
     const space = sink.space()
     const piece = bytes.subarray(at, at + space.length)

@@ -96,35 +96,31 @@ function expectFlat(who: string, footprints: readonly Footprint[]): void {
 }
 
 const timeout = isLong ? 1_800_000 : 120_000
-it.runIf(isLong)(
-  'many migrations leave nothing behind in either process',
-  { timeout },
-  async () => {
-    const [source, destination] = [start(), await serve()]
-    const footprints: { readonly here: Footprint; readonly there: Footprint }[] = []
-    for (let done = 0; done < migrations; done++) {
-      const way = ways[done % ways.length]!
-      const { code, stderr } = await source.run([
-        'send',
-        ...guest,
-        '--to',
-        destination.address,
-        ...way,
-      ])
-      // A guest that got to no step in its time there, on a busy machine, proves nothing.
-      expect({ code, stderr }).toMatchObject({ code: expect.toBeOneOf([0, 5]) as number })
-      await destination.idle()
-      expect(destination.agent.journal.take(process.hrtime.bigint()).isRight).toBe(true)
-      const [here, there] = [await source.measure(), await destination.agent.measure()]
-      if (done >= warmUp) footprints.push({ here, there })
-    }
-    expectFlat(
-      'source',
-      footprints.map(({ here }) => here),
-    )
-    expectFlat(
-      'destination',
-      footprints.map(({ there }) => there),
-    )
-  },
-)
+it('many migrations leave nothing behind in either process', { timeout }, async () => {
+  const [source, destination] = [start(), await serve()]
+  const footprints: { readonly here: Footprint; readonly there: Footprint }[] = []
+  for (let done = 0; done < migrations; done++) {
+    const way = ways[done % ways.length]!
+    const { code, stderr } = await source.run([
+      'send',
+      ...guest,
+      '--to',
+      destination.address,
+      ...way,
+    ])
+    // A guest that got to no step in its time there, on a busy machine, proves nothing.
+    expect({ code, stderr }).toMatchObject({ code: expect.toBeOneOf([0, 5]) as number })
+    await destination.idle()
+    expect(destination.agent.journal.take(process.hrtime.bigint()).isRight).toBe(true)
+    const [here, there] = [await source.measure(), await destination.agent.measure()]
+    if (done >= warmUp) footprints.push({ here, there })
+  }
+  expectFlat(
+    'source',
+    footprints.map(({ here }) => here),
+  )
+  expectFlat(
+    'destination',
+    footprints.map(({ there }) => there),
+  )
+})

@@ -71,7 +71,7 @@ function shortValue(value: unknown): ShortValue {
 
 /** Signs that would do something to a terminal, or hide what stands beside them. */
 const unsafe =
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- to find these signs is what it is for
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g
 
 /** A peer's text on one line of a terminal. */

@@ -9,8 +9,7 @@ import { formatError, note } from './output.ts'
 /** The help of both. */
 export const captureHelp: string =
   'write everything that goes over the channels to FILE, for `godwit verify` and `godwit ' +
-  "explain`; it has the guest's memory in it, and makes the migration slower (one thread); not " +
-  'with a key or certificates'
+  "explain`; it has the guest's memory in it, and makes the migration slower (one thread)"
 
 /** The file takes no more. */
 export function tellCaptureFailed(error: GodwitError): void {

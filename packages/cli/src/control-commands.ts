@@ -45,7 +45,7 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
   add('switch', 'Go on with post-copy when the round has ended (`send --mode hybrid`)')
   program
     .command('recover')
-    .description('Try at once to reach a destination that was lost in post-copy')
+    .description('Try at once to reach a destination that was lost after the hand-over')
     .requiredOption('--control <SOCKET>', 'the control socket of the agent')
     .option(
       '--fenced',

@@ -35,7 +35,7 @@ export async function refuseLeft(stateDir: string): Promise<void> {
 
 /** Before another guest goes. */
 export function tellLeft(stateDir: string): void {
-  const left = new OwnerDirectory(stateDir).left('source')
+  const left = new OwnerDirectory(stateDir).left('source').filter(({ state }) => state !== 'moved')
   if (left.length === 0) return
   note(`of ${left.length} guest(s) that were sent before it is not settled what became of them:`)
   note(`godwit send --recover --state-dir ${stateDir} asks`)

@@ -77,7 +77,7 @@ function addRecoveries(rows: Rows, { recoveries }: Report): void {
   const times = recoveries === 1 ? 'once' : `${formatCount(recoveries)} times`
   rows.push([
     'interrupted',
-    `${times} in post-copy; rounds and pages that were lost are not listed`,
+    `${times} after the hand-over; rounds and pages that were lost are not listed`,
   ])
 }
 

@@ -220,7 +220,7 @@ const fields = {
   memory: v.exactOptional(memory),
   faults: v.exactOptional(faults),
   recoveries: v.exactOptional(
-    count('How often the connection was lost in post-copy, and tried to be had again.'),
+    count('How often the connection was lost after the hand-over, and tried to be had again.'),
   ),
   checkpoints: v.exactOptional(checkpoints),
   takeover: v.exactOptional(takeover),

@@ -79,8 +79,9 @@ export interface SendOptions extends CaptureOptions {
   /** Send off loopback although nobody is authenticated. */
   readonly insecure?: boolean
   /**
-   * How long a destination that was lost in post-copy is tried to be reached again, each time;
-   * default: for ever, since nobody but the two sides together has all of the guest.
+   * How long a destination that was lost after the hand-over, while it is needed, is tried to be
+   * reached again, each time. Default: for ever: it alone knows whose the guest is, or in post-copy
+   * nobody but the two sides together has all of it.
    */
   readonly recoverMs?: number
   /**
@@ -157,18 +158,18 @@ export interface Migration {
    * @throws {GodwitError} `USAGE` in another mode
    */
   switchToPostCopy(): void
-  /** Tries at once to reach a destination that was lost in post-copy. */
+  /** Tries at once to reach a destination that was lost after the hand-over. */
   recover(): void
   /**
    * The guest goes on here from the last complete checkpoint, or as it was handed over. Only where
-   * somebody vouches that the destination, lost in post-copy, is dead.
+   * somebody vouches that the destination, lost after the hand-over, is dead.
    *
-   * @throws {GodwitError} `TOO_LATE`: post-copy is not interrupted, or the destination answers
+   * @throws {GodwitError} `TOO_LATE`: the destination is not lost, or it answers
    */
   takeOver(): { readonly checkpoint: number; readonly ageMs: number }
-  /** Reaches no more for a destination that was lost in post-copy: the guest is lost. */
+  /** Reaches no more for a destination that was lost: what becomes of the guest stays unknown. */
   giveUp(): void
-  /** Whether post-copy was interrupted, and is not going on yet. */
+  /** Whether the destination was lost after the hand-over, while it is needed. */
   readonly isSuspended: boolean
   readonly canCancel: boolean
   readonly state: string

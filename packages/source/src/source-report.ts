@@ -291,8 +291,8 @@ function takenOver(takeover: TakeoverReport, cause: GodwitError): GodwitError {
   const step = steps === undefined ? '' : `step ${formatCount(steps)}, `
   const from = checkpoint === 0 ? 'as it was handed over' : `checkpoint ${checkpoint}`
   const text =
-    `The destination was lost in post-copy (${cause.message}). The guest goes on here from ` +
-    `${step}${from}, ${formatDurationMs(ageMs)} old; what it did there since is lost`
+    `The destination was lost after the hand-over (${cause.message}). The guest goes on here ` +
+    `from ${step}${from}, ${formatDurationMs(ageMs)} old; what it did there since is lost`
   return new Failure('TAKEN_OVER', text)
 }
 
