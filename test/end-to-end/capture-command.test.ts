@@ -6,7 +6,8 @@ import type { Verification } from '@godwit/capture'
 import { KIB, MIB } from '@godwit/core'
 import { randomBytes } from '@godwit/testkit'
 import { CaptureFile, receive, send } from 'godwit'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import {
   askControl,
   endProcesses,
@@ -18,9 +19,10 @@ import {
 } from './process.ts'
 
 afterEach(endProcesses)
+afterAll(endCommandLines)
 
 async function verify(file: string, ...more: string[]): Promise<Verification> {
-  const { stdout } = await runGodwit('verify', file, '--json', ...more)
+  const { stdout } = await runCommandLine('verify', file, '--json', ...more)
   return JSON.parse(stdout) as Verification
 }
 
@@ -45,7 +47,7 @@ describe('a migration between two processes', () => {
     expect(one.counts).toMatchObject({ channels: 3, digests: 1, pages: other.counts.pages })
     expect(one.sessions[0]).toMatchObject({ source: 'completed', destination: 'completed' })
     for (const file of [here, there]) expect(statSync(file).mode & 0o777).toBe(0o600)
-    const { stdout, code } = await runGodwit('explain', here)
+    const { stdout, code } = await runCommandLine('explain', here)
     expect(code).toBe(0)
     expect(stdout).toMatch(/^captured at the source/)
     expect(stdout).toMatch(/ control +S +0 +\d+ {2}Hello \{versionMin: 1/)
@@ -69,10 +71,10 @@ describe('a migration between two processes', () => {
     expect(await verify(file)).toMatchObject({ ok: true, counts: { rounds: 0 } })
     // Within a chunk, as a machine that loses power may leave it.
     truncateSync(file, statSync(file).size - 5)
-    const { code, stdout } = await runGodwit('verify', file)
+    const { code, stdout } = await runCommandLine('verify', file)
     expect(code).toBe(0)
     expect(stdout).toMatch(/the capture has no end: whoever wrote it died, or goes on/)
-    expect((await runGodwit('explain', file)).stdout).toMatch(
+    expect((await runCommandLine('explain', file)).stdout).toMatch(
       /read up to a chunk that is not whole/,
     )
     expect(await askControl(control, 'status').catch(() => 'gone')).toBe('gone')
@@ -87,21 +89,21 @@ describe('the commands', () => {
     const bytes = readFileSync(recorded)
     bytes[600]! ^= 1
     writeFileSync(file, bytes)
-    const verified = await runGodwit('verify', file)
+    const verified = await runCommandLine('verify', file)
     expect(verified.code).toBe(1)
     expect(verified.stderr).toMatch(/^godwit: FILE_UNREADABLE: The chunk at offset \d+ .*CAPTURE/)
-    const explained = await runGodwit('explain', file)
+    const explained = await runCommandLine('explain', file)
     expect(explained.code).toBe(1)
     expect(explained.stdout).toMatch(/Welcome \{.*\nDAMAGED at offset \d+: FILE_UNREADABLE: /)
-    const none = await runGodwit('explain', process.execPath)
+    const none = await runCommandLine('explain', process.execPath)
     expect([none.code, none.stdout]).toEqual([2, ''])
     expect(none.stderr).toMatch(/^godwit: FILE_UNREADABLE: This is no capture of Godwit\n$/)
-    expect((await runGodwit('verify', freshPath('nothing'))).code).toBe(2)
+    expect((await runCommandLine('verify', freshPath('nothing'))).code).toBe(2)
   })
 
   it('print facts as JSON, and what belongs to the guest only where it is asked for', async () => {
     const file = recorded.pathname
-    const plain = await runGodwit('explain', '--json', file)
+    const plain = await runCommandLine('explain', '--json', file)
     const facts = plain.stdout
       .trim()
       .split('\n')
@@ -112,7 +114,7 @@ describe('the commands', () => {
       expect.objectContaining({ frame: 'State', body: { package: '80 bytes' } }),
     )
     expect(plain.stdout).not.toMatch(/payload":|[0-9a-f]{80}/)
-    const { stdout } = await runGodwit('explain', '--pages', '--json', file)
+    const { stdout } = await runCommandLine('explain', '--pages', '--json', file)
     expect(stdout).toMatch(/"payload":"[0-9a-f]{8192}/)
   })
 
@@ -124,11 +126,18 @@ describe('the commands', () => {
     const report = await send(guest, { to: receiver.address, capture: file })
     await receiver.close()
     expect(report.outcome).toBe('completed')
-    const verified = await runGodwit('verify', file, '--image', image, '--memory-limit', '1MiB')
+    const verified = await runCommandLine(
+      'verify',
+      file,
+      '--image',
+      image,
+      '--memory-limit',
+      '1MiB',
+    )
     expect([verified.code, verified.stderr]).toEqual([0, ''])
     expect(Buffer.compare(readFileSync(image), memory)).toBe(0)
     expect(statSync(image).mode & 0o777).toBe(0o600)
-    const small = await runGodwit('verify', file, '--memory-limit', '100KiB')
+    const small = await runCommandLine('verify', file, '--memory-limit', '100KiB')
     expect([small.code, small.stderr]).toEqual([1, expect.stringMatching(/^godwit: NO_ROOM: /)])
   })
 })

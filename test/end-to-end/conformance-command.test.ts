@@ -4,10 +4,12 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Conformance } from '@godwit/conformance'
-import { afterEach, describe, expect, it } from 'vitest'
-import { endProcesses, freshPath, runGodwit, startDestination } from './process.ts'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
+import { endProcesses, freshPath, startDestination } from './process.ts'
 
 afterEach(endProcesses)
+afterAll(endCommandLines)
 
 const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 
@@ -20,7 +22,7 @@ describe('godwit conformance', { timeout: 60_000 }, () => {
     const { address } = await startDestination('--run-for', '10ms', '--lanes', '0')
     const file = freshPath('conformance.json')
     const only = ['--only', 'C4.16,rounds/minimal', '--json', file]
-    const run = await runGodwit('conformance', '--target', address, ...only)
+    const run = await runCommandLine('conformance', '--target', address, ...only)
     expect(run.code).toBe(0)
     expect(run.stdout).toMatch(/^C4\.16 +pass +a page size that was not offered/m)
     expect(run.stdout).toMatch(/^C10\.1 +pass /m)
@@ -40,7 +42,7 @@ describe('godwit conformance', { timeout: 60_000 }, () => {
   it('fails where a clause is broken, and says how', async () => {
     const { address } = await startDestination('--run-for', '10ms', '--lanes', '0')
     const only = ['--only', 'rounds/minimal', '--guest', 'none']
-    const run = await runGodwit('conformance', '--target', address, ...only)
+    const run = await runCommandLine('conformance', '--target', address, ...only)
     expect(run.code).toBe(1)
     expect(run.stdout).toMatch(/^C4\.24 +FAIL /m)
     expect(run.stdout).toMatch(/^FAIL rounds\/minimal \(C4\.24\)\n {2}expected: Reserved\n/m)
@@ -54,7 +56,7 @@ describe('godwit conformance', { timeout: 60_000 }, () => {
     const file = freshPath('conformance.json')
     const target = ['--role', 'source', '--target', '127.0.0.1:0', '--run', command]
     const only = ['--only', 'whole/patient,whole/bad-request', '--json', file, '--timeout', '20s']
-    const run = await runGodwit('conformance', ...target, ...only)
+    const run = await runCommandLine('conformance', ...target, ...only)
     expect(run.stdout).toMatch(/^listening 127\.0\.0\.1:\d+\n/)
     expect(readResult(file).cases.map(({ name, outcome }) => [name, outcome])).toEqual([
       ['whole/patient', 'pass'],
@@ -64,9 +66,9 @@ describe('godwit conformance', { timeout: 60_000 }, () => {
   })
 
   it('lists its cases, and refuses what it does not know', async () => {
-    const states = await runGodwit('conformance', '--list', '--only', 'states/')
+    const states = await runCommandLine('conformance', '--list', '--only', 'states/')
     expect(states.stdout).toMatch(/^(states\/\S+ +C\S+( C\S+)*\n){20,}$/)
-    const list = await runGodwit('conformance', '--list')
+    const list = await runCommandLine('conformance', '--list')
     expect(list.stdout).toMatch(/^states\/filling +C3\.14\n/m)
     expect(list.stdout).toMatch(/^C7\.13 +test\/end-to-end\/failure\.test\.ts: /m)
     const target = ['--target', '127.0.0.1:9']
@@ -75,11 +77,11 @@ describe('godwit conformance', { timeout: 60_000 }, () => {
       [[...target, '--only', 'C99.1'], /^godwit: USAGE: .*--list/],
       [['--target', 'ws://127.0.0.1:9'], /^godwit: USAGE: .*TCP/],
     ] as const) {
-      const run = await runGodwit('conformance', ...args)
+      const run = await runCommandLine('conformance', ...args)
       expect(run.code).toBe(2)
       expect(run.stderr).toMatch(line)
     }
-    const nobody = await runGodwit('conformance', ...target)
+    const nobody = await runCommandLine('conformance', ...target)
     expect(nobody.code).toBe(1)
     expect(nobody.stderr).toMatch(/^godwit: CONNECTION_REFUSED: /)
   })

@@ -1,7 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import type { Ended } from './process.ts'
 import {
   endProcesses,
@@ -13,6 +14,7 @@ import {
 } from './process.ts'
 
 afterEach(endProcesses)
+afterAll(endCommandLines)
 
 const small = ['--memory', '1MiB', '--warmup', '1ms', '--quiet']
 const nowhere = ['--to', '127.0.0.1:9', ...small]
@@ -72,14 +74,16 @@ describe('a command line that is wrong', () => {
     ['listens off it', ['receive', '--listen', '0.0.0.0:0'], 'INSECURE_ADDRESS', /--insecure/],
     ['not our address', ['receive', '--insecure', '--listen', '192.0.2.1:0'], 'ADDRESS_UNA', /not/],
   ])('%s', async (_name, args, code, text) => {
-    expect(await runGodwit(...args)).toEqual(failure(2, code.replace('_UNA', '_UNAVAILABLE'), text))
+    expect(await runCommandLine(...args)).toEqual(
+      failure(2, code.replace('_UNA', '_UNAVAILABLE'), text),
+    )
   })
 
   it('tells before anything is begun that the report cannot be written', async () => {
     const { server, port, dialled } = await listen()
     const json = `${freshPath('gone')}/report.json`
     const args = ['send', 'idle', '--to', `127.0.0.1:${port}`, '--json', json, ...small]
-    expect(await runGodwit(...args)).toEqual(failure(2, 'FILE_UNWRITABLE', /report\.json/))
+    expect(await runCommandLine(...args)).toEqual(failure(2, 'FILE_UNWRITABLE', /report\.json/))
     expect(dialled()).toBe(0)
     server.close()
   })
@@ -98,18 +102,18 @@ describe('a command line that is wrong', () => {
 describe('a place that is taken', () => {
   it('is told for a port', async () => {
     const { address } = await startDestination()
-    const ended = await runGodwit('receive', '--listen', address)
+    const ended = await runCommandLine('receive', '--listen', address)
     expect(ended).toEqual(failure(2, 'ADDRESS_IN_USE', new RegExp(address.replaceAll('.', '\\.'))))
   })
 
   it('is told for a control socket, which goes on to be served', async () => {
     const control = freshPath('control.sock')
     const first = await startDestination('--control', control)
-    const second = await runGodwit('receive', '--listen', '127.0.0.1:0', '--control', control)
+    const second = await runCommandLine('receive', '--listen', '127.0.0.1:0', '--control', control)
     expect(second).toEqual(failure(2, 'ADDRESS_IN_USE', /control\.sock/))
-    const third = await runGodwit('send', 'idle', '--control', control, ...nowhere)
+    const third = await runCommandLine('send', 'idle', '--control', control, ...nowhere)
     expect(third).toEqual(failure(2, 'ADDRESS_IN_USE', /control\.sock/))
-    const status = await runGodwit('status', '--control', control, '--json')
+    const status = await runCommandLine('status', '--control', control, '--json')
     expect(status.code).toBe(0)
     expect(JSON.parse(status.stdout)).toMatchObject({
       role: 'destination',
@@ -125,7 +129,7 @@ describe('a place that is taken', () => {
     await first.process.ended
     expect(existsSync(control)).toBe(true)
     await startDestination('--control', control)
-    expect((await runGodwit('status', '--control', control)).stdout).toContain('destination')
+    expect((await runCommandLine('status', '--control', control)).stdout).toContain('destination')
   })
 
   it('is told where nobody serves one, or something else does', async () => {
@@ -133,7 +137,7 @@ describe('a place that is taken', () => {
     writeFileSync(plain, 'not a socket')
     for (const control of [absent, plain]) {
       for (const command of ['status', 'cancel']) {
-        const ended = await runGodwit(command, '--control', control)
+        const ended = await runCommandLine(command, '--control', control)
         expect(ended).toEqual(failure(1, 'CONNECTION_REFUSED', /No agent serves/))
       }
     }
@@ -142,7 +146,7 @@ describe('a place that is taken', () => {
 
 describe('a destination that cannot be had', () => {
   async function send(to: string, ...options: string[]): Promise<Ended> {
-    return runGodwit('send', 'idle', '--to', to, ...small, ...options)
+    return runCommandLine('send', 'idle', '--to', to, ...small, ...options)
   }
 
   it('refuses the connection', async () => {
@@ -175,7 +179,7 @@ describe('a destination that cannot be had', () => {
     const file = freshPath('report.json')
     const { address } = await startDestination('--memory-limit', '16MiB')
     const options = ['--memory', '24MiB', '--json', file]
-    const ended = await runGodwit('send', 'idle', '--to', address, '--quiet', ...options)
+    const ended = await runCommandLine('send', 'idle', '--to', address, '--quiet', ...options)
     expect(ended).toEqual(failure(1, 'NO_ROOM', /24 MiB.*16 MiB.*8 MiB are lacking/))
     const { outcome, error } = readReport(file)
     expect(outcome).toBe('failed')
@@ -187,7 +191,7 @@ describe('help', () => {
   it.each(['send', 'receive', 'demo', 'status', 'cancel', 'bench'])(
     'of %s has an example',
     async (command) => {
-      const ended = await runGodwit(command, '--help')
+      const ended = await runCommandLine(command, '--help')
       expect(ended.code).toBe(0)
       expect(ended.stderr).toBe('')
       expect(ended.stdout).toMatch(new RegExp(`Example:\\n +godwit ${command} `))
@@ -195,7 +199,7 @@ describe('help', () => {
   )
 
   it('names every command and the exit codes', async () => {
-    const ended = await runGodwit('--help')
+    const ended = await runCommandLine('--help')
     expect(ended.code).toBe(0)
     for (const command of ['send', 'receive', 'demo', 'status', 'cancel', 'bench']) {
       expect(ended.stdout).toMatch(new RegExp(`^ +${command} `, 'm'))
@@ -207,7 +211,7 @@ describe('help', () => {
     const version = await runGodwit('--version')
     expect(version).toMatchObject({ code: 0, stderr: '' })
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
-    const list = await runGodwit('bench', '--list')
+    const list = await runCommandLine('bench', '--list')
     expect(list).toMatchObject({ code: 0, stderr: '' })
     expect(list.stdout).toMatch(/^loopback +\S/m)
   })
