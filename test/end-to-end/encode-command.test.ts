@@ -2,10 +2,12 @@
  * `godwit send --encode`: what is refused, and what people and scripts are told.
  */
 import { reportSchema } from 'godwit/report-schema'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import { endProcesses, freshPath, readReport, runGodwit, startDestination } from './process.ts'
 
 afterEach(endProcesses)
+afterAll(endCommandLines)
 
 describe('--encode', () => {
   const nowhere = ['--to', '127.0.0.1:9', '--memory', '1MiB', '--quiet']
@@ -20,7 +22,7 @@ describe('--encode', () => {
     ['', /"" is not known/],
     ['constructor', /"constructor" is not known/],
   ])('is refused before anything is begun: %s', async (encode, text) => {
-    const ended = await runGodwit('send', 'idle', '--encode', encode, ...nowhere)
+    const ended = await runCommandLine('send', 'idle', '--encode', encode, ...nowhere)
     expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code: 2, stdout: '' })
     expect(ended.stderr).toMatch(/^godwit: USAGE: [^\n]+\n$/)
     expect(ended.stderr.trim()).toMatch(text)

@@ -1,9 +1,11 @@
 import type { Report } from '@godwit/core'
 import { probePagemap } from '@godwit/linux'
-import { afterEach, describe, expect, it } from 'vitest'
-import { endProcesses, freshPath, readReport, runGodwit, startDestination } from './process.ts'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
+import { endProcesses, freshPath, readReport, startDestination } from './process.ts'
 
 afterEach(endProcesses)
+afterAll(endCommandLines)
 
 const { ok: hasPagemap } = await probePagemap()
 
@@ -27,7 +29,7 @@ async function migrate(guest: string, options: readonly string[]): Promise<Run> 
   const to = isWs ? `ws://${destination.address}` : destination.address
   const rest = options.filter((option) => option !== 'ws')
   const warmup = ['--warmup', '60ms', '--quiet', '--json', sourceFile]
-  const sent = await runGodwit('send', guest, '--to', to, ...warmup, ...rest)
+  const sent = await runCommandLine('send', guest, '--to', to, ...warmup, ...rest)
   const received = await destination.process.ended
   expect(sent).toEqual({ code: 0, stdout: '', stderr: '' })
   expect(received.stderr).toBe('')

@@ -1,10 +1,10 @@
 /**
  * `godwit send --mode` and `--fetch`: what is refused before a guest is started.
  */
-import { afterEach, expect, it } from 'vitest'
-import { endProcesses, runGodwit } from './process.ts'
+import { afterAll, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 
-afterEach(endProcesses)
+afterAll(endCommandLines)
 
 const nowhere = ['--to', '127.0.0.1:9', '--memory', '1MiB', '--quiet']
 
@@ -17,7 +17,7 @@ it.each<[string[], RegExp]>([
   [['--fetch', 'push'], /fetch=push: mode pre-copy has no post-copy/],
   [['--fetch', 'push', '--mode', 'stop-copy'], /fetch=push: mode stop-copy has no post-copy/],
 ])('%j is refused', async (options, text) => {
-  const ended = await runGodwit('send', 'idle', ...options, ...nowhere)
+  const ended = await runCommandLine('send', 'idle', ...options, ...nowhere)
   expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code: 2, stdout: '' })
   expect(ended.stderr).toMatch(/^godwit: USAGE: [^\n]+\n$/)
   expect(ended.stderr.trim()).toMatch(text)
