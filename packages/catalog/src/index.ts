@@ -1,2 +1,20 @@
 export * from './names.ts'
 export * from './records.ts'
+export { type PairOrUnknown, candidatesOf } from './candidates.ts'
+export { rankForPlacement } from './placement.ts'
+export type { Candidate, Need, Ranked, Ranking, Reason, Rule } from './ranking.ts'
+export { type Destination, rankForRoute } from './route.ts'
+export { type Path, cheapestPaths } from './shortest-path.ts'
+export {
+  type GuestSize,
+  type Policy,
+  SIMULATION_LIMITS,
+  STATIC_BYTES_MEASURED,
+  STATIC_SHARE_SOURCE,
+  STRATEGIES,
+  type SimulationOptions,
+  type Strategy,
+  simulationDefaults,
+} from './simulation-options.ts'
+export { SIMULATION_SCHEMA, type Simulation, simulate } from './simulation.ts'
+export type { Balance, PairResult, PolicyResult } from './simulation-tally.ts'
