@@ -85,6 +85,22 @@ export interface MapRecord extends Pair {
   readonly updatedMs: number
 }
 
+/** What was learnt of a pair so far, without its bytes. */
+export interface LearningRecord extends Pair {
+  readonly pageBytes: number
+  /** One more with every change, so that of two who learn at once none is lost unseen. */
+  readonly revision: number
+  /** SHA-256 of its bytes, in hex. */
+  readonly digest: string
+  readonly bytesLength: number
+  readonly updatedMs: number
+}
+
+/** Whether an entry holds at `nowMs` of the database's clock. */
+export function isLive({ heartbeatMs, leaseMs }: Lease, nowMs: number): boolean {
+  return heartbeatMs === null || leaseMs === null || heartbeatMs + leaseMs > nowMs
+}
+
 /** Whether two are of one pair; what is unknown is like nothing. */
 export function samePair(a: PairOrUnknown, b: PairOrUnknown): boolean {
   return sameRelease(a.os, b.os) && sameRelease(a.hypervisor, b.hypervisor)
