@@ -1,3 +1,14 @@
+export * from './agent-entries.ts'
+export { Catalog, type CatalogOptions } from './catalog.ts'
+export { parseCatalogUrl, type CatalogPlace } from './catalog-url.ts'
+export {
+  ENTRIES_MAX,
+  type Entries,
+  type EntryKind,
+  type EntryKinds,
+  type NewEntry,
+} from './entries.ts'
+export type { Imported } from './import.ts'
 export * from './names.ts'
 export * from './records.ts'
 export { type PairOrUnknown, candidatesOf } from './candidates.ts'
@@ -18,3 +29,11 @@ export {
 } from './simulation-options.ts'
 export { SIMULATION_SCHEMA, type Simulation, simulate } from './simulation.ts'
 export type { Balance, PairResult, PolicyResult } from './simulation-tally.ts'
+export {
+  type Learnt,
+  MAP_VERSIONS_MAX,
+  type MapKey,
+  PAIRS_MAX,
+  type StaticMaps,
+  type WithBytes,
+} from './static-maps.ts'

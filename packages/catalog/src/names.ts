@@ -11,8 +11,11 @@ import type { Release } from './records.ts'
 export const NAME_LENGTH_MAX = 64
 /** Of guests, machines, operating systems and hypervisors. */
 export const NAME_PATTERN: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
-/** Versions of distributions also have these: `1:8.2+dfsg~rc1`. */
-export const VERSION_PATTERN: RegExp = /^[A-Za-z0-9][A-Za-z0-9._:+~-]{0,63}$/
+/**
+ * Versions of distributions also have these: `1:8.2+dfsg~rc1`. With a name and a slash they are 128
+ * characters at most, which is what a migration says of a map.
+ */
+export const VERSION_PATTERN: RegExp = /^[A-Za-z0-9][A-Za-z0-9._:+~-]{0,62}$/
 
 /**
  * A name as it was typed.
