@@ -13,6 +13,8 @@ import { catalogCommand, withCatalog } from './catalog-command.ts'
 import type { CatalogContents } from './catalog-text.ts'
 import { formatContents, formatEntry } from './catalog-text.ts'
 import { addCatalogTransferCommands } from './catalog-transfer.ts'
+import { addChoiceCommands } from './choice-commands.ts'
+import { addSimulateCommand } from './simulate-command.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { note } from './output.ts'
@@ -39,6 +41,8 @@ export function addCatalogCommands(program: Command, finish: (code: ExitCode) =>
   addCatalogAddCommands(catalog, finish)
   addRemoveCommands(catalog, finish)
   addCatalogTransferCommands(catalog, finish)
+  addChoiceCommands(catalog, finish)
+  addSimulateCommand(catalog, finish)
 }
 
 interface ListSettings extends CatalogCommandSettings {
