@@ -50,9 +50,8 @@ describe('godwit catalog', () => {
   it('places a guest away from its pair, and routes another to a sibling', async () => {
     const file = await makeFleet()
     const pair = ['--os', 'debian/12', '--hypervisor', 'qemu/8.2', '--memory', '4GiB']
-    const [placed, routed, text, full] = await Promise.all([
+    const [placed, routed, full] = await Promise.all([
       runGodwit('catalog', 'place', '--catalog', file, ...pair, '--json'),
-      runGodwit('catalog', 'route', 'db', '--catalog', file, '--json'),
       runGodwit('catalog', 'route', 'db', '--catalog', file),
       runGodwit('catalog', 'place', '--catalog', file, ...pair.slice(0, 4), '--memory', '33GiB'),
     ])
@@ -64,13 +63,11 @@ describe('godwit catalog', () => {
       'a pair',
       'c pair',
     ])
-    const route = JSON.parse(routed.stdout)
-    expect([route.chosen, ...reasons(route.ranked)]).toEqual(['c', 'c sibling', 'b sibling'])
-    expect(reasons(route.refused)).toEqual(['a source', 'd unreachable'])
-    expect(route.ranked[0].path).toMatchObject({ cost: 3, machines: ['a', 'b', 'c'] })
-    expect(text.stdout).toMatch(/^to c\nbefore b: a sibling runs there, the other none\n/)
-    expect(text.stdout).toMatch(/\npath a > b > c: cost 3, slowest link 125.0 MB\/s\n/)
-    expect(text.stdout).toMatch(/\n- +d .* no path from a$/m)
+    expect(routed.stdout).toMatch(/^to c\nbefore b: a sibling runs there, the other none\n/)
+    expect(routed.stdout).toMatch(/\npath a > b > c: cost 3, slowest link 125.0 MB\/s\n/)
+    const order = [...routed.stdout.matchAll(/^(\d\.|-) +([a-d]) /gm)].map((line) => line[2])
+    expect(order).toEqual(['c', 'b', 'a', 'd'])
+    expect(routed.stdout).toMatch(/^- +d .* no path from a$/m)
     expect([full.code, full.stderr]).toEqual([1, 'godwit: NO_ROOM: None of 4 machines fits\n'])
     expect(full.stdout).toMatch(/32 GiB free, 33 GiB needed/)
   })
@@ -78,10 +75,7 @@ describe('godwit catalog', () => {
   it('simulates, and draws what it found', async () => {
     const plot = freshPath('plot.svg')
     const world = ['--machines', '60', '--vms', '400', '--seed', '7', '--machines-per-rack', '6']
-    const [drawn, wrong] = await Promise.all([
-      runGodwit('catalog', 'simulate', ...world, '--plot', plot, '--json'),
-      runGodwit('catalog', 'simulate', '--machines', '50001'),
-    ])
+    const drawn = await runGodwit('catalog', 'simulate', ...world, '--plot', plot, '--json')
     expect(drawn.code).toBe(0)
     const simulation = JSON.parse(drawn.stdout) as Simulation
     const options = { machines: 60, vms: 400, seed: 7, machinesPerRack: 6 }
@@ -101,7 +95,5 @@ describe('godwit catalog', () => {
       expect(svg).toContain(said)
     }
     expect(svg).not.toMatch(/NaN|undefined/)
-    expect(wrong.code).toBe(2)
-    expect(wrong.stderr).toBe('godwit: USAGE: machines: 50001 is more than 50000\n')
   })
 })
