@@ -135,6 +135,7 @@ export class DestinationAgent {
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of no session that goes on here')
     }
     if (over.has(session.state)) {
+      if (isControl) this.#checkIsNew(sessionId)
       throw new ProtocolError('SESSION_UNKNOWN', 'A channel of a session that is over here')
     }
     if (isControl) {
@@ -151,12 +152,15 @@ export class DestinationAgent {
     return lane
   }
 
+  /** A first connection that comes late must not write over what became of its session. */
+  #checkIsNew(sessionId: string): void {
+    if (this.#owners.find(sessionId, 'destination') === undefined) return
+    throw new ProtocolError('PROTOCOL_STATE', 'This session was here before')
+  }
+
   #begin(sessionId: string, preface: Preface, link: Link, place?: Place): LinkHandler {
     const { clock } = this.#options
-    // A first connection that comes late must not write over what became of its session.
-    if (this.#owners.find(sessionId, 'destination') !== undefined) {
-      throw new ProtocolError('PROTOCOL_STATE', 'This session was here before')
-    }
+    this.#checkIsNew(sessionId)
     makeRoom(this.sessions, link.channel.remote, this.#options)
     this.#seals?.took(preface, link.channel)
     link.sendPreface(preface)
