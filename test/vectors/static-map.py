@@ -133,8 +133,8 @@ def vector(os, hypervisor, minimum, samples):
 def main():
     shared = list(range(1, 21))
     vectors = [
-        vector("Debian 12.5", "QEMU 7.2", 2, [[1, 2, 0, 3], [1, 5, 0, 3]]),
-        vector("Debian 12.5", "QEMU 7.2", 2, [[1, 2, 3], [4, 5, 6]]),
+        vector("debian/12.5", "qemu/7.2", 2, [[1, 2, 0, 3], [1, 5, 0, 3]]),
+        vector("debian/12.5", "qemu/7.2", 2, [[1, 2, 3], [4, 5, 6]]),
         vector("naïve os", "", 2, [
             shared + [100, 0, 100, 7] + list(range(200, 210)) + [1],
             shared[:9] + [300] + shared[10:] + list(range(204, 212)) + [0, 100],

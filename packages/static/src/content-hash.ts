@@ -34,7 +34,8 @@ export function allocatePageHashes(pageCount: number, pageBytes: number): PageHa
   return { pageBytes, kinds, hashes: allocateShared(pageCount * CONTENT_HASH_BYTES) }
 }
 
-const stagedBytes = MIB
+/** What is staged at a time: a whole number of pages of any size. */
+export const STAGED_BYTES: number = MIB
 /** Of SHA-256: the rest of a content hash. */
 const shaBytes = CONTENT_HASH_BYTES - 4
 
@@ -56,12 +57,12 @@ export class ContentHasher {
    * @throws {LimitError} `NO_ROOM` when that is not there
    */
   constructor(kernels: Kernels, sha256: Sha256, pageBytes: number) {
-    const pageCount = stagedBytes / pageBytes
-    const at = kernels.allocate(stagedBytes, 64)
+    const pageCount = STAGED_BYTES / pageBytes
+    const at = kernels.allocate(STAGED_BYTES, 64)
     const flags = kernels.allocate(pageCount)
     const words = kernels.allocate(pageCount * 8, 8)
     this.pageBytes = pageBytes
-    this.staging = kernels.bytes.subarray(at, at + stagedBytes)
+    this.staging = kernels.bytes.subarray(at, at + STAGED_BYTES)
     this.#kernels = kernels
     this.#sha256 = sha256
     this.#key = kernels.createKey(0n)
@@ -129,8 +130,8 @@ export class ContentHasher {
     into: PageHashes,
     firstPage: number,
   ): void {
-    for (let from = start; from < end; from += stagedBytes) {
-      const byteCount = Math.min(stagedBytes, end - from)
+    for (let from = start; from < end; from += STAGED_BYTES) {
+      const byteCount = Math.min(STAGED_BYTES, end - from)
       this.staging.set(bytes.subarray(from, from + byteCount))
       this.hashStaged(byteCount, into, firstPage + (from - start) / this.pageBytes)
     }
@@ -138,4 +139,4 @@ export class ContentHasher {
 }
 
 /** What a {@link ContentHasher} takes of the kernels' memory, at most. */
-export const hasherBytes: number = stagedBytes + 65536
+export const hasherBytes: number = STAGED_BYTES + 65536

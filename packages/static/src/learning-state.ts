@@ -23,6 +23,7 @@ import { CONTENT_HASH_BYTES, LimitError, isPageBytes } from '@godwit/core'
 import { ContentTable, FORGOTTEN } from './content-table.ts'
 import { OctetReader, OctetWriter } from './octets.ts'
 import { readRuns, writeRuns } from './position-runs.ts'
+import { MAP_NAME_BYTES_MAX } from './static-map.ts'
 
 export interface LearningState {
   readonly os: string
@@ -88,7 +89,7 @@ export function decodeLearning(
   if (!isRight || staticCount > pageCount) throw reader.damaged('has numbers that cannot be')
   check('learnedContents', contentCount, contentsMax)
   check('samplePages', pageCount, pagesMax)
-  const [os, hypervisor] = [reader.text(), reader.text()]
+  const [os, hypervisor] = [reader.text(MAP_NAME_BYTES_MAX), reader.text(MAP_NAME_BYTES_MAX)]
   if (reader.left < contentCount * CONTENT_HASH_BYTES) throw reader.damaged('ends too early')
   const counts = readCounts(reader, contentCount, sampleCount)
   const pages = new Uint32Array(staticCount)

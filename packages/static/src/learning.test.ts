@@ -225,7 +225,7 @@ describe('what is learned', () => {
     const many = { ...other, pageBytes: 4096, kinds: new Uint8Array(SAMPLE_PAGES_MAX + 1) }
     expect(typed(() => learning.add(many))?.code).toBe('LIMIT_EXCEEDED')
     expect(learning.sampleCount).toBe(1)
-    const long = { ...pair, os: 'ä'.repeat(128), pageBytes: 4096 }
+    const long = { ...pair, os: 'ä'.repeat(65), pageBytes: 4096 }
     expect(typed(() => Learning.begin(long))?.code).toBe('USAGE')
     const single = { ...pair, pageBytes: 4096, minimumSamples: 1 }
     expect(typed(() => Learning.begin(single))?.code).toBe('USAGE')

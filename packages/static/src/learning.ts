@@ -23,7 +23,7 @@ import { ContentTable, FORGOTTEN } from './content-table.ts'
 import type { LearningState } from './learning-state.ts'
 import { decodeLearning, encodeLearning } from './learning-state.ts'
 import type { StaticMap } from './static-map.ts'
-import { STATIC_ENTRIES_MAX, STATIC_NAME_BYTES_MAX } from './static-map.ts'
+import { MAP_ENTRIES_MAX, MAP_NAME_BYTES_MAX } from './static-map.ts'
 
 /** Contents that too few samples had are kept up to here; then the oldest are forgotten. */
 export const CANDIDATES_MAX: number = 2 ** 21
@@ -41,7 +41,7 @@ const hashWords = CONTENT_HASH_BYTES / 4
 
 const usualLimits: LearningLimits = {
   candidatesMax: CANDIDATES_MAX,
-  contentsMax: STATIC_ENTRIES_MAX,
+  contentsMax: MAP_ENTRIES_MAX,
 }
 
 export interface LearningOptions {
@@ -82,8 +82,8 @@ export class Learning {
     const { os, hypervisor, minimumSamples = 2, version = 0 } = options
     const pageBytes = checkPageBytes(options.pageBytes)
     for (const name of [os, hypervisor]) {
-      if (new TextEncoder().encode(name).length <= STATIC_NAME_BYTES_MAX) continue
-      throw new GodwitError('USAGE', `A name has more than ${STATIC_NAME_BYTES_MAX} bytes`)
+      if (new TextEncoder().encode(name).length <= MAP_NAME_BYTES_MAX) continue
+      throw new GodwitError('USAGE', `A name has more than ${MAP_NAME_BYTES_MAX} bytes`)
     }
     if (!Number.isInteger(minimumSamples) || minimumSamples < 2) {
       throw new GodwitError('USAGE', `${minimumSamples} samples are too few to compare`)
@@ -167,7 +167,7 @@ export class Learning {
     const entries: number[] = []
     const pages: number[] = []
     const isAtPosition = new Uint8Array(contents.size)
-    for (let page = 0; page < all.length && entries.length < STATIC_ENTRIES_MAX; page++) {
+    for (let page = 0; page < all.length && entries.length < MAP_ENTRIES_MAX; page++) {
       const content = all[page]!
       if (content === FORGOTTEN) continue
       isAtPosition[content] = 1
@@ -175,7 +175,7 @@ export class Learning {
       entries.push(content)
     }
     for (let content = 0; content < contents.size; content++) {
-      if (entries.length === STATIC_ENTRIES_MAX) break
+      if (entries.length === MAP_ENTRIES_MAX) break
       const isStatic = contents.countOf(content) >= this.minimumSamples
       if (isStatic && isAtPosition[content] === 0) entries.push(content)
     }

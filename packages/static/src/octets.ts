@@ -102,8 +102,9 @@ export class OctetReader {
     return this.#bytes.subarray(at, at + byteCount)
   }
 
-  text(): string {
+  text(bytesMax: number): string {
     const bytes = this.octets(this.octets(1)[0]!)
+    if (bytes.length > bytesMax) throw this.damaged(`has a name of ${bytes.length} bytes`)
     try {
       return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     } catch {

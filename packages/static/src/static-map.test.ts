@@ -4,7 +4,7 @@ import { CONTENT_HASH_BYTES, GodwitError, LimitError } from '@godwit/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { StaticMap } from './static-map.ts'
-import { STATIC_ENTRIES_MAX, decodeStaticMap, encodeStaticMap } from './static-map.ts'
+import { MAP_ENTRIES_MAX, decodeStaticMap, encodeStaticMap } from './static-map.ts'
 import { learn, repeated } from '../test/guests.ts'
 
 interface Vector {
@@ -109,10 +109,10 @@ describe('a static map', () => {
 
   it('is refused before room is made for more entries than a map may have', () => {
     const bytes = Buffer.from(maps[0]!.hex, 'hex')
-    bytes.writeUInt32LE(STATIC_ENTRIES_MAX, 20)
+    bytes.writeUInt32LE(MAP_ENTRIES_MAX, 20)
     expect(outcome(bytes)).toMatchObject({ code: 'FILE_UNREADABLE' })
-    bytes.writeUInt32LE(STATIC_ENTRIES_MAX + 1, 20)
+    bytes.writeUInt32LE(MAP_ENTRIES_MAX + 1, 20)
     expect(outcome(bytes)).toBeInstanceOf(LimitError)
-    expect(outcome(bytes)).toMatchObject({ limit: 'staticEntries', code: 'LIMIT_EXCEEDED' })
+    expect(outcome(bytes)).toMatchObject({ limit: 'mapEntries', code: 'LIMIT_EXCEEDED' })
   })
 })

@@ -27,9 +27,9 @@ import { OctetReader, OctetWriter } from './octets.ts'
 import { readRuns, writeRuns } from './position-runs.ts'
 
 /** Most entries of a map: 4 GiB of pages of 4 KiB. */
-export const STATIC_ENTRIES_MAX: number = 2 ** 20
+export const MAP_ENTRIES_MAX: number = 2 ** 20
 /** Longest name of an operating system or hypervisor, in UTF-8. */
-export const STATIC_NAME_BYTES_MAX = 255
+export const MAP_NAME_BYTES_MAX = 128
 
 /** What every guest of an operating system and hypervisor has. */
 export interface StaticMap extends StaticSet {
@@ -64,7 +64,7 @@ export function encodeStaticMap(map: StaticMap): Uint8Array {
  * Reads a map of any origin.
  *
  * @throws {GodwitError} `FILE_UNREADABLE` when it is none, `LIMIT_EXCEEDED` when it has more
- *   entries than {@link STATIC_ENTRIES_MAX}
+ *   entries than {@link MAP_ENTRIES_MAX}
  */
 export function decodeStaticMap(bytes: Uint8Array): StaticMap {
   const reader = new OctetReader(bytes, 'The static map')
@@ -76,7 +76,7 @@ export function decodeStaticMap(bytes: Uint8Array): StaticMap {
   const [entryCount, positionCount] = [reader.u32(), reader.u32()]
   checkEntries(entryCount)
   if (positionCount > entryCount) throw reader.damaged('has more positions than entries')
-  const [os, hypervisor] = [reader.text(), reader.text()]
+  const [os, hypervisor] = [reader.text(MAP_NAME_BYTES_MAX), reader.text(MAP_NAME_BYTES_MAX)]
   const hashBytes = entryCount * CONTENT_HASH_BYTES
   if (reader.left < hashBytes) throw reader.damaged('ends too early')
   const positions = new Uint32Array(allocateShared(positionCount * 4).buffer)
@@ -88,8 +88,8 @@ export function decodeStaticMap(bytes: Uint8Array): StaticMap {
 }
 
 function checkEntries(entryCount: number): void {
-  if (entryCount <= STATIC_ENTRIES_MAX) return
-  const text = `The static map has ${entryCount} entries, more than ${STATIC_ENTRIES_MAX}`
-  const facts = { limit: 'staticEntries', value: entryCount, maximum: STATIC_ENTRIES_MAX }
+  if (entryCount <= MAP_ENTRIES_MAX) return
+  const text = `The static map has ${entryCount} entries, more than ${MAP_ENTRIES_MAX}`
+  const facts = { limit: 'mapEntries', value: entryCount, maximum: MAP_ENTRIES_MAX }
   throw new LimitError('LIMIT_EXCEEDED', text, facts)
 }
