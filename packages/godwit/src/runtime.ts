@@ -4,8 +4,8 @@
  * @module
  */
 import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
-import type { CopyBytes, Primitives, Sha256 } from '@godwit/codec'
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import type { CopyBytes, OpenFile, Primitives, Sha256 } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
@@ -20,6 +20,14 @@ const nativeCopy: CopyBytes = (to, at, from, start, end) => {
   Buffer.prototype.copy.call(from, to, at, start, end)
 }
 
+const openFile: OpenFile = (path) => {
+  const descriptor = openSync(path, 'r')
+  return {
+    read: (into, at, byteCount, position) => readSync(descriptor, into, at, byteCount, position),
+    close: () => closeSync(descriptor),
+  }
+}
+
 let primitives: Promise<Primitives> | undefined
 
 /** What the codec takes from Node, instantiated once per thread. */
@@ -29,6 +37,7 @@ export function nodePrimitives(): Promise<Primitives> {
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
     copy: nativeCopy,
     zstd: createNodeZstd(),
+    openFile,
   })
   return primitives
 }

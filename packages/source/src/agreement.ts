@@ -65,6 +65,7 @@ export function agreedTerms(options: SourceOptions, welcome: Welcome): AgreedTer
     creditBytes: welcome.creditBytes ?? Infinity,
     settings: restrictTo(options.encode, welcome.capabilities),
     storeBytes: welcome.storeBytes ?? 0,
+    findsStatic: false,
   }
 }
 

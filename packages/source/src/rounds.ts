@@ -40,7 +40,7 @@ import { Watch } from './watch.ts'
 const collectMeanwhileMs = 50
 
 /** What lanes need to know of what was agreed. */
-export type AgreedTerms = Pick<LaneTerms, 'lanes' | 'creditBytes' | 'settings' | 'storeBytes'>
+export type AgreedTerms = Omit<LaneTerms, 'count' | 'memoryBytes'>
 
 /** What comes after the rounds of pre-copy. */
 export type NextAfterRounds = 'switch-over' | 'post-copy'
@@ -105,6 +105,7 @@ export class Rounds {
       creditBytes: Infinity,
       settings: encode,
       storeBytes: 0,
+      findsStatic: false,
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { hybrid = {} } = options
@@ -298,7 +299,9 @@ export class Rounds {
     const meanwhile = kind === 'full' ? this.#collectMeanwhile() : undefined
     const again = meanwhile && this.#dirty.pending
     const marks = { untouched, again, left: kind === 'final' ? undefined : this.#earlyEnd.left }
-    const work = { round, known: round > 1, dirty, ...marks, ...pieces, push: undefined }
+    const known = round > 1
+    const mayLack = kind !== 'final'
+    const work = { round, known, mayLack, dirty, ...marks, ...pieces, push: undefined }
     if (kind !== 'final') this.#earlyEnd.begin(work)
     this.#isSending = true
     try {
