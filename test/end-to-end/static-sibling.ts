@@ -16,9 +16,13 @@ import { ShadowGuest } from './shadow.ts'
 export const pageBytes = 4096
 const primitives = await nodePrimitives()
 
+const contents = new Map<number, Uint8Array>()
+
 /** A page that nobody has by chance. */
 export function content(number: number): Uint8Array {
-  return randomBytes(pageBytes, 1000 + number)
+  const bytes = contents.get(number) ?? randomBytes(pageBytes, 1000 + number)
+  contents.set(number, bytes)
+  return bytes
 }
 
 /** Pages one behind the other, in shared memory; undefined: zeros. */
@@ -55,15 +59,15 @@ export function siblingMemory(): Uint8Array {
 }
 
 /** Content hash of whole pages. */
-export function hashesOf(bytes: Uint8Array): Uint8Array {
-  const pages = Math.floor(bytes.length / pageBytes)
+export function hashesOf(bytes: Uint8Array, size: number = pageBytes): Uint8Array {
+  const pages = Math.floor(bytes.length / size)
   const hashes = allocateShared(pages * CONTENT_HASH_BYTES)
-  const workspace = new Workspace(primitives, pageBytes)
-  const staged = workspace.allocate(pageBytes)
-  const hasher = new ContentHasher(workspace, pageBytes, 1)
+  const workspace = new Workspace(primitives, size)
+  const staged = workspace.allocate(size)
+  const hasher = new ContentHasher(workspace, size, 1)
   for (let page = 0; page < pages; page++) {
-    staged.set(bytes.subarray(page * pageBytes, (page + 1) * pageBytes))
-    hasher.look(staged, 0, pageBytes)
+    staged.set(bytes.subarray(page * size, (page + 1) * size))
+    hasher.look(staged, 0, size)
     hasher.finish(0, staged)
     hashes.set(hasher.bytes, page * CONTENT_HASH_BYTES)
   }

@@ -30,7 +30,7 @@ export interface StaticGuest {
   readonly regions: readonly RegionEntry[]
 }
 
-/** Threads and files are its own business; the agent bounds its time and takes errors for nothing. */
+/** Threads and files are its own business; the agent bounds its time, and an error is nothing. */
 export interface StaticFinder {
   /** @param signal - aborted when nobody waits for the answer any more */
   find(

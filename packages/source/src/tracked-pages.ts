@@ -1,5 +1,5 @@
 /**
- * What is noted of every page of the guest: what was sent of it, and whether it was stored to since.
+ * What is noted of every page of the guest: what was sent of it, and whether it changed since.
  *
  * @module
  */

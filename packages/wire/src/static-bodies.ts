@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The static map of a pair of operating system and hypervisor; both ends have it from elsewhere. */
+/** The static map of a pair of operating system and hypervisor; both ends have it already. */
 export interface MapOffer {
   readonly kind: 'map'
   /** `NAME/VERSION`, as `hypervisor`. */
