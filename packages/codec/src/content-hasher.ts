@@ -27,7 +27,7 @@ export class ContentHasher {
   constructor(workspace: Workspace, pageBytes: number, pagesMax: number) {
     this.#pageBytes = pageBytes
     // Not the session's: its fingerprints have another seed every time.
-    this.#hasher = workspace.createHasher('xxh3', new Uint8Array(8))
+    this.#hasher = workspace.unseededHasher
     this.#sha256 = workspace.sha256
     this.#quick = new FingerprintTable(pagesMax, this.#hasher.entryBytes)
   }
