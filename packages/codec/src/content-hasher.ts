@@ -44,7 +44,9 @@ export class ContentHasher {
 
   /** The rest of that page's content hash. @param page - its bytes */
   finish(index: number, page: Uint8Array): void {
-    this.bytes.set(this.#sha256(page).subarray(0, shaBytes), 4)
+    const sha = this.#sha256(page)
+    // Faster than `set` of a view.
+    for (let i = 0; i < shaBytes; i++) this.bytes[4 + i] = sha[i]!
     this.words[0] = this.quickWord(index)
   }
 
@@ -77,6 +79,7 @@ export class KeyedHasher {
   /** @param contentHash - {@link CONTENT_HASH_BYTES} of them */
   hash(contentHash: Uint8Array, into: Uint8Array, at = 0): void {
     this.#input.set(contentHash, this.#keyBytes)
-    into.set(this.#sha256(this.#input).subarray(0, KEYED_HASH_BYTES), at)
+    const sha = this.#sha256(this.#input)
+    for (let i = 0; i < KEYED_HASH_BYTES; i++) into[at + i] = sha[i]!
   }
 }

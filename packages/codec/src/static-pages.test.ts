@@ -213,7 +213,7 @@ describe('a look-up', () => {
     held.addAll()
     // With a look at each that is in the way it would be minutes.
     const lookup = staticLookup([{ by: 'keyed', key: new Uint8Array(32), hashes, held }])
-    expect(lookup!.indexes[0]!.table.filter((entry) => entry !== 0)).toHaveLength(64)
+    expect(lookup!.indexes[0]!.table.filter((word) => word !== 0)).toHaveLength(64)
   })
 })
 
