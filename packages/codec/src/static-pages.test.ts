@@ -70,7 +70,7 @@ describe('pages that the destination holds elsewhere', () => {
     expect([naks, rig.differing()]).toEqual([[], []])
   })
 
-  it('are counted over all sets, and over those of which nothing is held', () => {
+  it('are counted over all sets, entries that are not held among them', () => {
     const sets: readonly SetOptions[] = [
       {
         by: 'content',

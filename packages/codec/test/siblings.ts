@@ -95,10 +95,9 @@ export class Siblings {
       places.page[index] = page
       this.store(origin, page, content)
     }
-    const entryCount = entries.length
     return {
       agreed: by === 'keyed' ? keyed(hashes, held) : mapped(by, entries, hashes, held),
-      held: { entryCount, held: { hashes, places } },
+      held: { hashes, places },
     }
   }
 
