@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { VmRecord } from '@godwit/catalog'
 import { Catalog } from '@godwit/catalog'
+import { decodeStaticMap } from '@godwit/static'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   endProcesses,
@@ -128,6 +130,45 @@ export function commandsSuite(): void {
       ])
       expect(answers.join('')).not.toContain('hush')
       expect(existsSync(file)).toBe(false)
+    })
+  })
+}
+
+/** What guests have in common. */
+export function learningSuite(): void {
+  describe('godwit catalog learn', () => {
+    afterEach(endProcesses)
+
+    it('makes a map of two guests, and goes on from it with the next one', async () => {
+      const [url, common] = [freshPath('fleet.db'), randomBytes(50 * 4096)]
+      const images = ['a', 'b', 'c'].map((name) => freshPath(`${name}.mem`))
+      const zero = new Uint8Array(20 * 4096)
+      for (const image of images) {
+        writeFileSync(image, Buffer.concat([common, randomBytes(10 * 4096), zero]))
+      }
+      const [a, b, c] = images as [string, string, string]
+      const learn = (...args: string[]) => {
+        return runGodwit('catalog', 'learn', ...releases, '--catalog', url, ...args)
+      }
+      const first = await learn(a, b)
+      expect([first.code, first.stderr]).toEqual([0, ''])
+      expect(first.stdout).toMatch(/^static map 2 of debian\/12 on qemu\/8\.2: 50 static pages/m)
+      const again = await learn(b)
+      expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/nothing of its own/)])
+
+      const catalog = await Catalog.open(url)
+      const place = { machine: 'a', memoryBytes: 80 * 4096, pageBytes: 4096, memoryPath: c }
+      const ids = { id: 'c', name: 'c', agent: null, session: null, epoch: 0 }
+      await catalog.entries.add('vm', { ...ids, ...known, ...place, state: 'stored' })
+      const elsewhere = await learn('--vm', 'c', '--machine', 'b')
+      expect(elsewhere.stderr).toMatch(/USAGE: The memory of c is on a, not on b/)
+      expect((await learn('--vm', 'c', '--machine', 'a', '--json')).code).toBe(0)
+      const found = (await catalog.maps.find({ ...known, pageBytes: 4096 }))!
+      const map = decodeStaticMap(found.bytes)
+      expect(map).toMatchObject({ os: 'debian/12', hypervisor: 'qemu/8.2', sampleCount: 3 })
+      expect([found.version, map.version, map.positions.length]).toEqual([3, 3, 50])
+      expect(await catalog.maps.list()).toHaveLength(2)
+      await catalog.close()
     })
   })
 }
