@@ -14,7 +14,7 @@ const probesMax = 64
 /** Of {@link StaticIndex.table}. */
 const SLOT_WORDS = 2
 
-/** A set of which the destination holds something: numbers follow those of the set before. */
+/** A set that was agreed: numbers of its entries follow those of the set before. */
 export type AgreedSet =
   | {
       /** `position`: a page is what samples had at its place; `content`: at any place. */

@@ -70,7 +70,7 @@ describe('pages that the destination holds elsewhere', () => {
     expect([naks, rig.differing()]).toEqual([[], []])
   })
 
-  it('are counted over all sets, entries that are not held among them', () => {
+  it('are counted over all sets, and over those of which nothing is held', () => {
     const sets: readonly SetOptions[] = [
       {
         by: 'content',

@@ -7,20 +7,27 @@
  * @module
  */
 import type { StaticPlaces } from '@godwit/core'
-import { CONTENT_HASH_BYTES, CodecError, NOT_HELD } from '@godwit/core'
+import { CodecError, NOT_HELD } from '@godwit/core'
 import { CONTENT_WORDS, ContentHasher } from './content-hasher.ts'
 import type { OpenFile, ReadableFile } from './primitives.ts'
 import { wordsOf } from './static-index.ts'
 import type { Workspace } from './workspace.ts'
 
-/** A set that was agreed, as the destination knows it. Shared memory and names of files. */
-export interface HeldSet {
-  /** Content hashes of all its entries, of those that are not held, too. */
+/** Where some entries of a set are. Shared memory and names of files. */
+export interface HeldEntries {
+  /** Content hashes of all entries of the set, of those that are not held, too. */
   readonly hashes: Uint8Array
   readonly places: StaticPlaces
 }
 
-/** All sets of which anything is held, in the order of their numbers. */
+/** A set that was agreed, as the destination knows it. */
+export interface HeldSet {
+  readonly entryCount: number
+  /** Undefined where none of its entries is held. */
+  readonly held: HeldEntries | undefined
+}
+
+/** All sets that were agreed, in the order of their numbers. */
 export interface StaticContents {
   readonly sets: readonly HeldSet[]
 }
@@ -62,10 +69,12 @@ export class StaticPages {
     this.#askedSets = new Uint16Array(pagesMax)
     this.#askedEntries = new Uint32Array(pagesMax)
     let end = 0
-    this.#sets = contents.sets.map(({ hashes, places }) => {
+    this.#sets = contents.sets.flatMap(({ entryCount, held }) => {
       const base = end
-      end += hashes.length / CONTENT_HASH_BYTES
-      return { base, end, words: wordsOf(hashes), places }
+      end += entryCount
+      return held === undefined
+        ? []
+        : { base, end, words: wordsOf(held.hashes), places: held.places }
     })
   }
 
@@ -90,7 +99,8 @@ export class StaticPages {
     while (index < this.#sets.length && this.#sets[index]!.end <= entry) index++
     const set = this.#sets[index]
     const inSet = entry - (set?.base ?? 0)
-    if (set === undefined || set.places.origin[inSet] === NOT_HELD) {
+    const origin = inSet < 0 ? NOT_HELD : (set?.places.origin[inSet] ?? NOT_HELD)
+    if (origin === NOT_HELD) {
       throw new CodecError('CODEC_PAGE_RANGE', `Content ${entry} is named, which is not held here`)
     }
     this.#askedSets[this.#count] = index

@@ -95,9 +95,10 @@ export class Siblings {
       places.page[index] = page
       this.store(origin, page, content)
     }
+    const entryCount = entries.length
     return {
       agreed: by === 'keyed' ? keyed(hashes, held) : mapped(by, entries, hashes, held),
-      held: { hashes, places },
+      held: { entryCount, held: { hashes, places } },
     }
   }
 

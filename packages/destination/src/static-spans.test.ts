@@ -16,8 +16,8 @@ it('contents arrive at another thread as they are, and memory is the same', () =
   }
   const contents: StaticContents = {
     sets: [
-      { hashes: allocateShared(32), places: { ...places, origins: [] } },
-      { hashes, places },
+      { entryCount: 9, held: undefined },
+      { entryCount: 2, held: { hashes, places } },
     ],
   }
   const { port1, port2 } = new MessageChannel()
@@ -26,6 +26,6 @@ it('contents arrive at another thread as they are, and memory is the same', () =
   port1.close()
   expect(arrived).toEqual(contents)
   memory[8191] = 1
-  const [origin] = arrived.sets[1]!.places.origins
+  const [origin] = arrived.sets[1]!.held!.places.origins
   expect((origin as Uint8Array)[8191]).toBe(1)
 })

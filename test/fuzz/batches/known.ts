@@ -4,23 +4,24 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import type { HeldSet, StaticContents } from '@godwit/codec'
+import type { StaticContents } from '@godwit/codec'
 import { Workspace, createPrimitives } from '@godwit/codec'
 import { CONTENT_HASH_BYTES, FingerprintTable, NOT_HELD, allocateShared } from '@godwit/core'
 import { seededRandom } from '@godwit/testkit'
 import { contentOf } from '../contents.ts'
 import { PAGE_BYTES } from './world.ts'
 
-/** Of two sets. */
-const firstCount = 10
-export const KNOWN_END = 24
+/** Of a set that the sibling has some of, and of one that it has nothing of. */
+const heldSetCount = 24
+const otherSetCount = 4
+export const KNOWN_END: number = heldSetCount + otherSetCount
 
 const random = seededRandom(3)
-const contents: readonly Uint8Array[] = Array.from({ length: KNOWN_END }, () => {
+const contents: readonly Uint8Array[] = Array.from({ length: heldSetCount }, () => {
   return contentOf(PAGE_BYTES, random)
 })
 
-const isHeld = (entry: number): boolean => entry < KNOWN_END && entry % 8 !== 7
+const isHeld = (entry: number): boolean => entry < heldSetCount && entry % 8 !== 7
 /** There is something else by now. */
 const isStale = (entry: number): boolean => entry % 8 === 5
 
@@ -45,8 +46,8 @@ function contentHash(page: Uint8Array): Uint8Array {
 
 /** What a destination is given of it. */
 export const staticContents: StaticContents = ((): StaticContents => {
-  const hashes = allocateShared(KNOWN_END * CONTENT_HASH_BYTES)
-  const sibling = allocateShared(KNOWN_END * PAGE_BYTES)
+  const hashes = allocateShared(heldSetCount * CONTENT_HASH_BYTES)
+  const sibling = allocateShared(heldSetCount * PAGE_BYTES)
   for (const [entry, content] of contents.entries()) {
     hashes.set(contentHash(content), entry * CONTENT_HASH_BYTES)
     sibling.set(content, entry * PAGE_BYTES)
@@ -54,13 +55,11 @@ export const staticContents: StaticContents = ((): StaticContents => {
   }
   const origin = Uint8Array.from(contents, (_, entry) => (isHeld(entry) ? 0 : NOT_HELD))
   const page = Uint32Array.from(contents, (_, entry) => entry)
-  const part = (from: number, end: number): HeldSet => ({
-    hashes: hashes.subarray(from * CONTENT_HASH_BYTES, end * CONTENT_HASH_BYTES),
-    places: {
-      origins: [sibling],
-      origin: origin.subarray(from, end),
-      page: page.subarray(from, end),
-    },
-  })
-  return { sets: [part(0, firstCount), part(firstCount, KNOWN_END)] }
+  const held = { hashes, places: { origins: [sibling], origin, page } }
+  return {
+    sets: [
+      { entryCount: heldSetCount, held },
+      { entryCount: otherSetCount, held: undefined },
+    ],
+  }
 })()
