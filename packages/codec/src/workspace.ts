@@ -9,7 +9,8 @@ import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
 import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
 import { batchSlotBytes } from './batch-slot.ts'
-import type { CopyBytes, Primitives } from './primitives.ts'
+import type { CopyBytes, OpenFile, Primitives } from './primitives.ts'
+import type { Sha256 } from './sha256.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
@@ -21,6 +22,7 @@ export class Workspace {
   readonly #primitives: Primitives
   readonly #kernels: Kernels
   readonly #scratch: Xxh3Scratch
+  #unseeded: PageHasher | undefined
 
   /** @param memoryBytes - what will be {@link allocate}d */
   constructor(primitives: Primitives, memoryBytes: number) {
@@ -33,6 +35,14 @@ export class Workspace {
   /** Copies into or out of this memory, and guests'. */
   get copy(): CopyBytes {
     return this.#primitives.copy
+  }
+
+  get sha256(): Sha256 {
+    return this.#primitives.sha256
+  }
+
+  get openFile(): OpenFile | undefined {
+    return this.#primitives.openFile
   }
 
   /** What is done to pages in this memory; arguments are offsets into its buffer. */
@@ -49,6 +59,11 @@ export class Workspace {
   /** Whether `bytes[start, end)`, allocated here, are all zero. */
   isZero(bytes: Uint8Array, start: number, end: number): boolean {
     return this.#kernels.isZero(bytes.byteOffset + start, end - start)
+  }
+
+  /** XXH3 with seed 0, which is the same in all sessions. */
+  get unseededHasher(): PageHasher {
+    return (this.#unseeded ??= new Xxh3Hasher(this.#kernels, 0n, this.#scratch))
   }
 
   /** A page hasher of `name`, seeded with 8 little-endian bytes. */

@@ -3,21 +3,23 @@
  *
  * @module
  */
-import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
-import type { CopyBytes, Primitives, Sha256 } from '@godwit/codec'
+import { randomBytes as nodeRandomBytes } from 'node:crypto'
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import type { OpenFile, Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
+import { nativeCopy, nativeSha256 } from './native-bytes.ts'
 import { createNodeZstd } from './zstd.ts'
 
 export const SOFTWARE = 'godwit/0.1.0'
 
-const nativeSha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
-
-/** Of the C library, which copies large pieces without reading what they replace. */
-const nativeCopy: CopyBytes = (to, at, from, start, end) => {
-  Buffer.prototype.copy.call(from, to, at, start, end)
+const openFile: OpenFile = (path) => {
+  const descriptor = openSync(path, 'r')
+  return {
+    read: (into, at, byteCount, position) => readSync(descriptor, into, at, byteCount, position),
+    close: () => closeSync(descriptor),
+  }
 }
 
 let primitives: Promise<Primitives> | undefined
@@ -29,6 +31,7 @@ export function nodePrimitives(): Promise<Primitives> {
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
     copy: nativeCopy,
     zstd: createNodeZstd(),
+    openFile,
   })
   return primitives
 }
