@@ -104,6 +104,28 @@ describe.skipIf(postgres === undefined)('in PostgreSQL (package postgresql)', ()
     for (const one of [file, back, catalog]) await one.close()
   })
 
+  it('is found again when its connections were cut', async () => {
+    const url = server.freshUrl()
+    const [catalog, other] = [
+      await Catalog.open(url),
+      await openDatabase(parseCatalogUrl(url), false),
+    ]
+    await catalog.entries.add('machine', machine('a'))
+    const others = "application_name = 'godwit' AND pid <> pg_backend_pid()"
+    const cut = await other.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`,
+    )
+    expect(cut.length).toBeGreaterThan(0)
+    const { entries } = catalog
+    const list = () => entries.list('machine').catch(({ code }: { code: string }) => code)
+    // One question may still go to the connection that is no more.
+    const answers = [await list(), await list()]
+    expect(['CATALOG_UNAVAILABLE', answers[1]]).toContainEqual(answers[0])
+    expect(answers[1]).toMatchObject([{ name: 'a' }])
+    await other.close()
+    await catalog.close()
+  })
+
   it('is told of without its password, whatever fails', async () => {
     const wrong = server.url('wr/ong')
     const urls = [wrong, 'postgres://u:hush%21@127.0.0.1:1/x', 'postgres://u:hush@[1/x']
