@@ -21,8 +21,8 @@ import {
   whereKey,
 } from './tables.ts'
 
-/** Of guests, of machines and of links each. */
-export const ENTRIES_MAX = 65_536
+/** Of guests, of machines and of links each: room for a fleet of 10,000 machines twice over. */
+export const ENTRIES_MAX = 262_144
 
 export interface EntryKinds {
   readonly vm: VmRecord
@@ -54,7 +54,6 @@ export class Entries {
   async list<K extends EntryKind>(kind: K, all = false): Promise<readonly EntryKinds[K][]> {
     const table = tables[kind]
     const live = table.hasLease && !all ? `WHERE NOT ${hasExpired(table)}` : ''
-    // As bytes, as both databases can: a locale is the server's business.
     const sql = `SELECT * FROM ${table.name} ${live} LIMIT ${ENTRIES_MAX + 1}`
     const rows = await this.#database.query(sql)
     return rows.map((row) => recordOf(table, row)).sort(byKey(table))
@@ -128,7 +127,7 @@ export async function checkRoom(
   throw new LimitError('LIMIT_EXCEEDED', text, facts)
 }
 
-/** The order of code units, the same wherever it is read. */
+/** The order of code units; that of a server depends on its locale. */
 function byKey<T>({ key }: Table<T>): (a: T, b: T) => number {
   const textOf = (one: T): string => {
     const columns: Row = columnsOf(one as object)
