@@ -11,7 +11,7 @@ import { openDatabase } from '../../packages/catalog/src/open-database.ts'
 import { agentsSuite, leasesSuite } from './agents.ts'
 import { agentCommandsSuite, commandsSuite, learningSuite, migrationsSuite } from './commands.ts'
 import { entriesSuite } from './entries.ts'
-import { failure, machine } from './fixtures.ts'
+import { failure, machine, until } from './fixtures.ts'
 import { mapsSuite } from './maps.ts'
 import { PASSWORD, PostgresServer, findPostgres } from './postgres-server.ts'
 import { schemaSuite } from './schema.ts'
@@ -116,6 +116,8 @@ describe.skipIf(postgres === undefined)('in PostgreSQL (package postgresql)', ()
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`,
     )
     expect(cut.length).toBeGreaterThan(0)
+    const left = `SELECT pid FROM pg_stat_activity WHERE ${others}`
+    await until(async () => (await other.query(left)).length === 0)
     const { entries } = catalog
     const list = () => entries.list('machine').catch(({ code }: { code: string }) => code)
     // One question may still go to the connection that is no more.

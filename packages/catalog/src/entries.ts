@@ -40,7 +40,7 @@ const tables: { readonly [K in EntryKind]: Table<EntryKinds[K]> } = {
   link: linkTable,
 }
 
-/** A column list for a table, without bytes. */
+/** Of an entry that no agent keeps. */
 const noLease = { updatedMs: 0, heartbeatMs: null, leaseMs: null }
 
 export class Entries {
@@ -56,7 +56,7 @@ export class Entries {
     const live = table.hasLease && !all ? `WHERE NOT ${hasExpired(table)}` : ''
     const sql = `SELECT * FROM ${table.name} ${live} LIMIT ${ENTRIES_MAX + 1}`
     const rows = await this.#database.query(sql)
-    return rows.map((row) => recordOf(table, row)).sort(byKey(table))
+    return sorted(table, rows).map((row) => recordOf(table, row))
   }
 
   /**
@@ -127,14 +127,9 @@ export async function checkRoom(
   throw new LimitError('LIMIT_EXCEEDED', text, facts)
 }
 
-/** The order of code units; that of a server depends on its locale. */
-function byKey<T>({ key }: Table<T>): (a: T, b: T) => number {
-  const textOf = (one: T): string => {
-    const columns: Row = columnsOf(one as object)
-    return key.map((column) => String(columns[column])).join(' ')
-  }
-  return (a, b) => {
-    const [first, second] = [textOf(a), textOf(b)]
-    return first < second ? -1 : Number(first > second)
-  }
+/** In the order of code units; that of a server depends on its locale. */
+function sorted({ key }: Table<unknown>, rows: readonly Row[]): readonly Row[] {
+  const named = rows.map((row) => ({ row, name: key.map((column) => row[column]).join(' ') }))
+  named.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
+  return named.map(({ row }) => row)
 }
