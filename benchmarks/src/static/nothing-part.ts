@@ -1,0 +1,47 @@
+/**
+ * What static pages cost a guest that has none of them: a map as large as the guest, all of it held
+ * by the destination's sibling, and none of it in the guest.
+ *
+ * @module
+ */
+import { join } from 'node:path'
+import { GIB, MIB } from '@godwit/core'
+import { learnMap, staticOptions } from './catalog.ts'
+import type { Part, PartOptions } from './part.ts'
+import { staticRows } from './static-rows.ts'
+import { content, writeMemory } from './synthetic.ts'
+import type { Ways } from './ways.ts'
+import { alone, encodeZstd, measureInTurn } from './ways.ts'
+
+const rate = '1gbit'
+const way = 'escdr-content + zstd'
+const bars = { [way]: { wireBytes: 1.01, fromCommandMs: 1.03 } }
+const guestSeed = 1
+const siblingSeed = 2
+
+export const nothingPart: Part = {
+  name: 'nothing',
+  needsLink: true,
+  needsImages: false,
+  async measure(options) {
+    const ways = await unlikeWays(options)
+    const samples = await measureInTurn(rate, async () => ways, options)
+    return staticRows(`nothing in common, ${rate}`, samples, bars)
+  },
+}
+
+async function unlikeWays({ quick, godwit, folder, say }: PartOptions): Promise<Ways> {
+  const memoryBytes = quick ? 64 * MIB : GIB
+  const sibling = join(folder, 'sibling.ram')
+  say('making a guest without siblings')
+  writeMemory(sibling, [content(siblingSeed, memoryBytes)])
+  // Twice the same sample: all of it is static.
+  const catalog = await learnMap(godwit, folder, [sibling, sibling])
+  const guest = `idle,content=40/30/20/10,seed=${guestSeed}`
+  const send = ['--memory', String(memoryBytes), ...encodeZstd]
+  const more = staticOptions('escdr-content', catalog, sibling)
+  return new Map([
+    [alone, { guest, send, receive: [] }],
+    [way, { guest, send: [...send, ...more.send], receive: more.receive }],
+  ])
+}

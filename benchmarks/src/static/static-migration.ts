@@ -1,0 +1,58 @@
+/**
+ * One migration over a link to a destination that has a sibling of the guest.
+ *
+ * @module
+ */
+import type { Report } from '@godwit/core'
+import type { Route } from '../peer/namespaces.ts'
+import { carriedBytes } from '../peer/namespaces.ts'
+import { migrate } from '../process.ts'
+
+const runFor = '100ms'
+const warmup = '300ms'
+
+/** Both agents' parts in a migration. */
+export interface StaticMove {
+  /** As `godwit send` has it. */
+  readonly guest: string
+  /** Options of `godwit send`. */
+  readonly send: readonly string[]
+  /** Options of `godwit receive`. */
+  readonly receive: readonly string[]
+}
+
+export interface StaticFigures {
+  /** From the command on: what is asked and looked up before round 1 is part of it. */
+  readonly fromCommandMs: number
+  /** From round 1 on, as the report has it. */
+  readonly totalMs: number
+  /** Both ways, headers included. */
+  readonly wireBytes: number
+  /** Of both agents. */
+  readonly cpuSeconds: number
+  readonly report: Report
+}
+
+/** @throws when the migration was not right: all of memory is compared */
+export async function moveOver(
+  route: Route,
+  godwit: readonly string[],
+  { guest, send, receive }: StaticMove,
+): Promise<StaticFigures> {
+  const before = await carriedBytes(route)
+  const options = ['--warmup', warmup, '--verify', 'sha256', ...send]
+  const { source } = await migrate(godwit, guest, options, route, runFor, { receive })
+  const wireBytes = (await carriedBytes(route)) - before
+  return { ...figuresOf(source), wireBytes }
+}
+
+function figuresOf(report: Report): Omit<StaticFigures, 'wireBytes'> {
+  const first = report.stages.find(({ name }) => name === 'pre-copy')
+  const { sourceSeconds, destinationSeconds } = report.cpu!
+  return {
+    report,
+    totalMs: report.totalMs!,
+    fromCommandMs: first!.atMs + report.totalMs!,
+    cpuSeconds: sourceSeconds! + destinationSeconds!,
+  }
+}
