@@ -15,7 +15,7 @@ import { alone, encodeZstd, measureInTurn } from './ways.ts'
 
 const rate = '1gbit'
 const way = 'escdr-content + zstd'
-const bars = { [way]: { wireBytes: 1.01, fromCommandMs: 1.03 } }
+const bars = { [way]: { wireBytes: 1.01, fromReservationMs: 1.03 } }
 const guestSeed = 1
 const siblingSeed = 2
 

@@ -33,7 +33,7 @@ function siblingPart(kaslr: Kaslr, rate: string): Part {
   const name = `${kaslr}-${rate}`
   const title = `siblings, KASLR ${kaslr}, ${rate}`
   const bars: WayBars = {
-    [wayOf('escdr-content')]: { wireBytes: bytesBar, fromCommandMs: totalBars[rate]! },
+    [wayOf('escdr-content')]: { wireBytes: bytesBar, fromReservationMs: totalBars[rate]! },
   }
   return {
     name,

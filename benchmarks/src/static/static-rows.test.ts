@@ -3,7 +3,7 @@ import type { StaticFigures } from './static-migration.ts'
 import { staticRows } from './static-rows.ts'
 
 function figures(wireBytes: number, totalMs: number): StaticFigures {
-  const times = { totalMs, fromCommandMs: totalMs + 100, cpuSeconds: 1 }
+  const times = { totalMs, fromReservationMs: totalMs + 100, cpuSeconds: 1 }
   return { ...times, wireBytes, report: {} as StaticFigures['report'] }
 }
 
@@ -12,7 +12,7 @@ it('compares pair by pair, and judges what has a bar', () => {
     ['one', [figures(100, 300), figures(1000, 900)]],
     ['other', [figures(30, 200), figures(400, 500)]],
   ])
-  const rows = staticRows('t', samples, { other: { wireBytes: 0.35, fromCommandMs: 0.6 } })
+  const rows = staticRows('t', samples, { other: { wireBytes: 0.35, fromReservationMs: 0.6 } })
   const row = (name: string, metric: string) =>
     rows.find((one) => one.name === name && one.metric.startsWith(metric))
   expect(row('t, one', 'wire bytes')?.ratio).toBeUndefined()

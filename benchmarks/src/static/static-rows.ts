@@ -7,11 +7,11 @@ import type { Case, Unit } from '../result.ts'
 import { pairedWith, toCase } from '../result.ts'
 import type { Samples } from './ways.ts'
 
-type Figure = 'wireBytes' | 'fromCommandMs' | 'totalMs' | 'cpuSeconds'
+type Figure = 'wireBytes' | 'fromReservationMs' | 'totalMs' | 'cpuSeconds'
 
 const figures = [
   ['wireBytes', 'wire bytes, both ways', 'bytes'],
-  ['fromCommandMs', 'total, from the command on', 'ms'],
+  ['fromReservationMs', 'total, from the reservation on', 'ms'],
   ['totalMs', 'totalMs', 'ms'],
   ['cpuSeconds', 'CPU of both sides', 's'],
 ] as const satisfies readonly (readonly [Figure, string, Unit])[]
