@@ -9,7 +9,7 @@
 export const levels: readonly (readonly string[])[] = [
   ['@godwit/core'],
   ['@godwit/wire', '@godwit/kernels', '@godwit/memory', '@godwit/linux', '@godwit/policy'],
-  ['@godwit/codec', '@godwit/transport', '@godwit/link', '@godwit/seal'],
+  ['@godwit/codec', '@godwit/static', '@godwit/transport', '@godwit/link', '@godwit/seal'],
   ['@godwit/session'],
   ['@godwit/source', '@godwit/destination', '@godwit/conformance', '@godwit/capture'],
   ['@godwit/guest'],
@@ -52,6 +52,7 @@ export const neutral: ReadonlySet<string> = new Set([
   '@godwit/kernels',
   '@godwit/policy',
   '@godwit/codec',
+  '@godwit/static',
   '@godwit/link',
   '@godwit/seal',
   '@godwit/session',

@@ -122,7 +122,7 @@ export class OwnerFile {
 }
 
 /** A name is durable when its directory is. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(dirname(path), 'r')
   try {
     await directory.sync()

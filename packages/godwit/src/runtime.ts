@@ -3,22 +3,16 @@
  *
  * @module
  */
-import { hash, randomBytes as nodeRandomBytes } from 'node:crypto'
+import { randomBytes as nodeRandomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { CopyBytes, Primitives, Sha256 } from '@godwit/codec'
+import type { Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
+import { nativeCopy, nativeSha256 } from './native-bytes.ts'
 import { createNodeZstd } from './zstd.ts'
 
 export const SOFTWARE = 'godwit/0.1.0'
-
-const nativeSha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
-
-/** Of the C library, which copies large pieces without reading what they replace. */
-const nativeCopy: CopyBytes = (to, at, from, start, end) => {
-  Buffer.prototype.copy.call(from, to, at, start, end)
-}
 
 let primitives: Promise<Primitives> | undefined
 

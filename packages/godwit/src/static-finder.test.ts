@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { NOT_HELD } from '@godwit/core'
+import { Learning, encodeStaticMap } from '@godwit/static'
+import { afterAll, describe, expect, it } from 'vitest'
+import { ImageDirectory } from './image-directory.ts'
+import { nativeSha256 } from './native-bytes.ts'
+import { learnSamples } from './sample.ts'
+import type { SearchedSibling } from './sibling-search.ts'
+import type { MapName, OfferedSet, StaticOffer } from './static-finder.ts'
+import { NodeStaticFinder } from './static-finder.ts'
+import { toHex } from './stored-image.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'godwit-finder-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const pageBytes = 4096
+const signal = new AbortController().signal
+
+/** Pages that are full of a number each. */
+function memoryOf(...numbers: number[]): Uint8Array {
+  const bytes = new Uint8Array(new SharedArrayBuffer(numbers.length * pageBytes))
+  numbers.forEach((number, page) => bytes.fill(number, page * pageBytes, (page + 1) * pageBytes))
+  return bytes
+}
+
+/** An offer of somebody who has this secret, and what he was asked about. */
+function offered(offer: StaticOffer, secret: Uint8Array): OfferedSet & { asked: string[] } {
+  const asked: string[] = []
+  return {
+    offer,
+    asked,
+    provesSecret(one) {
+      asked.push(toHex(one))
+      return toHex(one) === toHex(secret)
+    },
+  }
+}
+
+async function learned(): Promise<Uint8Array> {
+  const learning = Learning.begin({ os: 'a/1', hypervisor: 'b/1', pageBytes })
+  await learnSamples(learning, [{ regions: [memoryOf(1, 2, 3)] }, { regions: [memoryOf(1, 3, 5)] }])
+  return encodeStaticMap(learning.map()!)
+}
+
+const mapOffer = { kind: 'map', os: 'a/1', hypervisor: 'b/1', version: 2, mode: 'content' } as const
+
+describe('a finder', () => {
+  it('finds the contents of a map that it has, in the siblings that are here now', async () => {
+    const map = await learned()
+    const names: MapName[] = []
+    const searched: SearchedSibling[] = []
+    const finder = new NodeStaticFinder({
+      findMap: async (name) => {
+        names.push(name)
+        return map
+      },
+      siblings: () => [{ name: 'sibling', regions: [memoryOf(9, 3)] }],
+      onSearched: (siblings) => searched.push(...siblings),
+    })
+    const found = await finder.find([offered(mapOffer, nativeSha256(map))], { pageBytes }, signal)
+    expect(names).toEqual([{ os: 'a/1', hypervisor: 'b/1', version: 2, pageBytes }])
+    expect(found.map(({ index, set }) => [index, set.hashes.length])).toEqual([[0, 64]])
+    expect([...found[0]!.places.origin]).toEqual([NOT_HELD, 0])
+    expect(searched).toEqual([{ name: 'sibling', heldEntries: 1 }])
+  })
+
+  it('looks into nobody’s memory for a map that the source has not proved to have', async () => {
+    const map = await learned()
+    const finder = new NodeStaticFinder({
+      findMap: async () => map,
+      siblings: () => {
+        throw new Error('was asked')
+      },
+    })
+    const wrong = offered(mapOffer, new Uint8Array(32))
+    expect(await finder.find([wrong], { pageBytes }, signal)).toEqual([])
+    expect(wrong.asked).toEqual([toHex(nativeSha256(map))])
+  })
+
+  it('finds an image of the same guest for who has its token, and tells of no other', async () => {
+    const images = await ImageDirectory.open(join(folder, 'images'))
+    const regions = [{ id: 0, name: 'ram', bytes: memoryOf(1, 0, 2) }]
+    const identity = { kind: 'writer', options: {} }
+    const kept = await images.store({ identity, regions, pageBytes })
+    const finder = new NodeStaticFinder({ images })
+    const offer = { kind: 'image', id: kept.id } as const
+    const find = (one: OfferedSet, bytes = pageBytes) =>
+      finder.find([offered(mapOffer, kept.token), one], { pageBytes: bytes }, signal)
+    const [found] = await find(offered(offer, kept.token))
+    expect(found).toMatchObject({ index: 1 })
+    expect([...found!.set.positions]).toEqual([0, 2])
+    expect(await find(offered(offer, new Uint8Array(32)))).toEqual([])
+    const other = offered({ ...offer, id: new Uint8Array(16) }, kept.token)
+    expect([await find(other), other.asked]).toEqual([[], []])
+    expect(await find(offered(offer, kept.token), 8192)).toEqual([])
+  })
+
+  it('goes on without an image that is damaged', async () => {
+    const images = await ImageDirectory.open(join(folder, 'damaged'))
+    const regions = [{ id: 0, name: 'ram', bytes: memoryOf(1) }]
+    const guest = { identity: { kind: 'writer', options: {} }, regions, pageBytes }
+    const { id, token } = await images.store(guest)
+    const file = join(folder, 'damaged', toHex(id), 'hashes')
+    const searched: SearchedSibling[] = []
+    const finder = new NodeStaticFinder({
+      images,
+      onSearched: (siblings) => searched.push(...siblings),
+    })
+    truncateSync(file, 1)
+    truncateSync(file, 33)
+    expect(
+      await finder.find([offered({ kind: 'image', id }, token)], { pageBytes }, signal),
+    ).toEqual([])
+    expect(searched).toMatchObject([{ name: 'image', failure: /hashes are damaged/ }])
+  })
+})

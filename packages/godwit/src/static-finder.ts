@@ -1,0 +1,123 @@
+/**
+ * Finds what a source offers: in siblings that run here or files of memory, by a map that this side
+ * has from elsewhere; or in a stored image of the same guest.
+ *
+ * @module
+ */
+import type { StaticPlaces, StaticSet } from '@godwit/core'
+import type { SiblingMode } from '@godwit/static'
+import { decodeStaticMap } from '@godwit/static'
+import type { ImageDirectory } from './image-directory.ts'
+import { nativeSha256 } from './native-bytes.ts'
+import { SiblingCache } from './sibling-cache.ts'
+import type { SearchedSibling, Sibling } from './sibling-search.ts'
+import { searchSiblings } from './sibling-search.ts'
+
+/** Which map is meant, as a source says it in the clear. */
+export interface MapName {
+  readonly os: string
+  readonly hypervisor: string
+  readonly version: number
+  readonly pageBytes: number
+}
+
+/** What a source offers. */
+export type StaticOffer =
+  | {
+      readonly kind: 'map'
+      readonly os: string
+      readonly hypervisor: string
+      readonly version: number
+      readonly mode: SiblingMode
+    }
+  | { readonly kind: 'image'; readonly id: Uint8Array }
+
+export interface OfferedSet {
+  readonly offer: StaticOffer
+  /** Whether the source has proved that it has the set with this secret. */
+  readonly provesSecret: (secret: Uint8Array) => boolean
+}
+
+export interface FoundSet {
+  /** Of the offer. */
+  readonly index: number
+  readonly set: StaticSet
+  readonly places: StaticPlaces
+}
+
+export interface StaticFinderOptions {
+  /** The bytes of a map, or undefined where it is not known. */
+  readonly findMap?: (name: MapName) => Promise<Uint8Array | undefined>
+  /** Where to look for what is in it, the best first; asked anew for each migration. */
+  readonly siblings?: (name: MapName) => readonly Sibling[] | Promise<readonly Sibling[]>
+  readonly images?: ImageDirectory
+  /** What siblings were good for, for whoever runs the agent: nothing of it goes to a peer. */
+  readonly onSearched?: (siblings: readonly SearchedSibling[]) => void
+}
+
+/** For all migrations of a destination: it remembers what it found in files. */
+export class NodeStaticFinder {
+  readonly #options: StaticFinderOptions
+  readonly #cache = new SiblingCache()
+
+  constructor(options: StaticFinderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @param signal - stops it soon
+   * @throws what the catalog throws; a sibling or image that cannot be read only holds nothing
+   */
+  async find(
+    offers: readonly OfferedSet[],
+    { pageBytes }: { readonly pageBytes: number },
+    signal: AbortSignal,
+  ): Promise<readonly FoundSet[]> {
+    const found: FoundSet[] = []
+    for (const [index, { offer, provesSecret }] of offers.entries()) {
+      if (signal.aborted) break
+      const one =
+        offer.kind === 'map'
+          ? await this.#findMap(offer, pageBytes, provesSecret, signal)
+          : await this.#findImage(offer.id, pageBytes, provesSecret)
+      if (one !== undefined) found.push({ index, ...one })
+    }
+    return found
+  }
+
+  async #findMap(
+    { os, hypervisor, version, mode }: StaticOffer & { kind: 'map' },
+    pageBytes: number,
+    provesSecret: (digest: Uint8Array) => boolean,
+    signal: AbortSignal,
+  ): Promise<Omit<FoundSet, 'index'> | undefined> {
+    const { findMap, siblings, onSearched } = this.#options
+    const name = { os, hypervisor, version, pageBytes }
+    const bytes = await findMap?.(name)
+    if (bytes === undefined || !provesSecret(nativeSha256(bytes))) return undefined
+    const set = decodeStaticMap(bytes)
+    const options = { mode, signal, cache: this.#cache }
+    const finds = await searchSiblings(set, (await siblings?.(name)) ?? [], options)
+    onSearched?.(finds.siblings)
+    return { set, places: finds.places }
+  }
+
+  async #findImage(
+    id: Uint8Array,
+    pageBytes: number,
+    provesSecret: (token: Uint8Array) => boolean,
+  ): Promise<Omit<FoundSet, 'index'> | undefined> {
+    const { images, onSearched } = this.#options
+    const facts = await images?.find(id)
+    const isMeant = facts?.pageBytes === pageBytes && provesSecret(facts.token)
+    if (images === undefined || !isMeant) return undefined
+    try {
+      const { set, places } = await images.load(id)
+      return { set, places }
+    } catch (thrown) {
+      const failure = thrown instanceof Error ? thrown.message : String(thrown)
+      onSearched?.([{ name: 'image', heldEntries: 0, failure }])
+      return undefined
+    }
+  }
+}
