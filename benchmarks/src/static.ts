@@ -14,12 +14,13 @@ import type { Case } from './result.ts'
 import { toResult } from './result.ts'
 import type { SiblingImage } from './static/images.ts'
 import { readImages } from './static/images.ts'
+import { learnPart } from './static/learn-part.ts'
 import { nothingPart } from './static/nothing-part.ts'
 import type { Part } from './static/part.ts'
 import { siblingParts } from './static/sibling-part.ts'
 import { makeSynthetic } from './static/synthetic.ts'
 
-const parts: readonly Part[] = [...siblingParts(), nothingPart]
+const parts: readonly Part[] = [...siblingParts(), nothingPart, learnPart]
 /** Put before the names of rows. */
 const syntheticMark = 'SYNTHETIC '
 
