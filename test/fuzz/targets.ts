@@ -19,6 +19,7 @@ import { plainBatches } from './targets/plain-batches.ts'
 import { preface } from './targets/preface.ts'
 import { richBatches } from './targets/rich-batches.ts'
 import { sourceMachine } from './targets/source-machine.ts'
+import { staticMaps } from './targets/static-maps.ts'
 import { urgentRequests } from './targets/urgent-requests.ts'
 import { zstdFrame } from './targets/zstd.ts'
 
@@ -33,6 +34,7 @@ export const targets: readonly Target[] = [
   delta,
   nakRuns,
   capture,
+  staticMaps,
   lackingPages,
   urgentRequests,
   checkpoints,

@@ -98,6 +98,9 @@ export function decodeLearning(
     throw reader.damaged('has page ids that no sample had')
   }
   const there = readContents(reader, staticCount, contentCount)
+  if (there.some((content) => counts[content] !== sampleCount)) {
+    throw reader.damaged('has page ids that not all samples agree on')
+  }
   const contents = readHashes(reader, counts)
   reader.end()
   const positions = new Uint32Array(pageCount).fill(FORGOTTEN)
