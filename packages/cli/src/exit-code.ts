@@ -53,6 +53,8 @@ const usageCodes: ReadonlySet<string> = new Set([
   'ADDRESS_INVALID',
   'ADDRESS_IN_USE',
   'ADDRESS_UNAVAILABLE',
+  'CATALOG_ENTRY',
+  'CATALOG_UNKNOWN',
 ])
 
 /** What an error before any migration exits with. */

@@ -7,6 +7,7 @@ import { GodwitError, toGodwitError } from '@godwit/core'
 import { Command, CommanderError } from 'commander'
 import { addBenchCommand } from './bench-command.ts'
 import { addCaptureCommands } from './capture-commands.ts'
+import { addCatalogCommands } from './catalog-commands.ts'
 import { addConformanceCommand } from './conformance-command.ts'
 import { addControlCommands } from './control-commands.ts'
 import { addDemoCommand } from './demo-command.ts'
@@ -41,9 +42,10 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addDemoCommand(program, finish)
   addControlCommands(program, finish)
   addCaptureCommands(program, finish)
+  addCatalogCommands(program, finish)
   addBenchCommand(program, finish)
   addConformanceCommand(program, finish)
-  for (const command of [program, ...program.commands]) {
+  for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({ outputError: () => {} })
     command.showSuggestionAfterError(true)
   }
@@ -53,6 +55,11 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   } catch (thrown) {
     return fail(thrown)
   }
+}
+
+/** Also those of `godwit catalog`, and of what that has. */
+function everyCommand(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap((one) => everyCommand(one))]
 }
 
 function fail(thrown: unknown): ExitCode {

@@ -6,29 +6,10 @@
 import type { Report, StopReport } from '@godwit/core'
 import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
 import Table from 'cli-table3'
+import { plain, style } from './plain-table.ts'
 
 /** Page counts that are shown even where they are 0. */
 const alwaysShown: ReadonlySet<string> = new Set(['raw', 'zero', 'unchanged'])
-
-/** No lines inside: eyes find their way without, and a copied table stays readable. */
-const plain = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-}
-const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }
 
 type Rows = [string, string][]
 

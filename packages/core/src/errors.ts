@@ -55,6 +55,12 @@ export type ErrorCode =
   // limits and resources
   | 'LIMIT_EXCEEDED'
   | 'NO_ROOM'
+  // catalog: what a fleet knows of its guests
+  | 'CATALOG_UNAVAILABLE'
+  | 'CATALOG_VERSION'
+  | 'CATALOG_ENTRY'
+  | 'CATALOG_UNKNOWN'
+  | 'CATALOG_CONFLICT'
   // outcome
   | 'CANCELLED'
   | 'TOO_LATE'

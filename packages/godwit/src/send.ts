@@ -11,6 +11,7 @@ import {
   checkPageBytes,
   mayPostCopy,
   systemClock,
+  toHex,
 } from '@godwit/core'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import type { FetchName } from '@godwit/policy'
@@ -29,7 +30,7 @@ import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration, runWithin } from '@godwit/source'
 import type { TlsCredentials } from '@godwit/transport'
 import { createDialler, parseAddress, requireSecureOrLoopback } from '@godwit/transport'
-import { DATA_CHANNELS_MAX } from '@godwit/wire'
+import { DATA_CHANNELS_MAX, SESSION_ID_BYTES } from '@godwit/wire'
 import type { AgentCapture, CaptureOptions } from './capture-file.ts'
 import { beginCapture } from './capture-file.ts'
 import type { MemoryGuest } from './memory.ts'
@@ -146,6 +147,8 @@ export function networkOf(
 
 /** One attempt to move one guest, with its progress. Use once, and do run it: it tracks already. */
 export interface Migration {
+  /** By which both sides know it: 16 bytes in hex. */
+  readonly sessionId: string
   /** See `SourceMigration.run`. */
   run(signal?: AbortSignal): Promise<Report>
   /** @throws {GodwitError} `TOO_LATE` */
@@ -204,6 +207,7 @@ export async function createMigration(
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const urgent = await urgentOf(mode, lanes)
   const capture = beginOrClose(options, chosen)
+  const session = randomBytes(SESSION_ID_BYTES)
   const settings: SourceOptions = {
     ...definedOptions(options),
     ...networkOf(options, capture),
@@ -211,6 +215,7 @@ export async function createMigration(
     clock: systemClock,
     primitives,
     randomBytes,
+    session,
     software: SOFTWARE,
     mode,
     hybrid,
@@ -224,12 +229,10 @@ export async function createMigration(
     ...urgent,
     usage: createUsageMeter(),
   }
-  const close = (): void => {
-    chosen.close()
-    capture?.end()
-  }
+  const close = (): void => endAll(chosen, capture)
   const migration = createOrClose(settings, close)
   return {
+    sessionId: toHex(session),
     run: (signal = options.signal) =>
       runWithin(migration, timeout, systemClock, signal).finally(close),
     cancel: () => migration.cancel(),
@@ -252,6 +255,11 @@ export async function createMigration(
     },
     trackerReason: chosen.reason,
   }
+}
+
+function endAll(chosen: ChosenTrackers, capture: AgentCapture | undefined): void {
+  chosen.close()
+  capture?.end()
 }
 
 /** A migration that cannot be made leaves no tracker behind. */

@@ -168,14 +168,16 @@ export class WorkloadHost implements GuestHost {
     this.#createPager = options.createPager
   }
 
-  #freeBytes(): number {
-    if (this.#memoryBytesMax !== undefined) return this.#memoryBytesMax - this.#heldBytes
+  /** Room for guests that are still to come. */
+  get freeBytes(): number {
+    const limit = this.#memoryBytesMax
+    if (limit !== undefined) return Math.max(0, limit - this.#heldBytes)
     // The system counts memory only once it was touched.
-    return process.availableMemory() - keptFreeBytes - this.#untouchedBytes
+    return Math.max(0, process.availableMemory() - keptFreeBytes - this.#untouchedBytes)
   }
 
   #checkRoom(bytes: number): void {
-    const free = Math.max(0, this.#freeBytes())
+    const free = this.freeBytes
     if (bytes <= free) return
     throw new LimitError(
       'NO_ROOM',

@@ -51,6 +51,8 @@ export interface SourceOptions {
   readonly primitives: Primitives
   /** Cryptographically random bytes: session id and seeds. */
   readonly randomBytes: (byteCount: number) => Uint8Array
+  /** By which both sides know the migration; never one that was used before. Default: random. */
+  readonly session?: Uint8Array
   readonly software: string
   readonly mode: MigrationMode
   readonly stop: readonly StopRule[]

@@ -60,7 +60,7 @@ export class SourceMigration {
     const { primitives, randomBytes, verify } = options
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
-    const session = randomBytes(SESSION_ID_BYTES)
+    const { session = randomBytes(SESSION_ID_BYTES) } = options
     this.#guestPause = new GuestPause(options.guest)
     this.#connections = new Connections(options, session, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),

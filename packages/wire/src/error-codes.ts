@@ -58,6 +58,11 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   AUTH_FAILED: 129,
   PEER_IDENTITY: 130,
   SEAL_BROKEN: 131,
+  CATALOG_UNAVAILABLE: 144,
+  CATALOG_VERSION: 145,
+  CATALOG_ENTRY: 146,
+  CATALOG_UNKNOWN: 147,
+  CATALOG_CONFLICT: 148,
 }
 
 const names: ReadonlyMap<number, ErrorCode> = new Map(

@@ -1,0 +1,82 @@
+/**
+ * The catalog: one database, opened and up to date.
+ *
+ * @module
+ */
+import { AgentEntries } from './agent-entries.ts'
+import { parseCatalogUrl } from './catalog-url.ts'
+import type { Database } from './database.ts'
+import { Entries } from './entries.ts'
+import { exportLines } from './export.ts'
+import type { Imported } from './import.ts'
+import { importLines } from './import.ts'
+import { migrate } from './migrations.ts'
+import { openDatabase } from './open-database.ts'
+import { StaticMaps } from './static-maps.ts'
+
+export interface CatalogOptions {
+  /** Whether to make a file where there is none; by default it is made. */
+  readonly create?: boolean
+}
+
+export class Catalog {
+  /** For texts: where it is, without a password. */
+  readonly place: string
+  readonly entries: Entries
+  readonly maps: StaticMaps
+  readonly #database: Database
+
+  private constructor(place: string, database: Database) {
+    this.place = place
+    this.#database = database
+    this.entries = new Entries(database)
+    this.maps = new StaticMaps(database)
+  }
+
+  /**
+   * Opens `FILE`, `sqlite:FILE` or `postgres://USER@HOST/DATABASE`.
+   *
+   * @throws {GodwitError} `USAGE`, `CATALOG_UNKNOWN`, `CATALOG_UNAVAILABLE`, `CATALOG_VERSION`
+   */
+  static async open(url: string, { create = true }: CatalogOptions = {}): Promise<Catalog> {
+    const place = parseCatalogUrl(url)
+    const database = await openDatabase(place, create)
+    try {
+      await migrate(database)
+    } catch (thrown) {
+      await database.close()
+      throw thrown
+    }
+    return new Catalog(place.name, database)
+  }
+
+  /** What the agent of this name writes; a UUID, say. */
+  agent(name: string, leaseMs?: number): AgentEntries {
+    return new AgentEntries(this.#database, name, leaseMs)
+  }
+
+  /** The clock by which entries expire. */
+  async nowMs(): Promise<number> {
+    const [row] = await this.#database.query('SELECT NOW_MS AS now')
+    return Number(row!['now'])
+  }
+
+  /** All of it as lines of JSON, each with its line feed. */
+  export(): AsyncGenerator<string> {
+    return exportLines(this.#database)
+  }
+
+  /**
+   * Takes in what {@link export} wrote: all of it, in the place of entries of the same name, or,
+   * where anything is wrong, nothing.
+   *
+   * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED`
+   */
+  import(chunks: AsyncIterable<Uint8Array>): Promise<Imported> {
+    return importLines(this.#database, chunks)
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close()
+  }
+}

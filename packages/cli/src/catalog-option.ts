@@ -1,0 +1,46 @@
+/**
+ * `--catalog URL`, and by what a guest and a machine are known there.
+ *
+ * @module
+ */
+import { hostname } from 'node:os'
+import type { Release } from '@godwit/catalog'
+import { parseCatalogUrl, parseName, parseRelease } from '@godwit/catalog'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+
+/** Options of `send` and `receive`. */
+export interface CatalogSettings {
+  readonly catalog?: string
+  readonly vmName?: string
+  readonly os?: Release
+  readonly hypervisor?: Release
+  readonly machine?: string
+}
+
+function checkUrl(text: string): string {
+  parseCatalogUrl(text)
+  return text
+}
+
+/** The option by itself. A URL with a password is better kept in the environment. */
+export function catalogOption(help: string): Option {
+  return new Option('--catalog <URL>', `${help}: FILE, or postgres://USER@HOST/DATABASE`)
+    .env('GODWIT_CATALOG')
+    .argParser(checkUrl)
+}
+
+/** Adds the options of {@link CatalogSettings}. */
+export function addCatalogOptions(command: Command): Command {
+  return command
+    .addOption(catalogOption('tell a catalog of guests and machines what is here'))
+    .option('--vm-name <NAME>', 'what the guest is called there (default: by its kind)', parseName)
+    .option('--os <NAME/VERSION>', 'its operating system, like debian/12', parseRelease)
+    .option('--hypervisor <NAME/VERSION>', 'its hypervisor, like qemu/8.2', parseRelease)
+    .option('--machine <NAME>', 'what this machine is called there (default: its name)', parseName)
+}
+
+/** @throws {GodwitError} `USAGE`: the machine's own name cannot be used */
+export function machineNameOf({ machine }: CatalogSettings): string {
+  return machine ?? parseName(hostname())
+}

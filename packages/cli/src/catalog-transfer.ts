@@ -1,0 +1,92 @@
+/**
+ * `godwit catalog export` and `import`: all of it as a file.
+ *
+ * @module
+ */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Catalog, Imported } from '@godwit/catalog'
+import { GodwitError } from '@godwit/core'
+import type { Command } from 'commander'
+import type { CatalogCommandSettings } from './catalog-command.ts'
+import { catalogCommand, withCatalog } from './catalog-command.ts'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+import { note } from './output.ts'
+
+const exportHelp = `
+A line of JSON for each entry, static maps included, which say what guests' memory has in common:
+the file is for its owner only. Entries that have expired are exported, too.
+
+Example:
+  godwit catalog export fleet.jsonl --catalog fleet.db`
+
+const importHelp = `
+Entries take the place of those of the same name; others stay. Where anything in the file is not as
+it must be, nothing is imported, and the text says which line it is.
+
+Example:
+  godwit catalog import fleet.jsonl --catalog postgres://godwit@db.example/fleet`
+
+/** Adds the commands to `godwit catalog`. */
+export function addCatalogTransferCommands(
+  catalog: Command,
+  finish: (code: ExitCode) => void,
+): void {
+  catalogCommand(catalog, 'export', 'Write all that a catalog has to a file')
+    .argument('<file>', '- is stdout')
+    .addHelpText('after', exportHelp)
+    .action(async (file: string, settings: CatalogCommandSettings) => {
+      await withCatalog(settings, false, (opened) => exportTo(file, opened))
+      finish(Exit.Done)
+    })
+  catalogCommand(catalog, 'import', 'Take in what `export` wrote')
+    .argument('<file>', '- is stdin')
+    .addHelpText('after', importHelp)
+    .action(async (file: string, settings: CatalogCommandSettings) => {
+      await withCatalog(settings, true, async (opened) => {
+        note(importedText(await opened.import(readFrom(file))))
+      })
+      finish(Exit.Done)
+    })
+}
+
+const ownerOnly = 0o600
+
+async function exportTo(file: string, catalog: Catalog): Promise<void> {
+  const isStdout = file === '-'
+  const target: Writable = isStdout ? process.stdout : createWriteStream(file, { mode: ownerOnly })
+  try {
+    await pipeline(Readable.from(catalog.export()), target, { end: !isStdout })
+  } catch (thrown) {
+    if (thrown instanceof GodwitError) throw thrown
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new GodwitError('FILE_UNWRITABLE', `${file} cannot be written: ${reason}`)
+  }
+}
+
+async function* readFrom(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file === '-' ? process.stdin : createReadStream(file)
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new GodwitError('FILE_UNREADABLE', `${file} cannot be read: ${reason}`)
+  }
+}
+
+const words: Readonly<Record<string, readonly [one: string, more: string]>> = {
+  machine: ['machine', 'machines'],
+  link: ['link', 'links'],
+  vm: ['guest', 'guests'],
+  map: ['static map', 'static maps'],
+  learning: ['learning state', 'learning states'],
+}
+
+function importedText(imported: Imported): string {
+  const parts = Object.entries(imported).map(([kind, count]) => {
+    const [one, more] = words[kind]!
+    return `${count} ${count === 1 ? one : more}`
+  })
+  return `imported: ${parts.join(', ') || 'nothing'}`
+}

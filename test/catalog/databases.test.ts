@@ -1,0 +1,117 @@
+/**
+ * The catalog in every database it can be in: the same tests for each.
+ */
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Catalog } from '@godwit/catalog'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseCatalogUrl } from '../../packages/catalog/src/catalog-url.ts'
+import { openDatabase } from '../../packages/catalog/src/open-database.ts'
+import { agentsSuite, leasesSuite } from './agents.ts'
+import { entriesSuite } from './entries.ts'
+import { failure, machine } from './fixtures.ts'
+import { mapsSuite } from './maps.ts'
+import { PASSWORD, PostgresServer, findPostgres } from './postgres-server.ts'
+import { schemaSuite } from './schema.ts'
+import { chunksOf, fill, hostileFileSuite, textOf, transferSuite } from './transfer.ts'
+import { writersSuite } from './writers.ts'
+
+const suites = [
+  entriesSuite,
+  agentsSuite,
+  leasesSuite,
+  mapsSuite,
+  transferSuite,
+  hostileFileSuite,
+  schemaSuite,
+  writersSuite,
+]
+
+const directory = mkdtempSync(join(tmpdir(), 'godwit-catalog-'))
+let files = 0
+const freshFile = (): string => join(directory, `${files++}.db`)
+afterAll(() => rmSync(directory, { recursive: true }))
+
+describe('in a file', () => {
+  for (const suite of suites) suite(freshFile)
+
+  it('that is not there is not made by a look at it', async () => {
+    const file = freshFile()
+    await failure('CATALOG_UNKNOWN', Catalog.open(file, { create: false }))
+    expect(existsSync(file)).toBe(false)
+  })
+
+  it('that nobody else may read', async () => {
+    const file = freshFile()
+    const catalog = await Catalog.open(`sqlite:${file}`)
+    const modes = ['', '-wal'].map((suffix) => statSync(`${file}${suffix}`).mode & 0o777)
+    expect(modes).toEqual([0o600, 0o600])
+    await catalog.close()
+  })
+
+  it('that is something else is left alone', async () => {
+    const file = freshFile()
+    writeFileSync(file, 'a letter, and no database\n'.repeat(100))
+    const { message } = await failure('CATALOG_UNAVAILABLE', Catalog.open(file))
+    expect(message).toBe(`The catalog ${file}: file is not a database`)
+    await failure('CATALOG_UNAVAILABLE', Catalog.open(join(directory, 'no', 'folder.db')))
+  })
+
+  it('that another keeps from being written: who waits does not stop its thread', async () => {
+    const place = parseCatalogUrl(freshFile())
+    const catalog = await Catalog.open(place.target)
+    const other = await openDatabase(place, false)
+    const turns: string[] = []
+    let release = (): void => {}
+    const held = other.transaction(() => new Promise<void>((resolve) => (release = resolve)))
+    const added = catalog.entries.add('machine', machine('a')).then(() => turns.push('added'))
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
+    turns.push('released')
+    release()
+    await held
+    await added
+    expect(turns).toEqual(['released', 'added'])
+    await other.close()
+    await catalog.close()
+  })
+})
+
+const postgres = findPostgres()
+
+// Without the package `postgresql` (Debian) there is nothing to test against.
+describe.skipIf(postgres === undefined)('in PostgreSQL (package postgresql)', () => {
+  let server: PostgresServer
+  beforeAll(async () => {
+    server = await PostgresServer.start(postgres!)
+  }, 60_000)
+  afterAll(() => server?.stop())
+  for (const suite of suites) suite(() => server.freshUrl())
+
+  it('takes what was in a file, and gives it back the same', async () => {
+    const [file, back] = [await Catalog.open(freshFile()), await Catalog.open(freshFile())]
+    await fill(file, Uint8Array.of(0, 92, 255))
+    const catalog = await Catalog.open(server.freshUrl())
+    await catalog.import(chunksOf(await textOf(file)))
+    await back.import(chunksOf(await textOf(catalog)))
+    expect(await textOf(back)).toBe(await textOf(file))
+    for (const one of [file, back, catalog]) await one.close()
+  })
+
+  it('is told of without its password, whatever fails', async () => {
+    const wrong = server.url('wr/ong')
+    const urls = [wrong, 'postgres://u:hush%21@127.0.0.1:1/x', 'postgres://u:hush@[1/x']
+    for (const url of urls) {
+      const error = await Catalog.open(url).catch((thrown: unknown) => thrown)
+      const { code } = error as { code: string }
+      expect(['CATALOG_UNAVAILABLE', 'USAGE']).toContain(code)
+      const text = `${(error as Error).stack} ${JSON.stringify(error)}`
+      expect(text).not.toMatch(/hush|wr\/ong|wr%2Fong/)
+      expect((error as Error).cause).toBeUndefined()
+    }
+    const catalog = await Catalog.open(server.freshUrl())
+    expect(catalog.place).toBe('postgres://localhost/postgres')
+    expect(JSON.stringify(catalog)).not.toContain(PASSWORD)
+    await catalog.close()
+  })
+})
