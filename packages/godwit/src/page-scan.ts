@@ -4,13 +4,21 @@
  *
  * @module
  */
+import { hash } from 'node:crypto'
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { Span } from '@godwit/core'
 import { bytesOf } from '@godwit/core'
 import { KERNELS_WASM_URL, createKernels } from '@godwit/kernels'
 import type { PageHashes, SiblingIndex } from '@godwit/static'
-import { ContentHasher, PageKind, STAGED_BYTES, SiblingSearch, hasherBytes } from '@godwit/static'
-import { nativeCopy, nativeSha256 } from './native-bytes.ts'
+import {
+  ContentHasher,
+  PageKind,
+  SHA_BYTES,
+  STAGED_BYTES,
+  SiblingSearch,
+  hasherBytes,
+} from '@godwit/static'
+import { nativeCopy } from './native-bytes.ts'
 
 /** Pages in order: the memory of a region, or the start of a file. */
 export interface ScanPiece {
@@ -46,6 +54,12 @@ export function stopScan({ next }: ScanJob): void {
   Atomics.store(next, 0, noChunk)
 }
 
+/** A text is made quicker than memory for 32 bytes is: by a quarter, hashing included. */
+function writeSha(page: Uint8Array, into: Uint8Array, at: number): void {
+  const sha = hash('sha256', page, 'binary')
+  for (let i = 0; i < SHA_BYTES; i++) into[at + i] = sha.charCodeAt(i)
+}
+
 /** Hashers of a thread, one per size of pages. */
 const hashers = new Map<number, ContentHasher>()
 
@@ -54,7 +68,7 @@ function hasherOf(pageBytes: number): ContentHasher {
   if (hasher === undefined) {
     const wasm = readFileSync(KERNELS_WASM_URL)
     const kernels = createKernels({ wasm, memoryBytes: hasherBytes })
-    hasher = new ContentHasher(kernels, nativeSha256, pageBytes)
+    hasher = new ContentHasher(kernels, writeSha, pageBytes)
     hashers.set(pageBytes, hasher)
   }
   return hasher

@@ -7,8 +7,11 @@
 import { CONTENT_HASH_BYTES, MIB, allocateShared } from '@godwit/core'
 import type { Kernels } from '@godwit/kernels'
 
-/** SHA-256 of `bytes` in 32 bytes of new memory. */
-export type Sha256 = (bytes: Uint8Array) => Uint8Array
+/** What a content hash has of SHA-256: its first bytes. */
+export const SHA_BYTES: number = CONTENT_HASH_BYTES - 4
+
+/** Writes the first {@link SHA_BYTES} of the SHA-256 of a page to `into`, from `at` on. */
+export type WriteSha = (page: Uint8Array, into: Uint8Array, at: number) => void
 
 /** What a page is to a static set. Only content is ever an entry. */
 export const PageKind = {
@@ -36,16 +39,13 @@ export function allocatePageHashes(pageCount: number, pageBytes: number): PageHa
 
 /** What is staged at a time: a whole number of pages of any size. */
 export const STAGED_BYTES: number = MIB
-/** Of SHA-256: the rest of a content hash. */
-const shaBytes = CONTENT_HASH_BYTES - 4
-
 /** Hashes pages that are staged with it; one per thread and size of pages. */
 export class ContentHasher {
   readonly pageBytes: number
   /** Pages are put here, from its start on. */
   readonly staging: Uint8Array
   readonly #kernels: Kernels
-  readonly #sha256: Sha256
+  readonly #writeSha: WriteSha
   readonly #key: number
   readonly #flags: Uint8Array
   readonly #words: Uint32Array
@@ -56,7 +56,7 @@ export class ContentHasher {
    * @param kernels - with {@link hasherBytes} of memory left
    * @throws {LimitError} `NO_ROOM` when that is not there
    */
-  constructor(kernels: Kernels, sha256: Sha256, pageBytes: number) {
+  constructor(kernels: Kernels, writeSha: WriteSha, pageBytes: number) {
     const pageCount = STAGED_BYTES / pageBytes
     const at = kernels.allocate(STAGED_BYTES, 64)
     const flags = kernels.allocate(pageCount)
@@ -64,7 +64,7 @@ export class ContentHasher {
     this.pageBytes = pageBytes
     this.staging = kernels.bytes.subarray(at, at + STAGED_BYTES)
     this.#kernels = kernels
-    this.#sha256 = sha256
+    this.#writeSha = writeSha
     this.#key = kernels.createKey(0n)
     this.#flags = kernels.bytes.subarray(flags, flags + pageCount)
     this.#words = new Uint32Array(kernels.bytes.buffer, words, pageCount * 2)
@@ -106,8 +106,7 @@ export class ContentHasher {
     into[at + 1] = word >>> 8
     into[at + 2] = word >>> 16
     into[at + 3] = word >>> 24
-    const sha = this.#sha256(this.#pages[page]!)
-    for (let i = 0; i < shaBytes; i++) into[at + 4 + i] = sha[i]!
+    this.#writeSha(this.#pages[page]!, into, at + 4)
   }
 
   /** Looks at the first `byteCount` staged bytes and hashes what is content among them. */

@@ -3,10 +3,11 @@
  *
  * @module
  */
-export type { PageHashes, Sha256 } from './content-hash.ts'
+export type { PageHashes, WriteSha } from './content-hash.ts'
 export {
   ContentHasher,
   PageKind,
+  SHA_BYTES,
   STAGED_BYTES,
   allocatePageHashes,
   hasherBytes,

@@ -7,7 +7,13 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { KERNELS_WASM_URL, createKernels } from '@godwit/kernels'
 import type { LearningLimits, LearningOptions, PageHashes } from '../src/index.ts'
-import { ContentHasher, Learning, allocatePageHashes, hasherBytes } from '../src/index.ts'
+import {
+  ContentHasher,
+  Learning,
+  SHA_BYTES,
+  allocatePageHashes,
+  hasherBytes,
+} from '../src/index.ts'
 
 export const PAGE_BYTES = 4096
 
@@ -15,10 +21,14 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return createHash('sha256').update(bytes).digest()
 }
 
+export function writeSha(page: Uint8Array, into: Uint8Array, at: number): void {
+  into.set(sha256(page).subarray(0, SHA_BYTES), at)
+}
+
 const wasm = readFileSync(KERNELS_WASM_URL)
 
 export function createHasher(pageBytes: number = PAGE_BYTES): ContentHasher {
-  return new ContentHasher(createKernels({ wasm, memoryBytes: hasherBytes }), sha256, pageBytes)
+  return new ContentHasher(createKernels({ wasm, memoryBytes: hasherBytes }), writeSha, pageBytes)
 }
 
 const hasher = createHasher()
