@@ -136,6 +136,7 @@ function wantedTotals(facts: BatchFacts, body: Uint8Array): DecodedTotals {
     samePages,
     referencePages,
     deltaPages,
+    staticPages: 0,
     digest: digestOf(body),
   }
 }

@@ -115,7 +115,12 @@ function decoded(type: string, body: Uint8Array): { error?: string; message?: ob
   }
 }
 
-const controlFiles = ['control.json', 'control-nested.json', 'control-raw.json']
+const controlFiles = [
+  'control.json',
+  'control-nested.json',
+  'control-raw.json',
+  'control-static.json',
+]
 
 /** Lengths to which this body may be cut without being right; none where it is not right itself. */
 function prefixes(vector: ControlVector, body: Uint8Array): readonly number[] {

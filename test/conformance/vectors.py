@@ -11,8 +11,8 @@ import sys
 sys.dont_write_bytecode = True
 
 from spec import batches, batches_packed, batches_rich  # noqa: E402
-from spec import control, control_nested, control_raw  # noqa: E402
-from spec import frames, prefaces, sealing, streams  # noqa: E402
+from spec import control, control_nested, control_raw, control_static  # noqa: E402
+from spec import frames, prefaces, sealing, static_pages, streams  # noqa: E402
 from spec.output import text  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent / 'vectors'
@@ -22,11 +22,13 @@ FILES = {
     'control.json': control.vectors,
     'control-nested.json': control_nested.vectors,
     'control-raw.json': control_raw.vectors,
+    'control-static.json': control_static.vectors,
     'batches.json': batches.vectors,
     'batches-rich.json': batches_rich.vectors,
     'batches-packed.json': batches_packed.vectors,
     'streams.json': streams.vectors,
     'sealing.json': sealing.vectors,
+    'static.json': static_pages.vectors,
 }
 
 

@@ -11,7 +11,7 @@ import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import { loadSystemCalls } from '@godwit/linux'
 import { createDialler, listen } from '@godwit/transport'
 import { FrameType } from '@godwit/wire'
-import { nodePrimitives, receive, send } from 'godwit'
+import { nodePrimitives, randomBytes, receive, send } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { DestinationThread, FakeThreads } from './fake-threads.ts'
 import { createFakeThreads, laneSeconds } from './fake-threads.ts'
@@ -61,6 +61,7 @@ async function startDestination(options: Partial<DestinationOptions> = {}): Prom
       host: new WorkloadHost({ memoryBytesMax: memoryBytes }),
       clock: systemClock,
       primitives: await nodePrimitives(),
+      randomBytes,
       software: 'test',
       heartbeatMs: 60_000,
       lanes: threads,

@@ -104,6 +104,7 @@ export async function createRig(
   const fixed = {
     clock: systemClock,
     primitives,
+    randomBytes,
     software: 'test',
     heartbeatMs: 60_000,
     recoverMs: 0,

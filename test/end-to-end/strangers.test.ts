@@ -68,7 +68,8 @@ describe('a destination with a key', { timeout: 10_000 }, () => {
         if (codes === dropped) tellDropped()
       },
     }
-    const fixed = { clock: new FakeClock(), primitives: await nodePrimitives(), software: 'test' }
+    const primitives = await nodePrimitives()
+    const fixed = { clock: new FakeClock(), primitives, randomBytes, software: 'test' }
     agent = new DestinationAgent({ ...fixed, host, security, recoverMs: Infinity }, events)
     const listener = await network.listen('destination', (channel) => agent.accept(channel))
     closeListener = () => listener.close()
@@ -249,7 +250,8 @@ describe('a destination with a key', { timeout: 10_000 }, () => {
   ])('drops who says %s and then nothing', async (_what, byteCount) => {
     const clock = new FakeClock()
     const heard: (GodwitError | undefined)[] = []
-    const options = { clock, primitives: await nodePrimitives(), software: 'test', host, security }
+    const primitives = await nodePrimitives()
+    const options = { clock, primitives, randomBytes, software: 'test', host, security }
     const patient = new DestinationAgent(options, {
       dropped: (_remote, error) => heard.push(error),
     })
@@ -278,6 +280,7 @@ describe('a destination with certificates', () => {
     const agent = new DestinationAgent({
       clock: new FakeClock(),
       primitives: await nodePrimitives(),
+      randomBytes,
       software: 'test',
       host,
       security: { ...nodeSealTools, method: 'tls' },

@@ -14,7 +14,15 @@ import {
 } from '@godwit/wire'
 import { runText } from './short-value.ts'
 
-export type EncodingName = 'raw' | 'zero' | 'same-as' | 'reference' | 'delta' | 'keep' | 'similar'
+export type EncodingName =
+  | 'raw'
+  | 'zero'
+  | 'same-as'
+  | 'reference'
+  | 'delta'
+  | 'static'
+  | 'keep'
+  | 'similar'
 
 const encodingNames: Readonly<Record<number, EncodingName>> = {
   [PageEncoding.Raw]: 'raw',
@@ -22,6 +30,7 @@ const encodingNames: Readonly<Record<number, EncodingName>> = {
   [PageEncoding.SameAs]: 'same-as',
   [PageEncoding.Reference]: 'reference',
   [PageEncoding.Delta]: 'delta',
+  [PageEncoding.Static]: 'static',
   [PageEncoding.Keep]: 'keep',
   [PageEncoding.Similar]: 'similar',
 }

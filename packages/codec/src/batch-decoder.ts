@@ -26,6 +26,7 @@ import type { InstalledPages } from './installed-pages.ts'
 import { claimPages, clearPages, releasePages, rememberPages } from './installed-pages.ts'
 import { PayloadDecoder } from './payload-decoder.ts'
 import { RecordDecoder } from './record-decoder.ts'
+import type { StaticContents } from './static-pages.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface BatchDecoderOptions {
@@ -42,6 +43,8 @@ export interface BatchDecoderOptions {
   /** Of older versions that the source may have kept here. */
   readonly storeBytes: number
   readonly compressors: Compressors
+  /** What pages may be taken out of; undefined where nothing was agreed, or nothing is held. */
+  readonly staticPages?: StaticContents | undefined
 }
 
 /** What a decoder takes of a workspace; touched as far as batches need it. */
@@ -57,6 +60,7 @@ export interface DecodedTotals {
   samePages: number
   referencePages: number
   deltaPages: number
+  staticPages: number
   /** Otherwise raw, in compressed batches. */
   compressedPages: number
   digest: bigint
@@ -71,6 +75,7 @@ export function emptyTotals(): DecodedTotals {
     samePages: 0,
     referencePages: 0,
     deltaPages: 0,
+    staticPages: 0,
     compressedPages: 0,
     digest: 0n,
   }
@@ -107,7 +112,7 @@ export class BatchDecoder {
 
   constructor(options: BatchDecoderOptions) {
     const { hasher, verifyHasher, pageBytes, regions, workspace, compressors } = options
-    const { features, storeBytes } = options
+    const { features, storeBytes, staticPages } = options
     // One order of properties: code that was optimised in the warm-up is not for others.
     this.#options = {
       pageBytes,
@@ -118,6 +123,7 @@ export class BatchDecoder {
       regions,
       workspace,
       compressors,
+      staticPages,
     }
     this.#regions = new Map(regions.map((one) => [one.region.id, one]))
     // A short last page per run could make more pages than full ones; runs are bounded by regions.
@@ -127,6 +133,16 @@ export class BatchDecoder {
       verifyHasher && new FingerprintTable(pagesMax, verifyHasher.entryBytes)
     this.#payloads = new PayloadDecoder(workspace, compressors)
     this.#records = new RecordDecoder(options, this.#regions, pagesMax)
+  }
+
+  /** Nothing more is decoded: files are closed. */
+  close(): void {
+    this.#records.close()
+  }
+
+  /** Whether batches of a source that means well may name what is not here. */
+  get mayOftenLack(): boolean {
+    return this.#options.staticPages !== undefined
   }
 
   /** Pages of a region that was announced, by id. */
@@ -177,7 +193,7 @@ export class BatchDecoder {
     let found = false
     for (let i = 0; i < entryCount; i++) {
       const encoding = view.getUint8(entryOffset(i) + ENTRY.encoding)
-      checkFeature(encoding, this.#options.features)
+      checkFeature(encoding, this.#options.features, this.#options.staticPages !== undefined)
       if (isRecord(encoding)) found = true
     }
     return found

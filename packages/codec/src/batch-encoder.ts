@@ -49,6 +49,8 @@ export interface RegionRound {
   readonly known: boolean
   /** The guest runs at the destination and waits for these pages: each must be sent. */
   readonly postCopy: boolean
+  /** Whether pages may be sent that the destination may lack and ask for once more. */
+  readonly mayLack?: boolean
 }
 
 /** One encoded batch: `slot.bytes[frameStart, frameEnd)`, the frame header still to be written. */

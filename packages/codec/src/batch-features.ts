@@ -47,8 +47,11 @@ export function checkHeaderFeatures(header: BatchHeader, features: BatchFeatures
   throw new CodecError('CODEC_ENCODING', text)
 }
 
-/** @throws {CodecError} `CODEC_ENCODING`; unknown encodings are found elsewhere */
-export function checkFeature(encoding: number, features: BatchFeatures): void {
+/**
+ * @param hasStatic - whether there are contents that both ends know
+ * @throws {CodecError} `CODEC_ENCODING`; unknown encodings are found elsewhere
+ */
+export function checkFeature(encoding: number, features: BatchFeatures, hasStatic: boolean): void {
   switch (encoding) {
     case PageEncoding.SameAs:
     case PageEncoding.Reference:
@@ -58,6 +61,9 @@ export function checkFeature(encoding: number, features: BatchFeatures): void {
     case PageEncoding.Delta:
     case PageEncoding.Similar:
       if (features.delta) return
+      break
+    case PageEncoding.Static:
+      if (hasStatic) return
       break
     default:
       return

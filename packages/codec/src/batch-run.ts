@@ -69,6 +69,7 @@ export function countRuns(runs: readonly Run[], header: BatchHeader, totals: Dec
     if (encoding === PageEncoding.Zero) totals.zeroPages += pageCount
     else if (encoding === PageEncoding.SameAs) totals.samePages += pageCount
     else if (encoding === PageEncoding.Reference) totals.referencePages += pageCount
+    else if (encoding === PageEncoding.Static) totals.staticPages += pageCount
     else if (encoding !== PageEncoding.Raw) totals.deltaPages += pageCount
     else if (isCompressed) totals.compressedPages += pageCount
     else totals.rawPages += pageCount

@@ -15,20 +15,26 @@ import {
   readEntryEncoding,
 } from '@godwit/wire'
 
-/** Batches of a round that may be lacking: a source that means well has none. */
+/** Batches of a round that may be lacking, as a rule: a source that means well has none. */
 const batchesMax = 256
 
 /** By region: one bit for each of its pages, whatever a source does. */
 export class LackingPages {
   readonly #pageCountOf: (region: number) => number
+  readonly #batchesMax: number
   readonly #pages = new Map<number, PageBitmap>()
   /** In all regions. */
   #count = 0
   #batches = 0
 
-  /** @param pageCountOf - pages of a region that was announced, by id */
-  constructor(pageCountOf: (region: number) => number) {
+  /**
+   * @param pageCountOf - pages of a region that was announced, by id
+   * @param mayOftenLack - whether a source that means well names what is not here any more: then
+   *   there may be as many batches as pages
+   */
+  constructor(pageCountOf: (region: number) => number, mayOftenLack = false) {
     this.#pageCountOf = pageCountOf
+    this.#batchesMax = mayOftenLack ? Infinity : batchesMax
   }
 
   get isEmpty(): boolean {
@@ -40,8 +46,8 @@ export class LackingPages {
    * @throws {ProtocolError} `PROTOCOL_STATE`: a page is lacking already
    */
   add({ region, runs }: Nak): void {
-    if (++this.#batches > batchesMax) {
-      const facts = { limit: 'lackingBatchesMax', value: this.#batches, maximum: batchesMax }
+    if (++this.#batches > this.#batchesMax) {
+      const facts = { limit: 'lackingBatchesMax', value: this.#batches, maximum: this.#batchesMax }
       const text = `${this.#batches} batches name content that is not here`
       throw new LimitError('LIMIT_EXCEEDED', text, facts)
     }

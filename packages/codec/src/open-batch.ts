@@ -17,6 +17,7 @@ import {
   PageEncoding,
   SAME_AS,
   SAME_AS_BYTES,
+  STATIC_BYTES,
   u64FromBytes,
   writeBatchHeader,
 } from '@godwit/wire'
@@ -64,6 +65,8 @@ export class OpenBatch {
   #rawPages = 0
   #nextSamePage = -1
   #sameRegion = -1
+  /** Behind the entry of the last static page. */
+  #nextStatic = 0
 
   constructor(batchClass: PageClass, pageBytes: number, hasher: PageHasher) {
     this.class = batchClass
@@ -75,6 +78,11 @@ export class OpenBatch {
 
   get isEmpty(): boolean {
     return this.#table.count === 0 && this.#keptPages.length === 0
+  }
+
+  /** Pages that get content. */
+  get contentPages(): number {
+    return this.#contentPages
   }
 
   /** Where the next bytes of payload go, in the slot. */
@@ -143,6 +151,14 @@ export class OpenBatch {
     this.#payloadBytes += payloadBytes
     this.#fingerprints.copyEntry(this.#contentPages++, fingerprints, entry)
     return payloadBytes
+  }
+
+  /** Content that both ends know by the number `known`. */
+  addStatic(page: number, known: number, fingerprints: FingerprintTable, entry: number): void {
+    const from = this.#table.continues(page, PageEncoding.Static) ? this.#nextStatic : 0
+    this.slot!.view.setUint32(this.payloadEnd, known - from, true)
+    this.#nextStatic = known + 1
+    this.add(page, PageEncoding.Static, STATIC_BYTES, fingerprints, entry)
   }
 
   /** What the page held before goes to a slot of the store. */

@@ -13,9 +13,10 @@ export const COUNTS_PER_PAGE: number = LAGS.length
 
 /**
  * `random`: compression only costs time. `records`: bytes repeat at the distance of a word or
- * record, so they are transposed first. `plain`: everything else.
+ * record, so they are transposed first. `plain`: everything else. `static`: pages that the
+ * destination takes out of what it has; it may lack one, and asks for its whole batch then.
  */
-export const PageClass = { Plain: 0, Records: 1, Random: 2 } as const
+export const PageClass = { Plain: 0, Records: 1, Random: 2, Static: 3 } as const
 export type PageClass = (typeof PageClass)[keyof typeof PageClass]
 
 /** Random bytes are equal at 1 of 256 places, text at 1 of 15. */

@@ -13,6 +13,8 @@ export interface PageTally {
   samePages: number
   referencePages: number
   deltaPages: number
+  /** Named by numbers of contents that both ends know. */
+  staticPages: number
   /** Otherwise raw, in a compressed frame. */
   compressedPages: number
   unchangedPages: number
@@ -23,6 +25,7 @@ export interface PageTally {
   sameBytes: number
   referenceBytes: number
   deltaBytes: number
+  staticBytes: number
   /** Payload before compression less payload after it. */
   compressedBytes: number
   /** Payload as it is sent. */
@@ -41,6 +44,7 @@ export function emptyTally(): PageTally {
     samePages: 0,
     referencePages: 0,
     deltaPages: 0,
+    staticPages: 0,
     compressedPages: 0,
     unchangedPages: 0,
     heldPages: 0,
@@ -49,6 +53,7 @@ export function emptyTally(): PageTally {
     sameBytes: 0,
     referenceBytes: 0,
     deltaBytes: 0,
+    staticBytes: 0,
     compressedBytes: 0,
     payloadBytes: 0,
     similarPages: 0,

@@ -14,6 +14,7 @@ import {
   REFERENCE_BYTES,
   SAME_AS_BYTES,
   SIMILAR_BYTES,
+  STATIC_BYTES,
 } from '@godwit/wire'
 import type { RegionRound, SentPages } from './batch-encoder.ts'
 import type { BatchSlot } from './batch-slot.ts'
@@ -25,6 +26,7 @@ import { PageDeltas, deltaBytesFor } from './page-deltas.ts'
 import type { StagedPage } from './page-deltas.ts'
 import { PageReferences, referenceBytesFor } from './page-references.ts'
 import type { PageTally } from './page-tally.ts'
+import type { StaticLookup } from './static-index.ts'
 import type { CacheCounts } from './version-cache.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -37,7 +39,12 @@ export interface PageWriterOptions {
   /** Of this lane; the settings' are for all lanes together. */
   readonly cacheBytes: number
   readonly storeBytes: number
+  /** What the destination holds anyway, where there is such. */
+  readonly staticPages?: StaticLookup | undefined
 }
+
+/** A batch that lacks one page is sent once more as a whole: those that may lack some are short. */
+const staticPagesMax = 64
 
 /** Where slots come from, and where batches go that are full. */
 export interface BatchSink {
@@ -75,7 +82,7 @@ export class PageWriter {
     this.#sink = sink
     this.#staged = staged
     this.#counts = counts
-    const classes = [PageClass.Plain, PageClass.Records, PageClass.Random]
+    const classes = [PageClass.Plain, PageClass.Records, PageClass.Random, PageClass.Static]
     this.#open = classes.map((one) => new OpenBatch(one, pageBytes, hasher))
     const storeBytes = settings.same ? options.storeBytes : 0
     this.#references = new PageReferences(workspace, pageBytes, sent, storeBytes)
@@ -133,7 +140,7 @@ export class PageWriter {
   page(work: RegionRound, page: number, dirty: readonly PageBitmap[], tally: PageTally): void {
     const { sent } = work
     const { fingerprints, entry } = this.#staged
-    const number = this.#references.baseOf(this.#regionIndex) + page
+    const number = this.numberOf(page)
     tally.pages++
     // What the guest may store to meanwhile cannot be named.
     const named = work.postCopy ? undefined : dirty
@@ -145,6 +152,23 @@ export class PageWriter {
       this.#deltaPage(this.#deltas, work, number, page, named, tally)
     }
     sent.fingerprints.copyEntry(page, fingerprints, entry)
+  }
+
+  /** The number of a page in the guest, counted over all regions. */
+  numberOf(page: number): number {
+    return this.#references.baseOf(this.#regionIndex) + page
+  }
+
+  /** The staged page, whose content both ends know by the number `known`. */
+  known(work: RegionRound, page: number, known: number, tally: PageTally): void {
+    const { fingerprints, entry, length } = this.#staged
+    const open = this.#room(PageClass.Static, STATIC_BYTES)
+    open.addStatic(page, known, fingerprints, entry)
+    tally.pages++
+    tally.staticPages++
+    tally.staticBytes += length - STATIC_BYTES
+    this.#rememberReferred(this.numberOf(page))
+    work.sent.fingerprints.copyEntry(page, fingerprints, entry)
   }
 
   /** The staged page, which is what the destination has of it, and which it waits for. */
@@ -317,7 +341,8 @@ export class PageWriter {
   /** The batch of a class, with room for so many bytes. */
   #room(pageClass: PageClass, payloadBytes: number): OpenBatch {
     const open = this.#open[pageClass]!
-    if (open.slot !== undefined && !open.hasRoom(payloadBytes, this.#pagesMax)) {
+    const isLong = pageClass === PageClass.Static && open.contentPages >= staticPagesMax
+    if (open.slot !== undefined && (isLong || !open.hasRoom(payloadBytes, this.#pagesMax))) {
       if (!open.isEmpty) this.#close(open)
     }
     if (open.slot === undefined) open.begin(this.#sink.takeSlot())

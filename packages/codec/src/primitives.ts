@@ -25,6 +25,20 @@ const portableCopy: CopyBytes = (to, at, from, start, end) => {
   to.set(from.subarray(start, end), at)
 }
 
+/** A file, read on the calling thread. */
+export interface ReadableFile {
+  /**
+   * Reads some bytes from `position` of the file on, to `at`.
+   *
+   * @returns how many; 0 at its end
+   */
+  read(into: Uint8Array, at: number, byteCount: number, position: number): number
+  close(): void
+}
+
+/** Opens a file to be read; throws where that cannot be. */
+export type OpenFile = (path: string) => ReadableFile
+
 /** Functions that are applied to every page. */
 export interface Primitives {
   readonly xxh64: Xxh64
@@ -33,6 +47,8 @@ export interface Primitives {
   readonly kernelsWasm: KernelsOptions['wasm']
   readonly copy: CopyBytes
   readonly compressors: Compressors
+  /** Undefined where there are no files. */
+  readonly openFile: OpenFile | undefined
 }
 
 /** What the runtime has of its own; everything has a portable stand-in. */
@@ -43,12 +59,13 @@ export interface PrimitivesOptions {
   readonly copy?: CopyBytes
   /** There is none that is portable. */
   readonly zstd?: Compressor
+  readonly openFile?: OpenFile
 }
 
 export async function createPrimitives(options: PrimitivesOptions = {}): Promise<Primitives> {
-  const { sha256 = portableSha256, kernelsWasm, copy = portableCopy, zstd } = options
+  const { sha256 = portableSha256, kernelsWasm, copy = portableCopy, zstd, openFile } = options
   const [xxh64, lz4] = await Promise.all([createXxh64(), createLz4()])
-  return { xxh64, sha256, kernelsWasm, copy, compressors: { zstd, lz4 } }
+  return { xxh64, sha256, kernelsWasm, copy, compressors: { zstd, lz4 }, openFile }
 }
 
 /**

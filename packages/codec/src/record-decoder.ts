@@ -10,7 +10,6 @@ import type { PagePlacer } from '@godwit/core'
 import { CodecError, FingerprintTable, pagesCovering } from '@godwit/core'
 import type { BatchHeader, Nak } from '@godwit/wire'
 import {
-  BATCH_PAYLOAD_BYTES_MAX,
   CHECK_BYTES,
   DELTA,
   DELTA_BYTES,
@@ -22,38 +21,25 @@ import {
   SAME_AS_BYTES,
   SIMILAR,
   SIMILAR_BYTES,
-  u64FromBytes,
+  STATIC_BYTES,
 } from '@godwit/wire'
 import type { BatchDecoderOptions, DecodedTotals, Payload } from './batch-decoder.ts'
 import type { Run } from './batch-run.ts'
 import { checkRuns, countRuns, nakOf, readRuns, refused } from './batch-run.ts'
 import { ContentStore } from './content-store.ts'
-import { hashPagesTwice } from './hash-twice.ts'
+import { StagedPages } from './staged-pages.ts'
 import type { InstalledPages } from './installed-pages.ts'
 import { claimPages, clearPages, releasePages, rememberPages } from './installed-pages.ts'
-
-/** All pages that a batch can give content to, and room for one more. */
-function stagedBytes(pageBytes: number, regionCount: number): number {
-  return BATCH_PAYLOAD_BYTES_MAX + (regionCount + 1) * pageBytes
-}
+import { StaticPages } from './static-pages.ts'
 
 /** Decodes batches with records, for one lane. */
 export class RecordDecoder {
   readonly store: ContentStore
+  readonly #static: StaticPages | undefined
   readonly #options: BatchDecoderOptions
   readonly #regions: ReadonlyMap<number, InstalledPages>
-  /** Pages as they are to be, one after the other; taken when it is needed. */
-  #staged: Uint8Array = new Uint8Array(0)
-  readonly #fingerprints: FingerprintTable
-  readonly #verifyFingerprints: FingerprintTable | undefined
+  readonly #staged: StagedPages
   readonly #base: FingerprintTable
-  /** Per staged page: the check it must have, and whether there is one. */
-  readonly #checks: Uint32Array
-  readonly #isChecked: Uint8Array
-  #pages = 0
-  #stagedEnd = 0
-  #hashedPages = 0
-  #hashedEnd = 0
   /** Something is named that is not here. */
   #isLacking = false
   #postCopy = false
@@ -64,16 +50,18 @@ export class RecordDecoder {
     regions: ReadonlyMap<number, InstalledPages>,
     pagesMax: number,
   ) {
-    const { pageBytes, hasher, verifyHasher, storeBytes } = options
+    const { pageBytes, hasher, storeBytes } = options
     this.#options = options
     this.#regions = regions
     this.store = new ContentStore(storeBytes, pageBytes)
-    this.#fingerprints = new FingerprintTable(pagesMax, hasher.entryBytes)
-    this.#verifyFingerprints =
-      verifyHasher && new FingerprintTable(pagesMax, verifyHasher.entryBytes)
+    this.#staged = new StagedPages({ ...options, regionCount: regions.size, pagesMax })
+    this.#static = staticPagesOf(options, pagesMax)
     this.#base = new FingerprintTable(1, hasher.entryBytes)
-    this.#checks = new Uint32Array(pagesMax)
-    this.#isChecked = new Uint8Array(pagesMax)
+  }
+
+  /** Closes files. */
+  close(): void {
+    this.#static?.close()
   }
 
   /** @throws {CodecError} */
@@ -85,35 +73,24 @@ export class RecordDecoder {
     totals: DecodedTotals,
     postCopy: boolean,
   ): Nak | undefined {
-    this.#begin()
+    const staged = this.#staged
+    staged.begin()
+    this.#isLacking = false
     this.#postCopy = postCopy
     const runs = readRuns(view, header.entryCount, payload, target.region, this.#options.pageBytes)
     checkRuns(runs, pagesCovering(target.region.bytes.length, this.#options.pageBytes))
     const records = new DataView(payload.bytes.buffer, payload.bytes.byteOffset)
     for (const run of runs) this.#stageRun(run, records, payload.bytes, target)
-    this.#hash(this.#stagedEnd)
+    staged.finish()
     countRuns(runs, header, totals)
-    if (this.#isLacking || !this.#checksMatch()) return nakOf(runs, header)
-    this.#checkDigest(header.digest)
+    if (this.#isLacking || !staged.checksMatch) return nakOf(runs, header)
+    staged.checkDigest(header.digest)
     const pages = runs.filter(({ encoding }) => encoding !== PageEncoding.Keep)
     if (postCopy) for (const run of pages) claimPages(target, run.firstPage, endOf(run))
     for (const run of runs) if (run.encoding === PageEncoding.Keep) this.#keep(run, records, target)
     this.#install(pages, target)
     if (postCopy) for (const run of pages) releasePages(target, run.firstPage, endOf(run))
     return undefined
-  }
-
-  #begin(): void {
-    if (this.#staged.length === 0) {
-      const { workspace, pageBytes } = this.#options
-      this.#staged = workspace.allocate(stagedBytes(pageBytes, this.#regions.size))
-    }
-    this.#pages = 0
-    this.#stagedEnd = 0
-    this.#hashedPages = 0
-    this.#hashedEnd = 0
-    this.#isLacking = false
-    this.#isChecked.fill(0)
   }
 
   #stageRun(run: Run, records: DataView, bytes: Uint8Array, target: InstalledPages): void {
@@ -129,6 +106,9 @@ export class RecordDecoder {
         break
       case PageEncoding.Reference:
         this.#stageReferences(run, records, target)
+        break
+      case PageEncoding.Static:
+        this.#stageStatic(run, records, target)
         break
       case PageEncoding.Keep:
         this.#checkKeep(run, records)
@@ -147,8 +127,9 @@ export class RecordDecoder {
     for (let page = run.firstPage; page < run.firstPage + run.pageCount; page++) {
       const length = this.#lengthOf(target, page)
       if (at + length > run.end) throw refused('has pages without their bytes')
-      this.#staged.set(bytes.subarray(at, at + length), this.#room(length))
-      this.#stagedPage(length)
+      const to = this.#staged.room(length)
+      this.#staged.bytes.set(bytes.subarray(at, at + length), to)
+      this.#staged.add(length)
       at += length
     }
     if (at !== run.end) throw refused('has more bytes than its pages')
@@ -167,8 +148,8 @@ export class RecordDecoder {
       const length = this.#lengthOf(target, run.firstPage + i)
       this.#stageOther(region, firstPage + i, length)
       const check = records.getUint32(run.at + SAME_AS_BYTES + i * CHECK_BYTES, true)
-      this.#expect(check)
-      this.#stagedPage(length)
+      this.#staged.expect(check)
+      this.#staged.add(length)
     }
   }
 
@@ -181,12 +162,34 @@ export class RecordDecoder {
       const slot = this.#checkSlot(records.getUint32(at + REFERENCE.slot, true))
       const length = this.#lengthOf(target, run.firstPage + i)
       const kept = this.store.get(slot)
-      const to = this.#room(length)
-      if (kept?.length === length) this.#staged.set(kept, to)
+      const to = this.#staged.room(length)
+      if (kept?.length === length) this.#staged.bytes.set(kept, to)
       else this.#isLacking = true
-      this.#expect(records.getUint32(at + REFERENCE.check, true))
-      this.#stagedPage(length)
+      this.#staged.expect(records.getUint32(at + REFERENCE.check, true))
+      this.#staged.add(length)
     }
+  }
+
+  #stageStatic(run: Run, records: DataView, target: InstalledPages): void {
+    const { pageBytes } = this.#options
+    if (run.end - run.at !== run.pageCount * STATIC_BYTES) {
+      throw refused('states a length that its pages cannot have')
+    }
+    const pages = this.#static!
+    const start = this.#staged.end
+    let next = 0
+    pages.begin()
+    for (let i = 0; i < run.pageCount; i++) {
+      const entry = (next + records.getUint32(run.at + i * STATIC_BYTES, true)) >>> 0
+      next = entry + 1
+      if (this.#lengthOf(target, run.firstPage + i) < pageBytes) {
+        throw refused('names a page of another length')
+      }
+      this.#staged.room(pageBytes)
+      pages.ask(entry)
+      this.#staged.add(pageBytes)
+    }
+    if (!this.#isLacking && !pages.take(this.#staged.bytes, start)) this.#isLacking = true
   }
 
   #checkKeep(run: Run, records: DataView): void {
@@ -217,7 +220,7 @@ export class RecordDecoder {
       }
       at += headBytes
       this.#applyDelta(check, length, bytes, at, deltaBytes)
-      this.#stagedPage(length)
+      this.#staged.add(length)
       at += deltaBytes
     }
     if (at !== run.end) throw refused('has bytes left over')
@@ -232,14 +235,14 @@ export class RecordDecoder {
     deltaBytes: number,
   ): void {
     const { hasher, pageBytes, workspace } = this.#options
-    const page = this.#stagedEnd
-    hasher.hashPages(this.#staged, page, page + length, pageBytes, this.#base, 0)
+    const page = this.#staged.end
+    hasher.hashPages(this.#staged.bytes, page, page + length, pageBytes, this.#base, 0)
     if (this.#base.words32[0] !== check) {
       this.#isLacking = true
       return
     }
     const delta = this.#inKernels(bytes, at, deltaBytes)
-    const to = this.#staged.byteOffset + page
+    const to = this.#staged.bytes.byteOffset + page
     if (workspace.kernels.decodeDelta(to, length, delta, deltaBytes) < 0) {
       throw refused('has a delta that is none')
     }
@@ -250,9 +253,10 @@ export class RecordDecoder {
     const { kernels } = this.#options.workspace
     if (bytes.buffer === kernels.bytes.buffer) return bytes.byteOffset + at
     // Behind the page that is being made there is room for one more.
-    const room = this.#staged.length - byteCount
-    this.#staged.set(bytes.subarray(at, at + byteCount), room)
-    return this.#staged.byteOffset + room
+    const staged = this.#staged.bytes
+    const room = staged.length - byteCount
+    staged.set(bytes.subarray(at, at + byteCount), room)
+    return staged.byteOffset + room
   }
 
   #stageOther(regionId: number, page: number, length: number): void {
@@ -267,72 +271,18 @@ export class RecordDecoder {
 
   #stageMemory(from: InstalledPages, page: number, length: number): void {
     const start = page * this.#options.pageBytes
-    const to = this.#room(length)
+    const to = this.#staged.room(length)
     if (this.#placerOf(from) !== undefined) {
       // The page may be missing, and this thread would wait for what it is to bring.
       this.#isLacking = true
       return
     }
-    this.#options.workspace.copy(this.#staged, to, from.region.bytes, start, start + length)
+    this.#options.workspace.copy(this.#staged.bytes, to, from.region.bytes, start, start + length)
   }
 
   #lengthOf({ region }: InstalledPages, page: number): number {
     const { pageBytes } = this.#options
     return Math.min(pageBytes, region.bytes.length - page * pageBytes)
-  }
-
-  /** Where the next page is staged. */
-  #room(length: number): number {
-    const isFull = this.#pages >= this.#checks.length
-    // One page's room stays free, see #inKernels.
-    const end = this.#stagedEnd + length + this.#options.pageBytes
-    if (isFull || end > this.#staged.length) throw refused('names the same pages again and again')
-    return this.#stagedEnd
-  }
-
-  #expect(check: number): void {
-    this.#checks[this.#pages] = check
-    this.#isChecked[this.#pages] = 1
-  }
-
-  #stagedPage(length: number): void {
-    this.#pages++
-    this.#stagedEnd += length
-    // Behind a short page the borders of pages are elsewhere.
-    if (length < this.#options.pageBytes) this.#hash(this.#stagedEnd)
-  }
-
-  #hash(end: number): void {
-    const { hasher, verifyHasher, pageBytes } = this.#options
-    const start = this.#hashedEnd
-    const entry = this.#hashedPages
-    this.#hashedEnd = end
-    this.#hashedPages = this.#pages
-    if (start === end) return
-    const into = this.#fingerprints
-    if (verifyHasher === undefined) {
-      hasher.hashPages(this.#staged, start, end, pageBytes, into, entry)
-      return
-    }
-    const other = { hasher: verifyHasher, into: this.#verifyFingerprints! }
-    hashPagesTwice(this.#staged, start, end, pageBytes, entry, { hasher, into }, other)
-  }
-
-  #checksMatch(): boolean {
-    const words = this.#fingerprints.entryBytes >>> 2
-    for (let page = 0; page < this.#pages; page++) {
-      const isRight = this.#fingerprints.words32[page * words] === this.#checks[page]
-      if (this.#isChecked[page] === 1 && !isRight) return false
-    }
-    return true
-  }
-
-  #checkDigest(expected: bigint): void {
-    const used = this.#pages * this.#fingerprints.entryBytes
-    const bytes = this.#fingerprints.bytes.subarray(0, used)
-    const digest = used === 0 ? 0n : u64FromBytes(this.#options.hasher.digest(bytes))
-    if (digest === expected) return
-    throw new CodecError('CODEC_DIGEST', 'The pages of a batch are not those that were sent')
   }
 
   #checkSlot(slot: number): number {
@@ -359,6 +309,7 @@ export class RecordDecoder {
   #install(runs: readonly Run[], target: InstalledPages): void {
     const { pageBytes, workspace } = this.#options
     const placer = this.#placerOf(target)
+    const { bytes, verifyFingerprints } = this.#staged
     let staged = 0
     let entry = 0
     for (const { encoding, firstPage, pageCount } of runs) {
@@ -370,9 +321,9 @@ export class RecordDecoder {
       const start = firstPage * pageBytes
       const byteCount = Math.min(endPage * pageBytes, target.region.bytes.length) - start
       const stagedEnd = staged + byteCount
-      if (placer !== undefined) placer.put(firstPage, this.#staged, staged, stagedEnd)
-      else workspace.copy(target.region.bytes, start, this.#staged, staged, stagedEnd)
-      rememberPages(target, firstPage, pageCount, this.#verifyFingerprints, entry)
+      if (placer !== undefined) placer.put(firstPage, bytes, staged, stagedEnd)
+      else workspace.copy(target.region.bytes, start, bytes, staged, stagedEnd)
+      rememberPages(target, firstPage, pageCount, verifyFingerprints, entry)
       staged += byteCount
       entry += pageCount
     }
@@ -381,4 +332,9 @@ export class RecordDecoder {
 
 function endOf({ firstPage, pageCount }: Run): number {
   return firstPage + pageCount
+}
+
+function staticPagesOf(options: BatchDecoderOptions, pagesMax: number): StaticPages | undefined {
+  const { workspace, pageBytes, staticPages: contents } = options
+  return contents && new StaticPages({ contents, workspace, pageBytes, pagesMax })
 }

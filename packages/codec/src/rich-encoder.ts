@@ -17,13 +17,14 @@ import { PageInspector } from './page-inspector.ts'
 import type { PageTally } from './page-tally.ts'
 import type { BatchSink, PageWriterOptions } from './page-writer.ts'
 import { PageWriter, pageWriterBytes } from './page-writer.ts'
+import { StaticFinder } from './static-finder.ts'
 
 const stagedBytes = 256 * KIB
 /** Untouched pages, all zero, that are handled at a time. */
 const zeroPagesMax = BATCH_ENTRIES_MAX
 
 /** Slots that one step may need: one for each class. */
-export const SLOTS_PER_STEP = 3
+export const SLOTS_PER_STEP = 4
 
 /** The workspace has room for {@link richEncoderBytes}. */
 export type RichEncoderOptions = PageWriterOptions
@@ -37,6 +38,7 @@ export class RichEncoder {
   readonly #counts: Uint16Array
   readonly #staged: StagedPage
   readonly #writer: PageWriter
+  readonly #finder: StaticFinder | undefined
   readonly #zeroFingerprints = new Map<number, FingerprintTable>()
 
   constructor(options: RichEncoderOptions, sink: BatchSink) {
@@ -51,6 +53,8 @@ export class RichEncoder {
     const { fingerprints } = this.#inspector
     this.#staged = { bytes: this.#stage, at: 0, length: 0, fingerprints, entry: 0 }
     this.#writer = new PageWriter(options, sink, this.#staged, this.#counts)
+    const { staticPages } = options
+    this.#finder = staticPages && new StaticFinder(staticPages, workspace, pageBytes, this.#stage)
   }
 
   /** Memory of versions last sent, and of older ones, so far. */
@@ -138,6 +142,8 @@ export class RichEncoder {
       workspace.kernels.classify(at, stop - start, pageBytes, this.#counts.byteOffset)
     }
     const { zeros } = this.#inspector
+    const finder = work.mayLack === true && !work.known ? this.#finder : undefined
+    finder?.look(this.#stage, stop - start)
     for (let page = first; page < end; page++) {
       const index = page - first
       if (zeros[index] === 1) {
@@ -148,8 +154,22 @@ export class RichEncoder {
       staged.at = index * pageBytes
       staged.length = Math.min(pageBytes, stop - start - staged.at)
       staged.entry = index
-      this.#dataPage(work, dirty, page, tally)
+      if (staged.length < pageBytes || !this.#isKnown(finder, work, page, tally)) {
+        this.#dataPage(work, dirty, page, tally)
+      }
     }
+  }
+
+  /** @returns whether the staged page was found, and is sent by a number */
+  #isKnown(
+    finder: StaticFinder | undefined,
+    work: RegionRound,
+    page: number,
+    tally: PageTally,
+  ): boolean {
+    const known = finder?.find(this.#staged.entry, this.#writer.numberOf(page)) ?? -1
+    if (known >= 0) this.#writer.known(work, page, known, tally)
+    return known >= 0
   }
 
   #zeroPage(work: RegionRound, page: number, tally: PageTally): void {

@@ -9,7 +9,8 @@ import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
 import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
 import { batchSlotBytes } from './batch-slot.ts'
-import type { CopyBytes, Primitives } from './primitives.ts'
+import type { CopyBytes, OpenFile, Primitives } from './primitives.ts'
+import type { Sha256 } from './sha256.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
@@ -33,6 +34,14 @@ export class Workspace {
   /** Copies into or out of this memory, and guests'. */
   get copy(): CopyBytes {
     return this.#primitives.copy
+  }
+
+  get sha256(): Sha256 {
+    return this.#primitives.sha256
+  }
+
+  get openFile(): OpenFile | undefined {
+    return this.#primitives.openFile
   }
 
   /** What is done to pages in this memory; arguments are offsets into its buffer. */

@@ -45,6 +45,8 @@ export interface PageCounts {
   reference: number
   /** As what differs from the version last sent, or from a similar page. */
   delta: number
+  /** By the number of a content that the destination had from elsewhere. */
+  static: number
   /** Otherwise raw, in a compressed frame. */
   compressed: number
 }
@@ -85,6 +87,27 @@ export interface EncodingReport {
     measured?: { linkBytesPerSecond: number; plainBytesPerSecond: number; plainSize: number }
     reason?: string
   }
+}
+
+/** Contents that the destination had before: a map of siblings, or stored images of the guest. */
+export interface StaticReport {
+  /** Of the first map that was offered; absent where there was none. */
+  mode?: 'position' | 'content'
+  os?: string
+  hypervisor?: string
+  mapVersion?: number
+  /** Of all sets that were offered; of an image as many as the destination told of. */
+  entries: number
+  /** Of them, those that the destination said it holds. */
+  heldEntries: number
+  /** Pages that were sent by their numbers. */
+  pages: number
+  /** Pages that the destination asked for once more, for whatever reason. Source only. */
+  repairedPages?: number
+  /** Source: to make the look-up. Destination: to search. */
+  ms: number
+  /** Why less, or nothing, was offered or found. */
+  reason?: string
 }
 
 export interface StageReport {
@@ -163,6 +186,7 @@ export interface Report {
   pages?: PageCounts
   savedBytes?: Record<string, number>
   encoding?: EncodingReport
+  static?: StaticReport
   stop?: StopReport
   memory?: { sourceDigest: string; destinationDigest: string; equal: boolean }
   faults?: FaultReport

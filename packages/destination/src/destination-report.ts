@@ -29,6 +29,7 @@ import type {
 import type { DestinationOptions, DestinationProgress } from './options.ts'
 import type { JoinedRound } from './lanes.ts'
 import type { Rounds } from './rounds.ts'
+import type { StaticAgreement } from './static-agreement.ts'
 
 /** The stage that a round belongs to. */
 const stages = {
@@ -56,6 +57,8 @@ export class DestinationReport {
   #usage: Usage | undefined
   /** From COMMIT to the guest's first step; undefined until it runs. */
   resumeMs: number | undefined
+  /** Where the source offered something. */
+  static: StaticAgreement | undefined
 
   constructor(options: DestinationOptions) {
     this.#options = options
@@ -168,6 +171,7 @@ export class DestinationReport {
       same: this.#totals.samePages,
       reference: this.#totals.referencePages,
       delta: this.#totals.deltaPages,
+      static: this.#totals.staticPages,
       compressed: this.#totals.compressedPages,
     }
   }
@@ -225,6 +229,7 @@ export class DestinationReport {
     const report = this.#report
     if (checkpoints !== undefined) report.checkpoints = checkpoints
     report.wireBytes = this.wireBytes
+    if (this.static !== undefined) report.static = this.static.report(this.#totals.staticPages)
     if (state.name === 'completed') {
       report.outcome = 'completed'
       this.#addUsage()

@@ -7,10 +7,11 @@
 import type { DemandPager, FinalState } from '@godwit/core'
 import { PeerError } from '@godwit/core'
 import type { DestinationState, DestinationTermsInForce } from '@godwit/session'
-import { OWNER_EPOCH, negotiate } from '@godwit/session'
+import { OWNER_EPOCH, checkStaticOffers, negotiate } from '@godwit/session'
 import type {
   Final,
   Hello,
+  ImageKey,
   Lacking,
   Message,
   MessageName,
@@ -44,6 +45,7 @@ export class Dialogue {
   welcome: Welcome | undefined
   reserve: Reserve | undefined
   package: Uint8Array = new Uint8Array(0)
+  images: readonly ImageKey[] = []
   /** The round that is arriving, or the last one. */
   round: RoundBegin | undefined
   /** The last round that the source heard the end of. */
@@ -126,9 +128,12 @@ export class Dialogue {
         this.welcome = negotiate(message.body, termsOf(this.#parts.options))
         report.greeted(this.hello, this.welcome)
         break
-      case 'Reserve':
+      case 'Reserve': {
+        const { staticNonce, pageBytes } = this.welcome!
+        checkStaticOffers(message.body, staticNonce !== undefined, pageBytes)
         this.reserve = message.body
         break
+      }
       case 'RoundBegin':
         this.round = message.body
         report.roundBegins(message.body)
@@ -150,6 +155,7 @@ export class Dialogue {
         break
       case 'End':
         report.addSourceUsage(message.body.usage)
+        this.images = message.body.images ?? []
         break
       default:
         // Nothing to note: the machine has drawn its conclusions.

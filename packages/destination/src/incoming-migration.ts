@@ -5,14 +5,7 @@
  * @module
  */
 import type { FinalState, GodwitError, IncomingGuest, OwnerStore, Report } from '@godwit/core'
-import {
-  PeerError,
-  ProtocolError,
-  TransportError,
-  assertNever,
-  mayPostCopy,
-  toGodwitError,
-} from '@godwit/core'
+import { PeerError, ProtocolError, TransportError, assertNever, toGodwitError } from '@godwit/core'
 import type { ControlLink, Link, LinkHandler } from '@godwit/link'
 import type {
   DestinationEffect,
@@ -34,18 +27,18 @@ import {
   Runner,
   stepDestination,
 } from '@godwit/session'
-import type { Message, MessageName, Preface } from '@godwit/wire'
+import type { ImageKey, Message, MessageName, Preface } from '@godwit/wire'
 import { Arrival } from './arrival.ts'
 import { ControlChannel } from './control-channel.ts'
 import { DestinationReport } from './destination-report.ts'
 import { Dialogue } from './dialogue.ts'
-import type { Lanes, LanesOwner } from './lanes.ts'
+import type { LanesOwner } from './lanes.ts'
 import { LostSource } from './lost-source.ts'
 import type { DestinationOptions, DestinationProgress } from './options.ts'
 import { termsBeforeHello } from './options.ts'
 import { Ownership } from './ownership.ts'
+import { Reservation, startLanes } from './reservation.ts'
 import { Rounds } from './rounds.ts'
-import { zeroInPieces } from './zero-memory.ts'
 
 /** One guest on its way in. */
 export class IncomingMigration implements LanesOwner {
@@ -57,6 +50,7 @@ export class IncomingMigration implements LanesOwner {
   readonly #runner: Runner<DestinationState, DestinationEvent, DestinationEffect>
   #terms: DestinationTermsInForce
   readonly #arrival: Arrival
+  #reservation: Reservation | undefined
   #rounds: Rounds | undefined
   readonly #dialogue: Dialogue
   readonly #source: LostSource
@@ -126,6 +120,11 @@ export class IncomingMigration implements LanesOwner {
     if (isDestinationFinished(state)) return false
     // Even where it is too early: what is written would say that the guest runs.
     return !ownsGuest(state) || isInterruptible(state) || isDestinationRecovering(state)
+  }
+
+  /** Stored images of the guest, newest first, as the source told at its end: for its next move. */
+  get images(): readonly ImageKey[] {
+    return this.#dialogue.images
   }
 
   /** Resolves when a guest whose time is limited (`runForMs`) has been stopped. */
@@ -268,6 +267,7 @@ export class IncomingMigration implements LanesOwner {
         if (!(effect.error instanceof PeerError)) this.control.refuse(effect.error)
         break
       case 'close':
+        this.#reservation?.cancel()
         this.#source.found()
         this.#runner.hold(this.#channel.close(this.#runner.state).then(() => this.#rounds?.close()))
         break
@@ -297,36 +297,22 @@ export class IncomingMigration implements LanesOwner {
   }
 
   async #reserveMemory(): Promise<DestinationEvent> {
-    const { clock, zero = zeroInPieces(clock) } = this.#options
     const hello = this.#dialogue.hello!
-    const welcome = this.#dialogue.welcome!
-    const reserve = this.#dialogue.reserve!
-    const { guest: identity, regions } = reserve
-    const report = this.#report
-    report.reserving(reserve)
-    const peer = this.control.link.channel.remote
-    await this.#ownership.open(identity.kind, report.memoryBytes, peer)
-    const sizes = { memoryBytes: report.memoryBytes, regionCount: regions.length }
-    const rounds = (this.#rounds = new Rounds(hello, welcome, sizes, this.#options, this))
-    const isPostCopy = mayPostCopy(this.#terms.mode)
-    const offer = { identity, pageBytes: welcome.pageBytes, regions, isPostCopy }
-    // A host that has its memory made ready has agreed to the guest: others get no threads.
-    const guest = await this.#arrival.reserve(offer, async (memory, isFresh) => {
-      this.#startLanes(rounds.lanes)
-      await zero(memory, isFresh)
+    const { regions } = this.#dialogue.reserve!
+    this.#reservation = new Reservation({
+      sessionId: this.sessionId,
+      options: this.#options,
+      dialogue: this.#dialogue,
+      report: this.#report,
+      arrival: this.#arrival,
+      ownership: this.#ownership,
+      control: this.control,
     })
-    await rounds.takeMemory(guest)
-    report.reserved(rounds.kernels)
+    const sizes = { memoryBytes: this.#report.memoryBytes, regionCount: regions.length }
+    const welcome = this.#dialogue.welcome!
+    this.#rounds = new Rounds(hello, welcome, sizes, this.#options, this)
+    await this.#reservation.make(this.#rounds)
     return { type: 'reserved' }
-  }
-
-  /** Data channels come as the control channel came. */
-  #startLanes(lanes: Lanes): void {
-    const { detach, detachesBeside } = this.control.link.channel
-    const canDetach = detach !== undefined || detachesBeside === true
-    const threads = canDetach ? this.#options.lanes : undefined
-    if (threads === undefined) lanes.warmUp()
-    else lanes.startThreads(threads, (lane) => this.#report.channels.add(lane))
   }
 
   /** The guest is here, and the source is needed: all channels go, and it is waited for. */
@@ -345,7 +331,9 @@ export class IncomingMigration implements LanesOwner {
     const lacking = this.#rounds!.lacking()
     for (const body of lacking) this.control.send({ name: 'Lacking', body })
     this.#dialogue.resumes(this.#channel.epoch.value, round, lacking)
-    this.#rounds!.connect(round, (lanes) => this.#startLanes(lanes))
+    this.#rounds!.connect(round, (lanes) => {
+      startLanes(lanes, this.control, this.#options, this.#report)
+    })
     this.#source.found()
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Channel, Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
-import type { Compressors, InstalledPages, Primitives } from '@godwit/codec'
+import type { Compressors, InstalledPages, Primitives, StaticContents } from '@godwit/codec'
 import { BatchDecoder, Workspace, batchDecoderBytes, featuresOf } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
@@ -75,6 +75,7 @@ export class Installer {
    * The lane of one channel, which installs into `regions`.
    *
    * @param isUrgent - pages come as they are, one by one
+   * @param staticPages - what others may be taken out of
    */
   createLane(
     link: Link,
@@ -82,6 +83,7 @@ export class Installer {
     regions: readonly InstalledPages[],
     owner: LaneOwner,
     isUrgent = false,
+    staticPages?: StaticContents,
   ): DestinationLane {
     this.#endWarmUp()
     const { hasher, verifyHasher } = this
@@ -90,7 +92,7 @@ export class Installer {
     const workspace = this.#workspace
     const compressors = this.#compressors
     const hashers = { hasher, verifyHasher }
-    const agreed = { pageBytes, features, storeBytes }
+    const agreed = { pageBytes, features, storeBytes, staticPages }
     const decoder = new BatchDecoder({ ...agreed, ...hashers, regions, workspace, compressors })
     const buffer = this.#spareBuffer ?? this.#createBuffer()
     this.#spareBuffer = undefined

@@ -12,6 +12,7 @@ import type {
   Span,
 } from '@godwit/core'
 import type { BatchFeatures, DecodedTotals } from '@godwit/codec'
+import type { StaticSpans } from './static-spans.ts'
 
 /** How pages are installed: what is known before there is memory. Plain values. */
 export interface LanePlan {
@@ -59,6 +60,8 @@ export type LaneCommand =
       /** How pages are installed then, where memory is not to be stored to. */
       readonly placing: PlacingParts | undefined
     }
+  /** Before `open`, where the two ends have agreed on contents that both know. */
+  | { readonly do: 'know'; readonly staticPages: StaticSpans }
   | { readonly do: 'open'; readonly channel: DetachedChannel }
   | { readonly do: 'close' }
 

@@ -21,13 +21,14 @@ import {
   pagesCovering,
   toGodwitError,
 } from '@godwit/core'
-import type { DecodedTotals, InstalledPages, Primitives } from '@godwit/codec'
+import type { DecodedTotals, InstalledPages, Primitives, StaticContents } from '@godwit/codec'
 import { Link } from '@godwit/link'
 import { Installer } from './installer.ts'
 import type { InstalledSpans, LaneCommand, LanePlan, LaneReport } from './lane-messages.ts'
 import type { DestinationLane, LaneOwner } from './lane.ts'
 import { PageRequests } from './page-requests.ts'
 import { RoundGate } from './round-gate.ts'
+import { staticOfSpans } from './static-spans.ts'
 
 export type { LaneCommand, LaneReport }
 
@@ -64,6 +65,7 @@ class LaneThread implements LaneOwner {
   #installed: readonly InstalledPages[] = []
   #gate = new RoundGate()
   #faults: FaultSource | undefined
+  #staticPages: StaticContents | undefined
   #link: Link | undefined
   #lane: DestinationLane | undefined
   #toldMs = -Infinity
@@ -95,6 +97,9 @@ class LaneThread implements LaneOwner {
         this.#gate = new RoundGate(command.gate)
         this.#install(command)
         break
+      case 'know':
+        this.#staticPages = staticOfSpans(command.staticPages)
+        break
       case 'open':
         this.#open(command.channel)
         break
@@ -123,7 +128,14 @@ class LaneThread implements LaneOwner {
       (preface, self) => {
         self.sendPreface(preface)
         const { urgent } = this.#plan!
-        this.#lane = this.#installer!.createLane(self, clock, this.#installed, this, urgent)
+        this.#lane = this.#installer!.createLane(
+          self,
+          clock,
+          this.#installed,
+          this,
+          urgent,
+          urgent ? undefined : this.#staticPages,
+        )
         if (urgent && this.#faults !== undefined) this.#hear(self, this.#faults)
         return this.#lane
       },

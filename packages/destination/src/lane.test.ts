@@ -43,6 +43,7 @@ it('a source that never reads what it is asked for ends, round by round though i
     return { round, region: 0, runs }
   }
   const decoder = {
+    close: () => {},
     decode: (_: Uint8Array, round: number) => (isRepair ? undefined : nakOf(round)),
     pageCountOf: () => 1024,
   } as unknown as BatchDecoder

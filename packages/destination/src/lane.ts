@@ -30,7 +30,10 @@ const creditAtOnceBytes = 8 * MIB
 /** In post-copy little may be on its way, and a source that waits for credit sends nothing. */
 const pushStepBytes = 32 * KIB
 
-/** A source that reads takes them off our hands long before there are so many. */
+/**
+ * A source that reads takes them off our hands long before there are so many. Where it may name
+ * what is not here any more, one for every page may come at once, and the link bounds their bytes.
+ */
 const unwrittenNaksMax = 256
 
 /** What a lane asks of its migration. */
@@ -104,7 +107,8 @@ export class DestinationLane implements LinkHandler, Lane {
     this.buffer = buffer
     this.#decoder = decoder
     this.#owner = owner
-    this.#lacking = new LackingPages((region) => decoder.pageCountOf(region))
+    const { mayOftenLack } = decoder
+    this.#lacking = new LackingPages((region) => decoder.pageCountOf(region), mayOftenLack)
   }
 
   get pages(): number {
@@ -145,7 +149,8 @@ export class DestinationLane implements LinkHandler, Lane {
     const nak = this.#decoder.decode(frame.body, this.#round, this.#totals, isPostCopy)
     if (nak === undefined) return
     this.#lacking.add(nak)
-    if (++this.#unwrittenNaks > unwrittenNaksMax) throw unread(this.#unwrittenNaks)
+    const isBounded = !this.#decoder.mayOftenLack
+    if (++this.#unwrittenNaks > unwrittenNaksMax && isBounded) throw unread(this.#unwrittenNaks)
     this.link.sendMessage({ name: 'Nak', body: nak }, () => this.#unwrittenNaks--)
   }
 
@@ -183,11 +188,13 @@ export class DestinationLane implements LinkHandler, Lane {
 
   close(): void {
     this.#cancelCredit?.()
+    this.#decoder.close()
     this.link.close()
   }
 
   closed(error: GodwitError | undefined): void {
     this.#cancelCredit?.()
+    this.#decoder.close()
     this.#owner.laneClosed(error)
   }
 

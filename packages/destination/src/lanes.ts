@@ -6,7 +6,7 @@
  */
 import type { Clock, DemandPager, GodwitError } from '@godwit/core'
 import { ProtocolError, isShared } from '@godwit/core'
-import type { DecodedTotals, InstalledPages, Primitives } from '@godwit/codec'
+import type { DecodedTotals, InstalledPages, Primitives, StaticContents } from '@godwit/codec'
 import { sumOfTotals } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { RoundEnd } from '@godwit/wire'
@@ -48,6 +48,7 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
   readonly #gate = new RoundGate()
   #installed: readonly InstalledPages[] = []
   #pager: DemandPager | undefined
+  #staticPages: StaticContents | undefined
   /** By number of the data channel; empty where lanes have no threads. */
   #remote: readonly RemoteLane[] = []
   /** For the urgent channel, where it has a thread. */
@@ -112,6 +113,15 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
   }
 
   /**
+   * What pages may be taken out of, all of it shared: as the source was told. Before channels are
+   * opened, and after {@link take}.
+   */
+  know(staticPages: StaticContents): void {
+    this.#staticPages = staticPages
+    for (const lane of this.#remote) lane.know(staticPages)
+  }
+
+  /**
    * Takes over a data channel whose preface is being handled.
    *
    * @returns who gets its frames here; undefined when the connection is a thread's now
@@ -157,7 +167,8 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
     }
     remote?.close()
     const { installer } = this
-    const lane = installer.createLane(link, this.#clock, this.#installed, owner, isUrgent)
+    const [installed, known] = [this.#installed, isUrgent ? undefined : this.#staticPages]
+    const lane = installer.createLane(link, this.#clock, installed, owner, isUrgent, known)
     this.#lanes[index] = lane
     return lane
   }

@@ -18,10 +18,12 @@ import type { Compressors, Primitives } from '@godwit/codec'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import type { Security } from '@godwit/seal'
 import type { DestinationTerms, DestinationTermsInForce } from '@godwit/session'
+import { STATIC_NONCE_BYTES } from '@godwit/wire'
 import { CREDIT_BYTES } from './lane.ts'
 import type { IncomingMigration } from './incoming-migration.ts'
 import type { LaneThreads } from './remote-lane.ts'
 import type { StateRoom } from './state-room.ts'
+import type { StaticFinder } from './static-finder.ts'
 
 /** More than one machine has use for; each costs a thread and a receive buffer of 1.25 MiB. */
 export const DATA_CHANNELS_MAX_DEFAULT = 16
@@ -37,6 +39,8 @@ export interface DestinationOptions {
   readonly host: GuestHost
   readonly clock: Clock
   readonly primitives: Primitives
+  /** Cryptographically random bytes: nonces. */
+  readonly randomBytes: (byteCount: number) => Uint8Array
   /** What sources must prove; without it channels are plain. */
   readonly security?: Security
   /** Sees what goes over every channel, unsealed; nothing runs on threads then. */
@@ -71,6 +75,8 @@ export interface DestinationOptions {
   readonly owners?: OwnerStore
   /** Most bytes of older versions per data channel. Default {@link STORE_BYTES_DEFAULT}. */
   readonly storeBytes?: number
+  /** Looks for what a source need not send, since it is here; by default nobody does. */
+  readonly static?: StaticFinder
   /** Run a guest that arrived this long, stop it and tell the source how it ended. */
   readonly runForMs?: number
   readonly usage?: () => UsageMeter
@@ -80,15 +86,17 @@ export interface DestinationOptions {
 /** What a destination offers to any source. */
 export function termsOf(options: DestinationOptions): DestinationTerms {
   const { software, pageBytes = [], heartbeatMs = HEARTBEAT_MS_DEFAULT, runForMs } = options
+  const looks = options.static !== undefined
   return {
     software,
     pageBytes,
     dataChannelsMax: options.dataChannelsMax ?? DATA_CHANNELS_MAX_DEFAULT,
     heartbeatMs,
-    capabilities: compressionsOf(options.primitives.compressors),
+    capabilities: [...compressionsOf(options.primitives.compressors), ...(looks ? ['static'] : [])],
     creditBytes: CREDIT_BYTES,
     storeBytes: options.storeBytes ?? STORE_BYTES_DEFAULT,
     finalAfterMs: runForMs,
+    staticNonce: looks ? options.randomBytes(STATIC_NONCE_BYTES) : undefined,
   }
 }
 

@@ -5,10 +5,11 @@
  */
 import type { DemandPager, GodwitError, Thread } from '@godwit/core'
 import { CancelledError, errorOf, spanOf, toGodwitError } from '@godwit/core'
-import type { InstalledPages } from '@godwit/codec'
+import type { InstalledPages, StaticContents } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LaneCommand, LanePlan, LaneReport } from './lane-messages.ts'
 import type { Lane, LaneOwner } from './lane.ts'
+import { spansOfStatic } from './static-spans.ts'
 
 /** How lanes get threads; the runtime's business. */
 export interface LaneThreads {
@@ -94,6 +95,11 @@ export class RemoteLane implements Lane {
       faults: pager?.source,
       placing: pager?.placing,
     })
+  }
+
+  /** Gives the thread what pages may be taken out of; before {@link open}. */
+  know(staticPages: StaticContents): void {
+    this.#thread.post({ do: 'know', staticPages: spansOfStatic(staticPages) })
   }
 
   /** Takes the connection of `link`, whose preface is being handled and which can be detached. */

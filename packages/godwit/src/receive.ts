@@ -7,7 +7,12 @@ import { closeSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { GuestHost, Report, StageReport } from '@godwit/core'
 import { GodwitError, systemClock } from '@godwit/core'
-import type { AgentEvents, DestinationOptions, LaneThreads } from '@godwit/destination'
+import type {
+  AgentEvents,
+  DestinationOptions,
+  LaneThreads,
+  StaticFinder,
+} from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import type { ListenOptions } from '@godwit/transport'
@@ -19,7 +24,7 @@ import { MemoryHost } from './memory.ts'
 import { OwnerDirectory } from './owner-directory.ts'
 import type { PagerChoice } from './pager.ts'
 import { choosePager, createGatePager } from './pager.ts'
-import { SOFTWARE, createUsageMeter, nodePrimitives } from './runtime.ts'
+import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import type { SecurityOptions } from './security.ts'
 import { securityOf } from './security.ts'
 import { entryUrl, startThread } from './thread.ts'
@@ -69,6 +74,12 @@ export interface ReceiveOptions extends CaptureOptions {
    * be answered by the next. It must be of this machine, and may be shared.
    */
   readonly stateDir?: string
+  /**
+   * Looks for what a source need not send, since it is here: memory of siblings, stored images. By
+   * default nobody does. What guests bring along of their past is `images` of the migration that
+   * {@link AgentEvents.ended} tells of.
+   */
+  readonly static?: StaticFinder
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
   /** By what sources must prove who they are; others are refused. */
@@ -124,6 +135,7 @@ export async function receive(
       host,
       clock: systemClock,
       primitives,
+      randomBytes,
       software: SOFTWARE,
       usage: createUsageMeter,
       zero: zeroInThreads(),
@@ -199,8 +211,10 @@ function listenOptionsOf({ security, connectionsMax, onDropped }: ReceiveOptions
 /** Options that the agent takes as they are, where they are given. */
 function definedOptions(options: ReceiveOptions): Partial<DestinationOptions> {
   const { pageBytes, sessionsMax, runForMs, onStage, recoverMs, onSuspended, stateDir } = options
+  const { static: finder } = options
   const owners = stateDir === undefined ? undefined : new OwnerDirectory(stateDir)
-  const all = { pageBytes, sessionsMax, runForMs, onStage, recoverMs, onSuspended, owners }
+  const rules = { pageBytes, sessionsMax, runForMs, recoverMs, owners, static: finder }
+  const all = { ...rules, onStage, onSuspended }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 

@@ -19,6 +19,7 @@ import { errorNumbers } from '@godwit/wire'
 import * as v from 'valibot'
 import { encoding } from './encoding-schema.ts'
 import { amount, count, text } from './schema-fields.ts'
+import { staticPages } from './static-schema.ts'
 
 const flag = (meaning: string) => v.pipe(v.boolean(), v.description(meaning))
 const digest = (meaning: string) =>
@@ -78,6 +79,7 @@ const pages = v.pipe(
     same: count('As another page of the guest.'),
     reference: count('As an older version, which the destination kept.'),
     delta: count('As what differs from the version last sent, or from a similar page.'),
+    static: count('By the number of a content that the destination had from elsewhere.'),
     compressed: count('Otherwise raw, in a compressed frame.'),
   } satisfies Record<keyof PageCounts, unknown>),
   v.description('Pages by what was sent for them; they add up to the pages of all rounds.'),
@@ -216,6 +218,7 @@ const fields = {
   pages: v.exactOptional(pages),
   savedBytes: v.exactOptional(savedBytes),
   encoding: v.exactOptional(encoding),
+  static: v.exactOptional(staticPages),
   stop: v.exactOptional(stop),
   memory: v.exactOptional(memory),
   faults: v.exactOptional(faults),

@@ -4,8 +4,8 @@
  * @module
  */
 import { randomBytes as nodeRandomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
-import type { Primitives } from '@godwit/codec'
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import type { OpenFile, Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
@@ -13,6 +13,14 @@ import { nativeCopy, nativeSha256 } from './native-bytes.ts'
 import { createNodeZstd } from './zstd.ts'
 
 export const SOFTWARE = 'godwit/0.1.0'
+
+const openFile: OpenFile = (path) => {
+  const descriptor = openSync(path, 'r')
+  return {
+    read: (into, at, byteCount, position) => readSync(descriptor, into, at, byteCount, position),
+    close: () => closeSync(descriptor),
+  }
+}
 
 let primitives: Promise<Primitives> | undefined
 
@@ -23,6 +31,7 @@ export function nodePrimitives(): Promise<Primitives> {
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
     copy: nativeCopy,
     zstd: createNodeZstd(),
+    openFile,
   })
   return primitives
 }

@@ -63,6 +63,13 @@ export interface SendOptions extends CaptureOptions {
   readonly verify?: VerifyMode
   /** How pages are encoded, as `--encode` takes it. Default `none`. */
   readonly encode?: string
+  /**
+   * Contents that the destination may hold already, of a map of siblings or of stored images: where
+   * it does, only their numbers are sent. In the modes with rounds.
+   */
+  readonly static?: SourceOptions['static']
+  /** Stored images of the guest, newest first: the destination gets to know, for its next move. */
+  readonly images?: SourceOptions['images']
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
   /**
@@ -325,10 +332,13 @@ async function urgentOf(
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
+  const { static: offerings, images } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
   const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
   const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
-  const entries = Object.entries({ ...limits, fetch, prove, onStage, onSuspended, owners })
+  const known = { static: offerings, images }
+  const others = { fetch, prove, onStage, onSuspended, owners }
+  const entries = Object.entries({ ...limits, ...known, ...others })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 

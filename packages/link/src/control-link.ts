@@ -57,9 +57,10 @@ export class ControlLink implements LinkHandler {
     this.#peerHeartbeatMs = heartbeatMs
   }
 
-  send(message: Message): void {
+  /** @param written - as of {@link Link.sendMessage} */
+  send(message: Message, written?: () => void): void {
     this.#sentAtMs = this.#clock.nowMs()
-    this.link.sendMessage(message)
+    this.link.sendMessage(message, written)
   }
 
   /** Tells the peer why and ends; the handler hears nothing more. */

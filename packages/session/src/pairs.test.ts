@@ -40,6 +40,7 @@ const messages: readonly Message[] = [
   { name: 'Heartbeat', body: {} },
   { name: 'Reserve', body: { guest: { kind: 'memory', options: {} }, regions: [] } },
   { name: 'Reserved', body: { reservedBytes: 0 } },
+  { name: 'StaticHeld', body: { set: 0, first: 0, held: bytes } },
   { name: 'RoundBegin', body: { round: 3, kind: 'dirty', pages: 0 } },
   { name: 'Barrier', body: { round: 3, ...sums } },
   { name: 'RoundEnd', body: { round: 3, ...sums } },
@@ -108,7 +109,7 @@ const round = 3
 const sourceCases = (terms: SourceTerms): readonly Case<SourceState>[] => [
   { state: { name: 'idle' }, allowed: never },
   { state: { name: 'greeting' }, allowed: ['Welcome'] },
-  { state: { name: 'reserving' }, allowed: ['Reserved'] },
+  { state: { name: 'reserving' }, allowed: ['Reserved', 'StaticHeld'] },
   { state: { name: 'opening' }, allowed: never },
   { state: { name: 'sending', round, kind: 'full' }, allowed: never },
   { state: { name: 'sending', round, kind: 'dirty' }, allowed: never },

@@ -123,6 +123,7 @@ function receive(state: SourceState, message: Message, terms: SourceTerms): Sour
       if (message.name === 'Welcome') return to({ name: 'reserving' }, apply, send('Reserve'))
       break
     case 'reserving':
+      if (message.name === 'StaticHeld') return to(state, apply)
       if (message.name === 'Reserved')
         return to({ name: 'opening' }, apply, { do: 'open-channels' })
       break

@@ -45,7 +45,7 @@ export function checkEpoch(epoch: number): void {
 /** What the destination is able and willing to do. */
 export interface DestinationTerms {
   readonly software: string
-  /** What it can do beside {@link CAPABILITIES}: compression. */
+  /** What it can do beside {@link CAPABILITIES}: compression, static pages. */
   readonly capabilities?: readonly string[]
   /** Page sizes it accepts; empty accepts every legal one. */
   readonly pageBytes: readonly number[]
@@ -56,6 +56,8 @@ export interface DestinationTerms {
   /** The largest content store per data channel. */
   readonly storeBytes?: number | undefined
   readonly finalAfterMs?: number | undefined
+  /** With capability `static`: random, of this session. */
+  readonly staticNonce?: Uint8Array | undefined
 }
 
 /**
@@ -108,6 +110,9 @@ export function negotiate(
     ...(terms.finalAfterMs !== undefined && wanted.includes('final')
       ? { finalAfterMs: terms.finalAfterMs }
       : {}),
+    ...(terms.staticNonce !== undefined && wanted.includes('static')
+      ? { staticNonce: terms.staticNonce }
+      : {}),
   }
 }
 
@@ -152,6 +157,9 @@ export function checkWelcome(hello: Hello, welcome: Welcome): void {
   }
   if (welcome.finalAfterMs !== undefined && !welcome.capabilities.includes('final')) {
     throw new ProtocolError('PROTOCOL_CAPABILITY', 'FINAL was announced but not negotiated')
+  }
+  if ((welcome.staticNonce !== undefined) !== welcome.capabilities.includes('static')) {
+    throw new ProtocolError('PROTOCOL_CAPABILITY', 'A nonce comes with static pages, and only then')
   }
 }
 

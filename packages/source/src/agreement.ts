@@ -4,7 +4,7 @@
  * @module
  */
 import type { Guest } from '@godwit/core'
-import { GodwitError, mayPostCopy } from '@godwit/core'
+import { GodwitError, hasRounds, mayPostCopy } from '@godwit/core'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
 import type { SourceState } from '@godwit/session'
@@ -25,7 +25,12 @@ export function helloOf(
   const reverse = checkpointMs === undefined ? [] : ['reverse']
   const postCopy = mayPostCopy(options.mode) ? ['post-copy', ...reverse] : []
   if (checkpointMs !== undefined) checkReverse(options)
-  const always = ['ownership', ...(prove === undefined ? [] : ['final'])]
+  const wantsStatic = hasRounds(options.mode) && (options.static ?? []).length > 0
+  const always = [
+    'ownership',
+    ...(prove === undefined ? [] : ['final']),
+    ...(wantsStatic ? ['static'] : []),
+  ]
   return {
     versionMin: SESSION_VERSIONS.minimum,
     versionMax: SESSION_VERSIONS.maximum,
@@ -58,13 +63,18 @@ function checkReverse({ mode, guest, recoverMs }: SourceOptions): void {
   }
 }
 
-/** What lanes are to know of the answer. */
-export function agreedTerms(options: SourceOptions, welcome: Welcome): AgreedTerms {
+/** What lanes are to know of the answer. @param findsStatic - something was offered */
+export function agreedTerms(
+  options: SourceOptions,
+  welcome: Welcome,
+  findsStatic: boolean,
+): AgreedTerms {
   return {
     lanes: welcome.dataChannels,
     creditBytes: welcome.creditBytes ?? Infinity,
     settings: restrictTo(options.encode, welcome.capabilities),
     storeBytes: welcome.storeBytes ?? 0,
+    findsStatic,
   }
 }
 

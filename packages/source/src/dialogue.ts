@@ -51,7 +51,7 @@ export class Dialogue {
         return { name, body: hello }
       case 'Reserve':
         report.reach('reservation')
-        return { name, body: reserveOf(options.guest) }
+        return { name, body: { ...reserveOf(options.guest), static: rounds.static.offers } }
       case 'RoundEnd':
         this.#roundEndMs = options.clock.nowMs()
         return { name, body: rounds.totals }
@@ -71,7 +71,9 @@ export class Dialogue {
       case 'End': {
         const { pages: counts, rounds: all } = rounds.log
         const pages = Object.values(counts).reduce((sum, count) => sum + count, 0)
-        return { name, body: { rounds: all.length, pages, usage: report.readUsage() } }
+        const { images = [] } = options
+        const brought = images.length === 0 ? {} : { images }
+        return { name, body: { rounds: all.length, pages, usage: report.readUsage(), ...brought } }
       }
       default:
         throw new Error(`the source does not send ${name}`)
@@ -80,7 +82,7 @@ export class Dialogue {
 
   /** @throws {GodwitError} what the destination tells is wrong, or is wrong with what it tells */
   apply(message: Message): void {
-    const { options, audit, report } = this.#parts
+    const { options, audit, rounds, report } = this.#parts
     const { moments } = report
     const nowMs = options.clock.nowMs()
     switch (message.name) {
@@ -93,6 +95,12 @@ export class Dialogue {
         break
       case 'Reserved':
         moments.reservedMs = nowMs
+        if (rounds.static.offers === undefined) break
+        report.reach('static')
+        rounds.static.settle()
+        break
+      case 'StaticHeld':
+        rounds.static.heard(message.body)
         break
       case 'RoundAck':
         this.roundTripMs = Math.min(this.roundTripMs, nowMs - this.#roundEndMs)
@@ -133,7 +141,8 @@ export class Dialogue {
     const { options, hello, rounds, report, connections } = this.#parts
     checkWelcome(hello, welcome)
     this.roundTripMs = nowMs - report.moments.helloMs!
-    rounds.terms = agreedTerms(options, welcome)
+    rounds.static.agree(hello, welcome)
+    rounds.terms = agreedTerms(options, welcome, rounds.static.offers !== undefined)
     report.agreed(rounds.terms.settings)
     connections.current.peerHeartbeatMs = welcome.heartbeatMs
   }

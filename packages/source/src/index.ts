@@ -1,6 +1,7 @@
 export type { GuestProof, SourceLoss, SourceOptions, SourceProgress } from './options.ts'
 export type { QuestionOptions } from './question.ts'
 export { askOwner } from './question.ts'
+export type { ImageOffering, MapOffering, StaticOffering } from './static-offering.ts'
 export { SourceMigration } from './source-migration.ts'
 export type { LaneCommand, LaneReport } from './lane-messages.ts'
 export * from './lane-thread.ts'

@@ -19,13 +19,24 @@ import { looksAtPages } from '@godwit/policy'
 export const PLAIN_SLOTS = 6
 /** More where batches are filled side by side and compressed meanwhile. */
 const richSlotCount = PLAIN_SLOTS + 2 * SLOTS_PER_STEP
+
+/**
+ * Whether pages are looked at one by one.
+ *
+ * @param findsStatic - in what the destination holds anyway
+ */
+export function needsRichLane(settings: EncodeSettings, findsStatic: boolean): boolean {
+  return looksAtPages(settings) || (findsStatic && !settings.raw)
+}
+
 /** The slots of a lane, made in `workspace`. */
 export function createSlots(
   workspace: Workspace,
   pageBytes: number,
   settings: EncodeSettings,
+  findsStatic: boolean,
 ): readonly BatchSlot[] {
-  const { count, pages } = slotsOf(pageBytes, settings)
+  const { count, pages } = slotsOf(pageBytes, settings, findsStatic)
   return Array.from({ length: count }, () => new BatchSlot(workspace, pageBytes, pages))
 }
 
@@ -33,16 +44,24 @@ export function createSlots(
 function slotsOf(
   pageBytes: number,
   settings: EncodeSettings,
+  findsStatic: boolean,
 ): { readonly count: number; readonly pages: number } {
-  return looksAtPages(settings)
+  return needsRichLane(settings, findsStatic)
     ? // One page more: records may stand behind the last whole one.
       { count: richSlotCount, pages: compressedBatchPages(pageBytes) + 1 }
     : { count: PLAIN_SLOTS, pages: batchPages(pageBytes) }
 }
 
 /** What a lane takes of its workspace. */
-export function laneBytes(pageBytes: number, settings: EncodeSettings, cacheBytes: number): number {
-  const { count, pages } = slotsOf(pageBytes, settings)
-  const rich = looksAtPages(settings) ? richEncoderBytes(pageBytes, settings, cacheBytes) : 0
+export function laneBytes(
+  pageBytes: number,
+  settings: EncodeSettings,
+  cacheBytes: number,
+  findsStatic: boolean,
+): number {
+  const { count, pages } = slotsOf(pageBytes, settings, findsStatic)
+  const rich = needsRichLane(settings, findsStatic)
+    ? richEncoderBytes(pageBytes, settings, cacheBytes)
+    : 0
   return count * batchSlotBytes(pageBytes, pages) + rich
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ErrorParts, HashName } from '@godwit/core'
+import type { StaticLookup } from '@godwit/codec'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneTerms } from './lanes.ts'
 import type { RoundSpans, SentSpan } from './round-spans.ts'
@@ -28,7 +29,11 @@ export type LaneCommand =
       /** Of this lane: its count is 1. */
       readonly terms: LaneTerms
     }
-  | { readonly do: 'open' }
+  | {
+      readonly do: 'open'
+      /** All of it is shared. */
+      readonly staticPages: StaticLookup | undefined
+    }
   | { readonly do: 'send-round'; readonly work: RoundSpans }
   | { readonly do: 'pace'; readonly bytesPerSecond: number }
   | { readonly do: 'close' }

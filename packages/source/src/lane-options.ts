@@ -4,7 +4,7 @@
  * @module
  */
 import type { PageHasher } from '@godwit/core'
-import type { BatchSlot, Compressors, SentPages, Workspace } from '@godwit/codec'
+import type { BatchSlot, Compressors, SentPages, StaticLookup, Workspace } from '@godwit/codec'
 import type { EncodeSettings, TokenBucket } from '@godwit/policy'
 
 export interface LaneOptions {
@@ -23,6 +23,8 @@ export interface LaneOptions {
   readonly cacheBytes: number
   readonly storeBytes: number
   readonly compressors: Compressors
+  /** What the destination holds anyway; undefined where nothing was agreed, or it holds nothing. */
+  readonly staticPages?: StaticLookup | undefined
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
   readonly sent: readonly SentPages[]
   /** Most bytes of page frames that the destination has not installed. */

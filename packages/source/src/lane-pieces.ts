@@ -54,7 +54,7 @@ export class LanePieces implements RoundPieces {
   }
 
   #goOn(): boolean {
-    const { round, known, dirty, untouched, again, pieces } = this.#work
+    const { round, known, mayLack, dirty, untouched, again, pieces } = this.#work
     const piece = this.#next()
     if (piece >= pieces.length) return false
     const index = pieces[piece]!
@@ -66,6 +66,7 @@ export class LanePieces implements RoundPieces {
       again: again?.[index],
       known,
       postCopy: false,
+      mayLack,
     }
     this.regionIndex = index
     this.page = pieces[piece + 1]!

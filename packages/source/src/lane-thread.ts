@@ -58,7 +58,7 @@ class LaneThread {
         this.#prepare(command)
         break
       case 'open':
-        this.#report(this.#lanes!.open().then(() => ({ type: 'opened' })))
+        this.#report(this.#lanes!.open(command.staticPages).then(() => ({ type: 'opened' })))
         break
       case 'send-round':
         this.#report(this.#sendRound(command.work))

@@ -17,7 +17,7 @@ import { compressionOf } from './compression.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
-import { PLAIN_SLOTS } from './lane-memory.ts'
+import { PLAIN_SLOTS, needsRichLane } from './lane-memory.ts'
 import type { LaneOptions } from './lane-options.ts'
 import type { RoundPieces } from './lane-pieces.ts'
 import { LanePieces } from './lane-pieces.ts'
@@ -25,7 +25,7 @@ import { Outgoing } from './outgoing.ts'
 import { PushPieces } from './push-pieces.ts'
 import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
-import { emptyRound } from './round-work.ts'
+import { addPlainBatch, emptyRound, sameShape } from './round-work.ts'
 
 /** Steps of encoding without a batch to send before other work gets its turn. */
 const emptyStepsMax = { plain: 4, rich: 64 } as const
@@ -208,7 +208,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   }
 
   #createRich(options: LaneOptions): RichEncoder | undefined {
-    if (!looksAtPages(options.settings)) return undefined
+    if (!needsRichLane(options.settings, options.staticPages !== undefined)) return undefined
     return new RichEncoder(options, {
       takeSlot: () => this.#outgoing.takeSlot(),
       closed: (batch) => {
@@ -229,8 +229,9 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   /** The destination could not make sense of a batch: its pages go once more, as they are now. */
   #nak(nak: Nak): void {
-    const { same, delta } = this.#options.settings
-    if (nak.round !== this.#work?.round || !(same || delta)) {
+    const { settings, staticPages } = this.#options
+    const mayLack = settings.same || settings.delta || staticPages !== undefined
+    if (nak.round !== this.#work?.round || !mayLack) {
       throw unexpected(`The destination asks for pages of round ${nak.round} once more`)
     }
     this.#repairs.add(nak, this.#work.dirty)
@@ -251,7 +252,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
         this.#sendBarrier(current)
         continue
       }
-      const isPlain = this.#isPlain
+      const isPlain = this.#isPlain(current.work)
       if (!this.#mayStep(current, isPlain)) break
       if (this.#step(current, isPlain)) steps = 0
       else if (++steps >= (isPlain ? emptyStepsMax.plain : emptyStepsMax.rich)) {
@@ -263,8 +264,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   }
 
   /** Whether pages go as they are: always, or as long as the link is faster than anything else. */
-  get #isPlain(): boolean {
+  #isPlain({ known, mayLack }: RoundWork): boolean {
     if (this.#rich === undefined) return true
+    // There may be nothing to look for but pages that the destination holds anyway.
+    if (!looksAtPages(this.#options.settings)) return known || !mayLack
     const breakEven = this.#breakEven
     if (breakEven === undefined) return false
     const nowMs = this.#clock.nowMs()
@@ -337,7 +340,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const { region, page, endPage } = current.pieces
     const filled = this.#encoder.encode(region!, page, endPage, slot, batch, pagesMax)
     current.pieces.page = batch.nextPage
-    this.#count(current.done)
+    addPlainBatch(current.done, batch)
     if (!filled) {
       this.#outgoing.returnSlot(slot)
       return false
@@ -347,17 +350,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     current.done.digest = BigInt.asUintN(64, current.done.digest + batch.digest)
     this.#outgoing.enqueueFrame(slot, batch.frameStart, batch.frameEnd)
     return true
-  }
-
-  #count(done: LaneRound): void {
-    const batch = this.#batch
-    done.rawPages += batch.rawPages
-    done.zeroPages += batch.zeroPages
-    done.pages += batch.rawPages + batch.zeroPages
-    done.unchangedPages += batch.unchangedPages
-    done.zeroBytes += batch.zeroBytes
-    done.unchangedBytes += batch.unchangedBytes
-    done.payloadBytes += batch.payloadBytes
   }
 
   /** Sends some of what was asked for again. @returns whether a batch is on its way */
@@ -387,12 +379,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#current = undefined
     current.resolve(current.done)
   }
-}
-
-/** One order of properties for all: code that was optimised in the warm-up is not for others. */
-function sameShape(work: RoundWork): RoundWork {
-  const { round, known, dirty, untouched, again, pieces, taken, left, owned, push } = work
-  return { round, known, dirty, untouched, again, pieces, taken, left, owned, push }
 }
 
 function unexpected(text: string): ProtocolError {

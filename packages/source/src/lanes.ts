@@ -4,7 +4,7 @@
  * @module
  */
 import type { Channel, Clock, Dialler, GodwitError, HashName } from '@godwit/core'
-import type { Primitives, SentPages } from '@godwit/codec'
+import type { Primitives, SentPages, StaticLookup } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
@@ -21,14 +21,20 @@ export interface LaneTerms {
   readonly settings: EncodeSettings
   /** The content store that the destination keeps per lane, at most. */
   readonly storeBytes: number
+  /** Whether a look-up may be given to {@link SourceLanes.open}: lanes have room for it. */
+  readonly findsStatic: boolean
 }
 
 /** All data channels of one migration. */
 export interface SourceLanes {
   /** Makes ready, while the destination reserves memory. */
   prepare(terms: LaneTerms): void
-  /** Dials every channel; resolves when the destination answered on all. Rejects otherwise. */
-  open(): Promise<void>
+  /**
+   * Dials every channel; resolves when the destination answered on all. Rejects otherwise.
+   *
+   * @param staticPages - what the destination holds anyway, where it holds anything
+   */
+  open(staticPages?: StaticLookup): Promise<void>
   /** Sends a round on all lanes; resolves with their sum when all was handed to the sockets. */
   sendRound(work: RoundWork): Promise<LaneRound>
   /** Pages handled of the round in progress, or of the last one. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BatchSlot, StaticLookup } from '@godwit/codec'
 import { Workspace } from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { EncodeSettings } from '@godwit/policy'
@@ -27,6 +28,7 @@ export class LocalLanes implements SourceLanes {
   readonly #pacer = new TokenBucket(Infinity)
   readonly #lanes: SourceLane[] = []
   #count = 0
+  #staticPages: StaticLookup | undefined
   #endWarmUp: () => void = () => {}
   #make: ((link: Link, index: number) => SourceLane) | undefined
 
@@ -39,31 +41,37 @@ export class LocalLanes implements SourceLanes {
   }
 
   prepare(terms: LaneTerms): void {
-    const { count, lanes, creditBytes, memoryBytes, settings, storeBytes } = terms
+    const { count, lanes, creditBytes, memoryBytes, settings, storeBytes, findsStatic } = terms
     const { primitives, pageBytes, hash, seed, clock, sent, epoch, onLost } = this.#options
     const perLane = limitsPerLane(settings, storeBytes, lanes)
-    const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes)
+    const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes, findsStatic)
     const workspace = new Workspace(primitives, count * laneMemory)
     const hasher = workspace.createHasher(hash, seed)
     const { compressors } = primitives
     const shared = { pageBytes, workspace, hasher, sent, creditBytes, pacer: this.#pacer }
     const options = { ...shared, lanes, settings, ...perLane, compressors }
-    const firstSlots = createSlots(workspace, pageBytes, settings)
+    const newSlots = (): readonly BatchSlot[] => {
+      return createSlots(workspace, pageBytes, settings, findsStatic)
+    }
+    const firstSlots = newSlots()
     this.#count = count
     // Touched before they are needed; nothing is in them yet.
     if (epoch === 0) for (const { fingerprints } of sent) fingerprints.bytes.fill(0)
     this.#make = (link, index) => {
       const isFirst = index === this.#firstIndex
-      const slots = isFirst ? firstSlots : createSlots(workspace, pageBytes, settings)
+      const slots = isFirst ? firstSlots : newSlots()
       const { connectMs: roundTripMs } = this.#channels
-      return new SourceLane(link, clock, { ...options, slots, index, roundTripMs }, onLost)
+      const own = { slots, index, roundTripMs, staticPages: this.#staticPages }
+      return new SourceLane(link, clock, { ...options, ...own }, onLost)
     }
-    const first = { ...options, slots: firstSlots, index: 0, roundTripMs: 0 }
+    const none = { index: 0, roundTripMs: 0, staticPages: undefined }
+    const first = { ...options, slots: firstSlots, ...none }
     this.#endWarmUp = warmUpLane(clock, first, memoryBytes)
   }
 
-  async open(): Promise<void> {
+  async open(staticPages?: StaticLookup): Promise<void> {
     this.#endWarmUp()
+    this.#staticPages = staticPages
     for (let i = 0; i < this.#count; i++) {
       await this.#channels.dial(ChannelRole.Data, this.#firstIndex + i, (link) => {
         const lane = this.#make!(link, this.#firstIndex + i)

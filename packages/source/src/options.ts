@@ -21,9 +21,10 @@ import type {
 import type { Primitives } from '@godwit/codec'
 import type { EncodeSettings, FetchName, HybridRules, StopRule } from '@godwit/policy'
 import type { Security } from '@godwit/seal'
-import type { Final } from '@godwit/wire'
+import type { Final, ImageKey } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
 import type { UrgentThreads } from './remote-urgent.ts'
+import type { StaticOffering } from './static-offering.ts'
 
 export interface GuestProof {
   readonly stepsBefore: number
@@ -64,6 +65,13 @@ export interface SourceOptions {
   readonly verify: VerifyMode
   /** How pages are encoded; what the destination cannot do is left out. */
   readonly encode: EncodeSettings
+  /**
+   * Contents that the destination may hold already: those go by their numbers, where it does. In
+   * the modes with rounds; not with the encoding `raw`.
+   */
+  readonly static?: readonly StaticOffering[]
+  /** Stored images of the guest, newest first, for its next move: the destination gets to know. */
+  readonly images?: readonly ImageKey[]
   /** One per region; without them the source scans, comparing with what it sent. */
   readonly trackers: readonly DirtyTracker[] | undefined
   readonly pageBytes: number

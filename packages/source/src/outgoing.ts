@@ -225,7 +225,7 @@ export class Outgoing {
       if (level === 0) {
         batch.state = 'ready'
         if (batch.class === PageClass.Random) this.randomBatches++
-        else this.#countLevel(0)
+        else if (batch.class !== PageClass.Static) this.#countLevel(0)
         continue
       }
       // One at a time on this thread: others get their turn, and the socket its bytes.
@@ -239,6 +239,7 @@ export class Outgoing {
   #levelOf(batch: ClosedBatch): number {
     const { compression } = this.#options
     if (compression === undefined || batch.class === PageClass.Random) return 0
+    if (batch.class === PageClass.Static) return 0
     // Nothing but pages that are zero.
     if (batch.decodedBytes === 0) return 0
     return compression.policy.level(kindOf(batch), batch.decodedBytes, this.meter.backlogMs)

@@ -177,6 +177,7 @@ export class PostCopy {
     const work: RoundWork = {
       round,
       known: this.#isKnown,
+      mayLack: false,
       dirty,
       ...marks,
       ...cutPieces([], 1),

@@ -22,7 +22,7 @@ function roundOf(fetch: FetchName, left: readonly PageBitmap[], pageBytes = 4096
   const advance = (ms: number): void => void (nowMs += ms)
   const push = { left, board, fetch }
   const none = { untouched: undefined, again: undefined, left: undefined, ...cutPieces([], 1) }
-  const work = { round: 2, known: true, dirty: left, ...none, push }
+  const work = { round: 2, known: true, mayLack: false, dirty: left, ...none, push }
   const sent = left.map(({ pageCount }, id) => ({
     region: { id, name: `r${id}`, bytes: new Uint8Array(0) },
     fingerprints: FingerprintTable.shared(pageCount, 8),

@@ -105,7 +105,7 @@ export class PushPieces implements RoundPieces {
   }
 
   #begin(region: number, firstPage: number, endPage: number): void {
-    const { round, known } = this.#work
+    const { round, known, mayLack } = this.#work
     this.region = {
       round,
       sent: this.#sent[region]!,
@@ -114,6 +114,7 @@ export class PushPieces implements RoundPieces {
       again: undefined,
       known,
       postCopy: true,
+      mayLack,
     }
     this.regionIndex = region
     this.#firstPage = firstPage

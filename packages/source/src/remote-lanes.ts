@@ -4,6 +4,7 @@
  * @module
  */
 import type { GodwitError as Failure, Thread } from '@godwit/core'
+import type { StaticLookup } from '@godwit/codec'
 import { CancelledError, GodwitError, errorOf } from '@godwit/core'
 import type { EncodingState } from './encoding-state.ts'
 import { sumOfStates } from './encoding-state.ts'
@@ -34,8 +35,8 @@ export class RemoteLanes implements SourceLanes {
     }
   }
 
-  async open(): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane.open()))
+  async open(staticPages?: StaticLookup): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.open(staticPages)))
   }
 
   async sendRound(work: RoundWork): Promise<LaneRound> {
@@ -119,8 +120,8 @@ class RemoteLane {
     })
   }
 
-  async open(): Promise<void> {
-    await this.#ask({ do: 'open' })
+  async open(staticPages: StaticLookup | undefined): Promise<void> {
+    await this.#ask({ do: 'open', staticPages })
   }
 
   async sendRound(work: RoundWork): Promise<LaneRound> {

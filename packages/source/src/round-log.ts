@@ -34,6 +34,7 @@ export class RoundLog {
       same: tally.samePages,
       reference: tally.referencePages,
       delta: tally.deltaPages,
+      static: tally.staticPages,
       compressed: tally.compressedPages,
     }
   }
@@ -60,7 +61,9 @@ export class RoundLog {
     const tally = this.#tally
     const { zeroBytes: zero, unchangedBytes: unchanged } = tally
     const { sameBytes: same, referenceBytes: reference, deltaBytes: delta } = tally
-    const looked = Object.entries({ same, reference, delta, [compression]: tally.compressedBytes })
+    const byNumber = { static: tally.staticBytes }
+    const counts = { same, reference, delta, ...byNumber, [compression]: tally.compressedBytes }
+    const looked = Object.entries(counts)
     return { zero, unchanged, ...Object.fromEntries(looked.filter(([, bytes]) => bytes > 0)) }
   }
 

@@ -22,6 +22,7 @@ export interface SentSpan {
 export interface RoundSpans {
   readonly round: number
   readonly known: boolean
+  readonly mayLack: boolean
   /** Words of the bitmaps. */
   readonly dirty: readonly Uint32Array[]
   readonly untouched: readonly Uint32Array[] | undefined

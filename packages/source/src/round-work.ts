@@ -6,7 +6,7 @@
  */
 import type { PageBitmap } from '@godwit/core'
 import { allocateShared } from '@godwit/core'
-import type { PageTally } from '@godwit/codec'
+import type { EncodedBatch, PageTally } from '@godwit/codec'
 import { emptyTally } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import type { FaultBoard } from './fault-board.ts'
@@ -32,6 +32,11 @@ export interface RoundWork {
   readonly round: number
   /** Whether the destination holds some content of every page already. */
   readonly known: boolean
+  /**
+   * Whether pages may be sent that the destination may lack, and ask for once more: not while
+   * somebody waits for them.
+   */
+  readonly mayLack: boolean
   /** Per region. */
   readonly dirty: readonly PageBitmap[]
   /** Per region, in round 1: pages known to be zero without a look at them. */
@@ -51,6 +56,12 @@ export interface RoundWork {
   readonly owned: boolean
   /** In post-copy; then there are no pieces. */
   readonly push: PushWork | undefined
+}
+
+/** One order of properties for all: code that was optimised in the warm-up is not for others. */
+export function sameShape(work: RoundWork): RoundWork {
+  const { round, known, mayLack, dirty, untouched, again, pieces, taken, left, owned, push } = work
+  return { round, known, mayLack, dirty, untouched, again, pieces, taken, left, owned, push }
 }
 
 /** Lanes leave what they have not taken yet. */
@@ -116,6 +127,17 @@ export interface LaneRound extends PageTally {
 
 export function emptyRound(): LaneRound {
   return { ...emptyTally(), batches: 0, plainBatches: 0, frameBytes: 0, digest: 0n }
+}
+
+/** Adds a batch that was filled without a look at each page. */
+export function addPlainBatch(done: LaneRound, batch: EncodedBatch): void {
+  done.rawPages += batch.rawPages
+  done.zeroPages += batch.zeroPages
+  done.pages += batch.rawPages + batch.zeroPages
+  done.unchangedPages += batch.unchangedPages
+  done.zeroBytes += batch.zeroBytes
+  done.unchangedBytes += batch.unchangedBytes
+  done.payloadBytes += batch.payloadBytes
 }
 
 /** Pages of the round's set that are done with. */

@@ -4,17 +4,9 @@
  *
  * @module
  */
-import type { CheckpointReport, DirtyTracker, PageBitmap, PageHasher } from '@godwit/core'
-import {
-  CancelledError,
-  FingerprintTable,
-  GodwitError,
-  isShared,
-  pagesCovering,
-} from '@godwit/core'
-import type { SentPages } from '@godwit/codec'
+import type { CheckpointReport, PageBitmap, PageHasher } from '@godwit/core'
+import { CancelledError, GodwitError, isShared } from '@godwit/core'
 import { Tally } from '@godwit/link'
-import { ScanTracker } from '@godwit/memory'
 import type { StopDecision } from '@godwit/policy'
 import { HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
@@ -33,14 +25,16 @@ import type { Reverse } from './reverse.ts'
 import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
+import { StaticAgreement } from './static-agreement.ts'
 import type { Checkpoint } from './take-over.ts'
+import { trackPages } from './tracked-pages.ts'
 import { Watch } from './watch.ts'
 
 /** How often stores are collected while round 1 goes on. */
 const collectMeanwhileMs = 50
 
 /** What lanes need to know of what was agreed. */
-export type AgreedTerms = Pick<LaneTerms, 'lanes' | 'creditBytes' | 'settings' | 'storeBytes'>
+export type AgreedTerms = Omit<LaneTerms, 'count' | 'memoryBytes'>
 
 /** What comes after the rounds of pre-copy. */
 export type NextAfterRounds = 'switch-over' | 'post-copy'
@@ -53,6 +47,7 @@ export class Rounds {
   lanes: SourceLanes
   /** As agreed with the destination. */
   terms: AgreedTerms
+  readonly static: StaticAgreement
   readonly #options: SourceOptions
   readonly #createLanes: (epoch: number) => SourceLanes
   /** Lanes of earlier connections. */
@@ -79,7 +74,8 @@ export class Rounds {
 
   /**
    * @param hasher - for trackers that compare memory with what was sent
-   * @throws {GodwitError} `USAGE`: stores that make up the working set cannot be seen
+   * @throws {GodwitError} `USAGE`: stores that make up the working set cannot be seen, or what is
+   *   to be offered is not usable
    */
   constructor(
     options: SourceOptions,
@@ -88,14 +84,8 @@ export class Rounds {
   ) {
     const { guest, pageBytes, clock, dialler, primitives, hash, encode, startLane } = options
     this.#options = options
-    const sent = guest.regions.map((region) => {
-      const pages = pagesCovering(region.bytes.length, pageBytes)
-      return { region, fingerprints: FingerprintTable.shared(pages, hasher.entryBytes) }
-    })
-    // Nobody reports stores to other memory.
-    const scan = ({ region, fingerprints }: SentPages): DirtyTracker =>
-      new ScanTracker({ region, pageBytes, hasher, sent: fingerprints })
-    const trackers = options.trackers ?? sent.map(scan)
+    this.static = new StaticAgreement(options, session.session)
+    const { sent, trackers } = trackPages(options, hasher)
     this.trackerName = trackers[0]?.name ?? 'none'
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
@@ -105,6 +95,7 @@ export class Rounds {
       creditBytes: Infinity,
       settings: encode,
       storeBytes: 0,
+      findsStatic: false,
     }
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { hybrid = {} } = options
@@ -135,7 +126,7 @@ export class Rounds {
 
   /** Dials all channels for pages. */
   async open(channels: Channels): Promise<void> {
-    await this.lanes.open()
+    await this.lanes.open(this.static.lookup)
     await this.#postCopy?.open(channels)
   }
 
@@ -154,6 +145,8 @@ export class Rounds {
   resume(epoch: number, round: number, lacking: readonly PageBitmap[]): void {
     this.#forget(this.lanes)
     this.lanes = this.#createLanes(epoch)
+    this.static.end()
+    this.terms = { ...this.terms, findsStatic: false }
     this.prepare(this.#options.guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0))
     this.#round = round
     this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
@@ -298,7 +291,9 @@ export class Rounds {
     const meanwhile = kind === 'full' ? this.#collectMeanwhile() : undefined
     const again = meanwhile && this.#dirty.pending
     const marks = { untouched, again, left: kind === 'final' ? undefined : this.#earlyEnd.left }
-    const work = { round, known: round > 1, dirty, ...marks, ...pieces, push: undefined }
+    const known = round > 1
+    const mayLack = kind !== 'final'
+    const work = { round, known, mayLack, dirty, ...marks, ...pieces, push: undefined }
     if (kind !== 'final') this.#earlyEnd.begin(work)
     this.#isSending = true
     try {

@@ -240,12 +240,15 @@ export class SourceReport {
 
   #addRounds(log: RoundLog): void {
     this.#report.rounds = log.rounds
+    const { static: known, lanes } = this.#rounds
+    const staticReport = known.report(log.pages.static, lanes.encoding?.repairedPages ?? 0)
+    if (staticReport !== undefined) this.#report.static = staticReport
     if (log.rounds.length === 0) return
     this.#report.pages = log.pages
     this.#report.sentBytes = log.sentBytes
     this.#report.resentBytes = log.resentBytes
     this.#report.savedBytes = log.savedBytes(this.#encode.compression)
-    const encoding = encodingReport(this.#encode, this.#rounds.lanes.encoding, log)
+    const encoding = encodingReport(this.#encode, lanes.encoding, log)
     if (encoding !== undefined) this.#report.encoding = encoding
   }
 

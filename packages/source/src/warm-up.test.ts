@@ -17,7 +17,7 @@ async function turn(times = 1): Promise<void> {
 /** A warm-up for a lane of its own, and how many batches it has come to. */
 function begin(memoryBytes: number): { end: () => void; batches: () => number } {
   const settings = parseEncode('none')
-  const workspace = new Workspace(primitives, laneBytes(pageBytes, settings, 0))
+  const workspace = new Workspace(primitives, laneBytes(pageBytes, settings, 0, false))
   const inner = workspace.createHasher('xxh3', new Uint8Array(8))
   let batches = 0
   const hasher: PageHasher = {
@@ -30,7 +30,7 @@ function begin(memoryBytes: number): { end: () => void; batches: () => number } 
     },
   }
   const limits = { creditBytes: Infinity, cacheBytes: 0, storeBytes: 0, roundTripMs: 0 }
-  const slots = createSlots(workspace, pageBytes, settings)
+  const slots = createSlots(workspace, pageBytes, settings, false)
   const parts = { pageBytes, workspace, slots, hasher, settings, compressors: {}, sent: [] }
   const options = { ...limits, ...parts, index: 0, lanes: 1, pacer: new TokenBucket(Infinity) }
   return { end: warmUpLane(systemClock, options, memoryBytes), batches: () => batches }

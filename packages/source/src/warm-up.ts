@@ -49,7 +49,8 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
           : { untouched: undefined, again: [new PageBitmap(dirty.pageCount)], left: undefined }
       const pieces = cutPieces([dirty], 1)
       const push = undefined
-      const round = { round: 1, known: false, dirty: [dirty], ...marks, ...pieces, push }
+      const first = { round: 1, known: false, mayLack: true }
+      const round = { ...first, dirty: [dirty], ...marks, ...pieces, push }
       await sendAgain(lane, channel, round, batches / lanesMax)
       lane.destroy()
     }

@@ -29,7 +29,7 @@ import { BATCH_ENTRIES_MAX, BATCH_PAYLOAD_BYTES_MAX } from './limits.ts'
 
 const u16 = fc.nat(0xffff)
 const u32 = fc.nat(0xffffffff)
-const encodings = [1, 2, 3, 4, 5, 8, 9]
+const encodings = [1, 2, 3, 4, 5, 7, 8, 9]
 
 /** A legal header with a payload that a test can afford. */
 const anyHeader: fc.Arbitrary<BatchHeader> = fc

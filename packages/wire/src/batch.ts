@@ -124,6 +124,7 @@ const encodings: ReadonlySet<number> = new Set([
   PageEncoding.SameAs,
   PageEncoding.Reference,
   PageEncoding.Delta,
+  PageEncoding.Static,
   PageEncoding.Keep,
   PageEncoding.Similar,
 ])

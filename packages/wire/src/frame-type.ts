@@ -21,6 +21,7 @@ export const FrameType = {
   Heartbeat: 0x0004,
   Reserve: 0x0008,
   Reserved: 0x0009,
+  StaticHeld: 0x000a,
   RoundBegin: 0x0010,
   Pages: 0x0011,
   Barrier: 0x0012,
@@ -90,6 +91,7 @@ const rules: ReadonlyMap<number, FrameRule> = new Map(
       control('Heartbeat'),
       control('Reserve', TABLE_BODY_BYTES_MAX),
       control('Reserved'),
+      control('StaticHeld', TABLE_BODY_BYTES_MAX),
       control('RoundBegin'),
       {
         name: 'Pages',

@@ -42,8 +42,8 @@
  *
  *        0     4 firstPage
  *        4     2 pageCount      at least 1
- *        6     1 encoding       1 raw, 2 zero, 3 same-as, 4 reference, 5 delta, 8 keep, 9 similar
- *                               (6 mirror, 7 static: reserved)
+ *        6     1 encoding       1 raw, 2 zero, 3 same-as, 4 reference, 5 delta, 7 static, 8 keep,
+ *                               9 similar (6 mirror: reserved)
  *        7     1 reserved       zero
  *        8     4 payloadBytes   of this run, after decompression
  *
@@ -55,6 +55,8 @@
  *              then a check u32 of each of those
  *   reference  per page: slot u32 of the content store, check u32 of what it holds
  *   delta      per page: check u32 of what the page holds now, length u16, a delta of that length
+ *   static     per page: entry u32 of the contents that both ends know, counted from the one behind
+ *              the entry of the run's page before, modulo 2^32; in a run's first page from 0
  *   keep       per page: slot u32 that takes what the page holds now; gives the page no content
  *   similar    per page: region u16, length u16, page u32 of another page, check u32 of what that
  *              holds, a delta to it
@@ -120,6 +122,8 @@ export const REFERENCE_BYTES = 8
 /** DELTA: in front of each delta. */
 export const DELTA = { check: 0, length: 4 } as const
 export const DELTA_BYTES = 6
+/** STATIC: one page. */
+export const STATIC_BYTES = 4
 /** KEEP: one page. */
 export const KEEP_BYTES = 4
 /** SIMILAR: in front of each delta. */
@@ -135,7 +139,7 @@ export const PageEncoding = {
   Reference: 4,
   Delta: 5,
   ReservedMirror: 6,
-  ReservedStatic: 7,
+  Static: 7,
   Keep: 8,
   Similar: 9,
 } as const

@@ -32,6 +32,24 @@ export const TEXT_CHARS_MAX = 1024
 /** Guest options travel as a map; one value may be a path. */
 export const OPTIONS_MAX = 64
 export const OPTION_CHARS_MAX = 4096
+/** Sets of contents that one migration may offer: a map or two, and images of the guest's past. */
+export const STATIC_OFFERS_MAX = 8
+/** Of one set: 64 GiB in the smallest pages; and of all together. */
+export const STATIC_ENTRIES_MAX: number = 2 ** 24
+export const STATIC_ENTRIES_SUM_MAX: number = 2 ** 25
+/** A map may know contents of larger guests: so many for each page that the guest has. */
+export const STATIC_ENTRIES_PER_PAGE_MAX = 4
+export const STATIC_NONCE_BYTES = 16
+export const STATIC_PROOF_BYTES = 16
+/** Of an entry of an image. */
+export const STATIC_HASH_BYTES = 16
+/** Bits or hashes in one STATIC_HELD. */
+export const STATIC_HELD_BYTES_MAX: number = 128 * KIB
+/** Stored images that a guest brings along. */
+export const IMAGES_MAX = 16
+export const IMAGE_ID_BYTES = 16
+export const IMAGE_TOKEN_BYTES = 32
+
 /** Rounds are numbered by a u32; a guest that needs this many never converges. */
 export const ROUNDS_MAX = 1_000_000
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { FaultReport, HashName, MigrationMode, VerifyMode } from '@godwit/core'
+import type { ImageKey, StaticHeld, StaticOffer } from './static-bodies.ts'
 
 /** Source -> destination, first frame: what this side speaks and wants. */
 export interface Hello {
@@ -47,6 +48,8 @@ export interface Welcome {
   readonly storeBytes?: number | undefined
   /** The destination will run the guest this long, stop it and send FINAL. */
   readonly finalAfterMs?: number | undefined
+  /** Capability `static`: random, so that no proof of contents is of use a second time. */
+  readonly staticNonce?: Uint8Array | undefined
 }
 
 /** Either way: this side gives up, and why. Fatal for the session. */
@@ -72,6 +75,8 @@ export interface Reserve {
     readonly options: Readonly<Record<string, string | number>>
   }
   readonly regions: readonly RegionEntry[]
+  /** Capability `static`: contents that need not travel, if the destination holds them. */
+  readonly static?: readonly StaticOffer[] | undefined
 }
 
 /** Destination -> source: the memory is there and touched. */
@@ -239,6 +244,8 @@ export interface End {
   readonly rounds: number
   readonly pages: number
   readonly usage: Usage
+  /** Stored images of the guest, newest first: with them its next move sends what changed. */
+  readonly images?: readonly ImageKey[] | undefined
 }
 export interface EndAck {
   readonly usage: Usage
@@ -285,6 +292,7 @@ export interface MessageBodies {
   Heartbeat: Heartbeat
   Reserve: Reserve
   Reserved: Reserved
+  StaticHeld: StaticHeld
   RoundBegin: RoundBegin
   Barrier: Barrier
   RoundEnd: RoundEnd

@@ -40,6 +40,21 @@ const optionName = name.filter((one) => !['__proto__', 'constructor', 'prototype
 
 const laterEpoch = fc.integer({ min: 1, max: 0xffffffff })
 
+const proof = (byte: number): Uint8Array => new Uint8Array(16).fill(byte)
+const map = {
+  kind: 'map',
+  os: 'debian/13',
+  hypervisor: 'qemu/10',
+  version: 3,
+  entries: 2 ** 24,
+  positions: 7,
+  mode: 'position',
+  proof: proof(1),
+}
+const image = { kind: 'image', id: proof(2), proof: proof(3) }
+const offers = [undefined, [map], [image, map], [map, { ...map, version: 4, proof: proof(4) }]]
+const key = fc.record({ id: bytes(16), token: bytes(32) })
+
 const pageRun = fc.record({ firstPage: u32, pageCount: u32 })
 const pageRuns = fc.array(pageRun, { minLength: 1, maxLength: 20 })
 
@@ -70,6 +85,7 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
       creditBytes: fc.integer({ min: 8 << 20, max: 0xffffffff }),
       storeBytes: fc.nat(1 << 30),
       finalAfterMs: u32,
+      staticNonce: bytes(16),
     },
     {
       requiredKeys: [
@@ -93,8 +109,13 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
       }),
     }),
     regions: fc.uniqueArray(region, { minLength: 1, maxLength: 8, selector: ({ id }) => id }),
+    static: fc.constantFrom(...offers),
   }),
   Reserved: fc.record({ reservedBytes: count }),
+  StaticHeld: fc.oneof(
+    fc.record({ set: fc.nat(7), first: fc.nat(2 ** 24), held: fc.uint8Array({ minLength: 1 }) }),
+    fc.record({ set: fc.nat(7), first: fc.nat(2 ** 24), hashes: bytes(32) }),
+  ),
   RoundBegin: fc.record({
     round,
     kind: fc.constantFrom('full', 'dirty', 'final', 'post-copy'),
@@ -123,7 +144,10 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
   }),
   Verified: fc.record({ equal: fc.boolean(), digest, differing: fc.array(u16, { maxLength: 5 }) }),
   Final: fc.record({ steps: count, registers: fc.uint8Array(), digest }),
-  End: fc.record({ rounds: u32, pages: count, usage }),
+  End: fc.record(
+    { rounds: u32, pages: count, usage, images: fc.array(key, { minLength: 1, maxLength: 16 }) },
+    { requiredKeys: ['rounds', 'pages', 'usage'] },
+  ),
   EndAck: fc.record({ usage, faults }, { requiredKeys: ['usage'] }),
   PageRequest: fc.record({ region: u16, page: u32 }),
   CheckpointBegin: fc.record({ number: laterEpoch }),

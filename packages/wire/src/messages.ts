@@ -6,6 +6,7 @@
  */
 import { CHECKPOINT_MS_MAX, CHECKPOINT_MS_MIN, WireError } from '@godwit/core'
 import * as v from 'valibot'
+import { bytes, count, exactly, name, records, u16, u32 } from './fields.ts'
 import { FrameType } from './frame-type.ts'
 import type { FrameName } from './frame-type.ts'
 import {
@@ -13,13 +14,13 @@ import {
   CAPABILITIES_MAX,
   CREDIT_BYTES_MIN,
   DATA_CHANNELS_MAX,
-  NAME_CHARS_MAX,
   OPTION_CHARS_MAX,
   OPTIONS_MAX,
   REGION_BYTES_MAX,
   REGIONS_MAX,
   ROUNDS_MAX,
   STATE_BODY_BYTES_MAX,
+  STATIC_NONCE_BYTES,
   STORE_BYTES_MAX,
   TEXT_CHARS_MAX,
 } from './limits.ts'
@@ -27,25 +28,12 @@ import type { Message, MessageBodies, MessageName } from './message-bodies.ts'
 import { ownerAnswers } from './message-bodies.ts'
 import { decodeMap, encodeMap } from './message-pack.ts'
 import { PAGE_RUN_BYTES } from './page-runs.ts'
+import { imageKeys, staticHeld, staticOffers } from './static-schemas.ts'
 
-const uint = (maximum: number) =>
-  v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maximum))
-const u16 = uint(0xffff)
-const u32 = uint(0xffffffff)
-const count = uint(Number.MAX_SAFE_INTEGER)
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0))
 const round = v.pipe(u32, v.minValue(1), v.maxValue(ROUNDS_MAX))
-const name = v.pipe(v.string(), v.minLength(1), v.maxLength(NAME_CHARS_MAX))
 const text = v.pipe(v.string(), v.maxLength(TEXT_CHARS_MAX))
-const bytes = (maximum: number) =>
-  v.pipe(
-    v.instance(Uint8Array),
-    v.check((value) => value.length <= maximum),
-  )
-const bytes8 = v.pipe(
-  v.instance(Uint8Array),
-  v.check((value) => value.length === 8),
-)
+const bytes8 = exactly(8)
 const digest = v.pipe(
   v.instance(Uint8Array),
   v.check((value) => value.length === 8 || value.length === 32),
@@ -73,11 +61,7 @@ const region = v.object({
   name,
   byteLength: v.pipe(count, v.minValue(1), v.maxValue(REGION_BYTES_MAX)),
 })
-const runs = v.pipe(
-  v.instance(Uint8Array),
-  v.check((value) => value.length % PAGE_RUN_BYTES === 0),
-  v.check((value) => value.length > 0 && value.length <= BATCH_ENTRIES_MAX * PAGE_RUN_BYTES),
-)
+const runs = records(PAGE_RUN_BYTES, BATCH_ENTRIES_MAX * PAGE_RUN_BYTES)
 const faults = v.pipe(
   map,
   v.object({ count, p50Us: amount, p99Us: amount, maxUs: amount, blockedMs: amount }),
@@ -118,6 +102,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     creditBytes: v.optional(v.pipe(u32, v.minValue(CREDIT_BYTES_MIN))),
     storeBytes: v.optional(v.pipe(u32, v.maxValue(STORE_BYTES_MAX))),
     finalAfterMs: v.optional(u32),
+    staticNonce: v.optional(exactly(STATIC_NONCE_BYTES)),
   }),
   Error: v.object({ code: u16, text, phase: v.optional(name) }),
   Heartbeat: none,
@@ -132,8 +117,10 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
       v.maxLength(REGIONS_MAX),
       v.check((regions) => new Set(regions.map((one) => one.id)).size === regions.length),
     ),
+    static: v.optional(staticOffers),
   }),
   Reserved: v.object({ reservedBytes: count }),
+  StaticHeld: staticHeld,
   RoundBegin: v.object({
     round,
     kind: v.picklist(['full', 'dirty', 'final', 'post-copy']),
@@ -176,7 +163,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     differing: v.pipe(v.array(u16), v.maxLength(REGIONS_MAX)),
   }),
   Final: v.object({ steps: count, registers: bytes(STATE_BODY_BYTES_MAX), digest }),
-  End: v.object({ rounds: u32, pages: count, usage }),
+  End: v.object({ rounds: u32, pages: count, usage, images: v.optional(imageKeys) }),
   EndAck: v.object({ usage, faults: v.optional(faults) }),
   PageRequest: v.object({ region: u16, page: u32 }),
   CheckpointBegin: v.object({ number: checkpoint }),

@@ -19,6 +19,7 @@ TYPES = {
     'HEARTBEAT': (0x0004, 'control', BOTH, 16384),
     'RESERVE': (0x0008, 'control', 'source', 262144),
     'RESERVED': (0x0009, 'control', 'destination', 16384),
+    'STATIC_HELD': (0x000A, 'control', 'destination', 262144),
     'ROUND_BEGIN': (0x0010, 'control', 'source', 16384),
     'PAGES': (0x0011, 'data, urgent, reverse', BOTH, 4243488),
     'BARRIER': (0x0012, 'data, urgent', 'source', 16384),

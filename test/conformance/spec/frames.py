@@ -70,7 +70,7 @@ def channel_vectors(kind, body):
 
 def unknown_vectors():
     made = []
-    for kind in (0, 5, 0x0A, 0x15, 0x1B, 0x28, 0x35, 0x44, 0x50, 0x60, 0x70, 0x7FFF, 0x0100):
+    for kind in (0, 5, 0x0B, 0x15, 0x1B, 0x28, 0x35, 0x44, 0x50, 0x60, 0x70, 0x7FFF, 0x0100):
         name = f'type {kind:#06x}'
         made.append(bad(name, 'mandatory', frame(kind, b'\x80'), 'WIRE_FRAME_TYPE', 16))
     known = frame('HEARTBEAT', b'\x80', 1)

@@ -22,11 +22,14 @@ KEYS = {
         'pageBytes': ('u32', True), 'dataChannels': ('channels', True),
         'heartbeatMs': ('heartbeat', True), 'creditBytes': ('window', False),
         'storeBytes': ('store', False), 'finalAfterMs': ('u32', False),
+        'staticNonce': ('bin16', False),
     },
     'ERROR': {'code': ('u16', True), 'text': ('text', True), 'phase': ('name', False)},
     'HEARTBEAT': {},
-    'RESERVE': {'guest': ('map', True), 'regions': ('regions', True)},
+    'RESERVE': {'guest': ('map', True), 'regions': ('regions', True), 'static': ('list', False)},
     'RESERVED': {'reservedBytes': ('count', True)},
+    # One of `held` and `hashes`: the latter is in control_static.
+    'STATIC_HELD': {'set': ('set', True), 'first': ('entry', True), 'held': ('bits', True)},
     'ROUND_BEGIN': {
         'round': ('round', True), 'kind': ('kind', True), 'pages': ('count', True),
     },
@@ -55,7 +58,10 @@ KEYS = {
         'equal': ('bool', True), 'digest': ('digest', True), 'differing': ('differing', True),
     },
     'FINAL': {'steps': ('count', True), 'registers': ('bin', True), 'digest': ('digest', True)},
-    'END': {'rounds': ('u32', True), 'pages': ('count', True), 'usage': ('map', True)},
+    'END': {
+        'rounds': ('u32', True), 'pages': ('count', True), 'usage': ('map', True),
+        'images': ('list', False),
+    },
     'END_ACK': {'usage': ('map', True), 'faults': ('map', False)},
     'PAGE_REQUEST': {'region': ('u16', True), 'page': ('u32', True)},
     'CHECKPOINT_BEGIN': {'number': ('laterEpoch', True)},
@@ -84,6 +90,7 @@ PLAIN = {
         'regions': [{'id': 0, 'name': 'ram', 'byteLength': 4096}],
     },
     'RESERVED': {'reservedBytes': 4096},
+    'STATIC_HELD': {'set': 0, 'first': 8, 'held': b'\x05\x80'},
     'ROUND_BEGIN': {'round': 1, 'kind': 'final', 'pages': 1},
     'BARRIER': SUMS,
     'ROUND_END': SUMS,
@@ -116,13 +123,22 @@ PLAIN = {
     'CHECKPOINT_ACK': {'number': 1},
 }
 
+MAP_OFFER = {
+    'kind': 'map', 'os': 'debian/13', 'hypervisor': 'qemu/10', 'version': 3, 'entries': 400,
+    'positions': 7, 'mode': 'content', 'proof': BIN32[:16],
+}
+IMAGE_OFFER = {'kind': 'image', 'id': BIN32[8:24], 'proof': BIN32[16:]}
+IMAGE_KEY = {'id': BIN32[:16], 'token': BIN32}
+
 FAULTS = {'count': 3, 'p50Us': 120.5, 'p99Us': 900, 'maxUs': 900, 'blockedMs': 1.25}
 OPTIONAL = {
     'HELLO': {**PLAIN['HELLO'], 'checkpointMs': 200},
     'WELCOME': {**PLAIN['WELCOME'], 'capabilities': ['final'], 'finalAfterMs': 250,
-        'creditBytes': 16777216, 'storeBytes': 67108864},
+        'creditBytes': 16777216, 'storeBytes': 67108864, 'staticNonce': BIN32[:16]},
+    'RESERVE': {**PLAIN['RESERVE'], 'static': [MAP_OFFER, IMAGE_OFFER]},
     'ERROR': {**PLAIN['ERROR'], 'phase': 'pre-copy'},
-    'END': {**PLAIN['END'], 'usage': {'cpuSeconds': 0.25, 'overheadBytes': -4096}},
+    'END': {**PLAIN['END'], 'usage': {'cpuSeconds': 0.25, 'overheadBytes': -4096},
+        'images': [IMAGE_KEY]},
     'SWITCH_OVER': {**PLAIN['SWITCH_OVER'], 'postCopy': True},
     'END_ACK': {'usage': {'cpuSeconds': 1, 'overheadBytes': 0.5}, 'faults': FAULTS},
 }
@@ -139,6 +155,10 @@ GOOD = {
     'count': [0, 4294967296, BIG],
     'window': [8388608, 4294967295],
     'store': [0, 1, 1073741824],
+    'set': [0, 7],
+    'entry': [0, 16777216],
+    'bits': [b'\x01', bytes(300)],
+    'bin16': [b'\xff' * 16],
     'runs': [b'\xff' * 8, bytes(16), bytes(range(200))],
     'amount': [0, 0.5, 1e300],
     'round': [1, 1000000],
@@ -187,6 +207,10 @@ BAD = {
     'interval': NUMBERS + [9, 3600001],
     'window': NUMBERS + [0, 8388607, 4294967296],
     'store': NUMBERS + [1073741825, 4294967296],
+    'set': NUMBERS + [8],
+    'entry': NUMBERS + [16777217, 4294967296],
+    'bits': [None, 1, 'x', [1], {}, b'', bytes(131073)],
+    'bin16': [None, 1, 'x' * 16, [1] * 16, {}, b'', bytes(15), bytes(17)],
     'runs': [None, 1, '12345678', [1] * 8, {}, b'', bytes(7), bytes(9), bytes(32767), bytes(32776)],
     'kind': STRINGS + ['', 'partial'],
     'owner': STRINGS + ['', 'owner', 'Running'],

@@ -1,0 +1,103 @@
+/**
+ * Looks pages up in what the destination holds anyway; for one lane.
+ *
+ * @module
+ */
+import { ContentHasher, KEYED_HASH_BYTES, KeyedHasher } from './content-hasher.ts'
+import type { StaticIndex, StaticLookup } from './static-index.ts'
+import { entryAtPage, entryOfHash, hasHash, isCandidate, mayHaveWord } from './static-index.ts'
+import type { Workspace } from './workspace.ts'
+
+/** A set, and what hashes for it. */
+interface Place {
+  readonly index: StaticIndex
+  readonly keyed: KeyedHasher | undefined
+}
+
+/** Of pages that were staged: most are passed over by one word of a hash, the others by SHA-256. */
+export class StaticFinder {
+  readonly #places: readonly Place[]
+  readonly #hasher: ContentHasher
+  /** Per staged page. */
+  readonly #pages: readonly Uint8Array[]
+  readonly #keyedBytes = new Uint8Array(KEYED_HASH_BYTES)
+  readonly #keyedWords = new Uint32Array(this.#keyedBytes.buffer)
+  /** Whether the hasher has finished the page that is looked up. */
+  #isHashed = false
+  /** Behind the entry that was found last: contents that stand together are found together. */
+  #next = 0
+
+  /** @param stage - where pages are looked up, one behind the other from its start on */
+  constructor(lookup: StaticLookup, workspace: Workspace, pageBytes: number, stage: Uint8Array) {
+    const pagesMax = stage.length / pageBytes
+    this.#hasher = new ContentHasher(workspace, pageBytes, pagesMax)
+    this.#pages = Array.from({ length: pagesMax }, (_, i) => {
+      return stage.subarray(i * pageBytes, (i + 1) * pageBytes)
+    })
+    this.#places = lookup.indexes.map((index) => {
+      const keyed = index.key && new KeyedHasher(workspace.sha256, index.key)
+      return { index, keyed }
+    })
+  }
+
+  /** Looks at what is staged in `stage[0, byteCount)`, of which pages are to be found. */
+  look(stage: Uint8Array, byteCount: number): void {
+    this.#hasher.look(stage, 0, byteCount)
+  }
+
+  /**
+   * The number of an entry with the content of a whole page, or -1.
+   *
+   * @param staged - which of the staged pages
+   * @param page - its number in the guest, counted over all regions
+   */
+  find(staged: number, page: number): number {
+    this.#isHashed = false
+    for (const place of this.#places) {
+      const entry = this.#findIn(place, staged, page)
+      if (entry < 0) continue
+      const number = place.index.base + entry
+      this.#next = number + 1
+      return number
+    }
+    return -1
+  }
+
+  #findIn({ index, keyed }: Place, staged: number, page: number): number {
+    switch (index.by) {
+      case 'position': {
+        const entry = entryAtPage(index, page)
+        return this.#isEntry(index, entry, staged) ? entry : -1
+      }
+      case 'content': {
+        const next = this.#next - index.base
+        if (this.#isEntry(index, next, staged)) return next
+        if (!mayHaveWord(index, this.#hasher.quickWord(staged))) return -1
+        return entryOfHash(index, this.#hash(staged))
+      }
+      case 'keyed':
+        this.#hash(staged)
+        keyed!.hash(this.#hasher.bytes, this.#keyedBytes)
+        return this.#keyedEntry(index)
+    }
+  }
+
+  #keyedEntry(index: StaticIndex): number {
+    const hash = this.#keyedWords
+    const next = this.#next - index.base
+    if (isCandidate(index, next, hash[0]!) && hasHash(index, next, hash)) return next
+    return entryOfHash(index, hash)
+  }
+
+  #isEntry(index: StaticIndex, entry: number, staged: number): boolean {
+    if (!isCandidate(index, entry, this.#hasher.quickWord(staged))) return false
+    return hasHash(index, entry, this.#hash(staged))
+  }
+
+  /** The content hash of a staged page, made at most once. */
+  #hash(staged: number): Uint32Array {
+    if (!this.#isHashed) this.#hasher.finish(staged, this.#pages[staged]!)
+    this.#isHashed = true
+    return this.#hasher.words
+  }
+}

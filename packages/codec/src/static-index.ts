@@ -1,0 +1,173 @@
+/**
+ * What a source looks pages up in: contents that the destination says it holds, by number. Plain
+ * values and shared memory, for lanes on any thread; made once for all of them.
+ *
+ * @module
+ */
+import { CONTENT_HASH_BYTES, PageBitmap, allocateShared } from '@godwit/core'
+import type { StaticSet } from '@godwit/core'
+import { KEYED_HASH_BYTES } from './content-hasher.ts'
+
+/** Further than so many steps no entry is put or looked for, whatever hashes a peer may choose. */
+const probesMax = 64
+
+/** A set that was agreed: numbers of its entries follow those of the set before. */
+export type AgreedSet =
+  | {
+      /** `position`: a page is what samples had at its place; `content`: at any place. */
+      readonly by: 'position' | 'content'
+      readonly set: Pick<StaticSet, 'hashes' | 'positions'>
+      /** Entries that the destination holds. */
+      readonly held: PageBitmap
+    }
+  | {
+      /** Entries that are told only to those who have the pages, see `KeyedHasher`. */
+      readonly by: 'keyed'
+      readonly key: Uint8Array
+      /** {@link KEYED_HASH_BYTES} each. */
+      readonly hashes: Uint8Array
+      readonly held: PageBitmap
+    }
+
+/** One set, to be looked up in. */
+export interface StaticIndex {
+  readonly by: AgreedSet['by']
+  /** Number of its first entry, over all sets. */
+  readonly base: number
+  readonly count: number
+  /** Hashes of its entries. */
+  readonly words: Uint32Array
+  readonly wordsPerEntry: number
+  /** A bit for each entry that the destination holds. */
+  readonly held: Uint32Array
+  /** Where entries are looked up by their positions. */
+  readonly positions: Uint32Array
+  /** Else: entries plus one at the first word of their hash, or behind; 0 for none. */
+  readonly table: Uint32Array
+  readonly key: Uint8Array | undefined
+}
+
+/** All sets that were agreed. */
+export interface StaticLookup {
+  readonly indexes: readonly StaticIndex[]
+}
+
+/** @returns undefined when the destination holds nothing of all that: then nothing is looked up */
+export function staticLookup(sets: readonly AgreedSet[]): StaticLookup | undefined {
+  let base = 0
+  const indexes = sets.map((agreed): StaticIndex => {
+    const { by } = agreed
+    const entryBytes = by === 'keyed' ? KEYED_HASH_BYTES : CONTENT_HASH_BYTES
+    const hashes = by === 'keyed' ? agreed.hashes : agreed.set.hashes
+    const words = wordsOf(hashes)
+    const wordsPerEntry = entryBytes / 4
+    const count = hashes.length / entryBytes
+    const held = PageBitmap.shared(count)
+    held.words.set(agreed.held.words.subarray(0, held.words.length))
+    const nothing = new Uint32Array(0)
+    const index: StaticIndex = {
+      by,
+      base,
+      count,
+      words,
+      wordsPerEntry,
+      held: held.words,
+      positions: by === 'position' ? agreed.set.positions : nothing,
+      table: by === 'position' ? nothing : tableOf(words, wordsPerEntry, held),
+      key: by === 'keyed' ? agreed.key : undefined,
+    }
+    base += count
+    return index
+  })
+  const isAnyHeld = sets.some(({ held }) => held.nextSet(0) < held.pageCount)
+  return isAnyHeld ? { indexes } : undefined
+}
+
+/** Entries that the destination holds, by the first words of their hashes, each content once. */
+function tableOf(words: Uint32Array, wordsPerEntry: number, held: PageBitmap): Uint32Array {
+  const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * held.size)))
+  const table = new Uint32Array(allocateShared(size * 4).buffer)
+  for (let entry = held.nextSet(0); entry < held.pageCount; entry = held.nextSet(entry + 1)) {
+    const at = entry * wordsPerEntry
+    let slot = words[at]! & (size - 1)
+    for (let probes = 0; probes < probesMax; probes++) {
+      const other = table[slot]! - 1
+      if (other < 0) {
+        table[slot] = entry + 1
+        break
+      }
+      if (areEqual(words, at, other * wordsPerEntry, wordsPerEntry)) break
+      slot = (slot + 1) & (size - 1)
+    }
+  }
+  return table
+}
+
+function areEqual(words: Uint32Array, a: number, b: number, count: number): boolean {
+  for (let i = 0; i < count; i++) if (words[a + i] !== words[b + i]) return false
+  return true
+}
+
+export function wordsOf({ buffer, byteOffset, length }: Uint8Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length / 4)
+}
+
+/** The entry with a hash of `index.wordsPerEntry` words, or -1. */
+export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
+  const { table, words, wordsPerEntry } = index
+  const mask = table.length - 1
+  let slot = hash[0]! & mask
+  for (let probes = 0; probes < probesMax; probes++) {
+    const entry = table[slot]! - 1
+    if (entry < 0) return -1
+    if (isHash(words, entry * wordsPerEntry, hash, wordsPerEntry)) return entry
+    slot = (slot + 1) & mask
+  }
+  return -1
+}
+
+/** Whether any entry that is held may have a hash with this first word. */
+export function mayHaveWord({ table, words, wordsPerEntry }: StaticIndex, word: number): boolean {
+  const mask = table.length - 1
+  let slot = word & mask
+  for (let probes = 0; probes < probesMax; probes++) {
+    const entry = table[slot]! - 1
+    if (entry < 0) return false
+    if (words[entry * wordsPerEntry] === word) return true
+    slot = (slot + 1) & mask
+  }
+  return false
+}
+
+/** The entry that every sample had at `page`, counted over all regions, or -1. */
+export function entryAtPage({ positions }: StaticIndex, page: number): number {
+  let low = 0
+  let high = positions.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (positions[middle]! < page) low = middle + 1
+    else high = middle
+  }
+  return positions[low] === page ? low : -1
+}
+
+/** Whether an entry is there, is held, and its hash begins with `word`. */
+export function isCandidate(index: StaticIndex, entry: number, word: number): boolean {
+  const { count, held, words, wordsPerEntry } = index
+  return entry >= 0 && entry < count && isHeld(held, entry) && words[entry * wordsPerEntry] === word
+}
+
+/** Whether the hash of an entry is that. */
+export function hasHash(index: StaticIndex, entry: number, hash: Uint32Array): boolean {
+  const { words, wordsPerEntry } = index
+  return isHash(words, entry * wordsPerEntry, hash, wordsPerEntry)
+}
+
+function isHeld(held: Uint32Array, entry: number): boolean {
+  return ((held[entry >>> 5]! >>> (entry & 31)) & 1) === 1
+}
+
+function isHash(words: Uint32Array, at: number, hash: Uint32Array, count: number): boolean {
+  for (let i = 0; i < count; i++) if (words[at + i] !== hash[i]) return false
+  return true
+}

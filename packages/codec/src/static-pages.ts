@@ -1,0 +1,187 @@
+/**
+ * Contents that a destination holds anyway: where they are, and taking pages out of there.
+ *
+ * What is there may have changed since it was learned, and may change or go while it is read: a
+ * page counts only when its private copy has the content hash that both ends know.
+ *
+ * @module
+ */
+import type { StaticPlaces } from '@godwit/core'
+import { CONTENT_HASH_BYTES, CodecError, NOT_HELD } from '@godwit/core'
+import { CONTENT_WORDS, ContentHasher } from './content-hasher.ts'
+import type { OpenFile, ReadableFile } from './primitives.ts'
+import { wordsOf } from './static-index.ts'
+import type { Workspace } from './workspace.ts'
+
+/** A set that was agreed, as the destination knows it. Shared memory and names of files. */
+export interface HeldSet {
+  /** Content hashes of all its entries, of those that are not held, too. */
+  readonly hashes: Uint8Array
+  readonly places: StaticPlaces
+}
+
+/** All sets that were agreed, in the order of their numbers. */
+export interface StaticContents {
+  readonly sets: readonly HeldSet[]
+}
+
+export interface StaticPagesOptions {
+  readonly contents: StaticContents
+  readonly workspace: Workspace
+  readonly pageBytes: number
+  /** Most pages at a time. */
+  readonly pagesMax: number
+}
+
+/** A set with the number of its first entry. */
+interface Numbered {
+  readonly base: number
+  readonly count: number
+  readonly words: Uint32Array
+  readonly places: StaticPlaces
+}
+
+/** For one lane. */
+export class StaticPages {
+  readonly #options: StaticPagesOptions
+  readonly #sets: readonly Numbered[]
+  readonly #openFile: OpenFile | undefined
+  readonly #hasher: ContentHasher
+  /** By name; undefined where one cannot be read. */
+  readonly #files = new Map<string, ReadableFile | undefined>()
+  /** What was asked for: sets and entries in them. */
+  readonly #askedSets: Uint16Array
+  readonly #askedEntries: Uint32Array
+  #count = 0
+
+  constructor(options: StaticPagesOptions) {
+    const { contents, workspace, pageBytes, pagesMax } = options
+    this.#options = options
+    this.#openFile = workspace.openFile
+    this.#hasher = new ContentHasher(workspace, pageBytes, pagesMax)
+    this.#askedSets = new Uint16Array(pagesMax)
+    this.#askedEntries = new Uint32Array(pagesMax)
+    let base = 0
+    this.#sets = contents.sets.map(({ hashes, places }) => {
+      const count = hashes.length / CONTENT_HASH_BYTES
+      base += count
+      return { base: base - count, count, words: wordsOf(hashes), places }
+    })
+  }
+
+  /** Closes files; they are opened anew when they are needed. */
+  close(): void {
+    for (const file of this.#files.values()) file?.close()
+    this.#files.clear()
+  }
+
+  /** Begins a run. */
+  begin(): void {
+    this.#count = 0
+  }
+
+  /**
+   * One more page of the run, of `pagesMax` at most.
+   *
+   * @throws {CodecError} `CODEC_PAGE_RANGE`: there is no such entry, or none that is held
+   */
+  ask(entry: number): void {
+    let index = 0
+    while (index < this.#sets.length - 1 && this.#sets[index + 1]!.base <= entry) index++
+    const { base, count, places } = this.#sets[index]!
+    const inSet = entry - base
+    if (inSet >= count || places.origin[inSet] === NOT_HELD) {
+      throw new CodecError('CODEC_PAGE_RANGE', `Content ${entry} is named, which is not held here`)
+    }
+    this.#askedSets[this.#count] = index
+    this.#askedEntries[this.#count++] = inSet
+  }
+
+  /**
+   * Copies what was asked for to `into`, which is the kernels' memory, from `at` on.
+   *
+   * @returns whether all of it is there and is what it is to be; else what is written is undefined
+   */
+  take(into: Uint8Array, at: number): boolean {
+    return this.#copyAll(into, at) && this.#areRight(into, at)
+  }
+
+  #copyAll(into: Uint8Array, start: number): boolean {
+    const { pageBytes } = this.#options
+    for (let first = 0; first < this.#count; ) {
+      const { places } = this.#sets[this.#askedSets[first]!]!
+      const entry = this.#askedEntries[first]!
+      const origin = places.origin[entry]!
+      const page = places.page[entry]!
+      let end = first + 1
+      while (end < this.#count && this.#follows(end, origin, page + end - first)) end++
+      const from = page * pageBytes
+      const byteCount = (end - first) * pageBytes
+      const place = places.origins[origin]!
+      if (!this.#copy(place, from, into, start + first * pageBytes, byteCount)) return false
+      first = end
+    }
+    return true
+  }
+
+  /** Whether the page that was asked for `index`th is that one, of the set of the one before. */
+  #follows(index: number, origin: number, page: number): boolean {
+    if (this.#askedSets[index] !== this.#askedSets[index - 1]) return false
+    const { places } = this.#sets[this.#askedSets[index]!]!
+    const entry = this.#askedEntries[index]!
+    return places.origin[entry] === origin && places.page[entry] === page
+  }
+
+  #copy(
+    origin: Uint8Array | string,
+    from: number,
+    into: Uint8Array,
+    at: number,
+    byteCount: number,
+  ): boolean {
+    if (typeof origin === 'string') return this.#read(origin, from, into, at, byteCount)
+    if (from + byteCount > origin.length) return false
+    this.#options.workspace.copy(into, at, origin, from, from + byteCount)
+    return true
+  }
+
+  /** Files go and shrink: what cannot be read is not there. */
+  #read(path: string, from: number, into: Uint8Array, at: number, byteCount: number): boolean {
+    try {
+      if (!this.#files.has(path)) {
+        // Once only where it fails.
+        this.#files.set(path, undefined)
+        this.#files.set(path, this.#openFile?.(path))
+      }
+      const file = this.#files.get(path)
+      let done = 0
+      while (file !== undefined && done < byteCount) {
+        const read = file.read(into, at + done, byteCount - done, from + done)
+        if (read === 0) return false
+        done += read
+      }
+      return done === byteCount
+    } catch {
+      return false
+    }
+  }
+
+  /** Whether the copies have the hashes of their entries. */
+  #areRight(into: Uint8Array, start: number): boolean {
+    const { pageBytes } = this.#options
+    const hasher = this.#hasher
+    hasher.look(into, start, start + this.#count * pageBytes)
+    for (let i = 0; i < this.#count; i++) {
+      const { words } = this.#sets[this.#askedSets[i]!]!
+      const word = this.#askedEntries[i]! * CONTENT_WORDS
+      if (words[word] !== hasher.quickWord(i)) return false
+    }
+    for (let i = 0; i < this.#count; i++) {
+      const { words } = this.#sets[this.#askedSets[i]!]!
+      const at = start + i * pageBytes
+      hasher.finish(i, into.subarray(at, at + pageBytes))
+      if (!hasher.equals(words, this.#askedEntries[i]! * CONTENT_WORDS)) return false
+    }
+    return true
+  }
+}
