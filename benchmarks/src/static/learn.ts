@@ -1,6 +1,6 @@
 /**
- * How long it takes to learn a map from two guests, how large it is, and how long to find what is in
- * it in a sibling. Files are in memory already: disks are not what is measured.
+ * How long it takes to learn a map from two guests, how large it is, and how long to find what is
+ * in it in a sibling. Files are in memory already: disks are not what is measured.
  *
  * @module
  */

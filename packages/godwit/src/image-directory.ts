@@ -1,6 +1,6 @@
 /**
- * Images of guests that were here, in a directory (`--keep-image`): when one of them comes back, only
- * what changed has to travel.
+ * Images of guests that were here, in a directory (`--keep-image`): when one of them comes back,
+ * only what changed has to travel.
  *
  * @module
  */
@@ -138,7 +138,8 @@ export class ImageDirectory {
   /** @throws {LimitError} `NO_ROOM` */
   async #makeRoom(byteCount: number): Promise<void> {
     if (byteCount > this.bytesMax) {
-      const text = `An image of ${formatBytes(byteCount)} is more than ${formatBytes(this.bytesMax)}`
+      const most = formatBytes(this.bytesMax)
+      const text = `An image of ${formatBytes(byteCount)} is more than ${most}`
       const facts = { limit: 'imageBytesMax', value: byteCount, maximum: this.bytesMax }
       throw new LimitError('NO_ROOM', text, facts)
     }

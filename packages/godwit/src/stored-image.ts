@@ -1,5 +1,5 @@
 /**
- * One image of a guest's memory in a folder of its own, so that it is there as a whole or not at all:
+ * One image of a guest's memory in a folder of its own, so that it is there whole or not at all:
  *
  * - `memory`: every page at its page id, counted over all regions; holes where it is zero
  * - `hashes`: the kinds of all pages, a byte each, then the content hashes of those that have one

@@ -67,7 +67,7 @@ export class ContentTable {
     return content
   }
 
-  /** A sample, numbered from 1 on, has a content. @returns whether it was told for the first time */
+  /** A sample, numbered from 1 on, has a content. @returns whether that is new */
   count(content: number, sample: number): boolean {
     if (this.#lastSamples[content] === sample) return false
     this.#lastSamples[content] = sample
@@ -81,7 +81,7 @@ export class ContentTable {
   }
 
   /**
-   * Keeps some contents, in their order.
+   * Keeps some contents, in their order. Between samples: which of them was last is lost.
    *
    * @returns the new number of each, or {@link FORGOTTEN}
    */
@@ -93,11 +93,9 @@ export class ContentTable {
       const start = content * hashWords
       this.#hashes.copyWithin(kept * hashWords, start, start + hashWords)
       this.#counts[kept] = this.#counts[content]!
-      this.#lastSamples[kept] = this.#lastSamples[content]!
       renumbered[content] = kept++
     }
     this.#counts.fill(0, kept)
-    this.#lastSamples.fill(0, kept)
     this.#size = kept
     this.#rehash(kept)
     return renumbered

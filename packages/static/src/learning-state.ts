@@ -14,8 +14,8 @@
  * | ... | runs of their contents, consecutive like the page ids: how many, the first content |
  * | 32 each | content hashes |
  *
- * Numbers of fixed width are unsigned and little-endian, those of runs LEB128. There is no checksum:
- * a hash that is damaged is of no page.
+ * Numbers of fixed width are unsigned and little-endian, those of runs LEB128. There is no
+ * checksum: a hash that is damaged is of no page.
  *
  * @module
  */

@@ -218,6 +218,19 @@ describe('what is learned', () => {
     )
   })
 
+  it('is refused where a page id has what not all samples had', () => {
+    const state = learn(pair, [
+      [1, 2],
+      [1, 3],
+    ]).encode()
+    // Before the three hashes: the page id is of a run of one, which begins with content 0.
+    const at = state.length - 3 * 32 - 2
+    expect([...state.subarray(at, at + 2)]).toEqual([1, 0])
+    state[at + 1] = 1
+    const error = typed(() => Learning.resume(state))
+    expect(error).toMatchObject({ code: 'FILE_UNREADABLE', message: /not all samples agree/ })
+  })
+
   it('is not learned from pages of another size, from too many, or into names too long', () => {
     const learning = learn(pair, [[1]])
     const other = allocatePageHashes(1, 8192)

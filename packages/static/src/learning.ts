@@ -128,7 +128,7 @@ export class Learning {
     return this.#state.version
   }
 
-  /** The state, to be kept: 32 bytes per content and about 1 KiB, in the usual case. */
+  /** The state, to be kept: 32 bytes per content, and a few per run of pages. */
   encode(): Uint8Array {
     return encodeLearning(this.#state)
   }

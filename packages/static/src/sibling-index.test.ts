@@ -65,15 +65,24 @@ describe('entries of a static set', () => {
     expect(wants).toEqual([false, true, false, true, true, false])
   })
 
-  it('with equal first words are told apart, and neither zeros nor short pages are content', () => {
-    const near = setOf([1, 2, 3], [1])
+  it('with equal first words are told apart', () => {
+    const near = setOf([1, 2, 3], [0, 1, 2])
     near.hashes[20]! ^= 1
-    near.hashes.fill(0, 32, 64)
-    expect(search(near, 'content', [1, 0, 3])).toEqual([-1, -1, 2])
-    const index = indexSet(setOf([1], []), 'content')
-    const found = allocateFoundPages(index)
+    for (const mode of ['content', 'position'] as const) {
+      expect(search(near, mode, [1, 2, 3])).toEqual([-1, 1, 2])
+    }
+  })
+
+  it('are never a short page, whatever stood behind it before', () => {
+    const hashes = new Uint8Array(32)
     hasher.staging.set(memoryOf([1]))
-    new SiblingSearch(index, hasher, found).search(PAGE_BYTES - 1, 0)
-    expect([...found]).toEqual([NO_PAGE])
+    hasher.look(PAGE_BYTES - 1)
+    hasher.hashPage(0, hashes, 0)
+    for (const mode of ['content', 'position'] as const) {
+      const index = indexSet({ pageBytes: PAGE_BYTES, hashes, positions: Uint32Array.of(0) }, mode)
+      const found = allocateFoundPages(index)
+      new SiblingSearch(index, hasher, found).search(PAGE_BYTES - 1, 0)
+      expect([...found]).toEqual([NO_PAGE])
+    }
   })
 })

@@ -107,6 +107,16 @@ describe('a static map', () => {
     })
   })
 
+  it('is refused when it has two runs of page ids for one', () => {
+    const facts = { os: 'o', hypervisor: 'h', version: 1, sampleCount: 2, pageBytes: 4096 }
+    const hashes = new Uint8Array(2 * CONTENT_HASH_BYTES)
+    const bytes = encodeStaticMap({ ...facts, hashes, positions: Uint32Array.of(0, 1) })
+    const at = bytes.length - hashes.length - 2
+    expect([...bytes.subarray(at, at + 2)]).toEqual([1, 0])
+    bytes[at] = 0
+    expect(outcome(bytes)).toMatchObject({ code: 'FILE_UNREADABLE', message: /run that is two/ })
+  })
+
   it('is refused before room is made for more entries than a map may have', () => {
     const bytes = Buffer.from(maps[0]!.hex, 'hex')
     bytes.writeUInt32LE(MAP_ENTRIES_MAX, 20)

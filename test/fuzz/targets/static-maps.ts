@@ -1,6 +1,6 @@
 /**
- * Static maps, and what was learned for them, from a catalog that anybody may have filled. The first
- * byte of an input says which of the two is behind it.
+ * Static maps, and what was learned for them, from a catalog that anybody may have filled. The
+ * first byte of an input says which of the two is behind it.
  *
  * @module
  */
