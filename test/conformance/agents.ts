@@ -14,6 +14,7 @@ import type { Receiver } from 'godwit'
 import { receive } from 'godwit'
 import { createSource } from '../end-to-end/rig.ts'
 import { ShadowGuest } from '../end-to-end/shadow.ts'
+import { content, imageOf, mapOffering } from '../end-to-end/static-sibling.ts'
 
 /** Every n-th of long lists of variants; all of them take minutes. */
 export const isLong: boolean = process.env['GODWIT_LONG'] !== undefined
@@ -51,7 +52,9 @@ export async function startDestination(kind: 'plain' | 'workload'): Promise<Rece
   const host = kind === 'plain' ? new PlainHost() : new WorkloadHost()
   // A lane with a thread takes longer to start than a case to be played.
   const lanes = isLong && kind === 'workload' ? 2 : 0
-  const options = { listen: '127.0.0.1:0', runForMs, lanes }
+  // It looks, and finds nothing: the suite has nothing that anybody could have.
+  const finder = { find: () => Promise.resolve([]) }
+  const options = { listen: '127.0.0.1:0', runForMs, lanes, static: finder }
   return receive(host, options, {
     ended(migration) {
       const stopped = migration.guestStopped ?? Promise.resolve(undefined)
@@ -69,6 +72,7 @@ export function startSource(encode: string, bytes: number = memoryBytes) {
     const dialler = createDialler(address)
     const settings = {
       mode,
+      static: encode === 'raw' ? [] : [mapOffering('content'), imageOf(content(1))],
       encode: parseEncode(encode),
       heartbeatMs: 200,
       recoverMs: Infinity,

@@ -3,7 +3,7 @@
  * arrives.
  */
 import { randomBytes as random } from 'node:crypto'
-import type { Report } from '@godwit/core'
+import type { Report, ZeroMemory } from '@godwit/core'
 import { KIB, MIB, allocateShared } from '@godwit/core'
 import type { DestinationOptions, FoundSet, StaticFinder } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
@@ -125,6 +125,22 @@ describe('a sibling at the destination', () => {
     expect(difference(arrival, guest.snapshot())).toBeUndefined()
     expect(source.static).toMatchObject({ pages: sharedPages, repairedPages: 0 })
     expect(destination.static).toMatchObject({ heldEntries: 48, pages: sharedPages })
+  })
+
+  it('is looked at while room is made', async () => {
+    const asked = Promise.withResolvers<void>()
+    const known = finderOf()
+    const find: StaticFinder['find'] = (...all) => {
+      asked.resolve()
+      return known.find(...all)
+    }
+    // Memory is not there before somebody has begun to look.
+    const zero: ZeroMemory = async (regions) => {
+      await asked.promise
+      for (const { bytes } of regions) bytes.fill(0)
+    }
+    const { source } = await move({ find }, plain('content'), { zero })
+    expect(source.static!.pages).toBe(sharedPages)
   })
 
   it('may change after it was looked at: then pages come as they are', async () => {

@@ -152,12 +152,12 @@ export class SiblingFinder implements StaticFinder {
     this.asked.push({ offers, guest })
     this.signals.push(signal)
     return offers.flatMap((one, index): FoundSet[] => {
-      const map = this.#maps.find(({ digest }) => one.provesSecret(digest))
-      if (map !== undefined) {
-        return [{ index, set: map.set, places: placesIn(map.set, this.#memory) }]
+      if (one.offer.kind === 'image') {
+        const image = this.#images.find(({ token }) => one.provesSecret(token))
+        return image === undefined ? [] : [{ index, set: image.set, places: image.places }]
       }
-      const image = this.#images.find(({ token }) => one.provesSecret(token))
-      return image === undefined ? [] : [{ index, set: image.set, places: image.places }]
+      const set = this.#maps.find(({ digest }) => one.provesSecret(digest))?.set
+      return set === undefined ? [] : [{ index, set, places: placesIn(set, this.#memory) }]
     })
   }
 }

@@ -11,6 +11,9 @@ import { KEYED_HASH_BYTES } from './content-hasher.ts'
 /** Further than so many steps no entry is put or looked for, whatever hashes a peer may choose. */
 const probesMax = 64
 
+/** Of {@link StaticIndex.table}. */
+const SLOT_WORDS = 2
+
 /** A set that was agreed: numbers of its entries follow those of the set before. */
 export type AgreedSet =
   | {
@@ -42,7 +45,10 @@ export interface StaticIndex {
   readonly held: Uint32Array
   /** Where entries are looked up by their positions. */
   readonly positions: Uint32Array
-  /** Else: entries plus one at the first word of their hash, or behind; 0 for none. */
+  /**
+   * Else: where the first word of a hash says, or behind, two words a slot: an entry plus one, or 0
+   * for none, and that first word, so that other entries are passed over without a look at them.
+   */
   readonly table: Uint32Array
   readonly key: Uint8Array | undefined
 }
@@ -86,14 +92,16 @@ export function staticLookup(sets: readonly AgreedSet[]): StaticLookup | undefin
 /** Entries that the destination holds, by the first words of their hashes, each content once. */
 function tableOf(words: Uint32Array, wordsPerEntry: number, held: PageBitmap): Uint32Array {
   const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * held.size)))
-  const table = new Uint32Array(allocateShared(size * 4).buffer)
+  const table = new Uint32Array(allocateShared(size * SLOT_WORDS * 4).buffer)
   for (let entry = held.nextSet(0); entry < held.pageCount; entry = held.nextSet(entry + 1)) {
     const at = entry * wordsPerEntry
-    let slot = words[at]! & (size - 1)
+    const word = words[at]!
+    let slot = word & (size - 1)
     for (let probes = 0; probes < probesMax; probes++) {
-      const other = table[slot]! - 1
+      const other = table[slot * SLOT_WORDS]! - 1
       if (other < 0) {
-        table[slot] = entry + 1
+        table[slot * SLOT_WORDS] = entry + 1
+        table[slot * SLOT_WORDS + 1] = word
         break
       }
       if (areEqual(words, at, other * wordsPerEntry, wordsPerEntry)) break
@@ -114,26 +122,25 @@ export function wordsOf({ buffer, byteOffset, length }: Uint8Array): Uint32Array
 
 /** The entry with a hash of `index.wordsPerEntry` words, or -1. */
 export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
-  const { table, words, wordsPerEntry } = index
-  const mask = table.length - 1
+  const { table } = index
+  const mask = table.length / SLOT_WORDS - 1
   let slot = hash[0]! & mask
   for (let probes = 0; probes < probesMax; probes++) {
-    const entry = table[slot]! - 1
+    const entry = table[slot * SLOT_WORDS]! - 1
     if (entry < 0) return -1
-    if (isHash(words, entry * wordsPerEntry, hash, wordsPerEntry)) return entry
+    if (table[slot * SLOT_WORDS + 1] === hash[0] && hasHash(index, entry, hash)) return entry
     slot = (slot + 1) & mask
   }
   return -1
 }
 
 /** Whether any entry that is held may have a hash with this first word. */
-export function mayHaveWord({ table, words, wordsPerEntry }: StaticIndex, word: number): boolean {
-  const mask = table.length - 1
+export function mayHaveWord({ table }: StaticIndex, word: number): boolean {
+  const mask = table.length / SLOT_WORDS - 1
   let slot = word & mask
   for (let probes = 0; probes < probesMax; probes++) {
-    const entry = table[slot]! - 1
-    if (entry < 0) return false
-    if (words[entry * wordsPerEntry] === word) return true
+    if (table[slot * SLOT_WORDS] === 0) return false
+    if (table[slot * SLOT_WORDS + 1] === word) return true
     slot = (slot + 1) & mask
   }
   return false
@@ -158,16 +165,16 @@ export function isCandidate(index: StaticIndex, entry: number, word: number): bo
 }
 
 /** Whether the hash of an entry is that. */
-export function hasHash(index: StaticIndex, entry: number, hash: Uint32Array): boolean {
-  const { words, wordsPerEntry } = index
-  return isHash(words, entry * wordsPerEntry, hash, wordsPerEntry)
+export function hasHash(
+  { words, wordsPerEntry }: StaticIndex,
+  entry: number,
+  hash: Uint32Array,
+): boolean {
+  const at = entry * wordsPerEntry
+  for (let i = 0; i < wordsPerEntry; i++) if (words[at + i] !== hash[i]) return false
+  return true
 }
 
 function isHeld(held: Uint32Array, entry: number): boolean {
   return ((held[entry >>> 5]! >>> (entry & 31)) & 1) === 1
-}
-
-function isHash(words: Uint32Array, at: number, hash: Uint32Array, count: number): boolean {
-  for (let i = 0; i < count; i++) if (words[at + i] !== hash[i]) return false
-  return true
 }

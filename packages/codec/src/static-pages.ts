@@ -7,17 +7,24 @@
  * @module
  */
 import type { StaticPlaces } from '@godwit/core'
-import { CONTENT_HASH_BYTES, CodecError, NOT_HELD } from '@godwit/core'
+import { CodecError, NOT_HELD } from '@godwit/core'
 import { CONTENT_WORDS, ContentHasher } from './content-hasher.ts'
 import type { OpenFile, ReadableFile } from './primitives.ts'
 import { wordsOf } from './static-index.ts'
 import type { Workspace } from './workspace.ts'
 
-/** A set that was agreed, as the destination knows it. Shared memory and names of files. */
-export interface HeldSet {
-  /** Content hashes of all its entries, of those that are not held, too. */
+/** Where some entries of a set are. Shared memory and names of files. */
+export interface HeldEntries {
+  /** Content hashes of all entries of the set, of those that are not held, too. */
   readonly hashes: Uint8Array
   readonly places: StaticPlaces
+}
+
+/** A set that was agreed, as the destination knows it. */
+export interface HeldSet {
+  readonly entryCount: number
+  /** Undefined where none of its entries is held. */
+  readonly held: HeldEntries | undefined
 }
 
 /** All sets that were agreed, in the order of their numbers. */
@@ -33,10 +40,10 @@ export interface StaticPagesOptions {
   readonly pagesMax: number
 }
 
-/** A set with the number of its first entry. */
+/** A set with the numbers of its entries. */
 interface Numbered {
+  readonly end: number
   readonly base: number
-  readonly count: number
   readonly words: Uint32Array
   readonly places: StaticPlaces
 }
@@ -61,11 +68,13 @@ export class StaticPages {
     this.#hasher = new ContentHasher(workspace, pageBytes, pagesMax)
     this.#askedSets = new Uint16Array(pagesMax)
     this.#askedEntries = new Uint32Array(pagesMax)
-    let base = 0
-    this.#sets = contents.sets.map(({ hashes, places }) => {
-      const count = hashes.length / CONTENT_HASH_BYTES
-      base += count
-      return { base: base - count, count, words: wordsOf(hashes), places }
+    let end = 0
+    this.#sets = contents.sets.flatMap(({ entryCount, held }) => {
+      const base = end
+      end += entryCount
+      return held === undefined
+        ? []
+        : { base, end, words: wordsOf(held.hashes), places: held.places }
     })
   }
 
@@ -87,10 +96,11 @@ export class StaticPages {
    */
   ask(entry: number): void {
     let index = 0
-    while (index < this.#sets.length - 1 && this.#sets[index + 1]!.base <= entry) index++
-    const { base, count, places } = this.#sets[index]!
-    const inSet = entry - base
-    if (inSet >= count || places.origin[inSet] === NOT_HELD) {
+    while (index < this.#sets.length && this.#sets[index]!.end <= entry) index++
+    const set = this.#sets[index]
+    const inSet = entry - (set?.base ?? 0)
+    const origin = inSet < 0 ? NOT_HELD : (set?.places.origin[inSet] ?? NOT_HELD)
+    if (origin === NOT_HELD) {
       throw new CodecError('CODEC_PAGE_RANGE', `Content ${entry} is named, which is not held here`)
     }
     this.#askedSets[this.#count] = index

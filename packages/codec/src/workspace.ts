@@ -22,6 +22,7 @@ export class Workspace {
   readonly #primitives: Primitives
   readonly #kernels: Kernels
   readonly #scratch: Xxh3Scratch
+  #unseeded: PageHasher | undefined
 
   /** @param memoryBytes - what will be {@link allocate}d */
   constructor(primitives: Primitives, memoryBytes: number) {
@@ -58,6 +59,11 @@ export class Workspace {
   /** Whether `bytes[start, end)`, allocated here, are all zero. */
   isZero(bytes: Uint8Array, start: number, end: number): boolean {
     return this.#kernels.isZero(bytes.byteOffset + start, end - start)
+  }
+
+  /** XXH3 with seed 0, which is the same in all sessions. */
+  get unseededHasher(): PageHasher {
+    return (this.#unseeded ??= new Xxh3Hasher(this.#kernels, 0n, this.#scratch))
   }
 
   /** A page hasher of `name`, seeded with 8 little-endian bytes. */

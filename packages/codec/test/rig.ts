@@ -30,52 +30,23 @@ import { RichEncoder, SLOTS_PER_STEP, richEncoderBytes } from '../src/rich-encod
 import { Workspace } from '../src/workspace.ts'
 import type { Random } from './content.ts'
 import { randomOf } from './content.ts'
+import { Repairs, repairBytes } from './repairs.ts'
 import { guardIsWhole, regionOf } from './guarded-region.ts'
 import type { SentFrame } from './sent-frame.ts'
 import { payloadBytesOf, readFrame } from './sent-frame.ts'
 import { zstd } from './zstd.ts'
+import type { RigOptions, RoundOptions, RoundResult } from './rig-options.ts'
+import { openFile } from './memory-files.ts'
 
-const native = await createPrimitives({ kernelsWasm: readFileSync(KERNELS_WASM_URL), zstd })
-const portable = await createPrimitives({ zstd })
+export type { RigOptions, RoundResult }
+
+const native = await createPrimitives({
+  kernelsWasm: readFileSync(KERNELS_WASM_URL),
+  zstd,
+  openFile,
+})
+const portable = await createPrimitives({ zstd, openFile })
 const slotCount = 2 * SLOTS_PER_STEP
-
-export interface RigOptions {
-  /** Of the regions, in bytes. */
-  readonly lengths: readonly number[]
-  /** As on the command line. */
-  readonly encode: string
-  readonly lanes?: number
-  readonly pageBytes?: number
-  readonly hash?: HashName
-  /** Of each lane; those of `encode` else. */
-  readonly cachePages?: number
-  readonly storePages?: number
-  /** Most pages of a batch. */
-  readonly batchPages?: number
-  /** Kernels in TypeScript. */
-  readonly portable?: boolean
-  /** What a region of the destination has beside its memory, where the guest runs early. */
-  readonly postCopy?: (region: Region) => Pick<InstalledPages, 'states' | 'placer'>
-}
-
-export interface RoundOptions {
-  /** Shuffles which lane has which pages, whose turn it is and when frames arrive. */
-  readonly seed?: number
-  /** Called after every step: a guest that goes on storing. */
-  readonly during?: () => void
-  /** Whether encoders are told what is dirty again. */
-  readonly again?: boolean
-  /** Per region. */
-  readonly untouched?: readonly PageBitmap[]
-}
-
-/** What became of a round, over all lanes. */
-export interface RoundResult {
-  readonly tally: PageTally
-  readonly totals: DecodedTotals
-  readonly naks: readonly Nak[]
-  readonly frames: readonly SentFrame[]
-}
 
 interface Piece {
   readonly region: number
@@ -89,6 +60,9 @@ interface Lane {
   pieces: Piece[]
   /** Frames on their way. */
   readonly queue: SentFrame[]
+  /** What is to be sent once more. */
+  readonly naks: Nak[]
+  readonly repairs: Repairs
 }
 
 /** A source and a destination. */
@@ -179,6 +153,7 @@ export class Rig {
     }
     for (const { encoder } of this.lanes) encoder.flush()
     for (const lane of this.lanes) this.#deliver(lane, undefined)
+    for (const lane of this.lanes) this.#repair(lane)
     this.#check(dirty)
     const [tally, totals] = [this.#tally, this.#totals]
     return { tally, totals, naks: [...this.#naks], frames: [...this.#frames] }
@@ -216,10 +191,12 @@ export class Rig {
     const { pageBytes, settings, sent } = this
     const { batchPages = compressedBatchPages(pageBytes) } = this.#options
     const { cacheBytes, storeBytes } = this.#sizes()
+    const staticPages = this.#options.staticPages?.lookup
     const slotPages = batchPages + 1
     const memoryBytes =
       richEncoderBytes(pageBytes, settings, cacheBytes) +
-      slotCount * batchSlotBytes(pageBytes, slotPages)
+      slotCount * batchSlotBytes(pageBytes, slotPages) +
+      repairBytes(pageBytes)
     const workspace = new Workspace(this.#primitives, memoryBytes)
     const hasher = workspace.createHasher(hash, new Uint8Array(8).fill(1))
     const slots = Array.from({ length: slotCount }, () => {
@@ -227,7 +204,7 @@ export class Rig {
     })
     const queue: SentFrame[] = []
     const encoder = new RichEncoder(
-      { pageBytes, workspace, hasher, settings, sent, cacheBytes, storeBytes },
+      { pageBytes, workspace, hasher, settings, sent, cacheBytes, storeBytes, staticPages },
       {
         takeSlot: () => {
           this.#slotsTaken++
@@ -241,7 +218,9 @@ export class Rig {
       },
     )
     encoder.limitBatches(batchPages)
-    return { encoder, decoder: this.#createDecoder(hash, storeBytes), pieces: [], queue }
+    const decoder = this.#createDecoder(hash, storeBytes)
+    const repairs = new Repairs({ pageBytes, workspace, hasher, sent })
+    return { encoder, decoder, pieces: [], queue, naks: [], repairs }
   }
 
   #createDecoder(hash: HashName, storeBytes: number): BatchDecoder {
@@ -262,6 +241,7 @@ export class Rig {
       },
       storeBytes,
       compressors: this.#primitives.compressors,
+      staticPages: this.#options.staticPages?.contents,
     })
   }
 
@@ -305,6 +285,7 @@ export class Rig {
       again: played.again?.[region],
       known: this.roundNumber > 1,
       postCopy: false,
+      mayLack: true,
     }
     this.#slotsTaken = 0
     const next = encoder.step(work, region, played.dirty, page, endPage, this.#tally)
@@ -319,7 +300,7 @@ export class Rig {
     const { compression } = this.settings
     const { slot, decodedBytes } = batch
     tally.payloadBytes += decodedBytes
-    if (compression !== 'none' && batch.class !== PageClass.Random && decodedBytes > 0) {
+    if (compression !== 'none' && isCompressible(batch)) {
       const input = slot.bytes.subarray(slot.payloadStart, slot.payloadStart + decodedBytes)
       const compressor = this.#primitives.compressors[compression]!
       compressor.compress(input, { level: this.settings.level, windowLog: 0 }, (output) => {
@@ -341,10 +322,23 @@ export class Rig {
   }
 
   /** Hands over what has arrived: all, or as chance has it. */
-  #deliver({ queue, decoder }: Lane, random: Random | undefined): void {
+  #deliver(lane: Lane, random: Random | undefined): void {
+    const { queue, decoder } = lane
     for (let left = random?.(3) ?? queue.length; left > 0 && queue.length > 0; left--) {
       const nak = decoder.decode(queue.shift()!.body, this.roundNumber, this.#totals)
-      if (nak !== undefined) this.#naks.push(nak)
+      if (nak === undefined) continue
+      this.#naks.push(nak)
+      lane.naks.push(nak)
+    }
+  }
+
+  /** Sends what was asked for once more, as it is now. */
+  #repair({ naks, repairs, decoder }: Lane): void {
+    for (const nak of naks.splice(0)) {
+      for (const body of repairs.bodies(nak, this.roundNumber)) {
+        const again = decoder.decode(body, this.roundNumber, emptyTotals())
+        strictEqual(again, undefined, 'what comes as it is lacks nothing')
+      }
     }
   }
 
@@ -358,20 +352,22 @@ export class Rig {
     const marked = dirty.reduce((sum, set) => sum + set.size, 0)
     strictEqual(pages + unchangedPages + heldPages, marked)
     const { rawPages, zeroPages, samePages, referencePages, deltaPages, compressedPages } = tally
-    const kinds = zeroPages + samePages + referencePages + deltaPages + compressedPages + rawPages
+    const named = samePages + referencePages + deltaPages + tally.staticPages
+    const kinds = zeroPages + named + compressedPages + rawPages
     strictEqual(kinds, pages)
     const payloadBytes = this.#frames.reduce((sum, { header }) => sum + header.payloadBytes, 0)
     strictEqual(tally.payloadBytes, payloadBytes)
     if (heldPages === 0) this.#checkSavings(dirty)
     ok(this.guardsAreWhole)
-    if (this.#naks.length === 0) this.#checkFingerprints()
+    this.#checkFingerprints()
   }
 
   /** What was saved and what was sent make all bytes of the set. */
   #checkSavings(dirty: readonly PageBitmap[]): void {
     const { zeroBytes, unchangedBytes, sameBytes, referenceBytes, deltaBytes, ...rest } =
       this.#tally
-    const saved = zeroBytes + unchangedBytes + sameBytes + referenceBytes + deltaBytes
+    const named = sameBytes + referenceBytes + deltaBytes + rest.staticBytes
+    const saved = zeroBytes + unchangedBytes + named
     const kept = payloadBytesOf(this.#frames, PageEncoding.Keep)
     const sent = rest.payloadBytes + rest.compressedBytes - kept
     let all = 0
@@ -394,4 +390,8 @@ export class Rig {
     this.#verifyHasher.hashPages(bytes, 0, bytes.length, this.pageBytes, table, 0)
     deepStrictEqual(fingerprints!.bytes, table.bytes)
   }
+}
+
+function isCompressible({ class: kind, decodedBytes }: ClosedBatch): boolean {
+  return kind !== PageClass.Random && kind !== PageClass.Static && decodedBytes > 0
 }

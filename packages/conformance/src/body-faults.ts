@@ -27,6 +27,18 @@ const hello = {
   heartbeatMs: 1000,
 }
 const region = { id: 0, name: 'ram', byteLength: 4096 }
+const map = {
+  kind: 'map',
+  os: 'o/1',
+  hypervisor: 'h/1',
+  version: 1,
+  entries: 4,
+  positions: 0,
+  mode: 'content',
+  proof: bytes(16),
+}
+const image = { kind: 'image', id: bytes(16), proof: bytes(16).fill(1) }
+const imageKey = { id: bytes(16), token: bytes(32) }
 const totals = { round: 1, batches: 0, pages: 0, digest: bytes(8) }
 const faults = { count: 0, p50Us: 0, p99Us: 0, maxUs: 0, blockedMs: 0 }
 
@@ -47,6 +59,30 @@ const rounds = [0, 1_000_001, 1.5]
 const counts = [-1, 2 ** 53, 0.5]
 const u16s = [-1, 65_536, 0.5]
 const u32s = [-1, 2 ** 32, 0.5]
+
+/** What `static` of RESERVE must not hold. */
+const wrongOffers: readonly (readonly object[])[] = [
+  [],
+  Array.from({ length: 9 }, (_, at) => ({
+    ...image,
+    id: bytes(16).fill(at),
+    proof: bytes(16).fill(at),
+  })),
+  [{ ...map, kind: 'guess' }],
+  [{ ...map, os: '' }],
+  [{ ...map, hypervisor: name129 }],
+  [{ ...map, version: -1 }],
+  [{ ...map, entries: 0 }],
+  [{ ...map, entries: 16_777_217 }],
+  [{ ...map, positions: 5 }],
+  [{ ...map, mode: 'both' }],
+  [{ ...map, proof: bytes(32) }],
+  [{ ...image, id: bytes(15) }],
+  [{ kind: 'image', id: bytes(16) }],
+  [map, { ...image, proof: map.proof }],
+  [image, { ...image, proof: bytes(16) }],
+  [map, { ...map, proof: bytes(16).fill(2) }],
+]
 
 /** A right body of every message, and what its keys must not hold. */
 export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
@@ -83,8 +119,9 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
       creditBytes: 8_388_608,
       storeBytes: 0,
       finalAfterMs: 1,
+      staticNonce: bytes(16),
     },
-    optional: ['creditBytes', 'storeBytes', 'finalAfterMs'],
+    optional: ['creditBytes', 'storeBytes', 'finalAfterMs', 'staticNonce'],
     wrong: {
       version: u16s,
       software: [long],
@@ -95,6 +132,7 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
       creditBytes: [8_388_607, 2 ** 32],
       storeBytes: [1_073_741_825, -1],
       finalAfterMs: u32s,
+      staticNonce: [bytes(15), bytes(17)],
     },
   },
   Error: {
@@ -106,8 +144,10 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
   Heartbeat: { clause: 'C4.22', body: {} },
   Reserve: {
     clause: 'C4.23',
-    body: { guest: { kind: 'idle', options: {} }, regions: [region] },
+    body: { guest: { kind: 'idle', options: {} }, regions: [region], static: [map, image] },
+    optional: ['static'],
     wrong: {
+      static: wrongOffers,
       guest: [
         { options: {} },
         { kind: '', options: {} },
@@ -130,6 +170,15 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
         [{ ...region, byteLength: 4_294_967_297 }],
         [{ id: 0, name: 'ram' }],
       ],
+    },
+  },
+  StaticHeld: {
+    clause: 'C4.68',
+    body: { set: 0, first: 0, held: bytes(1) },
+    wrong: {
+      set: [-1, 8, 0.5],
+      first: [-1, 16_777_217, 0.5],
+      held: [bytes(0), bytes(131_073)],
     },
   },
   Reserved: { clause: 'C4.24', body: { reservedBytes: 1 }, wrong: { reservedBytes: counts } },
@@ -221,8 +270,15 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
   },
   End: {
     clause: 'C4.43',
-    body: { rounds: 0, pages: 0, usage: {} },
+    body: { rounds: 0, pages: 0, usage: {}, images: [imageKey] },
+    optional: ['images'],
     wrong: {
+      images: [
+        [],
+        Array.from({ length: 17 }, () => imageKey),
+        [{ id: bytes(16) }],
+        [{ ...imageKey, token: bytes(16) }],
+      ],
       rounds: u32s,
       pages: counts,
       usage: [{ cpuSeconds: -1 }, { cpuSeconds: 'much' }, { overheadBytes: Number.NaN }],

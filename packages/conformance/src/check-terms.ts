@@ -22,6 +22,8 @@ export function checkWelcome(welcome: Welcome, hello: Hello): void {
   check('C4.20', channels >= 1 && channels <= dataChannels, `1 to ${dataChannels}`, channels)
   const hasFinal = welcome.finalAfterMs === undefined || capabilities.includes('final')
   check('C4.55', hasFinal, 'no finalAfterMs without final', welcome)
+  const hasNonce = welcome.staticNonce !== undefined
+  check('C4.15', hasNonce === capabilities.includes('static'), 'staticNonce with static', welcome)
 }
 
 function show(sizes: readonly number[]): string {

@@ -19,6 +19,7 @@ import { reverseCases } from './destination/reverse.ts'
 import { richCases } from './destination/rich.ts'
 import { roundCases } from './destination/rounds.ts'
 import { stateCases } from './destination/states.ts'
+import { staticCases } from './destination/static.ts'
 import { termsCases } from './destination/terms.ts'
 import { workloadState } from './guest-memory.ts'
 import type { CaseResult } from './result.ts'
@@ -33,6 +34,7 @@ export const destinationCases: readonly Case<DestinationContext>[] = [
   ...frameCases,
   ...bodyCases,
   ...termsCases,
+  ...staticCases,
   ...batchCases,
   ...richCases,
   ...roundCases,

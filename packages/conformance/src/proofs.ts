@@ -25,6 +25,9 @@ const vectors = 'test/conformance/vectors'
 const strangers = `${endToEnd}/strangers.test.ts`
 const sealing = 'packages/godwit/src/sealing.test.ts'
 const owning = `${endToEnd}/ownership.test.ts`
+const statics = `${endToEnd}/static-pages.test.ts`
+const probing = `${endToEnd}/static-hostile.test.ts`
+const named = `${codec}/static-pages.test.ts`
 const killed = `${endToEnd}/ownership-command.test.ts`
 
 /** In the order of the specification, more or less. */
@@ -171,4 +174,23 @@ export const proofs: readonly Proof[] = [
     'C7.11',
   ),
   ...proof(`${endToEnd}/failure.test.ts`, 'moves in the end', 'C7.13'),
+  ...proof(`${vectors}/static.json`, 'plain', 'C13.1', 'C13.3'),
+  ...proof(probing, 'hears as much as where nobody knows of any', 'C13.2'),
+  ...proof(statics, 'where looking takes too long', 'C13.10'),
+  ...proof(statics, 'is told of beside a map, one behind the other', 'C5.54', 'C13.15'),
+  ...proof(
+    named,
+    'go as numbers, each counted from the one before, in batches of their own',
+    'C13.16',
+  ),
+  ...proof(named, '%s', 'C13.17'),
+  ...proof(
+    named,
+    'of a short page is refused, and where nothing was agreed, and where it is cut',
+    'C13.18',
+  ),
+  ...proof(named, 'are told apart by %s', 'C13.20'),
+  ...proof(statics, 'may change after it was looked at: then pages come as they are', 'C13.21'),
+  ...proof(statics, 'is handed over with the guest, and told nobody else', 'C13.22'),
+  ...proof(probing, 'hears what is held of it, and of nothing else', 'C13.23'),
 ]

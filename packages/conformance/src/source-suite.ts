@@ -14,6 +14,7 @@ import { ownershipCases } from './source/ownership.ts'
 import { pageCases } from './source/pages.ts'
 import { recoveryCases } from './source/recovery.ts'
 import { refusalCases } from './source/refusals.ts'
+import { staticCases } from './source/static.ts'
 import { wholeCases } from './source/whole.ts'
 import type { Caller } from './source-listener.ts'
 import { SourceListener } from './source-listener.ts'
@@ -25,6 +26,7 @@ export const sourceCases: readonly Case<SourceContext>[] = [
   ...wholeCases,
   ...refusalCases,
   ...pageCases,
+  ...staticCases,
   ...recoveryCases,
   ...ownershipCases,
 ]

@@ -100,16 +100,20 @@ export class StaticAgreement {
     const { found, failure } = await this.#search.result
     this.#report.ms = this.#parts.clock.nowMs() - this.#beginMs
     if (failure !== undefined) this.#report.reason = failure
-    const sets: HeldSet[] = []
-    for (const one of this.#usable(found)) {
-      const { index, set, places } = one
+    const usable = this.#usable(found)
+    if (usable.length === 0) return undefined
+    for (const one of usable) {
       const held = heldOf(one)
       this.#report.heldEntries += held.size
-      if (this.#offers[index]!.kind === 'map') await this.#tellBits(index, held)
+      if (this.#offers[one.index]!.kind === 'map') await this.#tellBits(one.index, held)
       else await this.#tellHashes(one, held)
-      sets.push({ hashes: set.hashes, places })
     }
-    return sets.length === 0 || this.#isCancelled ? undefined : { sets }
+    const sets = this.#offers.map((offer, index): HeldSet => {
+      const one = usable.find((each) => each.index === index)
+      if (one !== undefined) return { entryCount: entriesOf(one), held: placesOf(one) }
+      return { entryCount: offer.kind === 'map' ? offer.entries : 0, held: undefined }
+    })
+    return { sets }
   }
 
   /** @param pages - that came by their numbers */
@@ -182,6 +186,10 @@ export class StaticAgreement {
 
 function entriesOf({ set }: FoundSet): number {
   return set.hashes.length / CONTENT_HASH_BYTES
+}
+
+function placesOf({ set, places }: FoundSet): HeldSet['held'] {
+  return { hashes: set.hashes, places }
 }
 
 function heldOf({ places }: FoundSet): PageBitmap {

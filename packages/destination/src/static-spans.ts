@@ -5,34 +5,38 @@
  */
 import type { Span } from '@godwit/core'
 import { bytesOf, spanOf } from '@godwit/core'
-import type { HeldSet, StaticContents } from '@godwit/codec'
+import type { HeldEntries, HeldSet, StaticContents } from '@godwit/codec'
 
-/** A set whose memory of siblings may be as large as a guest's. */
-type HeldSpans = Pick<HeldSet, 'hashes'> & {
-  readonly places: Omit<HeldSet['places'], 'origins'> & {
-    readonly origins: readonly (Span | string)[]
-  }
+/** Memory of siblings may be as large as a guest's. */
+interface HeldSpans {
+  readonly hashes: Uint8Array
+  readonly places: Omit<HeldEntries['places'], 'origins'>
+  readonly origins: readonly (Span | string)[]
 }
 
 export interface StaticSpans {
-  readonly sets: readonly HeldSpans[]
+  readonly sets: readonly (Omit<HeldSet, 'held'> & { readonly held: HeldSpans | undefined })[]
 }
 
 export function spansOfStatic({ sets }: StaticContents): StaticSpans {
   return {
-    sets: sets.map(({ hashes, places }) => {
-      const origins = places.origins.map((one) => (typeof one === 'string' ? one : spanOf(one)))
-      return { hashes, places: { ...places, origins } }
-    }),
+    sets: sets.map(({ entryCount, held }) => ({ entryCount, held: held && spansOfHeld(held) })),
   }
+}
+
+function spansOfHeld({ hashes, places: { origins: all, ...places } }: HeldEntries): HeldSpans {
+  const origins = all.map((one) => (typeof one === 'string' ? one : spanOf(one)))
+  return { hashes, places, origins }
 }
 
 /** The other end of {@link spansOfStatic}. */
 export function staticOfSpans({ sets }: StaticSpans): StaticContents {
   return {
-    sets: sets.map(({ hashes, places }) => {
-      const origins = places.origins.map((one) => (typeof one === 'string' ? one : bytesOf(one)))
-      return { hashes, places: { ...places, origins } }
-    }),
+    sets: sets.map(({ entryCount, held }) => ({ entryCount, held: held && heldOfSpans(held) })),
   }
+}
+
+function heldOfSpans({ hashes, places, origins: all }: HeldSpans): HeldEntries {
+  const origins = all.map((one) => (typeof one === 'string' ? one : bytesOf(one)))
+  return { hashes, places: { ...places, origins } }
 }

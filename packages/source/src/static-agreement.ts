@@ -105,7 +105,7 @@ export class StaticAgreement {
     const { clock } = this.#options
     const beginMs = clock.nowMs()
     const sets = this.#answers.held.map((held, index) => agreedSet(this.#offered[index]!, held))
-    this.lookup = staticLookup(sets.filter((set) => set.held.size > 0))
+    this.lookup = staticLookup(sets)
     const report = this.#report!
     for (const { by, held } of sets) {
       report.heldEntries += held.size

@@ -99,7 +99,8 @@ export function batchFields(body: Uint8Array, offset: number): readonly Field[] 
     add(at + ENTRY.encoding, 1)
     add(at + ENTRY.payloadBytes, 4)
     if (run.encoding > 2) for (const word of [0, 4, 8]) add(payload + word, 4)
-    if (run.encoding > 4) for (const word of [0, 2, 4, 6, 12, 13]) add(payload + word, 2)
+    if (run.encoding > 4 && run.encoding !== 7)
+      for (const word of [0, 2, 4, 6, 12, 13]) add(payload + word, 2)
     payload += run.payload.length
   }
   return fields

@@ -10,11 +10,12 @@ import { interesting, joined, pick } from '../mutator.ts'
 import type { BatchText, RunText } from './batch-text.ts'
 import { formatBatch, parseBatch } from './batch-text.ts'
 import { FIX, INPUT_HEAD_BYTES } from './fixes.ts'
+import { KNOWN_END } from './known.ts'
 import type { Place } from './world.ts'
 import { PAGE_BYTES, ROUND, STORE_SLOTS, pageLength, pagesOf, places } from './world.ts'
 
 const plainEncodings = [1, 1, 2]
-const richEncodings = [1, 2, 3, 4, 5, 8, 9]
+const richEncodings = [1, 2, 3, 4, 5, 7, 8, 9]
 const repeatsMax = 1200
 
 const little = (byteCount: number, value: number): Uint8Array =>
@@ -54,19 +55,34 @@ function pagePayload(encoding: number, region: Place, page: number, random: Rand
   }
 }
 
+/** Entries that both ends know: one after the other as a rule, and there as a rule. */
+function knownPayload(pageCount: number, random: Random): Uint8Array {
+  let next = 0
+  const words = Array.from({ length: pageCount }, (_, i) => {
+    const follows = i > 0 && random(4) > 0
+    const entry = follows ? next : random(30) === 0 ? interesting(random) : random(KNOWN_END)
+    const word = (entry - next) >>> 0
+    next = entry + 1
+    return little(4, word)
+  })
+  return joined(...words)
+}
+
 function someRun(isRich: boolean, region: Place, random: Random): RunText {
   const encoding = pick(isRich ? richEncodings : plainEncodings, random)
   const pages = pagesOf(region)
   const firstPage = random(pages)
   const pageCount = 1 + random(Math.min(pages - firstPage, pick([1, 3, 16], random)))
+  const run = { firstPage, pageCount, encoding, reserved: 0 }
   const parts = Array.from({ length: pageCount }, (_, i) => {
     return pagePayload(encoding, region, firstPage + i, random)
   })
+  if (encoding === 7) return { ...run, payload: knownPayload(pageCount, random) }
   if (encoding === 3) {
     const other = random(3) === 0 ? pick(places, random) : region
     parts.unshift(little(2, other.id), new Uint8Array(2), little(4, random(pagesOf(other))))
   }
-  return { firstPage, pageCount, encoding, reserved: 0, payload: joined(...parts) }
+  return { ...run, payload: joined(...parts) }
 }
 
 /** One change to runs that leaves lengths right. */

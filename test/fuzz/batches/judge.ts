@@ -6,6 +6,7 @@
  */
 import { constants, zstdDecompressSync } from 'node:zlib'
 import { changedPage, inOrder, lz4Content } from '../models.ts'
+import { knownContent } from './known.ts'
 import type { Place, Prints } from './world.ts'
 import {
   PAGE_BYTES,
@@ -86,6 +87,8 @@ class Judge {
   #payload: DataView = new DataView(new ArrayBuffer(0))
   #at = 0
   #end = 0
+  /** The one before, of those that both ends know. */
+  #entry = -1
   #isLacking = false
   #maybeRefused = false
 
@@ -167,8 +170,9 @@ class Judge {
   }
 
   #run(encoding: number, firstPage: number, pageCount: number): void {
-    need([1, 2, 3, 4, 5, 8, 9].includes(encoding), 'an encoding that is known')
+    need([1, 2, 3, 4, 5, 7, 8, 9].includes(encoding), 'an encoding that is known')
     const other = encoding === 3 ? this.#sameAs(pageCount) : undefined
+    this.#entry = -1
     for (let i = 0; i < pageCount; i++) {
       const page = firstPage + i
       if (encoding === 2)
@@ -203,11 +207,21 @@ class Judge {
         const base = this.#checked(pageIn(present, this.#region, page))
         return this.#changed(base, this.#u16())
       }
+      case 7:
+        return this.#known(length)
       default: {
         const [region, deltaBytes] = [this.#u16(), this.#u16()]
         return this.#changed(this.#checked(this.#named(region, this.#u32(), length)), deltaBytes)
       }
     }
+  }
+
+  #known(length: number): Uint8Array | undefined {
+    this.#entry = (this.#entry + 1 + this.#u32()) % 2 ** 32
+    const content = knownContent(this.#entry)
+    need(content !== undefined, 'an entry that is held')
+    need(length === PAGE_BYTES, 'whole pages that both ends know')
+    return content === 'lacking' ? undefined : content
   }
 
   #sameAs(pageCount: number): { region: number; firstPage: number } {

@@ -15,6 +15,7 @@ import { formatBatch } from './batch-text.ts'
 import type { Prepared } from './fixes.ts'
 import type { Judgement } from './judge.ts'
 import { Refused } from './judge.ts'
+import { staticContents } from './known.ts'
 import type { Place } from './world.ts'
 import {
   PAGE_BYTES,
@@ -169,6 +170,7 @@ export class Rig {
       features: isRich ? { references: true, delta: true, zstd: true, lz4: true } : NO_FEATURES,
       storeBytes: STORE_SLOTS * PAGE_BYTES + 1,
       compressors: primitives.compressors,
+      staticPages: isRich ? staticContents : undefined,
     })
     if (!isRich) return decoder
     this.#memory.set(earlier)

@@ -16,7 +16,7 @@ import type { Target } from '../target.ts'
 import { labelOf, must, outcomeOf } from '../target.ts'
 
 const codes: readonly ErrorCode[] = ['WIRE_BODY', 'WIRE_FRAME_TYPE']
-const files = ['control.json', 'control-nested.json', 'control-raw.json']
+const files = ['control.json', 'control-nested.json', 'control-raw.json', 'control-static.json']
 const typeBytes = 2
 const headBytes = 3
 

@@ -14,6 +14,7 @@ export const richBatches: Target = batchTarget(
     'installed 3 ',
     'installed 4 ',
     'installed 5 ',
+    'installed 7 ',
     'installed 8 ',
     'installed 9 ',
     'NAK',

@@ -100,7 +100,11 @@ async function characters(context: DestinationContext): Promise<void> {
 const rows = [...new Set(fromSource.map((name) => bodySamples[name]!.clause))]
 
 export const bodyCases: readonly C[] = [
-  { name: 'bodies/keys', clauses: ['C3.9', 'C4.10', 'C9.1', 'C9.5', ...rows], play: keys },
+  {
+    name: 'bodies/keys',
+    clauses: ['C3.9', 'C4.10', 'C9.1', 'C9.5', 'C13.4', 'C13.5', ...rows],
+    play: keys,
+  },
   { name: 'bodies/barrier', clauses: ['C3.9', 'C4.10', 'C4.26'], play: barrierKeys },
   {
     name: 'bodies/maps',

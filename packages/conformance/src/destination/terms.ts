@@ -59,6 +59,7 @@ async function capabilities(context: DestinationContext): Promise<void> {
     'lz4',
     'final',
     'post-copy',
+    'static',
     'mirror',
     'nonsense',
   ]

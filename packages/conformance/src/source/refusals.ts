@@ -62,6 +62,7 @@ async function dataFrames(context: SourceContext): Promise<void> {
 const fromDestination: readonly MessageName[] = [
   'Welcome',
   'Error',
+  'StaticHeld',
   'Reserved',
   'RoundAck',
   'Lacking',
@@ -277,6 +278,11 @@ export const refusalCases: readonly SourceCase[] = [
     name: 'terms/final',
     clauses: ['C4.15', 'C4.55'],
     play: badWelcome('C4.15', 'PROTOCOL_CAPABILITY', () => ({ finalAfterMs: 5 })),
+  },
+  {
+    name: 'terms/static',
+    clauses: ['C4.15'],
+    play: badWelcome('C4.15', 'PROTOCOL_CAPABILITY', () => ({ staticNonce: new Uint8Array(16) })),
   },
   {
     name: 'terms/page-size',
