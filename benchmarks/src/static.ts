@@ -17,11 +17,12 @@ import { readImages } from './static/images.ts'
 import { learnPart } from './static/learn-part.ts'
 import { nothingPart } from './static/nothing-part.ts'
 import type { Part } from './static/part.ts'
+import { returnPart } from './static/return-part.ts'
 import { siblingParts } from './static/sibling-part.ts'
 import { simulatePart } from './static/simulate-part.ts'
 import { makeSynthetic } from './static/synthetic.ts'
 
-const parts: readonly Part[] = [...siblingParts(), nothingPart, learnPart, simulatePart]
+const parts: readonly Part[] = [...siblingParts(), nothingPart, returnPart, learnPart, simulatePart]
 /** Put before the names of rows. */
 const syntheticMark = 'SYNTHETIC '
 

@@ -26,6 +26,7 @@ export interface Route {
   readonly destination: Place
   /** The destination's address. */
   readonly host: string
+  readonly sourceHost: string
   /** The source's interface towards it. */
   readonly device: string
 }
@@ -58,12 +59,20 @@ export async function createNamespaces(rate: string): Promise<Namespaces> {
   }
   const [here, there] = [placeIn(source), placeIn(destination)]
   return {
-    shaped: { name: rate, source: here, destination: there, host: destinationAddress, device },
+    shaped: {
+      name: rate,
+      source: here,
+      destination: there,
+      host: destinationAddress,
+      sourceHost: sourceAddress,
+      device,
+    },
     loopback: {
       name: 'loopback',
       source: here,
       destination: here,
       host: loopbackAddress,
+      sourceHost: loopbackAddress,
       device: 'lo',
     },
     remove,

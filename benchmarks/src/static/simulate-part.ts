@@ -31,7 +31,8 @@ export const simulatePart: Part = {
       const args = [...process.execArgv, self, 'simulate', `${machines}`, `${vms}`]
       all.push(JSON.parse(await run(process.execPath, args)) as Simulated)
     }
-    const name = `${machines} machines, ${vms} guests, ${simulationDefaults.policies.length} policies`
+    const policyCount = simulationDefaults.policies.length
+    const name = `${machines} machines, ${vms} guests, ${policyCount} policies`
     return [
       toCase({
         name,

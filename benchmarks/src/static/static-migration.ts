@@ -46,7 +46,11 @@ export async function moveOver(
   return { ...figuresOf(source), wireBytes }
 }
 
-function figuresOf(report: Report): Omit<StaticFigures, 'wireBytes'> {
+/** What a report has of them. @throws when the migration was not right */
+export function figuresOf(report: Report): Omit<StaticFigures, 'wireBytes'> {
+  if (report.outcome !== 'completed' || report.memory?.equal !== true) {
+    throw new Error(`a migration was not right: ${report.error?.text ?? report.outcome}`)
+  }
   const startOf = (stage: string): number => report.stages.find(({ name }) => name === stage)!.atMs
   const { sourceSeconds, destinationSeconds } = report.cpu!
   return {

@@ -4,7 +4,8 @@ import { staticRows } from './static-rows.ts'
 
 function figures(wireBytes: number, totalMs: number): StaticFigures {
   const times = { totalMs, fromReservationMs: totalMs + 100, cpuSeconds: 1 }
-  return { ...times, wireBytes, report: {} as StaticFigures['report'] }
+  const report = { static: { entries: 9, heldEntries: 8, pages: 7, ms: 1 } }
+  return { ...times, wireBytes, report: report as StaticFigures['report'] }
 }
 
 it('compares pair by pair, and judges what has a bar', () => {
@@ -22,4 +23,7 @@ it('compares pair by pair, and judges what has a bar', () => {
   expect(row('t, other', 'total,')?.pass).toBe(false)
   expect(row('t, other', 'totalMs')).toMatchObject({ median: 350 })
   expect(row('t, other', 'totalMs')?.pass).toBeUndefined()
+  expect(row('t, other', 'pages sent')).toMatchObject({ median: 7 })
+  expect(row('t, other', 'pages asked')).toMatchObject({ median: 0 })
+  expect(row('t, one', 'pages')).toBeUndefined()
 })

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StaticReport } from '@godwit/core'
 import type { Case, Unit } from '../result.ts'
 import { pairedWith, toCase } from '../result.ts'
 import type { Samples } from './ways.ts'
@@ -15,6 +16,12 @@ const figures = [
   ['totalMs', 'totalMs', 'ms'],
   ['cpuSeconds', 'CPU of both sides', 's'],
 ] as const satisfies readonly (readonly [Figure, string, Unit])[]
+
+const counts = [
+  ['heldEntries', 'entries that the destination holds'],
+  ['pages', 'pages sent by their numbers'],
+  ['repairedPages', 'pages asked for once more'],
+] as const satisfies readonly (readonly [keyof StaticReport, string])[]
 
 /** Largest ratios to the first way, by the names of others. */
 export type WayBars = Readonly<Record<string, Partial<Readonly<Record<Figure, number>>>>>
@@ -33,6 +40,10 @@ export function staticRows(title: string, samples: Samples, bars: WayBars): Case
       const facts = { name, metric, unit, values: all.map((one) => one[key]), against }
       const value = bars[way]?.[key]
       rows.push(toCase(value === undefined ? facts : { ...facts, bar: { op: '<=', value } }))
+    }
+    for (const [key, metric] of counts) {
+      const values = all.map(({ report }) => report.static![key] ?? 0)
+      rows.push(toCase({ name, metric, unit: 'count', values }))
     }
   }
   return rows
