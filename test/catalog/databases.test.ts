@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseCatalogUrl } from '../../packages/catalog/src/catalog-url.ts'
 import { openDatabase } from '../../packages/catalog/src/open-database.ts'
 import { agentsSuite, leasesSuite } from './agents.ts'
+import { agentCommandsSuite, commandsSuite, learningSuite, migrationsSuite } from './commands.ts'
 import { entriesSuite } from './entries.ts'
 import { failure, machine } from './fixtures.ts'
 import { mapsSuite } from './maps.ts'
@@ -26,12 +27,17 @@ const suites = [
   hostileFileSuite,
   schemaSuite,
   writersSuite,
+  agentCommandsSuite,
 ]
 
 const directory = mkdtempSync(join(tmpdir(), 'godwit-catalog-'))
 let files = 0
 const freshFile = (): string => join(directory, `${files++}.db`)
 afterAll(() => rmSync(directory, { recursive: true }))
+
+commandsSuite()
+learningSuite()
+migrationsSuite()
 
 describe('in a file', () => {
   for (const suite of suites) suite(freshFile)

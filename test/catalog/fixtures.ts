@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setTimeout } from 'node:timers/promises'
 import type { GuestFacts, MachineFacts, MapKey, NewEntry } from '@godwit/catalog'
 import { GodwitError } from '@godwit/core'
 import { expect } from 'vitest'
@@ -63,5 +64,6 @@ export async function failure(code: string, work: Promise<unknown>): Promise<God
 
 /** Asks until it is so; entries expire by a clock that no test may turn. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo()));
+  // Asked without a pause, this would keep who makes it so from doing it.
+  while (!(await isSo())) await setTimeout(3)
 }

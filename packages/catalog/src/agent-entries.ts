@@ -78,20 +78,17 @@ export class AgentEntries {
    * Says that a guest is here and runs. An entry that was made by hand, or has expired, is taken
    * over with what it says of the operating system where this agent does not know.
    *
-   * @returns undefined where a living agent, this one included, has a guest of this name, or the
-   *   guest has moved on
+   * @returns undefined where a living agent, this one included, has a guest of this name
    * @throws {GodwitError} `CATALOG_ENTRY`, `LIMIT_EXCEEDED`
    */
-  async claimGuest(facts: GuestFacts, epoch = 0): Promise<Claim | undefined> {
+  async claimGuest(facts: GuestFacts): Promise<Claim | undefined> {
     const { agent } = this
-    const rest = { memoryPath: null, session: null, epoch }
+    const rest = { memoryPath: null, session: null, epoch: 0 }
     const record = { ...facts, agent, ...rest, ...this.#lease() }
     checkRecord(vmSchema, record, 'This guest')
     const columns = heard(record)
     const { name } = vmTable
-    // Who moved a guest away and is late must not take it back.
-    const isNewer = `(${name}.id <> excluded.id OR ${name}.epoch <= excluded.epoch)`
-    const mine = `(${name}.agent IS NULL OR (${hasExpired(vmTable)} AND ${isNewer}))`
+    const mine = `(${name}.agent IS NULL OR ${hasExpired(vmTable)})`
     const kept = ['id', ...releaseColumns, 'epoch']
     const changes = [
       ...releaseColumns.map((one) => `${one} = coalesce(excluded.${one}, ${name}.${one})`),

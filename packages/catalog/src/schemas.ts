@@ -21,7 +21,7 @@ import { VM_STATES } from './records.ts'
 
 /** More than any machine has: 256 TiB. */
 export const MEMORY_BYTES_MAX: number = 2 ** 48
-/** Of an encoded map or learning state: 4 million static pages, 14 GiB of them, at 32 B each. */
+/** Of an encoded map or learning state; the latter has 3 million contents at most, of 33 B each. */
 export const BLOB_BYTES_MAX: number = 128 * 1024 * 1024
 /** An agent that is silent for an hour is gone. */
 export const LEASE_MS_MAX = 3_600_000

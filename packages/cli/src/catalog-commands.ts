@@ -10,6 +10,7 @@ import type { Command } from 'commander'
 import { addCatalogAddCommands } from './catalog-add.ts'
 import type { CatalogCommandSettings } from './catalog-command.ts'
 import { catalogCommand, withCatalog } from './catalog-command.ts'
+import { addLearnCommand, addRemoveMapCommand } from './catalog-learn.ts'
 import type { CatalogContents } from './catalog-text.ts'
 import { formatContents, formatEntry } from './catalog-text.ts'
 import { addCatalogTransferCommands } from './catalog-transfer.ts'
@@ -38,6 +39,7 @@ export function addCatalogCommands(program: Command, finish: (code: ExitCode) =>
   addShowCommand(catalog, finish)
   addCatalogAddCommands(catalog, finish)
   addRemoveCommands(catalog, finish)
+  addLearnCommand(catalog, finish)
   addCatalogTransferCommands(catalog, finish)
 }
 
@@ -125,4 +127,5 @@ function addRemoveCommands(catalog: Command, finish: (code: ExitCode) => void): 
   add('vm', 'Remove a guest; its agent, if it lives, adds it again', 'name')
   add('machine', 'Remove a machine; its agent, if it lives, adds it again', 'name')
   add('link', 'Remove the link from one machine to another', 'source', 'destination')
+  addRemoveMapCommand(remove, finish)
 }

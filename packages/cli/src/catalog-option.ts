@@ -5,7 +5,7 @@
  */
 import { hostname } from 'node:os'
 import type { Release } from '@godwit/catalog'
-import { parseCatalogUrl, parseName, parseRelease } from '@godwit/catalog'
+import { NAME_PATTERN, parseCatalogUrl, parseName, parseRelease } from '@godwit/catalog'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 
@@ -40,7 +40,8 @@ export function addCatalogOptions(command: Command): Command {
     .option('--machine <NAME>', 'what this machine is called there (default: its name)', parseName)
 }
 
-/** @throws {GodwitError} `USAGE`: the machine's own name cannot be used */
+/** The machine's own name is used where it can be one. */
 export function machineNameOf({ machine }: CatalogSettings): string {
-  return machine ?? parseName(hostname())
+  const own = hostname()
+  return machine ?? (NAME_PATTERN.test(own) ? own : 'localhost')
 }

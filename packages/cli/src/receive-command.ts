@@ -9,15 +9,21 @@ import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
 import { Option } from 'commander'
-import type { PagerChoice, Receiver } from 'godwit'
+import type { PagerChoice, ReceiveOptions, Receiver } from 'godwit'
 import { PAGER_CHOICES, choosePager, receive } from 'godwit'
+import type { AgentRegistration } from './agent-registration.ts'
+import { beginRegistration } from './agent-registration.ts'
+import { Arrivals } from './arrivals.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
+import type { CatalogSettings } from './catalog-option.ts'
+import { addCatalogOptions } from './catalog-option.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
+import { machineReader } from './machine-facts.ts'
 import { checkWritable, formatError, note, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
@@ -27,7 +33,7 @@ import { addSecurityOptions, readSecurity } from './security-options.ts'
 import { parseCount, parseLanes, parsePageSizes } from './settings.ts'
 import { formatSummary } from './summary.ts'
 
-export interface ReceiveSettings extends SecuritySettings {
+export interface ReceiveSettings extends SecuritySettings, CatalogSettings {
   readonly listen: string
   readonly once?: boolean
   readonly runFor?: number
@@ -55,7 +61,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .command('receive')
     .description('Listen for guests, take them in and run them')
     .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
-  addSecurityOptions(command)
+  addCatalogOptions(addSecurityOptions(command))
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',
@@ -118,35 +124,34 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const guests: IncomingMigration[] = []
   const ended = Promise.withResolvers<Report>()
   let progress: Progress = noProgress
-  const { memoryLimit, recoverFor, maxConnections, maxSessions } = settings
+  let registration: AgentRegistration | undefined
+  const arrivals = new Arrivals(() => registration)
+  const { memoryLimit } = settings
   const drops = new DropLog(systemClock, note)
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
-  const runForMs = settings.runFor ?? (settings.once === true ? runForOnceMs : undefined)
+  const listeners = {
+    onDropped: (remote: string, error: GodwitError | undefined): void => {
+      if (error !== undefined) drops.dropped(remote, error)
+    },
+    onStage: () => arrivals.look(),
+    onSuspended: tellSuspended,
+    onCaptureFailed: tellCaptureFailed,
+  }
   const receiver = await receive(
     host,
-    {
-      ...settings,
-      security,
-      ...(runForMs === undefined ? {} : { runForMs }),
-      ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
-      ...(maxConnections === undefined ? {} : { connectionsMax: maxConnections }),
-      ...(maxSessions === undefined ? {} : { sessionsMax: maxSessions }),
-      onDropped: (remote, error) => {
-        if (error !== undefined) drops.dropped(remote, error)
-      },
-      onSuspended: tellSuspended,
-      onCaptureFailed: tellCaptureFailed,
-    },
+    { ...optionsOf(settings), security, ...listeners },
     {
       began(migration) {
+        arrivals.began(migration)
         if (settings.quiet === true) return
         progress.stop()
         progress = startProgress(() => migration.progress)
       },
       ended(migration, report) {
         progress.stop()
+        arrivals.ended(migration, report)
         if (!migration.ownsGuest) return drops.tell(() => tell(settings, report))
         tell(settings, report)
         if (report.outcome === 'failed') {
@@ -164,6 +169,8 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     await receiver.close()
     throw thrown
   })
+  const machine = machineReader(receiver.address, () => host.freeBytes, memoryLimit)
+  registration = beginRegistration(settings, machine)
   process.stdout.write(`listening ${receiver.address}\n`)
   try {
     return settings.once === true
@@ -175,6 +182,19 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     control?.close()
     interrupts.stop()
     for (const guest of guests) await guest.release()
+    await registration?.end()
+  }
+}
+
+function optionsOf(settings: ReceiveSettings): ReceiveOptions {
+  const { runFor, once, recoverFor, maxConnections, maxSessions } = settings
+  const runForMs = runFor ?? (once === true ? runForOnceMs : undefined)
+  return {
+    ...settings,
+    ...(runForMs === undefined ? {} : { runForMs }),
+    ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
+    ...(maxConnections === undefined ? {} : { connectionsMax: maxConnections }),
+    ...(maxSessions === undefined ? {} : { sessionsMax: maxSessions }),
   }
 }
 

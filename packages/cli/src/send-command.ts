@@ -10,7 +10,11 @@ import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/polic
 import type { Command } from 'commander'
 import type { Migration, SecurityOptions, SendOptions, SourceLoss } from 'godwit'
 import { CaptureFile, checkDestination, createMigration } from 'godwit'
+import type { RegisteredGuest } from './agent-registration.ts'
+import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
+import type { CatalogSettings } from './catalog-option.ts'
+import { addCatalogOptions } from './catalog-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -29,7 +33,7 @@ import { addMigrationOptions, parseCount } from './settings.ts'
 import { recoverLeft, tellLeft } from './recover-owned.ts'
 import { formatSummary } from './summary.ts'
 
-export interface SendSettings extends MigrationSettings, SecuritySettings {
+export interface SendSettings extends MigrationSettings, SecuritySettings, CatalogSettings {
   readonly to: string
   readonly json?: string
   readonly capture?: string
@@ -50,7 +54,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .description('Start a guest here and move it, running, to a destination')
     .argument('[guest]', 'NAME[,key=value...]; see below')
     .option('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
-  addSecurityOptions(addMigrationOptions(command))
+  addCatalogOptions(addSecurityOptions(addMigrationOptions(command)))
     .option(
       '--retry <N>',
       'try again so often after a failure before the hand-over',
@@ -110,11 +114,14 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const file = settings.capture
   const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
   const parts = { settings, security, interrupts, capture }
-  const run: SendRun = { ...parts, guest: undefined, migration: undefined }
+  const registration = beginRegistration(settings)
+  const run: SendRun = { ...parts, guest: undefined, entry: undefined, migration: undefined }
   const control = await startControl(run)
   try {
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
     run.guest = await WorkloadGuest.start(identity, memoryBytes, settings)
+    const { pageBytes } = settings
+    run.entry = registration?.guest({ kind: identity.kind, memoryBytes, pageBytes })
     const report = await attempt(run, run.guest)
     return await end(run, run.guest, report)
   } finally {
@@ -122,6 +129,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
     interrupts.stop()
     capture?.close()
     await run.guest?.stop()
+    await registration?.end()
   }
 }
 
@@ -133,6 +141,8 @@ interface SendRun {
   /** Of all attempts. */
   readonly capture: CaptureFile | undefined
   guest: WorkloadGuest | undefined
+  /** Of the guest, in the catalog. */
+  entry: RegisteredGuest | undefined
   migration: Migration | undefined
 }
 
@@ -209,11 +219,13 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       prove: (final, digestOf) => proveGuest(guest, final, digestOf),
     })
     const { migration } = run
+    run.entry?.leaves(migration.sessionId)
     if (migration.trackerReason !== undefined && settings.quiet !== true) {
       note(`the pagemap tracker is not used: ${migration.trackerReason}`)
     }
     const progress = showProgress(settings, () => migration.progress)
     const report = await migration.run(abort.signal).finally(() => progress.stop())
+    if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
     const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed
     if (!again || left <= 0 || abort.signal.aborted) return report
     if (settings.quiet !== true) {

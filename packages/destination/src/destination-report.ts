@@ -105,6 +105,11 @@ export class DestinationReport {
     }
   }
 
+  /** As agreed, once it is. */
+  get pageBytes(): number | undefined {
+    return this.#report.pageBytes
+  }
+
   /** Kind of the guest on its way, once known. */
   get guestKind(): string | undefined {
     return this.#report.guest?.kind

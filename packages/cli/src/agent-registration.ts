@@ -1,0 +1,203 @@
+/**
+ * What `send` and `receive` tell a catalog: that they are there, and which guests are. They keep
+ * what shall be written, and write all of it at every heartbeat, so that a catalog that was away
+ * knows everything again once it is back. What fails here is told, and no migration waits for it.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import type { AgentEntries, Claim, GuestFacts, MachineFacts } from '@godwit/catalog'
+import { Catalog, LEASE_MS_DEFAULT } from '@godwit/catalog'
+import { GodwitError, toGodwitError } from '@godwit/core'
+import type { CatalogSettings } from './catalog-option.ts'
+import { machineNameOf } from './catalog-option.ts'
+import { formatError, note } from './output.ts'
+
+/** Three within a lease. */
+const heartbeatMs = LEASE_MS_DEFAULT / 3
+/** An agent that ends does not wait longer for its catalog. */
+const endMsMax = 2000
+
+/** A guest that is here. */
+export interface RegisteredGuest {
+  /** It is on its way to a destination that finds it by the session. */
+  leaves(session: string): void
+  /** It goes on here. */
+  stays(): void
+  /** It is no more. */
+  ends(): void
+}
+
+/** What is known of a guest when it is registered. */
+export interface NewGuest {
+  readonly kind: string
+  readonly memoryBytes: number
+  readonly pageBytes: number
+  /** The session that it came by; its source may have said more. */
+  readonly arrival?: string
+}
+
+interface GuestState {
+  readonly facts: GuestFacts
+  readonly arrival: string | undefined
+  claim: Claim | undefined
+  /** The session that it leaves by. */
+  session: string | null
+  isOver: boolean
+}
+
+/** How the machine is just now; nothing where this agent takes no guests. */
+export type ReadMachine = (name: string) => MachineFacts
+
+/** Registers an agent where `--catalog` says so. */
+export function beginRegistration(
+  settings: CatalogSettings,
+  readMachine?: ReadMachine,
+): AgentRegistration | undefined {
+  const { catalog } = settings
+  return catalog === undefined ? undefined : new AgentRegistration(catalog, settings, readMachine)
+}
+
+export class AgentRegistration {
+  readonly #url: string
+  readonly #settings: CatalogSettings
+  readonly #machine: string
+  readonly #readMachine: ReadMachine | undefined
+  readonly #agent: string = randomUUID()
+  readonly #guests = new Set<GuestState>()
+  readonly #timer: NodeJS.Timeout
+  #catalog: Catalog | undefined
+  #isAsked = false
+  #work: Promise<void> | undefined
+  /** The last failure that was told, until one heartbeat succeeds. */
+  #told: string | undefined
+
+  constructor(url: string, settings: CatalogSettings, readMachine?: ReadMachine) {
+    this.#url = url
+    this.#settings = settings
+    this.#machine = machineNameOf(settings)
+    this.#readMachine = readMachine
+    this.#timer = setInterval(() => this.#ask(), heartbeatMs).unref()
+    this.#ask()
+  }
+
+  /** Registers a guest that is here. */
+  guest({ kind, memoryBytes, pageBytes, arrival }: NewGuest): RegisteredGuest {
+    const { vmName, os = null, hypervisor = null } = this.#settings
+    const id = randomUUID()
+    const name = vmName ?? `${kind}-${id.slice(0, 8)}`
+    const place = { machine: this.#machine, state: 'running', memoryBytes, pageBytes } as const
+    const facts = { id, name, os, hypervisor, ...place }
+    const state: GuestState = { facts, arrival, claim: undefined, session: null, isOver: false }
+    const change = (changes: Partial<GuestState>): void => {
+      Object.assign(state, changes)
+      // One that came back, though its destination had it already, is taken in again.
+      if (!state.isOver) this.#guests.add(state)
+      this.#ask()
+    }
+    change({})
+    return {
+      leaves: (session) => change({ session }),
+      stays: () => change({ session: null }),
+      ends: () => change({ isOver: true }),
+    }
+  }
+
+  /** Says good-bye, within {@link endMsMax}. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer)
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, endMsMax)
+    await Promise.race([this.#withdraw(), late.promise])
+    clearTimeout(timer)
+  }
+
+  async #withdraw(): Promise<void> {
+    await this.#work
+    try {
+      await this.#catalog?.agent(this.#agent).withdraw()
+      await this.#catalog?.close()
+    } catch (thrown) {
+      this.#tell(toGodwitError(thrown))
+    }
+  }
+
+  /** Writes soon what has changed, one round at a time. */
+  #ask(): void {
+    this.#isAsked = true
+    this.#work ??= this.#write().finally(() => {
+      this.#work = undefined
+    })
+  }
+
+  async #write(): Promise<void> {
+    while (this.#isAsked) {
+      this.#isAsked = false
+      try {
+        this.#catalog ??= await Catalog.open(this.#url)
+        const agent = this.#catalog.agent(this.#agent)
+        const conflicts = [
+          ...(await this.#writeMachine(agent)),
+          ...(await this.#writeGuests(agent)),
+        ]
+        if (conflicts.length === 0) this.#told = undefined
+        else this.#tell(new GodwitError('CATALOG_CONFLICT', conflicts.join('; ')))
+      } catch (thrown) {
+        this.#tell(toGodwitError(thrown))
+      }
+    }
+  }
+
+  /** @returns what another agent has */
+  async #writeMachine(agent: AgentEntries): Promise<readonly string[]> {
+    if (this.#readMachine === undefined) return []
+    const isMine = await agent.keepMachine(this.#readMachine(this.#machine))
+    return isMine ? [] : [`Another agent is machine ${this.#machine} (--machine)`]
+  }
+
+  async #writeGuests(agent: AgentEntries): Promise<readonly string[]> {
+    const conflicts: string[] = []
+    for (const guest of this.#guests) {
+      if (guest.isOver) {
+        // One that was here for a moment still stands there as its source left it.
+        const claim = guest.claim ?? (await this.#takeOver(agent, guest))
+        if (claim !== undefined) await agent.releaseGuest(claim)
+        this.#guests.delete(guest)
+      } else if (!(await this.#writeGuest(agent, guest))) {
+        conflicts.push(`Another agent has a guest ${guest.facts.name} (--vm-name)`)
+      }
+    }
+    return conflicts
+  }
+
+  /** @returns false where another agent has it */
+  async #writeGuest(agent: AgentEntries, guest: GuestState): Promise<boolean> {
+    const { claim, session } = guest
+    if (claim !== undefined && (await agent.keepGuest(claim, session))) return true
+    if (claim !== undefined && session !== null) {
+      // Its destination has taken it over.
+      this.#guests.delete(guest)
+      return true
+    }
+    guest.claim = await this.#claim(agent, guest)
+    if (guest.claim === undefined) return false
+    return session === null || agent.keepGuest(guest.claim, session)
+  }
+
+  async #claim(agent: AgentEntries, guest: GuestState): Promise<Claim | undefined> {
+    return (await this.#takeOver(agent, guest)) ?? agent.claimGuest(guest.facts)
+  }
+
+  /** What the source of a guest said of it. */
+  async #takeOver(agent: AgentEntries, { facts, arrival }: GuestState): Promise<Claim | undefined> {
+    if (arrival === undefined) return undefined
+    const { machine, os, hypervisor } = facts
+    return agent.takeOver({ session: arrival, machine, os, hypervisor })
+  }
+
+  #tell(error: GodwitError): void {
+    const text = formatError(error)
+    if (text !== this.#told) note(`${text} (the catalog is not told; everything else goes on)`)
+    this.#told = text
+  }
+}
