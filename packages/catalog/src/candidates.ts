@@ -30,6 +30,7 @@ export function candidatesOf(
     const here = guests.get(record.name) ?? []
     return {
       machine: record.name,
+      address: record.address,
       freeBytes: record.freeBytes,
       load: record.load,
       ofPair: here.length,

@@ -14,7 +14,7 @@ export * from './records.ts'
 export { type PairOrUnknown, candidatesOf } from './candidates.ts'
 export { rankForPlacement } from './placement.ts'
 export type { Candidate, Need, Ranked, Ranking, Reason, Rule } from './ranking.ts'
-export { type Destination, rankForRoute } from './route.ts'
+export { type Destination, type PathMeasure, destinationsOf, rankForRoute } from './route.ts'
 export { type Path, cheapestPaths } from './shortest-path.ts'
 export {
   type GuestSize,

@@ -7,7 +7,7 @@
 
 /** What the order goes by; indexed by machine. */
 export interface LoadFigures {
-  readonly load: Int32Array
+  readonly load: Float64Array
   readonly freeBytes: Float64Array
 }
 
@@ -24,15 +24,35 @@ export class LoadOrder {
 
   /** Puts a machine in that is not in it. */
   add(machine: number): void {
-    const at = this.#find(machine)
+    const at = this.#find(machine, 0, this.count)
     this.machines.copyWithin(at + 1, at, this.count++)
     this.machines[at] = machine
   }
 
   /** Takes a machine out; its figures are still those with which it came in. */
   remove(machine: number): void {
-    const at = this.#find(machine)
+    const at = this.indexOf(machine)
     this.machines.copyWithin(at, at + 1, this.count--)
+  }
+
+  /** Where a machine is that is in it, and whose figures are those with which it came in. */
+  indexOf(machine: number): number {
+    return this.#find(machine, 0, this.count)
+  }
+
+  /** Puts the machine at `index`, whose figures have changed, where it belongs now. */
+  settle(index: number): void {
+    const { machines, count } = this
+    const machine = machines[index]!
+    const after = this.#find(machine, index + 1, count)
+    if (after > index + 1) {
+      machines.copyWithin(index, index + 1, after)
+      machines[after - 1] = machine
+      return
+    }
+    const before = this.#find(machine, 0, index)
+    machines.copyWithin(before + 1, before, index)
+    machines[before] = machine
   }
 
   /** The least loaded machine that satisfies `fits`, or -1. */
@@ -44,10 +64,8 @@ export class LoadOrder {
     return -1
   }
 
-  /** Where `machine` is, or would be. */
-  #find(machine: number): number {
-    let low = 0
-    let high = this.count
+  /** Where `machine` is, or would be, from `low` on and up to `high`. */
+  #find(machine: number, low: number, high: number): number {
     while (low < high) {
       const middle = (low + high) >> 1
       if (this.#isBefore(this.machines[middle]!, machine)) low = middle + 1

@@ -7,7 +7,7 @@ import type { Candidate } from './ranking.ts'
 const need = { memoryBytes: GIB }
 
 function machine(name: string, facts: Partial<Candidate> = {}): Candidate {
-  const none = { ofPair: 0, siblings: 0, images: 0, isLive: true }
+  const none = { address: null, ofPair: 0, siblings: 0, images: 0, isLive: true }
   return { machine: name, freeBytes: 8 * GIB, load: 0.5, ...none, ...facts }
 }
 
@@ -22,9 +22,9 @@ describe('rankForPlacement', () => {
     ]
     const { ranked } = rankForPlacement(machines, need)
     expect(ranked.map((one) => [one.machine, one.reason.rule, one.reason.text])).toEqual([
-      ['c', 'pair', 'none of the pair, the next has 1'],
-      ['b', 'pair', '1 of the pair, the choice has 0'],
-      ['a', 'pair', '2 of the pair, the choice has 0'],
+      ['c', 'pair', 'none of the pair, the other 1'],
+      ['b', 'pair', '1 of the pair, the choice 0'],
+      ['a', 'pair', '2 of the pair, the choice 0'],
     ])
   })
 
@@ -37,10 +37,10 @@ describe('rankForPlacement', () => {
     ]
     const { ranked } = rankForPlacement(machines, need)
     expect(ranked.map((one) => [one.machine, one.reason.rule, one.reason.text])).toEqual([
-      ['a', 'name', 'equal; the name comes first'],
-      ['b', 'name', 'equal; the name comes later'],
-      ['c', 'memory', '4 GiB free, the choice has 8 GiB'],
-      ['d', 'load', 'load 0.6, the choice has 0.5'],
+      ['a', 'name', 'equal; the name is earlier'],
+      ['b', 'name', 'equal; the name is later'],
+      ['c', 'memory', '4 GiB free, the choice 8 GiB'],
+      ['d', 'load', 'load 0.6, the choice 0.5'],
     ])
   })
 
@@ -67,6 +67,7 @@ describe('rankForPlacement', () => {
     const some = fc.uniqueArray(
       fc.record({
         machine: fc.string({ minLength: 1, maxLength: 2 }),
+        address: fc.constant(null),
         freeBytes: fc.integer({ min: 0, max: 2 }).map((size) => size * GIB),
         load: fc.integer({ min: 0, max: 2 }),
         ofPair: fc.nat(2),

@@ -17,8 +17,8 @@ const criteria: readonly Criterion<Candidate>[] = [
     rule: 'pair',
     value: ({ ofPair }) => ofPair,
     text: (better, worse) => ({
-      won: `${countOfPair(better)}, the next has ${worse.ofPair}`,
-      lost: `${countOfPair(worse)}, the choice has ${better.ofPair}`,
+      won: `${countOfPair(better)}, the other ${worse.ofPair}`,
+      lost: `${countOfPair(worse)}, the choice ${better.ofPair}`,
     }),
   },
   ...lastCriteria,

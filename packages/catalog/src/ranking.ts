@@ -8,6 +8,8 @@ import { formatBytes } from '@godwit/core'
 /** A machine as a guest that looks for one sees it. */
 export interface Candidate {
   readonly machine: string
+  /** Where its agent listens; null when it does not. */
+  readonly address: string | null
   readonly freeBytes: number
   /** Runnable tasks per core. */
   readonly load: number
@@ -44,6 +46,8 @@ export type Rule =
 
 export interface Reason {
   readonly rule: Rule
+  /** The machine it is compared with: of the choice the next best, of all others the choice. */
+  readonly against?: string
   readonly text: string
 }
 
@@ -71,16 +75,16 @@ export const lastCriteria: readonly Criterion<Candidate>[] = [
     rule: 'load',
     value: ({ load }) => load,
     text: (better, worse) => ({
-      won: `load ${formatLoad(better)}, the next has ${formatLoad(worse)}`,
-      lost: `load ${formatLoad(worse)}, the choice has ${formatLoad(better)}`,
+      won: `load ${formatLoad(better)}, the other ${formatLoad(worse)}`,
+      lost: `load ${formatLoad(worse)}, the choice ${formatLoad(better)}`,
     }),
   },
   {
     rule: 'memory',
     value: ({ freeBytes }) => -freeBytes,
     text: (better, worse) => ({
-      won: `${formatBytes(better.freeBytes)} free, the next has ${formatBytes(worse.freeBytes)}`,
-      lost: `${formatBytes(worse.freeBytes)} free, the choice has ${formatBytes(better.freeBytes)}`,
+      won: `${formatBytes(better.freeBytes)} free, the other ${formatBytes(worse.freeBytes)}`,
+      lost: `${formatBytes(worse.freeBytes)} free, the choice ${formatBytes(better.freeBytes)}`,
     }),
   },
 ]
@@ -152,12 +156,14 @@ function decided<Kind extends Candidate>(
   criteria: readonly Criterion<Kind>[],
   side: 'won' | 'lost',
 ): Reason {
+  const against = side === 'won' ? worse.machine : better.machine
   const one = criteria.find(({ value }) => value(better) !== value(worse))
-  if (one === undefined) return { rule: 'name', text: `equal; the name comes ${orders[side]}` }
-  return { rule: one.rule, text: one.text(better, worse)[side] }
+  if (one === undefined)
+    return { rule: 'name', against, text: `equal; the name is ${orders[side]}` }
+  return { rule: one.rule, against, text: one.text(better, worse)[side] }
 }
 
-const orders = { won: 'first', lost: 'later' }
+const orders = { won: 'earlier', lost: 'later' }
 
 function formatLoad({ load }: Candidate): string {
   return String(Math.round(load * 1000) / 1000)

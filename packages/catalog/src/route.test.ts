@@ -6,7 +6,7 @@ import { rankForRoute } from './route.ts'
 const need = { memoryBytes: GIB }
 
 function machine(name: string, cost: number | undefined, facts: Partial<Destination> = {}) {
-  const none = { ofPair: 0, siblings: 0, images: 0, isLive: true }
+  const none = { address: null, ofPair: 0, siblings: 0, images: 0, isLive: true }
   const path =
     cost === undefined
       ? undefined
@@ -28,7 +28,7 @@ describe('rankForRoute', () => {
         machine('farther', 10, { images: 1, load: 0 }),
       ]),
     ).toEqual([
-      ['far', 'path', 'path costs 9, the next 10'],
+      ['far', 'path', 'path costs 9, the other 10'],
       ['farther', 'path', 'path costs 10, the choice 9'],
       ['near', 'sibling', 'no sibling'],
     ])
@@ -36,9 +36,9 @@ describe('rankForRoute', () => {
 
   it('tells what decided for the choice', () => {
     const [first] = outcome([machine('a', 1), machine('b', 5, { siblings: 1 })])
-    expect(first).toEqual(['b', 'sibling', 'a sibling runs there, the next none'])
+    expect(first).toEqual(['b', 'sibling', 'a sibling runs there, the other none'])
     const [image] = outcome([machine('a', 1), machine('b', 5, { images: 1 })])
-    expect(image).toEqual(['b', 'sibling', 'an image lies there, the next none'])
+    expect(image).toEqual(['b', 'sibling', 'an image lies there, the other none'])
   })
 
   it('does not care how many siblings there are; then load, memory and name decide', () => {

@@ -17,7 +17,7 @@ export class Cluster {
   readonly workload: Workload
   readonly options: SimulationOptions
   /** Demand of all guests on a machine, in hundredths of a CPU. */
-  readonly load: Int32Array
+  readonly load: Float64Array
   readonly capacity: number
   /** What `options.loadMax` is of it. */
   readonly loadMax: number
@@ -30,8 +30,10 @@ export class Cluster {
   readonly machineOf: Int32Array
   /** By machine, in no order. */
   readonly guests: readonly number[][]
+  /** By guest: where in `guests` of its machine. */
+  readonly #slotOf: Uint32Array
   /** By pair, then machine: how many guests of the pair it has. */
-  readonly #counts: readonly Uint16Array[]
+  readonly #counts: readonly Uint32Array[]
   /** By pair: how many machines that take guests have 0, 1, 2... guests of the pair. */
   readonly #histograms: readonly number[][]
   #closed: number = NOWHERE
@@ -41,21 +43,22 @@ export class Cluster {
     const { machines } = options
     this.workload = workload
     this.options = options
-    this.load = new Int32Array(machines)
+    this.load = new Float64Array(machines)
     this.capacity = Math.floor(options.machineCpus * DEMAND_PER_CPU)
     this.loadMax = Math.floor(this.capacity * options.loadMax)
     this.demand = workload.vmDemand.slice()
     this.freeBytes = new Float64Array(machines).fill(options.machineMemoryBytes)
     this.order = new LoadOrder(this)
     this.machineOf = new Int32Array(vmPair.length).fill(NOWHERE)
+    this.#slotOf = new Uint32Array(vmPair.length)
     this.guests = Array.from({ length: machines }, () => [])
-    this.#counts = pairShare.map(() => new Uint16Array(machines))
+    this.#counts = pairShare.map(() => new Uint32Array(machines))
     this.#histograms = pairShare.map(() => [machines])
     for (let machine = 0; machine < machines; machine++) this.order.add(machine)
   }
 
   /** How many guests of `pair` each machine has; borrowed. */
-  countsOf(pair: number): Uint16Array {
+  countsOf(pair: number): Uint32Array {
     return this.#counts[pair]!
   }
 
@@ -75,15 +78,19 @@ export class Cluster {
 
   put(vm: number, machine: number): void {
     this.machineOf[vm] = machine
-    this.guests[machine]!.push(vm)
+    this.#slotOf[vm] = this.guests[machine]!.push(vm) - 1
     this.#change(vm, machine, 1)
   }
 
   take(vm: number): void {
     const machine = this.machineOf[vm]!
     const guests = this.guests[machine]!
-    guests[guests.indexOf(vm)] = guests[guests.length - 1]!
-    guests.pop()
+    // The last one takes its place.
+    const last = guests.pop()!
+    if (last !== vm) {
+      guests[this.#slotOf[vm]!] = last
+      this.#slotOf[last] = this.#slotOf[vm]!
+    }
     this.machineOf[vm] = NOWHERE
     this.#change(vm, machine, -1)
   }
@@ -91,10 +98,10 @@ export class Cluster {
   /** A guest's demand is `demand` from here on. */
   changeDemand(vm: number, demand: number): void {
     const machine = this.machineOf[vm]!
-    this.order.remove(machine)
+    const index = this.order.indexOf(machine)
     this.load[machine]! += demand - this.demand[vm]!
     this.demand[vm] = demand
-    this.order.add(machine)
+    this.order.settle(index)
   }
 
   /** From here on `machine` takes no guests. */
@@ -135,8 +142,8 @@ export class Cluster {
     const pair = vmPair[vm]!
     const counts = this.#counts[pair]!
     const isOpen = machine !== this.#closed
+    const index = isOpen ? this.order.indexOf(machine) : NOWHERE
     if (isOpen) {
-      this.order.remove(machine)
       const histogram = this.#histograms[pair]!
       const count = counts[machine]! + sign
       histogram[count - sign]!--
@@ -145,7 +152,7 @@ export class Cluster {
     counts[machine]! += sign
     this.freeBytes[machine]! -= sign * vmMemoryBytes[vm]!
     this.load[machine]! += sign * this.demand[vm]!
-    if (isOpen) this.order.add(machine)
+    if (isOpen) this.order.settle(index)
   }
 
   #countMachine(machine: number, sign: 1 | -1): void {

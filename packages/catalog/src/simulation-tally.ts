@@ -178,7 +178,7 @@ function machinesWith(cluster: Cluster, pair: number): number {
   return cluster.countsOf(pair).reduce((machines, count) => machines + Number(count > 0), 0)
 }
 
-function sum(values: Uint32Array | Uint16Array | Float64Array): number {
+function sum(values: Uint32Array | Float64Array): number {
   let total = 0
   for (const value of values) total += value
   return total

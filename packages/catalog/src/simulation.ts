@@ -26,7 +26,7 @@ export interface Simulation {
 /**
  * Plays the same guests and events under every policy. The same options give the same result.
  *
- * @throws {GodwitError} `USAGE` or `LIMIT_EXCEEDED` for options that make no sense
+ * @throws {GodwitError} `USAGE` for options that make no sense, or are too large
  */
 export function simulate(options: SimulationOptions): Simulation {
   checkSimulation(options)

@@ -14,6 +14,8 @@ import { addLearnCommand, addRemoveMapCommand } from './catalog-learn.ts'
 import type { CatalogContents } from './catalog-text.ts'
 import { formatContents, formatEntry } from './catalog-text.ts'
 import { addCatalogTransferCommands } from './catalog-transfer.ts'
+import { addChoiceCommands } from './choice-commands.ts'
+import { addSimulateCommand } from './simulate-command.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { note } from './output.ts'
@@ -41,6 +43,8 @@ export function addCatalogCommands(program: Command, finish: (code: ExitCode) =>
   addRemoveCommands(catalog, finish)
   addLearnCommand(catalog, finish)
   addCatalogTransferCommands(catalog, finish)
+  addChoiceCommands(catalog, finish)
+  addSimulateCommand(catalog, finish)
 }
 
 interface ListSettings extends CatalogCommandSettings {

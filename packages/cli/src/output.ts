@@ -24,10 +24,12 @@ export function formatError(error: { code: string; message: string }): string {
  */
 export function writeJson(file: string, value: object): void {
   const text = `${JSON.stringify(value, null, 2)}\n`
-  if (file === '-') {
-    process.stdout.write(text)
-    return
-  }
+  if (file === '-') process.stdout.write(text)
+  else writeText(file, text)
+}
+
+/** @throws {GodwitError} `FILE_UNWRITABLE` */
+export function writeText(file: string, text: string): void {
   try {
     writeFileSync(file, text)
   } catch (thrown) {
