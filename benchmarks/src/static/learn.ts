@@ -85,11 +85,13 @@ async function measureOnce(files: readonly [string, string], samples: Samples): 
     findMap: async () => bytes,
     siblings: () => [{ file: files[1] }],
   })
-  const offer = { kind: 'map', ...pair, version: 2, mode: 'content' } as const
+  const counts = { entries, positions: map.positions.length, version: map.version }
+  const proof = new Uint8Array(16)
+  const offer = { kind: 'map', ...pair, ...counts, mode: 'content', proof } as const
   const offered = [{ offer, provesSecret: () => true }]
   const searchedMs = performance.now()
   const { signal } = new AbortController()
-  const [found] = await finder.find(offered, { pageBytes }, signal)
+  const [found] = await finder.find(offered, { pageBytes, regions: [] }, signal)
   samples.searchMs.push(performance.now() - searchedMs)
   const held = found?.places.origin.filter((origin) => origin === 0).length ?? 0
   if (held !== entries) throw new Error(`${held} of ${entries} entries were found`)

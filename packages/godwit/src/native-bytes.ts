@@ -6,9 +6,15 @@
  */
 import { hash } from 'node:crypto'
 
-/** SHA-256 of `bytes` in 32 bytes of new memory. */
+/**
+ * SHA-256 of `bytes` in 32 bytes of new memory. By way of a string of 32 characters, which takes
+ * less time to make than a `Buffer`.
+ */
 export function nativeSha256(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer')
+  const text = hash('sha256', bytes, 'binary')
+  const made = new Uint8Array(32)
+  for (let i = 0; i < 32; i++) made[i] = text.charCodeAt(i)
+  return made
 }
 
 /** Of the C library, which copies large pieces without reading what they replace. */

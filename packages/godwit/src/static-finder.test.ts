@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NOT_HELD } from '@godwit/core'
+import type { OfferedSet } from '@godwit/destination'
 import { Learning, encodeStaticMap } from '@godwit/static'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ImageDirectory } from './image-directory.ts'
 import { nativeSha256 } from './native-bytes.ts'
 import { learnSamples } from './sample.ts'
 import type { SearchedSibling } from './sibling-search.ts'
-import type { MapName, OfferedSet, StaticOffer } from './static-finder.ts'
+import type { MapName } from './static-finder.ts'
 import { NodeStaticFinder } from './static-finder.ts'
 import { toHex } from './stored-image.ts'
 
@@ -16,6 +17,8 @@ const folder = mkdtempSync(join(tmpdir(), 'godwit-finder-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const pageBytes = 4096
+/** The one that is on its way. */
+const guest = { pageBytes, regions: [] }
 const signal = new AbortController().signal
 
 /** Pages that are full of a number each. */
@@ -26,7 +29,7 @@ function memoryOf(...numbers: number[]): Uint8Array {
 }
 
 /** An offer of somebody who has this secret, and what he was asked about. */
-function offered(offer: StaticOffer, secret: Uint8Array): OfferedSet & { asked: string[] } {
+function offered(offer: OfferedSet['offer'], secret: Uint8Array): OfferedSet & { asked: string[] } {
   const asked: string[] = []
   return {
     offer,
@@ -44,7 +47,17 @@ async function learned(): Promise<Uint8Array> {
   return encodeStaticMap(learning.map()!)
 }
 
-const mapOffer = { kind: 'map', os: 'a/1', hypervisor: 'b/1', version: 2, mode: 'content' } as const
+const proof = new Uint8Array(16)
+const mapOffer = {
+  kind: 'map',
+  os: 'a/1',
+  hypervisor: 'b/1',
+  version: 2,
+  entries: 2,
+  positions: 1,
+  mode: 'content',
+  proof,
+} as const
 
 describe('a finder', () => {
   it('finds the contents of a map that it has, in the siblings that are here now', async () => {
@@ -59,7 +72,7 @@ describe('a finder', () => {
       siblings: () => [{ name: 'sibling', regions: [memoryOf(9, 3)] }],
       onSearched: (siblings) => searched.push(...siblings),
     })
-    const found = await finder.find([offered(mapOffer, nativeSha256(map))], { pageBytes }, signal)
+    const found = await finder.find([offered(mapOffer, nativeSha256(map))], guest, signal)
     expect(names).toEqual([{ os: 'a/1', hypervisor: 'b/1', version: 2, pageBytes }])
     expect(found.map(({ index, set }) => [index, set.hashes.length])).toEqual([[0, 64]])
     expect([...found[0]!.places.origin]).toEqual([NOT_HELD, 0])
@@ -75,7 +88,7 @@ describe('a finder', () => {
       },
     })
     const wrong = offered(mapOffer, new Uint8Array(32))
-    expect(await finder.find([wrong], { pageBytes }, signal)).toEqual([])
+    expect(await finder.find([wrong], guest, signal)).toEqual([])
     expect(wrong.asked).toEqual([toHex(nativeSha256(map))])
   })
 
@@ -85,9 +98,9 @@ describe('a finder', () => {
     const identity = { kind: 'writer', options: {} }
     const kept = await images.store({ identity, regions, pageBytes })
     const finder = new NodeStaticFinder({ images })
-    const offer = { kind: 'image', id: kept.id } as const
+    const offer = { kind: 'image', id: kept.id, proof } as const
     const find = (one: OfferedSet, bytes = pageBytes) =>
-      finder.find([offered(mapOffer, kept.token), one], { pageBytes: bytes }, signal)
+      finder.find([offered(mapOffer, kept.token), one], { ...guest, pageBytes: bytes }, signal)
     const [found] = await find(offered(offer, kept.token))
     expect(found).toMatchObject({ index: 1 })
     expect([...found!.set.positions]).toEqual([0, 2])
@@ -111,7 +124,11 @@ describe('a finder', () => {
     truncateSync(file, 1)
     truncateSync(file, 33)
     expect(
-      await finder.find([offered({ kind: 'image', id }, token)], { pageBytes }, signal),
+      await finder.find(
+        [offered({ kind: 'image', id, proof }, token)],
+        { pageBytes, regions: [] },
+        signal,
+      ),
     ).toEqual([])
     expect(searched).toMatchObject([{ name: 'image', failure: /hashes are damaged/ }])
   })

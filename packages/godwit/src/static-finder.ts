@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { StaticPlaces, StaticSet } from '@godwit/core'
-import type { SiblingMode } from '@godwit/static'
+import type { FoundSet, OfferedSet, StaticFinder, StaticGuest } from '@godwit/destination'
 import { decodeStaticMap } from '@godwit/static'
+import type { MapOffer } from '@godwit/wire'
 import type { ImageDirectory } from './image-directory.ts'
 import { nativeSha256 } from './native-bytes.ts'
 import { SiblingCache } from './sibling-cache.ts'
@@ -21,30 +21,6 @@ export interface MapName {
   readonly pageBytes: number
 }
 
-/** What a source offers. */
-export type StaticOffer =
-  | {
-      readonly kind: 'map'
-      readonly os: string
-      readonly hypervisor: string
-      readonly version: number
-      readonly mode: SiblingMode
-    }
-  | { readonly kind: 'image'; readonly id: Uint8Array }
-
-export interface OfferedSet {
-  readonly offer: StaticOffer
-  /** Whether the source has proved that it has the set with this secret. */
-  readonly provesSecret: (secret: Uint8Array) => boolean
-}
-
-export interface FoundSet {
-  /** Of the offer. */
-  readonly index: number
-  readonly set: StaticSet
-  readonly places: StaticPlaces
-}
-
 export interface StaticFinderOptions {
   /** The bytes of a map, or undefined where it is not known. */
   readonly findMap?: (name: MapName) => Promise<Uint8Array | undefined>
@@ -56,7 +32,7 @@ export interface StaticFinderOptions {
 }
 
 /** For all migrations of a destination: it remembers what it found in files. */
-export class NodeStaticFinder {
+export class NodeStaticFinder implements StaticFinder {
   readonly #options: StaticFinderOptions
   readonly #cache = new SiblingCache()
 
@@ -70,7 +46,7 @@ export class NodeStaticFinder {
    */
   async find(
     offers: readonly OfferedSet[],
-    { pageBytes }: { readonly pageBytes: number },
+    { pageBytes }: StaticGuest,
     signal: AbortSignal,
   ): Promise<readonly FoundSet[]> {
     const found: FoundSet[] = []
@@ -86,7 +62,7 @@ export class NodeStaticFinder {
   }
 
   async #findMap(
-    { os, hypervisor, version, mode }: StaticOffer & { kind: 'map' },
+    { os, hypervisor, version, mode }: MapOffer,
     pageBytes: number,
     provesSecret: (digest: Uint8Array) => boolean,
     signal: AbortSignal,
