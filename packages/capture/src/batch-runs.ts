@@ -1,5 +1,5 @@
 /**
- * The pages that a batch gives content to.
+ * The pages that a batch gives content to, and whether that content is in it.
  *
  * @module
  */
@@ -10,6 +10,8 @@ import { ENTRY, PageEncoding, entryOffset, readBatchHeader, readEntryEncoding } 
 export interface ContentRuns {
   readonly region: number
   readonly runs: readonly PageRun[]
+  /** Some of it is named by numbers of contents that both ends knew before. */
+  readonly isNamed: boolean
 }
 
 /**
@@ -20,11 +22,14 @@ export function contentRuns(body: Uint8Array): ContentRuns {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
   const { region, entryCount } = readBatchHeader(view)
   const runs: PageRun[] = []
+  let isNamed = false
   for (let i = 0; i < entryCount; i++) {
     const at = entryOffset(i)
-    if (readEntryEncoding(view, at) === PageEncoding.Keep) continue
+    const encoding = readEntryEncoding(view, at)
+    if (encoding === PageEncoding.Keep) continue
+    if (encoding === PageEncoding.Static) isNamed = true
     const firstPage = view.getUint32(at + ENTRY.firstPage, true)
     runs.push({ firstPage, pageCount: view.getUint16(at + ENTRY.pageCount, true) })
   }
-  return { region, runs }
+  return { region, runs, isNamed }
 }

@@ -52,6 +52,7 @@ export class DestinationConduct {
   said(message: Message): void {
     const { name } = message
     if (name === 'Heartbeat' || (name === 'Lacking' && this.#tellsLacking)) return
+    if (name === 'StaticHeld' && this.#state.name === 'reserving') return
     if (name === 'Final') return this.#saidFinal(message)
     while (this.#due.length === 0) {
       const event = eventBefore(this.#state)

@@ -6,7 +6,7 @@
  */
 import { ProtocolError } from '@godwit/core'
 import type { BatchDecoder, DecodedTotals } from '@godwit/codec'
-import { LackingPages, emptyTotals } from '@godwit/codec'
+import { LackingPages, claimPages, emptyTotals, releasePages } from '@godwit/codec'
 import type { Barrier, Credit, Nak } from '@godwit/wire'
 import { FRAME_HEADER_BYTES, decodePageRuns, u64FromBytes } from '@godwit/wire'
 import { contentRuns } from './batch-runs.ts'
@@ -37,6 +37,8 @@ export class LaneMonitor {
   /** Those of the round, once its barrier has come. */
   passed: DecodedTotals | undefined
   repairs = 0
+  /** Pages of the round whose content is not in the stream. */
+  hidden = 0
   readonly #parts: LaneParts
   #totals = emptyTotals()
   readonly #lacking: LackingPages
@@ -78,12 +80,23 @@ export class LaneMonitor {
 
   #batch(body: Uint8Array, inForce: RoundInForce): void {
     const { image, postCopy, isUrgent } = this.#parts
-    const { region, runs } = contentRuns(body)
-    image.pagesOf(region)
+    const { region, runs, isNamed } = contentRuns(body)
+    const target = image.pagesOf(region)
     if (isUrgent) postCopy.checkAsked(region, runs)
     const nak = this.#decode(body, inForce, this.#totals)
     for (const run of runs) image.see(region, run)
-    if (nak === undefined) return
+    if (nak === undefined) return image.show(region, runs)
+    if (isNamed || image.hasHidden) {
+      // The destination had it, or asks for it: there is no telling here.
+      image.hide(region, runs)
+      for (const { firstPage, pageCount } of runs) {
+        this.hidden += pageCount
+        if (!inForce.isPostCopy) continue
+        claimPages(target, firstPage, firstPage + pageCount)
+        releasePages(target, firstPage, firstPage + pageCount)
+      }
+      return
+    }
     this.#lacking.add(nak)
     this.#expected.push(nak)
   }
@@ -92,6 +105,8 @@ export class LaneMonitor {
     this.repairs++
     this.#lacking.take(body)
     this.#decode(body, inForce, emptyTotals())
+    const { region, runs } = contentRuns(body)
+    this.#parts.image.show(region, runs)
   }
 
   #decode(body: Uint8Array, inForce: RoundInForce, totals: DecodedTotals): Nak | undefined {

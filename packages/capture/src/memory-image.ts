@@ -47,6 +47,10 @@ export class MemoryImage {
   readonly pageBytes: number
   /** For decoders, which install here. */
   readonly installed: readonly InstalledPages[]
+  /** By region: pages whose content is not in the stream, or was made of such. */
+  readonly #hidden: readonly PageBitmap[]
+  /** There were such, at any time: older versions may be of them. */
+  hasHidden = false
   /** By region: pages that got content in the round that is going on. */
   readonly #seen: readonly PageBitmap[]
   readonly #byId: ReadonlyMap<number, number>
@@ -70,6 +74,7 @@ export class MemoryImage {
       }
     })
     this.#seen = this.installed.map(({ written }) => new PageBitmap(written.length))
+    this.#hidden = this.installed.map(({ written }) => new PageBitmap(written.length))
     this.#byId = new Map(reserve.regions.map(({ id }, index) => [id, index]))
   }
 
@@ -114,6 +119,29 @@ export class MemoryImage {
   hasSeen(id: number, { firstPage, pageCount }: PageRun): boolean {
     const end = firstPage + pageCount
     return this.#seen[this.#indexOf(id)]!.nextClear(firstPage, end) === end
+  }
+
+  /** What these pages hold is not known. */
+  hide(id: number, runs: readonly PageRun[]): void {
+    this.hasHidden = true
+    const hidden = this.#hidden[this.#indexOf(id)]!
+    for (const { firstPage, pageCount } of runs) {
+      for (let page = firstPage; page < firstPage + pageCount; page++) hidden.add(page)
+    }
+  }
+
+  /** They got content that is in the stream. */
+  show(id: number, runs: readonly PageRun[]): void {
+    if (!this.hasHidden) return
+    const hidden = this.#hidden[this.#indexOf(id)]!
+    for (const { firstPage, pageCount } of runs) {
+      for (let page = firstPage; page < firstPage + pageCount; page++) hidden.delete(page)
+    }
+  }
+
+  /** Whether all that a region holds is known. */
+  isKnown(id: number): boolean {
+    return this.#hidden[this.#indexOf(id)]!.size === 0
   }
 
   /** A round is over, or void. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { GodwitError, ProtocolError, hasRounds, mayPostCopy } from '@godwit/core'
-import type { BatchFeatures, InstalledPages, Primitives } from '@godwit/codec'
+import type { BatchFeatures, InstalledPages, Primitives, StaticContents } from '@godwit/codec'
 import {
   BatchDecoder,
   NO_FEATURES,
@@ -41,6 +41,8 @@ export interface Agreement {
   readonly hello: Hello
   readonly welcome: Welcome
   readonly reserve: Reserve
+  /** What the destination said that it holds; undefined where it said nothing. */
+  readonly staticPages: StaticContents | undefined
 }
 
 /** Where the control plane is. */
@@ -60,6 +62,8 @@ export interface PageCounts {
   rounds: number
   naks: number
   repairs: number
+  /** Pages whose content was named, and is not in the stream. */
+  hidden: number
   checkpoints: number
   digests: number
 }
@@ -70,7 +74,7 @@ export class PageMonitor {
   /** What it may come to hold: the guest, and stores of older versions. */
   readonly byteLength: number
   readonly counts: PageCounts
-  readonly #agreed: Agreement
+  #agreed: Agreement
   readonly #primitives: Primitives
   readonly #postCopy: PostCopyMonitor
   #checkpoints: CheckpointMonitor | undefined
@@ -89,7 +93,9 @@ export class PageMonitor {
     const { references } = featuresOf(welcome.capabilities)
     const storeBytes = references ? (welcome.storeBytes ?? 0) * welcome.dataChannels : 0
     const guestBytes = reserve.regions.reduce((sum, { byteLength }) => sum + byteLength, 0)
-    this.byteLength = guestBytes + storeBytes
+    const { sets = [] } = agreed.staticPages ?? {}
+    const entries = sets.reduce((sum, { entryCount }) => sum + entryCount, 0)
+    this.byteLength = guestBytes + storeBytes + entries
     budget.take(this.byteLength)
     this.#agreed = agreed
     this.#primitives = primitives
@@ -226,7 +232,9 @@ export class PageMonitor {
     this.image.forgetSeen()
     for (const lane of lanes) {
       this.counts.repairs += lane.repairs
+      this.counts.hidden += lane.hidden
       lane.repairs = 0
+      lane.hidden = 0
       lane.nextRound()
     }
   }
@@ -235,6 +243,7 @@ export class PageMonitor {
   reconnected(): void {
     this.#lanes.clear()
     this.#taken.clear()
+    this.#agreed = { ...this.#agreed, staticPages: undefined }
     this.#checkpoints?.drop()
     this.#postCopy.reconnected()
   }
@@ -249,9 +258,11 @@ export class PageMonitor {
     this.#verify = verify
     const own = this.image.digest()
     const asked = new Map(verify.regions.map(({ id, digest }) => [id, digest]))
-    const differing = own.regions.filter(({ id, digest }) => !sameBytes(digest, asked.get(id)))
-    if (differing.length === 0 && sameBytes(own.digest, verify.digest)) {
-      this.counts.digests++
+    const known = own.regions.filter(({ id }) => this.image.isKnown(id))
+    const isWhole = known.length === own.regions.length
+    const differing = known.filter(({ id, digest }) => !sameBytes(digest, asked.get(id)))
+    if (differing.length === 0 && (!isWhole || sameBytes(own.digest, verify.digest))) {
+      this.counts.digests += isWhole ? 1 : 0
       return
     }
     const ids = differing.map(({ id }) => id).join(', ')
@@ -296,12 +307,13 @@ export class PageMonitor {
     const features = isUrgent ? NO_FEATURES : featuresOf(welcome.capabilities)
     const storeBytes = isUrgent ? 0 : (welcome.storeBytes ?? 0)
     const { installed } = this.image
+    const staticPages = isUrgent ? undefined : this.#agreed.staticPages
     const lane = new LaneMonitor({
-      decoder: this.#createDecoder(installed, features, storeBytes, true),
+      decoder: this.#createDecoder(installed, features, storeBytes, true, staticPages),
       image: this.image,
       postCopy: this.#postCopy,
       isUrgent,
-      mayNak: !isUrgent && (features.references || features.delta),
+      mayNak: !isUrgent && (features.references || features.delta || staticPages !== undefined),
       creditBytes: welcome.creditBytes,
     })
     this.#lanes.set(line.number, lane)
@@ -313,6 +325,7 @@ export class PageMonitor {
     features: BatchFeatures,
     storeBytes: number,
     verifies: boolean,
+    staticPages?: StaticContents,
   ): BatchDecoder {
     const { hash, fingerprintSeed, verify, verifySeed } = this.#agreed.hello
     const { pageBytes } = this.image
@@ -321,7 +334,7 @@ export class PageMonitor {
     const verifyName = verifies ? verifyHash(verify, hash) : undefined
     const verifyHasher = verifyName && workspace.createHasher(verifyName, verifySeed)
     const { compressors } = this.#primitives
-    const agreed = { pageBytes, regions, features, storeBytes }
+    const agreed = { pageBytes, regions, features, storeBytes, staticPages }
     return new BatchDecoder({ ...agreed, workspace, hasher, verifyHasher, compressors })
   }
 }

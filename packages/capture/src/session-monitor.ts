@@ -13,6 +13,7 @@ import { GodwitError, PeerError, ProtocolError } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
 import {
   SESSION_VERSION,
+  checkStaticOffers,
   checkWelcome,
   isInterruptible,
   isPostCopy,
@@ -23,6 +24,7 @@ import {
 import type { Frame, Hello, Message, Reserve, Welcome } from '@godwit/wire'
 import { ChannelRole, FrameType, decodeMessage, errorCodeOf } from '@godwit/wire'
 import type { CapturedLine } from './conversation.ts'
+import { HeldContents } from './held-contents.ts'
 import { DestinationConduct } from './destination-conduct.ts'
 import type { Side } from './layout.ts'
 import type { MemoryBudget } from './memory-image.ts'
@@ -73,6 +75,7 @@ export class SessionMonitor {
   #hello: Hello | undefined
   #welcome: Welcome | undefined
   #reserve: Reserve | undefined
+  #static: HeldContents | undefined
 
   constructor(id: string, parts: MonitorParts) {
     this.id = id
@@ -158,7 +161,7 @@ export class SessionMonitor {
     if (epoch > this.#epochs.source) return this.#connect(epoch, message)
     this.#source.said(message)
     if (message.name === 'Hello') this.#greet(message.body)
-    if (message.name === 'Reserve') this.#reserve = message.body
+    if (message.name === 'Reserve') this.#take(message.body)
     if (epoch !== this.#epochs.destination) return
     this.#destination.heard(message)
     this.pages?.control(message)
@@ -176,6 +179,7 @@ export class SessionMonitor {
     else this.#destination.said(message)
     if (message.name === 'Welcome') this.#agree(message.body)
     if (epoch === this.#epochs.source) this.#source.heard(message)
+    if (message.name === 'StaticHeld') this.#static!.add(message.body)
     if (message.name === 'Reserved') this.#begin()
     this.pages?.control(message)
   }
@@ -244,8 +248,18 @@ export class SessionMonitor {
     this.#destination.terms = { ...this.#destination.terms, ...agreed }
   }
 
+  /** @throws {GodwitError} what is offered may not be */
+  #take(reserve: Reserve): void {
+    const { staticNonce, pageBytes } = this.#welcome!
+    checkStaticOffers(reserve, staticNonce !== undefined, pageBytes)
+    this.#reserve = reserve
+    this.#static = new HeldContents(reserve, pageBytes)
+  }
+
   #begin(): void {
-    const agreed = { hello: this.#hello!, welcome: this.#welcome!, reserve: this.#reserve! }
+    const staticPages = this.#static!.contents
+    const [hello, welcome, reserve] = [this.#hello!, this.#welcome!, this.#reserve!]
+    const agreed = { hello, welcome, reserve, staticPages }
     const { primitives, budget, counts } = this.#parts
     this.pages = new PageMonitor(agreed, primitives, budget, counts)
   }

@@ -22,7 +22,7 @@ const runsMax = 16
 const itemsMax = 64
 
 /** Bytes that belong to the guest. */
-const contents: ReadonlySet<string> = new Set(['package', 'registers'])
+const contents: ReadonlySet<string> = new Set(['package', 'registers', 'token'])
 
 /** The keys of a message. @param withContents - what belongs to the guest, too */
 export function shortBody(message: Message, withContents: boolean): Record<string, ShortValue> {
@@ -36,10 +36,10 @@ export function shortBody(message: Message, withContents: boolean): Record<strin
 }
 
 function shortKey(key: string, value: unknown, withContents: boolean): ShortValue {
-  if (!(value instanceof Uint8Array)) return shortValue(value)
+  if (!(value instanceof Uint8Array)) return shortValue(value, withContents)
   if (key === 'runs') return shortRuns(value)
   if (contents.has(key)) return withContents ? toHex(value) : `${value.length} bytes`
-  return shortValue(value)
+  return shortValue(value, withContents)
 }
 
 function shortRuns(bytes: Uint8Array): ShortValue {
@@ -54,16 +54,17 @@ export function runText(run: { readonly firstPage: number; readonly pageCount: n
   return `${run.firstPage}+${run.pageCount}`
 }
 
-function shortValue(value: unknown): ShortValue {
+function shortValue(value: unknown, withContents: boolean): ShortValue {
   if (value instanceof Uint8Array) {
     return value.length <= hexBytesMax ? toHex(value) : `${value.length} bytes`
   }
   if (Array.isArray(value)) {
-    const items = value.slice(0, itemsMax).map(shortValue)
+    const items = value.slice(0, itemsMax).map((item) => shortValue(item, withContents))
     return value.length > itemsMax ? [...items, `and ${value.length - itemsMax} more`] : items
   }
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, shortValue(one)]))
+    const entries = Object.entries(value)
+    return Object.fromEntries(entries.map(([key, one]) => [key, shortKey(key, one, withContents)]))
   }
   if (typeof value === 'string' || typeof value === 'number') return value
   return typeof value === 'boolean' ? value : null

@@ -20,6 +20,10 @@ export function verificationText(verification: Verification): string {
     )
   }
   lines.push(`checked: ${countsText(counts)}`)
+  if (counts.hidden > 0) {
+    const pages = formatCount(counts.hidden)
+    lines.push(`not checked: ${pages} pages were named only, what they hold is not in the stream`)
+  }
   if (counts.skipped > 0) {
     lines.push(`${formatCount(counts.skipped)} optional frames of unknown types were skipped`)
   }

@@ -102,6 +102,7 @@ class Verifier {
     rounds: 0,
     naks: 0,
     repairs: 0,
+    hidden: 0,
     checkpoints: 0,
     digests: 0,
   }
