@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from 'node:path'
-import { GIB, MIB } from '@godwit/core'
+import { GIB, MIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import { learnMap, staticOptions } from './catalog.ts'
 import type { Part, PartOptions } from './part.ts'
 import { staticRows } from './static-rows.ts'
@@ -32,11 +32,14 @@ export const nothingPart: Part = {
 
 async function unlikeWays({ quick, godwit, folder, say }: PartOptions): Promise<Ways> {
   const memoryBytes = quick ? 64 * MIB : GIB
-  const sibling = join(folder, 'sibling.ram')
-  say('making a guest without siblings')
-  writeMemory(sibling, [content(siblingSeed, memoryBytes)])
-  // Twice the same sample: all of it is static.
-  const catalog = await learnMap(godwit, folder, [sibling, sibling])
+  const [sibling, other] = [join(folder, 'sibling.ram'), join(folder, 'other.ram')]
+  say('making siblings that the guest has nothing of')
+  const memory = content(siblingSeed, memoryBytes)
+  writeMemory(sibling, [memory])
+  // All but this page is static.
+  memory.fill(1, memoryBytes - PAGE_BYTES_DEFAULT)
+  writeMemory(other, [memory])
+  const catalog = await learnMap(godwit, folder, [sibling, other])
   const guest = `idle,content=40/30/20/10,seed=${guestSeed}`
   const send = ['--memory', String(memoryBytes), ...encodeZstd]
   const more = staticOptions('escdr-content', catalog, sibling)
