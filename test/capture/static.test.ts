@@ -48,6 +48,8 @@ async function captured(
       if (direction === 'read' && name === 'Reserved') meanwhile(memory)
       if (direction === 'read' && name === 'RoundAck' && !guest.isPaused) {
         guest.store(0, 3 * 4096 + 5, Uint8Array.of(1, 2, 3))
+        // As a page that was named only.
+        guest.storePage(0, 61, content(5))
       }
       return undefined
     },

@@ -188,6 +188,41 @@ describe('a guest that runs meanwhile', () => {
   })
 })
 
+describe('a connection that is lost', () => {
+  it('is made again without them', async () => {
+    const { identity } = parseGuest(`writer,wss=${512 * KIB},rate=100,content=10/30/20/40`, MIB)
+    const guest = await WorkloadGuest.start(identity, MIB, { regionBytesMax: MIB })
+    await advances(guest, 20)
+    const sibling = allocateShared(MIB)
+    sibling.set(guest.regions[0]!.bytes)
+    const set = { pageBytes: 4096, hashes: hashesOf(sibling), positions: new Uint32Array(0) }
+    const offering = mapOffering('content', set)
+    const finder = new SiblingFinder(sibling, [offering])
+    const rig = await createRig(new WorkloadHost(), { static: finder, recoverMs: Infinity })
+    let isCut = false
+    const migration = await rig.source(guest, {
+      mode: 'hybrid',
+      hybrid: { rounds: 1 },
+      stop: 'max-rounds=9',
+      static: [offering],
+      recoverMs: Infinity,
+      onControl: ({ direction, name }) => {
+        const isTime = direction === 'read' && name === 'Running' && !isCut
+        isCut ||= isTime
+        return isTime ? 'lose' : undefined
+      },
+    })
+    const report = await migration.run()
+    expect(report).toMatchObject({ outcome: 'completed', recoveries: 1, memory: { equal: true } })
+    expect(report.static!.pages).toBeGreaterThan(0)
+    expect(finder.asked).toHaveLength(1)
+    const arrived = rig.sessions[0]!.guest as IncomingWorkload
+    await expectContinuous(arrived, guest.identity, guest.steps())
+    await guest.stop()
+    await arrived.discard()
+  })
+})
+
 describe('a page that was stored to', () => {
   it('goes as any other when it goes again', async () => {
     const guest = siblingGuest()

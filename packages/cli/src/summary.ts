@@ -126,6 +126,7 @@ function addTraffic(rows: Rows, report: Report): void {
     rows.push(['saved', saved.join(', ')])
   }
   addEncoding(rows, report)
+  addStatic(rows, report)
   if (cpu !== undefined) {
     const { sourceSeconds, destinationSeconds } = cpu
     rows.push([
@@ -157,6 +158,21 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
     lines.push(reason === undefined ? algorithm : `${algorithm}, ${reason}`)
   }
   if (lines.length > 0) rows.push(['encoding', lines.join('; ')])
+}
+
+/** What the destination had before. */
+function addStatic(rows: Rows, { static: known }: Report): void {
+  if (known === undefined) return
+  const { mode, os, hypervisor, mapVersion, entries, heldEntries, repairedPages = 0 } = known
+  const parts: string[] = []
+  if (os !== undefined) parts.push(`map ${mapVersion} of ${os} on ${hypervisor}, by ${mode}`)
+  if (entries > 0) {
+    parts.push(`${formatCount(heldEntries)} of ${formatCount(entries)} contents are there`)
+  }
+  parts.push(`${formatCount(known.pages)} pages named`)
+  if (repairedPages > 0) parts.push(`${formatCount(repairedPages)} pages sent once more`)
+  if (known.reason !== undefined) parts.push(known.reason)
+  rows.push(['static pages', parts.join('; ')])
 }
 
 function limited({ usedBytes, limitBytes }: { usedBytes: number; limitBytes: number }): string {
