@@ -70,17 +70,11 @@ export const loopback: Ends = {
 
 const runForDefault = '200ms'
 
-/** Beside those of `godwit send`. */
-export interface MoreOptions {
-  readonly both?: readonly string[]
-  /** Of `godwit receive`. */
-  readonly receive?: readonly string[]
-}
-
 /**
  * One migration between two processes.
  *
  * @param runFor - how long the guest runs at the destination
+ * @param both - options of both sides
  * @throws when it was not right
  */
 export async function migrate(
@@ -89,7 +83,7 @@ export async function migrate(
   sendOptions: readonly string[],
   ends: Ends = loopback,
   runFor: string = runForDefault,
-  { both = [], receive: receiveOptions = [] }: MoreOptions = {},
+  both: readonly string[] = [],
 ): Promise<{ source: Report; destination: Report }> {
   const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
   const file = (name: string): string => join(folder, `${name}.json`)
@@ -97,9 +91,7 @@ export async function migrate(
   const shared = (side: string): string[] => [...common, '--json', file(side)]
   const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', runFor]
   const receive = [...ends.destination.prefix, ...godwit, ...listen, ...shared('destination')]
-  const receiver = spawn(...splitCommand([...receive, ...receiveOptions]), {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
     const to = (await firstLine(receiver)).replace('listening ', '')

@@ -37,7 +37,7 @@ export const security: Benchmark = {
       for (let i = 0; i < repeat; i++) {
         say(`security: ${i + 1} of ${repeat}`)
         for (const [name, both] of ways) {
-          const { source } = await migrate(godwit, guest, memory, loopback, runFor, { both })
+          const { source } = await migrate(godwit, guest, memory, loopback, runFor, both)
           reports.get(name)!.push(source)
         }
       }

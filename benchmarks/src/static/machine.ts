@@ -1,12 +1,10 @@
 /**
- * A machine between which a guest goes to and fro, as a process of its own that is told what to do
- * line by line. It keeps the memory of guests that leave. Run as a program it is that process.
+ * A machine with an agent that takes guests in and sends them on, and keeps the memory of those
+ * that leave: a process of its own, by `remote-machine.ts`. Run as a program it is that process.
  *
  * @module
  */
-import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -14,125 +12,116 @@ import type { Report } from '@godwit/core'
 import { PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
-import type { Receiver } from 'godwit'
+import { decodeStaticMap } from '@godwit/static'
+import type { Receiver, StaticOffering } from 'godwit'
 import { ImageDirectory, NodeStaticFinder, receive, send } from 'godwit'
-import type { Place } from '../peer/namespaces.ts'
-import { splitCommand } from '../process.ts'
+import { readMap } from './map-file.ts'
 
 const self = fileURLToPath(import.meta.url)
 const pollMs = 20
 
-/** What a stored image is known by, as text. */
+/** What a machine has, beside guests. */
+export interface MachineParts {
+  /** Its address, without a port. */
+  readonly host: string
+  /** The folder for memory that it keeps. */
+  readonly images: string
+  /** A file with a static map. */
+  readonly map?: string
+  /** A file with the memory of a sibling. */
+  readonly sibling?: string
+}
+
+/** What a stored image is known by, in hex. */
 export interface ImageName {
   readonly id: string
   readonly token: string
 }
 
+/** What a source has that its destination may hold. */
+export interface Offers {
+  /** A lookup in its own map. */
+  readonly mode?: 'content' | 'position'
+  readonly images?: readonly ImageName[]
+}
+
 /** What a machine can be told. */
-interface Commands {
-  /** Starts a guest. */
-  start(guest: string, memoryBytes: number): Promise<void>
-  /** Sends the guest that is here; the destination may have images of it. */
-  send(to: string, images: readonly ImageName[]): Promise<Report>
+export interface Commands {
+  /** Starts a guest; `memoryBytes` is for those that are not as large as a file. */
+  start(guest: string, memoryBytes?: number): Promise<void>
+  /** Sends the guest that is here on. */
+  send(to: string, offers: Offers): Promise<Report>
   /** Keeps the memory of the guest that has just left. */
   keep(): Promise<ImageName>
   /** Waits for a guest. */
   arrived(): Promise<void>
   /** Lets the guest do so many steps more. */
   work(steps: number): Promise<void>
-  /** Gives up the guest that is here, or was. */
+  /** Gives up the guest that was here. */
   drop(): Promise<void>
 }
 
-type Told = { [K in keyof Commands]: [K, ...Parameters<Commands[K]>] }[keyof Commands]
+export type Told = {
+  [K in keyof Commands]: readonly [K, ...Parameters<Commands[K]>]
+}[keyof Commands]
 
-/** Somebody else's process. */
-export class RemoteMachine {
-  readonly address: string
-  readonly #process: ChildProcess
-  readonly #lines: AsyncIterator<string>
-
-  /** @param images - the directory where it keeps memory */
-  static async start({ prefix }: Place, host: string, images: string): Promise<RemoteMachine> {
-    const own = [process.execPath, ...process.execArgv, self, 'machine', host, images]
-    const [program, args] = splitCommand([...prefix, ...own])
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    return new RemoteMachine(child, lines, await answerOf<string>(lines))
-  }
-
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, address: string) {
-    this.#process = child
-    this.#lines = lines
-    this.address = address
-  }
-
-  /** @throws what it says when it cannot */
-  async tell<K extends keyof Commands>(
-    command: K,
-    ...args: Parameters<Commands[K]>
-  ): Promise<Awaited<ReturnType<Commands[K]>>> {
-    this.#process.stdin!.write(`${JSON.stringify([command, ...args])}\n`)
-    return answerOf<Awaited<ReturnType<Commands[K]>>>(this.#lines)
-  }
-
-  async end(): Promise<void> {
-    if (this.#process.exitCode !== null) return
-    const ended = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
-    await ended
-  }
-}
-
-interface Answer {
+export interface Answer {
   readonly value?: unknown
   readonly failure?: string
 }
 
-async function answerOf<T>(lines: AsyncIterator<string>): Promise<T> {
-  const { value: line, done } = await lines.next()
-  if (done === true) throw new Error('a machine ended')
-  const { value, failure } = JSON.parse(line) as Answer
-  if (failure !== undefined) throw new Error(failure)
-  return value as T
-}
-
 class Machine implements Commands {
+  readonly address: string
+  readonly #parts: MachineParts
   readonly #receiver: Receiver
   readonly #images: ImageDirectory
   readonly #arrivals: IncomingWorkload[]
   #guest: WorkloadGuest | undefined
 
-  static async open(host: string, path: string): Promise<[Machine, address: string]> {
-    const images = await ImageDirectory.open(path)
+  static async open(parts: MachineParts): Promise<Machine> {
+    const { host, map, sibling } = parts
+    const images = await ImageDirectory.open(parts.images)
+    const finder = new NodeStaticFinder({
+      images,
+      findMap: async () => (map === undefined ? undefined : readMap(map)),
+      siblings: () => (sibling === undefined ? [] : [{ file: sibling }]),
+    })
     const arrivals: IncomingWorkload[] = []
     const receiver = await receive(
       new WorkloadHost(),
-      { listen: `${host}:0`, insecure: true, static: new NodeStaticFinder({ images }) },
+      { listen: `${host}:0`, insecure: true, static: finder },
       {
         ended: (migration) => {
           if (migration.ownsGuest) arrivals.push(migration.guest as IncomingWorkload)
         },
       },
     )
-    return [new Machine(receiver, images, arrivals), receiver.address]
+    return new Machine(parts, receiver, images, arrivals)
   }
 
-  private constructor(receiver: Receiver, images: ImageDirectory, arrivals: IncomingWorkload[]) {
+  private constructor(
+    parts: MachineParts,
+    receiver: Receiver,
+    images: ImageDirectory,
+    arrivals: IncomingWorkload[],
+  ) {
+    this.address = receiver.address
+    this.#parts = parts
     this.#receiver = receiver
     this.#images = images
     this.#arrivals = arrivals
   }
 
-  async start(guest: string, memoryBytes: number): Promise<void> {
-    const { identity, memoryBytes: bytes } = parseGuest(guest, memoryBytes)
-    this.#guest = await WorkloadGuest.start(identity, bytes)
+  async start(text: string, bytes?: number): Promise<void> {
+    const { identity, memoryBytes } = parseGuest(text, bytes)
+    this.#guest = await WorkloadGuest.start(identity, memoryBytes)
   }
 
-  async send(to: string, names: readonly ImageName[]): Promise<Report> {
-    const offers = names.map(({ id, token }) => {
-      return { kind: 'image', id: fromHex(id), token: fromHex(token) } as const
+  async send(to: string, { mode, images = [] }: Offers): Promise<Report> {
+    const offers: StaticOffering[] = images.map(({ id, token }) => {
+      return { kind: 'image', id: fromHex(id), token: fromHex(token) }
     })
+    if (mode !== undefined) offers.push(this.#mapOffering(mode))
     const options = {
       to,
       insecure: true,
@@ -164,6 +153,14 @@ class Machine implements Commands {
     await this.#guest?.stop()
     this.#guest = undefined
   }
+
+  #mapOffering(mode: 'content' | 'position'): StaticOffering {
+    const bytes = readMap(this.#parts.map!)
+    const set = decodeStaticMap(bytes)
+    const { os, hypervisor, version } = set
+    const digest = new Uint8Array(createHash('sha256').update(bytes).digest())
+    return { kind: 'map', os, hypervisor, version, set, digest, mode }
+  }
 }
 
 function toHex(bytes: Uint8Array): string {
@@ -174,10 +171,11 @@ function fromHex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, 'hex'))
 }
 
-async function obey(host: string, images: string): Promise<void> {
+/** A line for each thing that it is told, and one for each answer; first it says its address. */
+async function obey(parts: MachineParts): Promise<void> {
   const say = (answer: Answer): void => void process.stdout.write(`${JSON.stringify(answer)}\n`)
-  const [machine, address] = await Machine.open(host, images)
-  say({ value: address })
+  const machine = await Machine.open(parts)
+  say({ value: machine.address })
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, ...args] = JSON.parse(line) as Told
     try {
@@ -191,5 +189,5 @@ async function obey(host: string, images: string): Promise<void> {
 }
 
 if (process.argv[2] === 'machine' && process.argv[1] === self) {
-  await obey(process.argv[3]!, process.argv[4]!)
+  await obey(JSON.parse(process.argv[3]!) as MachineParts)
 }

@@ -6,12 +6,13 @@
  */
 import { join } from 'node:path'
 import { GIB, MIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
-import { learnMap, staticOptions } from './catalog.ts'
+import { learnMap } from './map-file.ts'
 import type { Part, PartOptions } from './part.ts'
+import type { StaticMove } from './static-migration.ts'
 import { staticRows } from './static-rows.ts'
 import { content, writeMemory } from './synthetic.ts'
 import type { Ways } from './ways.ts'
-import { alone, encodeZstd, measureInTurn } from './ways.ts'
+import { alone, measureInTurn } from './ways.ts'
 
 const rate = '1gbit'
 const way = 'escdr-content + zstd'
@@ -30,7 +31,7 @@ export const nothingPart: Part = {
   },
 }
 
-async function unlikeWays({ quick, godwit, folder, say }: PartOptions): Promise<Ways> {
+async function unlikeWays({ quick, folder, say }: PartOptions): Promise<Ways> {
   const memoryBytes = quick ? 64 * MIB : GIB
   const [sibling, other] = [join(folder, 'sibling.ram'), join(folder, 'other.ram')]
   say('making siblings that the guest has nothing of')
@@ -39,12 +40,10 @@ async function unlikeWays({ quick, godwit, folder, say }: PartOptions): Promise<
   // All but this page is static.
   memory.fill(1, memoryBytes - PAGE_BYTES_DEFAULT)
   writeMemory(other, [memory])
-  const catalog = await learnMap(godwit, folder, [sibling, other])
-  const guest = `idle,content=40/30/20/10,seed=${guestSeed}`
-  const send = ['--memory', String(memoryBytes), ...encodeZstd]
-  const more = staticOptions('escdr-content', catalog, sibling)
+  const has = { map: await learnMap(folder, [sibling, other]), sibling }
+  const guest: StaticMove['guest'] = [`idle,content=40/30/20/10,seed=${guestSeed}`, memoryBytes]
   return new Map([
-    [alone, { guest, send, receive: [] }],
-    [way, { guest, send: [...send, ...more.send], receive: more.receive }],
+    [alone, { guest, offers: {}, has }],
+    [way, { guest, offers: { mode: 'content' }, has }],
   ])
 }

@@ -8,7 +8,7 @@ import type { Case } from '../result.ts'
 import type { SiblingImage } from './images.ts'
 
 /** What parts have in common in one run. */
-export interface PartOptions extends Pick<BenchOptions, 'quick' | 'repeat' | 'godwit' | 'say'> {
+export interface PartOptions extends Pick<BenchOptions, 'quick' | 'repeat' | 'say'> {
   /** None where no part needs them. */
   readonly images: readonly SiblingImage[]
   /** Where things may be written. */

@@ -4,15 +4,12 @@
  *
  * @module
  */
-import { join } from 'node:path'
 import { MIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { Namespaces } from '../peer/namespaces.ts'
-import { carriedBytes, createNamespaces } from '../peer/namespaces.ts'
-import type { ImageName } from './machine.ts'
-import { RemoteMachine } from './machine.ts'
-import type { Part, PartOptions } from './part.ts'
+import { createNamespaces } from '../peer/namespaces.ts'
+import type { Part } from './part.ts'
 import type { StaticFigures } from './static-migration.ts'
-import { figuresOf } from './static-migration.ts'
+import { checked, measured, startPair } from './static-migration.ts'
 import { staticRows } from './static-rows.ts'
 import { alone, rotated } from './ways.ts'
 
@@ -41,7 +38,7 @@ export const returnPart: Part = {
         for (const way of rotated([...samples.keys()], i)) {
           say(`${i + 1} of ${repeat}, ${way}`)
           const mib = quick ? quickMib : memoryMib
-          samples.get(way)!.push(await roundTrip(way === withImage, mib * MIB, options, namespaces))
+          samples.get(way)!.push(await roundTrip(way === withImage, mib * MIB, namespaces))
         }
       }
     } finally {
@@ -55,27 +52,22 @@ export const returnPart: Part = {
 async function roundTrip(
   offersImage: boolean,
   memoryBytes: number,
-  { folder }: PartOptions,
   { shaped }: Namespaces,
 ): Promise<StaticFigures> {
   const pages = Math.round((memoryBytes / PAGE_BYTES_DEFAULT) * changedShare)
   const wss = pages * PAGE_BYTES_DEFAULT
   const guest = `writer,wss=${wss},rate=${Math.round(pages / sweepSeconds)},style=few`
-  const home = await RemoteMachine.start(shaped.source, shaped.sourceHost, join(folder, 'home'))
-  const away = await RemoteMachine.start(shaped.destination, shaped.host, join(folder, 'away'))
+  const { source: home, destination: away, end } = await startPair(shaped)
   try {
     await home.tell('start', guest, memoryBytes)
-    figuresOf(await home.tell('send', away.address, []))
+    checked(await home.tell('send', away.address, {}))
     await away.tell('arrived')
-    const images: readonly ImageName[] = [await home.tell('keep')]
+    const images = [await home.tell('keep')]
     await home.tell('drop')
     await away.tell('work', pages)
-    const before = await carriedBytes(shaped)
-    const report = await away.tell('send', home.address, offersImage ? images : [])
-    const wireBytes = (await carriedBytes(shaped)) - before
-    return { ...figuresOf(report), wireBytes }
+    const offers = offersImage ? { images } : {}
+    return await measured(shaped, () => away.tell('send', home.address, offers))
   } finally {
-    await home.end()
-    await away.end()
+    await end()
   }
 }

@@ -1,24 +1,22 @@
 /**
- * One migration over a link to a destination that has a sibling of the guest.
+ * One migration over a link to a machine that may have a sibling of the guest.
  *
  * @module
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Report } from '@godwit/core'
 import type { Route } from '../peer/namespaces.ts'
 import { carriedBytes } from '../peer/namespaces.ts'
-import { migrate } from '../process.ts'
+import type { Commands, MachineParts, Offers } from './machine.ts'
+import { RemoteMachine } from './remote-machine.ts'
 
-const runFor = '100ms'
-const warmup = '300ms'
-
-/** Both agents' parts in a migration. */
+/** What moves, and what both machines have. */
 export interface StaticMove {
-  /** As `godwit send` has it. */
-  readonly guest: string
-  /** Options of `godwit send`. */
-  readonly send: readonly string[]
-  /** Options of `godwit receive`. */
-  readonly receive: readonly string[]
+  readonly guest: Parameters<Commands['start']>
+  readonly offers: Offers
+  readonly has: Pick<MachineParts, 'map' | 'sibling'>
 }
 
 export interface StaticFigures {
@@ -36,27 +34,63 @@ export interface StaticFigures {
 /** @throws when the migration was not right: all of memory is compared */
 export async function moveOver(
   route: Route,
-  godwit: readonly string[],
-  { guest, send, receive }: StaticMove,
+  { guest, offers, has }: StaticMove,
 ): Promise<StaticFigures> {
-  const before = await carriedBytes(route)
-  const options = ['--warmup', warmup, '--verify', 'sha256', ...send]
-  const { source } = await migrate(godwit, guest, options, route, runFor, { receive })
-  const wireBytes = (await carriedBytes(route)) - before
-  return { ...figuresOf(source), wireBytes }
+  const machines = await startPair(route, has)
+  try {
+    const { source, destination } = machines
+    await source.tell('start', ...guest)
+    return await measured(route, () => source.tell('send', destination.address, offers))
+  } finally {
+    await machines.end()
+  }
 }
 
-/** What a report has of them. @throws when the migration was not right */
-export function figuresOf(report: Report): Omit<StaticFigures, 'wireBytes'> {
-  if (report.outcome !== 'completed' || report.memory?.equal !== true) {
-    throw new Error(`a migration was not right: ${report.error?.text ?? report.outcome}`)
+interface MachinePair {
+  readonly source: RemoteMachine
+  readonly destination: RemoteMachine
+  readonly end: () => Promise<void>
+}
+
+/** A machine at each end of a link, with the same map and siblings. */
+export async function startPair(route: Route, has: StaticMove['has'] = {}): Promise<MachinePair> {
+  const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
+  const { sourceHost, host } = route
+  const source = await RemoteMachine.start(route.source, {
+    ...has,
+    host: sourceHost,
+    images: join(folder, 'source'),
+  })
+  const destination = await RemoteMachine.start(route.destination, {
+    ...has,
+    host,
+    images: join(folder, 'destination'),
+  })
+  const end = async (): Promise<void> => {
+    await Promise.all([source.end(), destination.end()])
+    rmSync(folder, { recursive: true })
   }
+  return { source, destination, end }
+}
+
+/** @throws when the migration was not right */
+export async function measured(route: Route, send: () => Promise<Report>): Promise<StaticFigures> {
+  const before = await carriedBytes(route)
+  const report = checked(await send())
+  const wireBytes = (await carriedBytes(route)) - before
   const startOf = (stage: string): number => report.stages.find(({ name }) => name === stage)!.atMs
   const { sourceSeconds, destinationSeconds } = report.cpu!
   return {
     report,
+    wireBytes,
     totalMs: report.totalMs!,
     fromReservationMs: startOf('pre-copy') - startOf('reservation') + report.totalMs!,
     cpuSeconds: sourceSeconds! + destinationSeconds!,
   }
+}
+
+/** @throws when the migration was not right */
+export function checked(report: Report): Report {
+  if (report.outcome === 'completed' && report.memory?.equal === true) return report
+  throw new Error(`a migration was not right: ${report.error?.text ?? report.outcome}`)
 }

@@ -10,7 +10,6 @@ import { moveOver } from './static-migration.ts'
 
 /** What everything is compared with. */
 export const alone = 'zstd alone'
-export const encodeZstd: readonly string[] = ['--encode', 'zstd']
 
 /** By their names, in the order of the rows. */
 export type Ways = ReadonlyMap<string, StaticMove>
@@ -25,7 +24,7 @@ export type Samples = ReadonlyMap<string, readonly StaticFigures[]>
 export async function measureInTurn(
   rate: string,
   waysOf: (repeat: number) => Promise<Ways>,
-  { repeat, godwit, say }: Pick<PartOptions, 'repeat' | 'godwit' | 'say'>,
+  { repeat, say }: Pick<PartOptions, 'repeat' | 'say'>,
 ): Promise<Samples> {
   const samples = new Map<string, StaticFigures[]>()
   const namespaces = await createNamespaces(rate)
@@ -35,11 +34,11 @@ export async function measureInTurn(
       const names = [...ways.keys()]
       if (i === 0) {
         for (const name of names) samples.set(name, [])
-        await moveOver(namespaces.shaped, godwit, ways.get(names[0]!)!)
+        await moveOver(namespaces.shaped, ways.get(names[0]!)!)
       }
       for (const name of rotated(names, i)) {
         say(`${i + 1} of ${repeat}, ${name}`)
-        samples.get(name)!.push(await moveOver(namespaces.shaped, godwit, ways.get(name)!))
+        samples.get(name)!.push(await moveOver(namespaces.shaped, ways.get(name)!))
       }
     }
     return samples
