@@ -12,6 +12,10 @@ export interface BenchOptions {
   readonly repeat: number
   /** Names of cases, for benchmarks that can do a part of theirs; default all. */
   readonly only?: readonly string[]
+  /** A folder with memory of real guests, for benchmarks that take some. */
+  readonly images?: string
+  /** To make up such memory. */
+  readonly synthetic?: boolean
   /** How to start `godwit` as a process: program and first arguments. */
   readonly godwit: readonly string[]
   /** Tells what is going on. */
@@ -21,5 +25,7 @@ export interface BenchOptions {
 export interface Benchmark {
   readonly name: string
   readonly summary: string
+  /** Whether it takes `images` and `synthetic`. */
+  readonly takesImages?: boolean
   run(options: BenchOptions): Promise<BenchResult>
 }

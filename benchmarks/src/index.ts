@@ -16,6 +16,7 @@ import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
 import { reservation } from './reservation.ts'
 import { security } from './security.ts'
+import { staticPages } from './static.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
@@ -35,6 +36,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   fetch,
   hostile,
   security,
+  staticPages,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseSentBytes, staleNames } from './namespaces.ts'
+import { parseCounters, staleNames } from './namespaces.ts'
 
 const counters = `Inter-|   Receive                            |  Transmit
  face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop
@@ -7,14 +7,17 @@ const counters = `Inter-|   Receive                            |  Transmit
 peer0:123456789 20 0 0 0 0 0 0 987654321 30 0 0 0 0 0 0
 `
 
-describe('parseSentBytes', () => {
-  it('reads what was sent, with and without a space behind the name', () => {
-    expect(parseSentBytes(counters, 'lo')).toBe(900)
-    expect(parseSentBytes(counters, 'peer0')).toBe(987_654_321)
+describe('parseCounters', () => {
+  it('reads what came and what was sent, with and without a space behind the name', () => {
+    expect(parseCounters(counters, 'lo')).toEqual({ received: 1, sent: 900 })
+    expect(parseCounters(counters, 'peer0')).toEqual({
+      received: 123_456_789,
+      sent: 987_654_321,
+    })
   })
 
   it('refuses an interface that is not there', () => {
-    expect(() => parseSentBytes(counters, 'peer')).toThrow('no interface peer')
+    expect(() => parseCounters(counters, 'peer')).toThrow('no interface peer')
   })
 })
 

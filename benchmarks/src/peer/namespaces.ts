@@ -26,6 +26,7 @@ export interface Route {
   readonly destination: Place
   /** The destination's address. */
   readonly host: string
+  readonly sourceHost: string
   /** The source's interface towards it. */
   readonly device: string
 }
@@ -58,12 +59,20 @@ export async function createNamespaces(rate: string): Promise<Namespaces> {
   }
   const [here, there] = [placeIn(source), placeIn(destination)]
   return {
-    shaped: { name: rate, source: here, destination: there, host: destinationAddress, device },
+    shaped: {
+      name: rate,
+      source: here,
+      destination: there,
+      host: destinationAddress,
+      sourceHost: sourceAddress,
+      device,
+    },
     loopback: {
       name: 'loopback',
       source: here,
       destination: here,
       host: loopbackAddress,
+      sourceHost: loopbackAddress,
       device: 'lo',
     },
     remove,
@@ -100,20 +109,33 @@ async function ip(...args: readonly string[]): Promise<string> {
 }
 
 /** Bytes that the source's end of a route has sent until now, headers included. */
-export async function sentBytes({ source, device: name }: Route): Promise<number> {
-  const [program, args] = splitCommand([...source.prefix, 'cat', '/proc/net/dev'])
-  return parseSentBytes(await run(program, args), name)
+export async function sentBytes(route: Route): Promise<number> {
+  return (await readCounters(route)).sent
 }
 
-/** The counter of one interface in the text of `/proc/net/dev`. */
-export function parseSentBytes(text: string, name: string): number {
+/** Bytes of both directions until now, headers included. On loopback each is both. */
+export async function carriedBytes(route: Route): Promise<number> {
+  const { sent, received } = await readCounters(route)
+  return route.name === 'loopback' ? sent : sent + received
+}
+
+async function readCounters({ source, device: name }: Route): Promise<Counters> {
+  const [program, args] = splitCommand([...source.prefix, 'cat', '/proc/net/dev'])
+  return parseCounters(await run(program, args), name)
+}
+
+/** Bytes of an interface. */
+export interface Counters {
+  readonly received: number
+  readonly sent: number
+}
+
+/** The counters of one interface in the text of `/proc/net/dev`. */
+export function parseCounters(text: string, name: string): Counters {
   const line = text.split('\n').find((one) => one.trim().startsWith(`${name}:`))
   if (line === undefined) throw new Error(`there is no interface ${name}`)
+  const columns = line.slice(line.indexOf(':') + 1).trim()
   // Eight counters of what was received come first.
-  return Number(
-    line
-      .slice(line.indexOf(':') + 1)
-      .trim()
-      .split(/\s+/)[8],
-  )
+  const counters = columns.split(/\s+/).map(Number)
+  return { received: counters[0]!, sent: counters[8]! }
 }

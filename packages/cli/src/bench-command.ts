@@ -17,6 +17,8 @@ interface BenchSettings {
   readonly repeat?: number
   readonly json?: string
   readonly only?: readonly string[]
+  readonly images?: string
+  readonly synthetic?: boolean
 }
 
 /** Adds the command; `finish` gets the exit code. */
@@ -31,6 +33,8 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
     .option('--only <CASES>', 'these cases, where a benchmark has several', (text: string) =>
       text.split(','),
     )
+    .option('--images <DIR>', 'memory of real guests, for `static`; it says how to make them')
+    .option('--synthetic', 'made-up memory where `static` takes that of real guests')
     .option('--json <FILE>', 'write the figures; - is stdout')
     .addHelpText('after', '\nExample:\n  godwit bench loopback --json loopback.json')
     .action(async (name: string | undefined, settings: BenchSettings) => {
@@ -46,12 +50,18 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
   }
   checkWritable(settings.json)
   const benchmark = findBenchmark(name)
+  const { images, synthetic } = settings
+  if ((images !== undefined || synthetic === true) && benchmark.takesImages !== true) {
+    throw new GodwitError('USAGE', `bench ${name} takes no images`)
+  }
   const result = await benchmark.run({
     quick: settings.quick === true,
     repeat: settings.repeat ?? (settings.quick === true ? 1 : 5),
     godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
     say: note,
     ...(settings.only === undefined ? {} : { only: settings.only }),
+    ...(images === undefined ? {} : { images }),
+    ...(synthetic === undefined ? {} : { synthetic }),
   })
   if (settings.json !== undefined) writeJson(settings.json, result)
   if (settings.json !== '-') process.stdout.write(`${formatResult(result)}\n`)
