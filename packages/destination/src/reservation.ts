@@ -69,7 +69,13 @@ export class Reservation {
       this.#static?.begin()
       await zero(memory, isFresh)
     })
-    await rounds.takeMemory(guest)
+    try {
+      await rounds.takeMemory(guest)
+    } catch (thrown) {
+      // Whoever hears of it may try again at once, in another mode: the room is there again then.
+      await arrival.discard()
+      throw thrown
+    }
     report.reserved(rounds.kernels)
     if (this.#static === undefined) return
     report.reach('static')
