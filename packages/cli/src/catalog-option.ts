@@ -34,7 +34,11 @@ export function catalogOption(help: string): Option {
 /** Adds the options of {@link CatalogSettings}. */
 export function addCatalogOptions(command: Command): Command {
   return command
-    .addOption(catalogOption('tell a catalog of guests and machines what is here'))
+    .addOption(
+      catalogOption(
+        'tell a catalog of guests and machines what is here, and take static maps from it',
+      ),
+    )
     .option('--vm-name <NAME>', 'what the guest is called there (default: by its kind)', parseName)
     .option('--os <NAME/VERSION>', 'its operating system, like debian/12', parseRelease)
     .option('--hypervisor <NAME/VERSION>', 'its hypervisor, like qemu/8.2', parseRelease)
