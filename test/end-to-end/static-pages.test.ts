@@ -113,7 +113,7 @@ describe('a sibling at the destination', () => {
       { memory: arrival },
       { listen: '127.0.0.1:0', lanes: 2, static: finderOf() },
     )
-    const settings = { lanes: 2, static: [mapOffering('content')], encode: 'zstd' } as const
+    const settings = { lanes: 2, static: { map: mapOffering('content') }, encode: 'zstd' } as const
     const memory = guest.regions.map(({ bytes }) => bytes)
     const source = await send(
       { memory, pause: async () => {}, resume() {} },

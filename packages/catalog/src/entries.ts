@@ -5,7 +5,7 @@
  */
 import { GodwitError, LimitError } from '@godwit/core'
 import type { Database, Row, Statements, Value } from './database.ts'
-import type { Lease, LinkRecord, MachineRecord, VmRecord } from './records.ts'
+import type { Lease, LinkRecord, MachineRecord, Pair, VmRecord } from './records.ts'
 import { checkRecord } from './schemas.ts'
 import type { Table } from './tables.ts'
 import {
@@ -30,6 +30,9 @@ export interface EntryKinds {
   readonly link: LinkRecord
 }
 export type EntryKind = keyof EntryKinds
+
+/** More guests of a pair on one machine are not looked at: they have hardly more in common. */
+export const SIBLINGS_MAX = 16
 
 /** An entry without what the database fills in. */
 export type NewEntry<K extends EntryKind> = Omit<EntryKinds[K], keyof Lease>
@@ -72,6 +75,16 @@ export class Entries {
     const sql = `SELECT * FROM ${table.name} WHERE ${whereKey(table)}`
     const [row] = await this.#database.query(sql, key)
     return row === undefined ? undefined : recordOf(table, row)
+  }
+
+  /** Guests of a pair that are on a machine, and have not expired; at most {@link SIBLINGS_MAX}. */
+  async siblings({ os, hypervisor }: Pair, machine: string): Promise<readonly VmRecord[]> {
+    const columns = Object.entries(columnsOf({ os, hypervisor, machine }))
+    const where = columns.map(([column], at) => `${column} = $${at + 1}`).join(' AND ')
+    const sql = `SELECT * FROM ${vmTable.name} WHERE ${where} AND NOT ${hasExpired(vmTable)}
+      ORDER BY updated_ms DESC LIMIT ${SIBLINGS_MAX}`
+    const values = columns.map(([, value]) => value)
+    return (await this.#database.query(sql, values)).map((row) => recordOf(vmTable, row))
   }
 
   /**

@@ -3,6 +3,7 @@ export { Catalog, type CatalogOptions } from './catalog.ts'
 export { parseCatalogUrl, type CatalogPlace } from './catalog-url.ts'
 export {
   ENTRIES_MAX,
+  SIBLINGS_MAX,
   type Entries,
   type EntryKind,
   type EntryKinds,

@@ -20,6 +20,10 @@ const endMsMax = 2000
 
 /** A guest that is here. */
 export interface RegisteredGuest {
+  /** As the catalog has it, once it was told. */
+  readonly name: string
+  /** Of its entry; undefined before there is one. */
+  readonly id: string | undefined
   /** It is on its way to a destination that finds it by the session. */
   leaves(session: string): void
   /** It goes on here. */
@@ -97,6 +101,12 @@ export class AgentRegistration {
     }
     change({})
     return {
+      get name() {
+        return state.claim?.name ?? name
+      },
+      get id() {
+        return state.claim?.id
+      },
       leaves: (session) => change({ session }),
       stays: () => change({ session: null }),
       ends: () => change({ isOver: true }),

@@ -11,6 +11,7 @@ export class Arrivals {
   readonly #registration: () => AgentRegistration | undefined
   /** Sessions that go on, with their guests where these run here already. */
   readonly #sessions = new Map<IncomingMigration, RegisteredGuest | undefined>()
+  readonly #entries = new WeakMap<IncomingMigration, RegisteredGuest>()
 
   constructor(registration: () => AgentRegistration | undefined) {
     this.#registration = registration
@@ -35,6 +36,11 @@ export class Arrivals {
     void migration.guestStopped?.catch(() => {}).then(() => entry?.ends())
   }
 
+  /** Of a guest that has come. */
+  entryOf(migration: IncomingMigration): RegisteredGuest | undefined {
+    return this.#entries.get(migration)
+  }
+
   #register(migration: IncomingMigration): void {
     const { report, sessionId: arrival } = migration
     const { guestKind: kind, memoryBytes, pageBytes } = report
@@ -42,5 +48,6 @@ export class Arrivals {
     if (kind === undefined || pageBytes === undefined) return
     const entry = this.#registration()?.guest({ kind, memoryBytes, pageBytes, arrival })
     this.#sessions.set(migration, entry)
+    if (entry !== undefined) this.#entries.set(migration, entry)
   }
 }

@@ -6,6 +6,7 @@
 import { hostname } from 'node:os'
 import type { Release } from '@godwit/catalog'
 import { NAME_PATTERN, parseCatalogUrl, parseName, parseRelease } from '@godwit/catalog'
+import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 
@@ -33,11 +34,33 @@ export function catalogOption(help: string): Option {
 /** Adds the options of {@link CatalogSettings}. */
 export function addCatalogOptions(command: Command): Command {
   return command
-    .addOption(catalogOption('tell a catalog of guests and machines what is here'))
+    .addOption(
+      catalogOption(
+        'tell a catalog of guests and machines what is here, and take static maps from it',
+      ),
+    )
     .option('--vm-name <NAME>', 'what the guest is called there (default: by its kind)', parseName)
     .option('--os <NAME/VERSION>', 'its operating system, like debian/12', parseRelease)
     .option('--hypervisor <NAME/VERSION>', 'its hypervisor, like qemu/8.2', parseRelease)
     .option('--machine <NAME>', 'what this machine is called there (default: its name)', parseName)
+}
+
+/**
+ * What is said for a catalog is of no use without one.
+ *
+ * @throws {GodwitError} `USAGE`
+ */
+export function checkCatalogOptions(settings: CatalogSettings): void {
+  if (settings.catalog !== undefined) return
+  const options = {
+    '--vm-name': settings.vmName,
+    '--os': settings.os,
+    '--hypervisor': settings.hypervisor,
+    '--machine': settings.machine,
+  }
+  const [given] = Object.entries(options).find(([, value]) => value !== undefined) ?? []
+  if (given === undefined) return
+  throw new GodwitError('USAGE', `${given} is for a catalog: --catalog URL is missing`)
 }
 
 /** The machine's own name is used where it can be one. */

@@ -16,10 +16,11 @@ import { beginRegistration } from './agent-registration.ts'
 import { Arrivals } from './arrivals.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
-import { addCatalogOptions } from './catalog-option.ts'
+import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
+import { checkPlace, writeImageKeys } from './images-file.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
@@ -31,9 +32,12 @@ import { refuseLeft } from './recover-owned.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 import { parseCount, parseLanes, parsePageSizes } from './settings.ts'
+import type { SiblingSettings } from './sibling-option.ts'
+import { addSiblingOptions, checkSiblings } from './sibling-option.ts'
+import { findersOf } from './siblings.ts'
 import { formatSummary } from './summary.ts'
 
-export interface ReceiveSettings extends SecuritySettings, CatalogSettings {
+export interface ReceiveSettings extends SecuritySettings, CatalogSettings, SiblingSettings {
   readonly listen: string
   readonly once?: boolean
   readonly runFor?: number
@@ -61,7 +65,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .command('receive')
     .description('Listen for guests, take them in and run them')
     .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
-  addCatalogOptions(addSecurityOptions(command))
+  addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',
@@ -116,8 +120,16 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     })
 }
 
-async function run(settings: ReceiveSettings): Promise<ExitCode> {
+/** @throws {GodwitError} `USAGE`, `FILE_UNWRITABLE` */
+function check(settings: ReceiveSettings): void {
   checkWritable(settings.json)
+  checkCatalogOptions(settings)
+  checkSiblings(settings)
+  if (settings.imagesOut !== undefined) checkPlace(settings.imagesOut)
+}
+
+async function run(settings: ReceiveSettings): Promise<ExitCode> {
+  check(settings)
   const security = readSecurity(settings)
   if (settings.stateDir !== undefined) await refuseLeft(settings.stateDir)
   const interrupts = listenToInterrupts()
@@ -131,6 +143,9 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
+  const finders = await findersOf(settings, () =>
+    guests.map((migration) => ({ migration, entry: arrivals.entryOf(migration) })),
+  )
   const listeners = {
     onDropped: (remote: string, error: GodwitError | undefined): void => {
       if (error !== undefined) drops.dropped(remote, error)
@@ -141,7 +156,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   }
   const receiver = await receive(
     host,
-    { ...optionsOf(settings), security, ...listeners },
+    { ...optionsOf(settings), static: finders.options, security, ...listeners },
     {
       began(migration) {
         arrivals.began(migration)
@@ -154,6 +169,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
         arrivals.ended(migration, report)
         if (!migration.ownsGuest) return drops.tell(() => tell(settings, report))
         tell(settings, report)
+        saveImageKeys(settings, migration)
         if (report.outcome === 'failed') {
           ended.resolve(report)
           giveUp(migration, settings, guests.length + receiver.agent.sessions.length)
@@ -167,6 +183,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   )
   const control = await startControl(settings, receiver, guests).catch(async (thrown: unknown) => {
     await receiver.close()
+    await finders.close()
     throw thrown
   })
   const machine = machineReader(receiver.address, () => host.freeBytes, memoryLimit)
@@ -183,10 +200,11 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     interrupts.stop()
     for (const guest of guests) await guest.release()
     await registration?.end()
+    await finders.close()
   }
 }
 
-function optionsOf(settings: ReceiveSettings): ReceiveOptions {
+function optionsOf(settings: ReceiveSettings): Omit<ReceiveOptions, 'static'> {
   const { runFor, once, recoverFor, maxConnections, maxSessions } = settings
   const runForMs = runFor ?? (once === true ? runForOnceMs : undefined)
   return {
@@ -239,6 +257,16 @@ function tell(settings: ReceiveSettings, report: Report): void {
   }
   if (report.error !== undefined) {
     note(formatError({ code: report.error.code, message: report.error.text }))
+  }
+}
+
+/** Failing at that does not undo a migration. */
+function saveImageKeys({ imagesOut }: ReceiveSettings, { images }: IncomingMigration): void {
+  if (imagesOut === undefined) return
+  try {
+    writeImageKeys(imagesOut, images)
+  } catch (thrown) {
+    note(formatError(toGodwitError(thrown)))
   }
 }
 

@@ -69,11 +69,11 @@ function readKey(file: string): Uint8Array {
   return bytes.subarray(0, end)
 }
 
-/** Whoever reads it can take the memory of every guest that moves by it. */
-function readSecret(file: string, bytesMax: number): Uint8Array {
+/** Whoever reads such a file can take memory of guests by it. */
+export function readSecret(file: string, bytesMax: number): Uint8Array {
   const bytes = readSmall(file, bytesMax)
   if (process.platform !== 'win32' && (statSync(file).mode & othersMode) !== 0) {
-    const text = `${file} is open to every user of this machine; chmod 600 it, and take a new key`
+    const text = `${file} is open to every user of this machine; chmod 600 it, and take a new one`
     throw new GodwitError('USAGE', text)
   }
   return bytes

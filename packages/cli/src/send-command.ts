@@ -8,13 +8,13 @@ import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } fr
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
-import type { Migration, SecurityOptions, SendOptions, SourceLoss } from 'godwit'
+import type { Migration, SecurityOptions, SendOptions, SendStatic, SourceLoss } from 'godwit'
 import { CaptureFile, checkDestination, createMigration } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
-import { addCatalogOptions } from './catalog-option.ts'
+import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -31,9 +31,16 @@ import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions, parseCount } from './settings.ts'
 import { recoverLeft, tellLeft } from './recover-owned.ts'
+import { beginLoading } from './static-load.ts'
+import type { StaticSettings } from './static-option.ts'
+import { addStaticOptions, checkStatic } from './static-option.ts'
 import { formatSummary } from './summary.ts'
 
-export interface SendSettings extends MigrationSettings, SecuritySettings, CatalogSettings {
+export interface SendSettings
+  extends MigrationSettings,
+    SecuritySettings,
+    CatalogSettings,
+    StaticSettings {
   readonly to: string
   readonly json?: string
   readonly capture?: string
@@ -54,7 +61,7 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .description('Start a guest here and move it, running, to a destination')
     .argument('[guest]', 'NAME[,key=value...]; see below')
     .option('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
-  addCatalogOptions(addSecurityOptions(addMigrationOptions(command)))
+  addStaticOptions(addCatalogOptions(addSecurityOptions(addMigrationOptions(command))))
     .option(
       '--retry <N>',
       'try again so often after a failure before the hand-over',
@@ -104,16 +111,13 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
   const security = readSecurity(settings)
   checkDestination(settings.to, { ...settings, security })
-  const { mode } = parseMode(settings.mode)
-  checkFetch(mode, settings.fetch)
-  checkReverse(mode, settings.reverse)
-  checkTimeout(mode, settings.timeout)
-  checkWritable(settings.json)
+  check(settings)
   if (settings.stateDir !== undefined) tellLeft(settings.stateDir)
+  const readStatic = await beginLoading(settings)
   const interrupts = listenToInterrupts()
   const file = settings.capture
   const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
-  const parts = { settings, security, interrupts, capture }
+  const parts = { settings, security, interrupts, capture, readStatic }
   const registration = beginRegistration(settings)
   const run: SendRun = { ...parts, guest: undefined, entry: undefined, migration: undefined }
   const control = await startControl(run)
@@ -133,6 +137,17 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   }
 }
 
+/** @throws {GodwitError} `USAGE`, `FILE_UNWRITABLE` */
+function check(settings: SendSettings): void {
+  const { mode } = parseMode(settings.mode)
+  checkFetch(mode, settings.fetch)
+  checkReverse(mode, settings.reverse)
+  checkTimeout(mode, settings.timeout)
+  checkCatalogOptions(settings)
+  checkStatic(settings)
+  checkWritable(settings.json)
+}
+
 /** What the parts of one `send` share. */
 interface SendRun {
   readonly settings: SendSettings
@@ -140,6 +155,8 @@ interface SendRun {
   readonly interrupts: Interrupts
   /** Of all attempts. */
   readonly capture: CaptureFile | undefined
+  /** Waits for the static map, as long as it may take. */
+  readonly readStatic: () => Promise<SendStatic>
   guest: WorkloadGuest | undefined
   /** Of the guest, in the catalog. */
   entry: RegisteredGuest | undefined
@@ -208,10 +225,12 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   void interrupts.first.then(() => abort.abort())
   const dead = await Promise.race([delay(settings.warmup, abort.signal), guest.failed])
   if (dead !== undefined) throw dead
+  const known = await run.readStatic()
   for (let left = settings.retry; ; left--) {
     run.migration = await createMigration(guest, {
       ...settings,
       ...captureOf(run),
+      static: known,
       security: run.security,
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),

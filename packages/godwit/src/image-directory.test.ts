@@ -16,7 +16,12 @@ import { join } from 'node:path'
 import { GodwitError, KIB, MIB } from '@godwit/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeptGuest } from './image-directory.ts'
-import { IMAGE_BYTES_MAX, ImageDirectory, parseKeepImage } from './image-directory.ts'
+import {
+  IMAGE_BYTES_MAX,
+  ImageDirectory,
+  createImageKey,
+  parseKeepImage,
+} from './image-directory.ts'
 import { hashSample } from './sample.ts'
 import { toHex } from './stored-image.ts'
 
@@ -74,6 +79,19 @@ describe('an image', () => {
       const own = set.hashes.subarray(entry * 32, (entry + 1) * 32)
       expect(own).toEqual(new Uint8Array(hashes.hashes.slice(page * 32, (page + 1) * 32)))
     }
+  })
+
+  it('goes with the oldest where a lower limit is set, and has the key that was said', async () => {
+    const roomy = await ImageDirectory.open(path)
+    const keys = [createImageKey(), createImageKey()]
+    expect(await roomy.store(guestOf(1), keys[0])).toEqual(keys[0])
+    const { diskBytes, storedMs } = (await roomy.find(keys[0]!.id))!
+    while (Date.now() === storedMs) await new Promise(setImmediate)
+    await roomy.store(guestOf(2), keys[1])
+    const tight = await ImageDirectory.open(path, Math.ceil((diskBytes + 65_536) * 1.5))
+    await tight.trim()
+    const left = (await tight.list()).images.map(({ id }) => toHex(id))
+    expect(left).toEqual([toHex(keys[1]!.id)])
   })
 
   it('is nobody else’s to read, and takes no room where it is zero', async () => {

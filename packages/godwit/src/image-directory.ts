@@ -10,6 +10,8 @@ import type { GuestIdentity, Region } from '@godwit/core'
 import { GIB, GodwitError, LimitError, formatBytes, parseBytes } from '@godwit/core'
 import { CONTENT_HASH_BYTES } from '@godwit/core'
 import { allocatePageHashes } from '@godwit/static'
+import type { ImageKey } from '@godwit/wire'
+import { IMAGE_ID_BYTES, IMAGE_TOKEN_BYTES } from '@godwit/wire'
 import { syncDirectory } from './owner-file.ts'
 import { PageScanner } from './page-scanner.ts'
 import { randomBytes } from './runtime.ts'
@@ -33,6 +35,11 @@ export interface KeptGuest {
   readonly identity: GuestIdentity
   readonly regions: readonly Region[]
   readonly pageBytes: number
+}
+
+/** Of an image that is still to be stored: its guest may be told before. */
+export function createImageKey(): ImageKey {
+  return { id: randomBytes(IMAGE_ID_BYTES), token: randomBytes(IMAGE_TOKEN_BYTES) }
 }
 
 export interface ImageList {
@@ -108,15 +115,20 @@ export class ImageDirectory {
   /**
    * Keeps the memory of a guest; the oldest images make room.
    *
+   * @param key - of no other image
    * @returns what proves at this directory that somebody has the guest
    * @throws {GodwitError} `NO_ROOM` when it alone is more than the limit, `FILE_UNWRITABLE`
    */
-  store(guest: KeptGuest): Promise<{ readonly id: Uint8Array; readonly token: Uint8Array }> {
-    return this.#after(() => this.#store(guest))
+  store(guest: KeptGuest, key: ImageKey = createImageKey()): Promise<ImageKey> {
+    return this.#after(() => this.#store(guest, key))
   }
 
-  async #store(guest: KeptGuest): Promise<{ id: Uint8Array; token: Uint8Array }> {
-    const [id, token] = [randomBytes(16), randomBytes(32)]
+  /** Removes the oldest images until those that are left keep the limit. */
+  trim(): Promise<void> {
+    return this.#after(() => this.#makeRoom(0))
+  }
+
+  async #store(guest: KeptGuest, { id, token }: ImageKey): Promise<ImageKey> {
     const folder = join(this.path, toHex(id))
     const scanner = new PageScanner()
     try {

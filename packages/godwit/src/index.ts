@@ -18,7 +18,13 @@ export { GodwitError } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
 export { CaptureFile } from './capture-file.ts'
 export type { ImageList, KeptGuest } from './image-directory.ts'
-export { IMAGE_BYTES_MAX, ImageDirectory, parseKeepImage } from './image-directory.ts'
+export {
+  IMAGE_BYTES_MAX,
+  ImageDirectory,
+  createImageKey,
+  parseKeepImage,
+} from './image-directory.ts'
+export { formatImageKeys, parseImageKeys } from './image-keys.ts'
 export type { Gate, GateMemory } from '@godwit/memory'
 export { openGate } from './gate.ts'
 export type { MemoryArrival, MemoryGuest, MemorySource } from './memory.ts'
@@ -36,7 +42,9 @@ export type { SampleSource } from './sample.ts'
 export { hashSample, learnSamples } from './sample.ts'
 export type { SearchedSibling, Sibling } from './sibling-search.ts'
 export type { MapName, StaticFinderOptions } from './static-finder.ts'
-export { NodeStaticFinder } from './static-finder.ts'
+export { NodeStaticFinder, SIBLING_SEARCH_MS_MAX } from './static-finder.ts'
+export type { SendStatic } from './static-options.ts'
+export { mapOffering } from './static-options.ts'
 export type { ImageFacts, StoredImage } from './stored-image.ts'
 export type { SecurityOptions } from './security.ts'
 export { PSK_BYTES_MAX, PSK_BYTES_MIN, checkSecurity } from './security.ts'

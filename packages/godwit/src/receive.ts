@@ -27,6 +27,8 @@ import { choosePager, createGatePager } from './pager.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import type { SecurityOptions } from './security.ts'
 import { securityOf } from './security.ts'
+import type { StaticFinderOptions } from './static-finder.ts'
+import { finderOf } from './static-options.ts'
 import { entryUrl, startThread } from './thread.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 import { zeroInThreads } from './zero-memory.ts'
@@ -75,11 +77,11 @@ export interface ReceiveOptions extends CaptureOptions {
    */
   readonly stateDir?: string
   /**
-   * Looks for what a source need not send, since it is here: memory of siblings, stored images. By
-   * default nobody does. What guests bring along of their past is `images` of the migration that
-   * {@link AgentEvents.ended} tells of.
+   * Where to look for what a source need not send, since it is here: maps and siblings, stored
+   * images; or who looks. By default nobody does. What guests bring along of their past is `images`
+   * of the migration that {@link AgentEvents.ended} tells of.
    */
-  readonly static?: StaticFinder
+  readonly static?: StaticFinder | StaticFinderOptions | undefined
   /** Run an arrived guest this long, stop it, and report its end to the source. */
   readonly runForMs?: number
   /** By what sources must prove who they are; others are refused. */
@@ -211,7 +213,7 @@ function listenOptionsOf({ security, connectionsMax, onDropped }: ReceiveOptions
 /** Options that the agent takes as they are, where they are given. */
 function definedOptions(options: ReceiveOptions): Partial<DestinationOptions> {
   const { pageBytes, sessionsMax, runForMs, onStage, recoverMs, onSuspended, stateDir } = options
-  const { static: finder } = options
+  const finder = options.static && finderOf(options.static)
   const owners = stateDir === undefined ? undefined : new OwnerDirectory(stateDir)
   const rules = { pageBytes, sessionsMax, runForMs, recoverMs, owners, static: finder }
   const all = { ...rules, onStage, onSuspended }

@@ -39,6 +39,8 @@ import { OwnerDirectory } from './owner-directory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
 import type { SecurityOptions } from './security.ts'
+import type { SendStatic } from './static-options.ts'
+import { OfferedPast } from './static-options.ts'
 import { checkSecurity, securityOf } from './security.ts'
 import type { ChosenTrackers, TrackerChoice } from './tracker.ts'
 import { chooseTrackers } from './tracker.ts'
@@ -65,11 +67,9 @@ export interface SendOptions extends CaptureOptions {
   readonly encode?: string
   /**
    * Contents that the destination may hold already, of a map of siblings or of stored images: where
-   * it does, only their numbers are sent. In the modes with rounds.
+   * it does, only their numbers are sent. In the modes with rounds, and not with `encode: 'raw'`.
    */
-  readonly static?: SourceOptions['static']
-  /** Stored images of the guest, newest first: the destination gets to know, for its next move. */
-  readonly images?: SourceOptions['images']
+  readonly static?: SendStatic
   readonly tracker?: TrackerChoice
   readonly pageBytes?: number
   /**
@@ -191,7 +191,8 @@ export interface Migration {
 /**
  * Prepares a migration without starting it: for progress and cancel. `run()` moves the guest.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `INSECURE_ADDRESS`, `USAGE`, `FILE_UNWRITABLE`,
+ *   `FILE_UNREADABLE`: the static map is none
  */
 export async function createMigration(
   guest: Guest | MemoryGuest,
@@ -211,12 +212,14 @@ export async function createMigration(
   const primitives = await nodePrimitives()
   const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
   const lanes = lanesOf(options.lanes ?? 1, options.capture === undefined)
+  const past = new OfferedPast(options.static ?? {})
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const urgent = await urgentOf(mode, lanes)
   const capture = beginOrClose(options, chosen)
   const session = randomBytes(SESSION_ID_BYTES)
   const settings: SourceOptions = {
     ...definedOptions(options),
+    ...past.options,
     ...networkOf(options, capture),
     guest: moved,
     clock: systemClock,
@@ -240,8 +243,11 @@ export async function createMigration(
   const migration = createOrClose(settings, close)
   return {
     sessionId: toHex(session),
-    run: (signal = options.signal) =>
-      runWithin(migration, timeout, systemClock, signal).finally(close),
+    async run(signal = options.signal) {
+      const report = await runWithin(migration, timeout, systemClock, signal).finally(close)
+      await past.end(report, moved, pageBytes)
+      return report
+    },
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
@@ -332,13 +338,11 @@ async function urgentOf(
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
-  const { static: offerings, images } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
   const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
   const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
-  const known = { static: offerings, images }
   const others = { fetch, prove, onStage, onSuspended, owners }
-  const entries = Object.entries({ ...limits, ...known, ...others })
+  const entries = Object.entries({ ...limits, ...others })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 

@@ -13,6 +13,9 @@ import { SiblingCache } from './sibling-cache.ts'
 import type { SearchedSibling, Sibling } from './sibling-search.ts'
 import { searchSiblings } from './sibling-search.ts'
 
+/** What was found by then is told: less than the time in which a destination must have answered. */
+export const SIBLING_SEARCH_MS_MAX = 8000
+
 /** Which map is meant, as a source says it in the clear. */
 export interface MapName {
   readonly os: string
@@ -22,10 +25,20 @@ export interface MapName {
 }
 
 export interface StaticFinderOptions {
-  /** The bytes of a map, or undefined where it is not known. */
+  /** Maps that are known here, as `encodeStaticMap` writes them. */
+  readonly maps?: readonly Uint8Array[]
+  /** Of others, the bytes of a map, or undefined where it is not known. */
   readonly findMap?: (name: MapName) => Promise<Uint8Array | undefined>
-  /** Where to look for what is in it, the best first; asked anew for each migration. */
-  readonly siblings?: (name: MapName) => readonly Sibling[] | Promise<readonly Sibling[]>
+  /**
+   * Where to look for what is in a map, the best first; a function is asked for each migration. A
+   * guest that still lacks pages must not be among them: whoever reads those waits for them.
+   */
+  readonly siblings?:
+    | readonly Sibling[]
+    | ((name: MapName) => readonly Sibling[] | Promise<readonly Sibling[]>)
+  /** Most time for all siblings; default {@link SIBLING_SEARCH_MS_MAX}. */
+  readonly siblingSearchMs?: number
+  /** Where images of guests are kept that were here before. */
   readonly images?: ImageDirectory
   /** What siblings were good for, for whoever runs the agent: nothing of it goes to a peer. */
   readonly onSearched?: (siblings: readonly SearchedSibling[]) => void
@@ -67,13 +80,17 @@ export class NodeStaticFinder implements StaticFinder {
     provesSecret: (digest: Uint8Array) => boolean,
     signal: AbortSignal,
   ): Promise<Omit<FoundSet, 'index'> | undefined> {
-    const { findMap, siblings, onSearched } = this.#options
+    const { maps = [], findMap, onSearched } = this.#options
+    const { siblings = [], siblingSearchMs = SIBLING_SEARCH_MS_MAX } = this.#options
     const name = { os, hypervisor, version, pageBytes }
-    const bytes = await findMap?.(name)
-    if (bytes === undefined || !provesSecret(nativeSha256(bytes))) return undefined
+    const isMeant = (bytes: Uint8Array): boolean => provesSecret(nativeSha256(bytes))
+    const bytes = maps.find(isMeant) ?? (await findMap?.(name))
+    if (bytes === undefined || !isMeant(bytes)) return undefined
     const set = decodeStaticMap(bytes)
-    const options = { mode, signal, cache: this.#cache }
-    const finds = await searchSiblings(set, (await siblings?.(name)) ?? [], options)
+    const late = AbortSignal.timeout(siblingSearchMs)
+    const here = typeof siblings === 'function' ? await siblings(name) : siblings
+    const options = { mode, signal: AbortSignal.any([signal, late]), cache: this.#cache }
+    const finds = await searchSiblings(set, here, options)
     onSearched?.(finds.siblings)
     return { set, places: finds.places }
   }

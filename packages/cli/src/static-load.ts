@@ -1,0 +1,106 @@
+/**
+ * What `send` loads before a guest moves: the static map of its kind from a catalog, and where its
+ * memory is kept. No migration waits long for a catalog, or fails because of it.
+ *
+ * @module
+ */
+import type { Pair } from '@godwit/catalog'
+import { Catalog, formatRelease } from '@godwit/catalog'
+import { GodwitError, formatBytes, formatDurationMs, toGodwitError } from '@godwit/core'
+import type { SendStatic } from 'godwit'
+import { ImageDirectory, mapOffering } from 'godwit'
+import type { CatalogSettings } from './catalog-option.ts'
+import { readImageKeys } from './images-file.ts'
+import { formatError, note } from './output.ts'
+import type { MigrationSettings } from './settings.ts'
+import type { StaticMode, StaticSettings } from './static-option.ts'
+import { staticModeOf } from './static-option.ts'
+
+/** A migration goes on without a map that takes longer. */
+export const MAP_LOAD_MS_MAX = 5000
+
+interface Settings extends StaticSettings, MigrationSettings, CatalogSettings {
+  readonly quiet?: boolean
+}
+
+/**
+ * What can be wrong about it is found out now; the map comes while the guest starts.
+ *
+ * @throws {GodwitError} `USAGE`, `FILE_UNREADABLE`, `FILE_UNWRITABLE`
+ */
+export async function beginLoading(settings: Settings): Promise<() => Promise<SendStatic>> {
+  const images = settings.images === undefined ? [] : readImageKeys(settings.images)
+  const kept = settings.keepImage && (await keepIn(settings.keepImage, settings.quiet === true))
+  const mode = staticModeOf(settings)
+  const loading = mode === undefined ? undefined : loadWithin(settings, mode)
+  return async () => {
+    const map = await loading
+    return { ...(map === undefined ? {} : { map }), images, ...kept }
+  }
+}
+
+async function keepIn(
+  { path, bytesMax }: NonNullable<StaticSettings['keepImage']>,
+  isQuiet: boolean,
+): Promise<Pick<SendStatic, 'keepImage' | 'onKept'>> {
+  const keepImage = await ImageDirectory.open(path, bytesMax)
+  return {
+    keepImage,
+    onKept(failure) {
+      if (failure !== undefined) {
+        note(formatError(failure))
+        note("the guest has moved; its memory is not kept here, only that didn't work")
+      } else if (!isQuiet) note(`its memory is kept in ${path} (at most ${formatBytes(bytesMax)})`)
+    },
+  }
+}
+
+/** Never rejects: what is wrong is told. */
+async function loadWithin(settings: Settings, mode: StaticMode): Promise<SendStatic['map']> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    const text = `The catalog did not give a static map within ${formatDurationMs(MAP_LOAD_MS_MAX)}`
+    late.reject(new GodwitError('CATALOG_UNAVAILABLE', text))
+  }, MAP_LOAD_MS_MAX)
+  try {
+    return await Promise.race([load(settings, mode), late.promise])
+  } catch (thrown) {
+    note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
+    return undefined
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The newest one of the guest's kind. */
+async function load(settings: Settings, mode: StaticMode): Promise<SendStatic['map']> {
+  const catalog = await Catalog.open(settings.catalog!)
+  try {
+    const pair = await pairOf(catalog, settings)
+    const { pageBytes } = settings
+    const found = pair && (await catalog.maps.find({ ...pair, pageBytes }))
+    if (found !== undefined) return mapOffering(found.bytes, mode)
+    const what =
+      pair === undefined
+        ? `what ${settings.vmName} is (--os, --hypervisor)`
+        : `a static map of ${formatRelease(pair.os)} on ${formatRelease(pair.hypervisor)}, ` +
+          `${formatBytes(pageBytes)} pages (godwit catalog learn)`
+    const isAsked = settings.static !== undefined
+    if (isAsked || settings.quiet !== true) note(`no static pages: the catalog lacks ${what}`)
+    return undefined
+  } finally {
+    await catalog.close()
+  }
+}
+
+/** As it was said, or as the catalog has it. */
+async function pairOf(
+  { entries }: Catalog,
+  { os, hypervisor, vmName }: CatalogSettings,
+): Promise<Pair | undefined> {
+  const isSaid = os !== undefined && hypervisor !== undefined
+  const vm = isSaid || vmName === undefined ? undefined : await entries.find('vm', vmName)
+  const pair = { os: os ?? vm?.os, hypervisor: hypervisor ?? vm?.hypervisor }
+  if (pair.os == null || pair.hypervisor == null) return undefined
+  return { os: pair.os, hypervisor: pair.hypervisor }
+}

@@ -1,0 +1,87 @@
+/**
+ * Options of `send` about pages that need not travel: the static map of the guest's kind, and
+ * stored images of its own past.
+ *
+ * @module
+ */
+import { GodwitError, hasRounds } from '@godwit/core'
+import { parseEncode, parseMode } from '@godwit/policy'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import { parseKeepImage } from 'godwit'
+import type { CatalogSettings } from './catalog-option.ts'
+import type { MigrationSettings } from './settings.ts'
+
+const modes = { 'escdr-content': 'content', 'escdr-position': 'position' } as const
+export type StaticMode = (typeof modes)[keyof typeof modes]
+
+export interface StaticSettings {
+  readonly static?: keyof typeof modes | 'none'
+  /** A file with keys. */
+  readonly images?: string
+  readonly keepImage?: { readonly path: string; readonly bytesMax: number }
+}
+
+/** Adds the options of {@link StaticSettings}. */
+export function addStaticOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--static <NAME>',
+        'pages that guests of its --os and --hypervisor have in common go by their numbers, ' +
+          'found by what they hold (escdr-content, default with --catalog) or by where they are ' +
+          '(escdr-position); none: as any other page',
+      ).choices([...Object.keys(modes), 'none']),
+    )
+    .option(
+      '--images <FILE>',
+      'stored images of this guest, as `receive --images-out` wrote them: only what changed goes',
+    )
+    .option(
+      '--keep-image <DIR[,max=SIZE]>',
+      'store its memory here once it has moved, for when it comes back; the oldest images make ' +
+        'room (max 16GiB)',
+      parseKeepImage,
+    )
+}
+
+/** How pages of a static map are to be looked up; undefined where there is nothing to load. */
+export function staticModeOf(
+  settings: StaticSettings & MigrationSettings & CatalogSettings,
+): StaticMode | undefined {
+  const { static: name = 'escdr-content', catalog, mode } = settings
+  if (name === 'none' || catalog === undefined) return undefined
+  const looksUp = hasRounds(parseMode(mode).mode) && !parseEncode(settings.encode).raw
+  return looksUp && isPairKnown(settings) ? modes[name] : undefined
+}
+
+/** It is said, or the catalog may know. */
+function isPairKnown({ os, hypervisor, vmName }: CatalogSettings): boolean {
+  return (os !== undefined && hypervisor !== undefined) || vmName !== undefined
+}
+
+/**
+ * What was asked for must be possible.
+ *
+ * @throws {GodwitError} `USAGE`
+ */
+export function checkStatic(settings: StaticSettings & MigrationSettings & CatalogSettings): void {
+  const { static: name = 'none', images, catalog, mode, encode } = settings
+  const isRaw = parseEncode(encode).raw
+  if (images !== undefined && isRaw) refuse('--images', 'is of no use with --encode raw')
+  if (name === 'none') return
+  const option = `--static ${name}`
+  if (catalog === undefined) refuse(option, 'takes a map from a catalog: --catalog URL is missing')
+  if (!isPairKnown(settings)) {
+    const missing = '--os NAME/VERSION and --hypervisor NAME/VERSION are missing'
+    refuse(option, `must know what the guest is: ${missing} (or --vm-name, if the catalog knows)`)
+  }
+  if (isRaw) refuse(option, 'is of no use with --encode raw')
+  if (!hasRounds(parseMode(mode).mode)) {
+    refuse(option, `looks pages up in rounds, and --mode ${mode} has none`)
+  }
+}
+
+function refuse(option: string, reason: string): never {
+  throw new GodwitError('USAGE', `${option} ${reason}`)
+}
