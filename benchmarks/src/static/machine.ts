@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,9 +11,8 @@ import type { Report } from '@godwit/core'
 import { PAGE_BYTES_DEFAULT } from '@godwit/core'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
-import { decodeStaticMap } from '@godwit/static'
-import type { Receiver, StaticOffering } from 'godwit'
-import { ImageDirectory, NodeStaticFinder, receive, send } from 'godwit'
+import type { Receiver } from 'godwit'
+import { ImageDirectory, NodeStaticFinder, mapOffering, receive, send } from 'godwit'
 import { readMap } from './map-file.ts'
 
 const self = fileURLToPath(import.meta.url)
@@ -86,6 +84,8 @@ class Machine implements Commands {
       findMap: async () => (map === undefined ? undefined : readMap(map)),
       siblings: () => (sibling === undefined ? [] : [{ file: sibling }]),
     })
+    // As agents do that have been there for a while.
+    if (map !== undefined) await finder.prepare(readMap(map))
     const arrivals: IncomingWorkload[] = []
     const receiver = await receive(
       new WorkloadHost(),
@@ -118,18 +118,10 @@ class Machine implements Commands {
   }
 
   async send(to: string, { mode, images = [] }: Offers): Promise<Report> {
-    const offers: StaticOffering[] = images.map(({ id, token }) => {
-      return { kind: 'image', id: fromHex(id), token: fromHex(token) }
-    })
-    if (mode !== undefined) offers.push(this.#mapOffering(mode))
-    const options = {
-      to,
-      insecure: true,
-      encode: 'zstd',
-      verify: 'sha256',
-      static: offers,
-    } as const
-    return send(this.#guest!, options)
+    const known = images.map(({ id, token }) => ({ id: fromHex(id), token: fromHex(token) }))
+    const map = mode === undefined ? {} : { map: mapOffering(readMap(this.#parts.map!), mode) }
+    const options = { to, insecure: true, encode: 'zstd', verify: 'sha256' } as const
+    return send(this.#guest!, { ...options, static: { images: known, ...map } })
   }
 
   async keep(): Promise<ImageName> {
@@ -152,14 +144,6 @@ class Machine implements Commands {
   async drop(): Promise<void> {
     await this.#guest?.stop()
     this.#guest = undefined
-  }
-
-  #mapOffering(mode: 'content' | 'position'): StaticOffering {
-    const bytes = readMap(this.#parts.map!)
-    const set = decodeStaticMap(bytes)
-    const { os, hypervisor, version } = set
-    const digest = new Uint8Array(createHash('sha256').update(bytes).digest())
-    return { kind: 'map', os, hypervisor, version, set, digest, mode }
   }
 }
 

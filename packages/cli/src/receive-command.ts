@@ -156,7 +156,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   }
   const receiver = await receive(
     host,
-    { ...optionsOf(settings), static: finders.options, security, ...listeners },
+    { ...optionsOf(settings), static: finders.finder, security, ...listeners },
     {
       began(migration) {
         arrivals.began(migration)
@@ -188,6 +188,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   })
   const machine = machineReader(receiver.address, () => host.freeBytes, memoryLimit)
   registration = beginRegistration(settings, machine)
+  void finders.prepare()
   process.stdout.write(`listening ${receiver.address}\n`)
   try {
     return settings.once === true

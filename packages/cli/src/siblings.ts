@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Pair, VmRecord } from '@godwit/catalog'
+import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
 import { formatCount, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
-import type { MapName, SearchedSibling, Sibling, StaticFinderOptions } from 'godwit'
-import { ImageDirectory } from 'godwit'
+import type { MapName, SearchedSibling, Sibling } from 'godwit'
+import { ImageDirectory, NodeStaticFinder } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
@@ -26,62 +26,88 @@ interface Settings extends SiblingSettings, CatalogSettings {
   readonly quiet?: boolean
 }
 
-/** All that `receive` is told of it; undefined where that is nothing. */
-export async function findersOf(
-  settings: Settings,
-  guests: ReadGuests,
-): Promise<{ readonly options: StaticFinderOptions | undefined; close(): Promise<void> }> {
+/** All that `receive` is told of it. */
+export interface Finders {
+  /** Undefined where nothing is looked for. */
+  readonly finder: NodeStaticFinder | undefined
+  /** Looks through files before a source asks. Never rejects. */
+  prepare(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function findersOf(settings: Settings, guests: ReadGuests): Promise<Finders> {
   const { keepImage, catalog, static: when } = settings
   const images = keepImage && (await ImageDirectory.open(keepImage.path, keepImage.bytesMax))
   if (keepImage?.isLimited === true) await images?.trim()
-  const past = images === undefined ? undefined : { images }
-  if (catalog === undefined || when === 'none') return { options: past, close: async () => {} }
-  const siblings = new Siblings(catalog, settings, guests)
-  return { options: { ...past, ...siblings.options }, close: () => siblings.close() }
+  if (catalog === undefined || when === 'none') {
+    const finder = images && new NodeStaticFinder({ images })
+    return { finder, prepare: async () => {}, close: async () => {} }
+  }
+  return new Siblings(catalog, settings, guests, images)
 }
 
 /** Asks the catalog anew for each migration, over one connection. */
-class Siblings {
+class Siblings implements Finders {
+  readonly finder: NodeStaticFinder
   readonly #url: string
   readonly #settings: Settings
   readonly #guests: ReadGuests
+  readonly #closing = new AbortController()
   #catalog: Promise<Catalog> | undefined
+  /** Guests come later than the agent. */
+  #isPreparing = false
 
-  constructor(url: string, settings: Settings, guests: ReadGuests) {
+  constructor(url: string, settings: Settings, guests: ReadGuests, images?: ImageDirectory) {
     this.#url = url
     this.#settings = settings
     this.#guests = guests
+    this.finder = new NodeStaticFinder({
+      ...(images === undefined ? {} : { images }),
+      findMap: (name) => this.#ask((catalog) => findMap(catalog, pairOf(name), name)),
+      siblings: (name) => this.#ask((catalog) => this.#here(catalog, pairOf(name))),
+      onSearched: (siblings) => this.#tell(siblings),
+    })
   }
 
-  get options(): StaticFinderOptions {
-    return {
-      findMap: (name) => this.#ask(name, (catalog, pair) => findMap(catalog, pair, name)),
-      siblings: (name) => this.#ask(name, (catalog, pair) => this.#here(catalog, pair)),
-      onSearched: (siblings) => this.#tell(siblings),
+  async prepare(): Promise<void> {
+    const { signal } = this.#closing
+    this.#isPreparing = true
+    try {
+      const newest = await this.#ask(({ maps }) => maps.list())
+      for (const { os, hypervisor, pageBytes } of distinct(newest)) {
+        if (signal.aborted) return
+        const map = await this.#ask(({ maps }) => maps.find({ os, hypervisor, pageBytes }))
+        if (map !== undefined) await this.finder.prepare(map.bytes, 'content', signal)
+      }
+    } catch {
+      // Whoever was asked has told; it is asked again for each migration.
+    } finally {
+      this.#isPreparing = false
     }
   }
 
   async close(): Promise<void> {
-    await this.#catalog?.then((catalog) => catalog.close()).catch(() => {})
+    this.#closing.abort()
+    await this.#reset()
+  }
+
+  async #reset(): Promise<void> {
+    const catalog = this.#catalog
+    this.#catalog = undefined
+    await catalog?.then((catalog) => catalog.close()).catch(() => {})
   }
 
   /** @throws {GodwitError} what the catalog says; the next migration tries again */
-  async #ask<T>(name: MapName, ask: (catalog: Catalog, pair: Pair) => Promise<T>): Promise<T> {
-    const pair = { os: parseRelease(name.os), hypervisor: parseRelease(name.hypervisor) }
+  async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
     this.#catalog ??= Catalog.open(this.#url)
     const opening = this.#catalog
     try {
-      return await ask(await opening, pair)
+      return await ask(await opening)
     } catch (thrown) {
       if (this.#catalog === opening) await this.#reset()
       note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
       throw thrown
     }
-  }
-
-  async #reset(): Promise<void> {
-    await this.close()
-    this.#catalog = undefined
   }
 
   /** Those that were named, or guests that are alike; then files of memory that are. */
@@ -98,7 +124,8 @@ class Siblings {
         return entry?.name === sibling.guest || migration.sessionId === sibling.guest
       })
       const found = one && memoryOf(one.migration, sibling.guest)
-      if (found === undefined) note(`sibling ${sibling.guest}: no such guest is here, nor a file`)
+      if (found === undefined && !this.#isPreparing)
+        note(`sibling ${sibling.guest}: no such guest is here, nor a file`)
       return found ?? []
     })
   }
@@ -118,6 +145,17 @@ class Siblings {
       }
     }
   }
+}
+
+function pairOf({ os, hypervisor }: MapName): Pair {
+  return { os: parseRelease(os), hypervisor: parseRelease(hypervisor) }
+}
+
+/** One of each pair and page size, however many versions there are. */
+function distinct(maps: readonly MapRecord[]): Iterable<MapRecord> {
+  return new Map(
+    maps.map((map) => [JSON.stringify([map.os, map.hypervisor, map.pageBytes]), map]),
+  ).values()
 }
 
 async function findMap(

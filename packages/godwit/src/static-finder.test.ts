@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NOT_HELD } from '@godwit/core'
 import type { OfferedSet } from '@godwit/destination'
 import { Learning, encodeStaticMap } from '@godwit/static'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { ImageDirectory } from './image-directory.ts'
 import { nativeSha256 } from './native-bytes.ts'
+import { PageScanner } from './page-scanner.ts'
 import { learnSamples } from './sample.ts'
 import type { SearchedSibling } from './sibling-search.ts'
 import type { MapName } from './static-finder.ts'
@@ -77,6 +78,20 @@ describe('a finder', () => {
     expect(found.map(({ index, set }) => [index, set.hashes.length])).toEqual([[0, 64]])
     expect([...found[0]!.places.origin]).toEqual([NOT_HELD, 0])
     expect(searched).toEqual([{ name: 'sibling', heldEntries: 1 }])
+  })
+
+  it('has looked through files before it is asked, where it was told to prepare', async () => {
+    const map = await learned()
+    const file = join(folder, 'sibling.ram')
+    writeFileSync(file, memoryOf(9, 3))
+    const scan = vi.spyOn(PageScanner.prototype, 'scan')
+    const finder = new NodeStaticFinder({ maps: [map], siblings: [{ file }] })
+    await finder.prepare(map)
+    expect(scan).toHaveBeenCalledTimes(1)
+    const [found] = await finder.find([offered(mapOffer, nativeSha256(map))], guest, signal)
+    expect([...found!.places.origin]).toEqual([NOT_HELD, 0])
+    expect(scan).toHaveBeenCalledTimes(1)
+    scan.mockRestore()
   })
 
   it('looks into nobody’s memory for a map that the source has not proved to have', async () => {

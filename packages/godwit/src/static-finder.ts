@@ -54,6 +54,32 @@ export class NodeStaticFinder implements StaticFinder {
   }
 
   /**
+   * Looks through the files among the siblings before a source asks, so that no migration waits for
+   * that. What changes later is looked through anew.
+   *
+   * @param map - as `encodeStaticMap` writes it
+   * @param signal - stops it soon
+   * @throws {GodwitError} `FILE_UNREADABLE`, `LIMIT_EXCEEDED`: it is none
+   */
+  async prepare(
+    map: Uint8Array,
+    mode: MapOffer['mode'] = 'content',
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const set = decodeStaticMap(map)
+    const { os, hypervisor, version, pageBytes } = set
+    const here = await this.#siblingsOf({ os, hypervisor, version, pageBytes })
+    const files = here.filter((sibling) => 'file' in sibling)
+    const options = { mode, cache: this.#cache, ...(signal === undefined ? {} : { signal }) }
+    await searchSiblings(set, files, options)
+  }
+
+  async #siblingsOf(name: MapName): Promise<readonly Sibling[]> {
+    const { siblings = [] } = this.#options
+    return typeof siblings === 'function' ? siblings(name) : siblings
+  }
+
+  /**
    * @param signal - stops it soon
    * @throws what the catalog throws; a sibling or image that cannot be read only holds nothing
    */
@@ -81,14 +107,14 @@ export class NodeStaticFinder implements StaticFinder {
     signal: AbortSignal,
   ): Promise<Omit<FoundSet, 'index'> | undefined> {
     const { maps = [], findMap, onSearched } = this.#options
-    const { siblings = [], siblingSearchMs = SIBLING_SEARCH_MS_MAX } = this.#options
+    const { siblingSearchMs = SIBLING_SEARCH_MS_MAX } = this.#options
     const name = { os, hypervisor, version, pageBytes }
     const isMeant = (bytes: Uint8Array): boolean => provesSecret(nativeSha256(bytes))
     const bytes = maps.find(isMeant) ?? (await findMap?.(name))
     if (bytes === undefined || !isMeant(bytes)) return undefined
     const set = decodeStaticMap(bytes)
     const late = AbortSignal.timeout(siblingSearchMs)
-    const here = typeof siblings === 'function' ? await siblings(name) : siblings
+    const here = await this.#siblingsOf(name)
     const options = { mode, signal: AbortSignal.any([signal, late]), cache: this.#cache }
     const finds = await searchSiblings(set, here, options)
     onSearched?.(finds.siblings)
