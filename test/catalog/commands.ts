@@ -18,6 +18,7 @@ import {
   startGodwit,
 } from '../end-to-end/process.ts'
 import { until } from './fixtures.ts'
+import { runHere } from './run-here.ts'
 
 const small = ['writer,rate=100', '--memory', '8MiB', '--quiet']
 const releases = ['--os', 'debian/12', '--hypervisor', 'qemu/8.2']
@@ -71,34 +72,29 @@ export function commandsSuite(): void {
 
     it('adds, lists, shows, exports, imports and removes', async () => {
       const file = freshPath('fleet.db')
-      const run = (...args: string[]) => runGodwit('catalog', ...args, '--catalog', file)
+      const run = (...args: string[]) => runHere('catalog', ...args, '--catalog', file)
       const vm = ['vm', 'db', ...releases, '--machine', 'a', '--memory', '4GiB']
-      // Whoever comes first makes the file.
-      const added = await Promise.all([
-        run('add', 'machine', 'a', '--memory', '64GiB', '--free', '1GiB'),
-        run('add', 'link', 'a', 'b', '--cost', '2', '--bandwidth', '10Gbit', '--both'),
-        run('add', ...vm),
-      ])
+      const added = [
+        await run('add', 'machine', 'a', '--memory', '64GiB', '--free', '1GiB'),
+        await run('add', 'link', 'a', 'b', '--cost', '2', '--bandwidth', '10Gbit', '--both'),
+        await run('add', ...vm),
+      ]
       expect(added.map(({ code, stderr }) => [code, stderr])).toEqual(Array(3).fill([0, '']))
       const exported = freshPath('fleet.jsonl')
-      const [list, json, show, again, out] = await Promise.all([
-        run('ls'),
-        run('ls', '--json', '--vms'),
-        run('show', 'db'),
-        run('add', ...vm),
-        run('export', exported),
-      ])
+      const list = await run('ls')
       expect(list.stdout).toMatch(/^db +debian\/12 +qemu\/8\.2 +a +stopped +4 GiB +made by hand$/m)
       expect(list.stdout).toMatch(/^a +64 GiB +1 GiB +0\.00 +made by hand$/m)
       expect(list.stdout).toMatch(/^b +a +2 +1\.25 GB\/s$/m)
+      const json = await run('ls', '--json', '--vms')
       expect(JSON.parse(json.stdout)).toMatchObject({ vms: [{ name: 'db', ...known }] })
-      expect(show.stdout).toMatch(/^memory +4 GiB$/m)
+      expect((await run('show', 'db')).stdout).toMatch(/^memory +4 GiB$/m)
+      const again = await run('add', ...vm)
       expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/CATALOG_CONFLICT/)])
-      expect(out.code).toBe(0)
+      expect((await run('export', exported)).code).toBe(0)
       const copy = freshPath('copy.db')
-      const imported = await runGodwit('catalog', 'import', exported, '--catalog', copy)
+      const imported = await runHere('catalog', 'import', exported, '--catalog', copy)
       expect(imported.stderr).toBe('imported: 1 machine, 2 links, 1 guest\n')
-      const back = await runGodwit('catalog', 'export', '-', '--catalog', copy)
+      const back = await runHere('catalog', 'export', '-', '--catalog', copy)
       expect(back.stdout).toBe(readFileSync(exported, 'utf8'))
       expect((await run('rm', 'link', 'a', 'b')).code).toBe(0)
       const catalog = await Catalog.open(file)
@@ -111,21 +107,25 @@ export function commandsSuite(): void {
       const bad = freshPath('bad.jsonl')
       writeFileSync(bad, '{"godwit-catalog":1}\n{"vm":{}}\n')
       const run = async (...args: string[]): Promise<string> => {
-        const { code, stderr, stdout } = await runGodwit('catalog', ...args)
+        const { code, stderr, stdout } = await runHere('catalog', ...args)
         return `${code} ${stderr}${stdout}`
       }
-      const answers = await Promise.all([
-        run('ls', '--catalog', file),
-        run('ls'),
-        run('import', bad, '--catalog', freshPath('new.db')),
-        run('add', 'vm', 'a b', '--machine', 'a', '--memory', '1GiB', '--catalog', file),
-        run('ls', '--catalog', 'postgres://u:hush@127.0.0.1:1/x'),
-      ])
+      const answers = [
+        await run('ls', '--catalog', file),
+        await run('ls'),
+        await run('import', bad, '--catalog', freshPath('new.db')),
+        await run('import', freshPath('none'), '--catalog', freshPath('new.db')),
+        await run('add', 'vm', 'a b', '--machine', 'a', '--memory', '1GiB', '--catalog', file),
+        await run('rm', 'vm', 'db', '--catalog', bad),
+        await run('ls', '--catalog', 'postgres://u:hush@127.0.0.1:1/x'),
+      ]
       expect(answers).toEqual([
         expect.stringMatching(/^2 godwit: CATALOG_UNKNOWN: There is no catalog at .* make one\n$/),
         expect.stringMatching(/^2 godwit: USAGE: Which catalog\? .* GODWIT_CATALOG\n$/),
         expect.stringMatching(/^2 godwit: CATALOG_ENTRY: Line 2 is not usable.*\n$/),
+        expect.stringMatching(/^2 godwit: FILE_UNREADABLE: .*\n$/),
         expect.stringMatching(/^2 godwit: USAGE: "a b" is not a name.*\n$/),
+        expect.stringMatching(/^1 godwit: CATALOG_UNAVAILABLE: .* file is not a database\n$/),
         expect.stringMatching(/^1 godwit: CATALOG_UNAVAILABLE: .*127\.0\.0\.1:1\n$/),
       ])
       expect(answers.join('')).not.toContain('hush')
@@ -148,7 +148,7 @@ export function learningSuite(): void {
       }
       const [a, b, c] = images as [string, string, string]
       const learn = (...args: string[]) => {
-        return runGodwit('catalog', 'learn', ...releases, '--catalog', url, ...args)
+        return runHere('catalog', 'learn', ...releases, '--catalog', url, ...args)
       }
       const first = await learn(a, b)
       expect([first.code, first.stderr]).toEqual([0, ''])

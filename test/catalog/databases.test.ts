@@ -11,7 +11,7 @@ import { openDatabase } from '../../packages/catalog/src/open-database.ts'
 import { agentsSuite, leasesSuite } from './agents.ts'
 import { agentCommandsSuite, commandsSuite, learningSuite, migrationsSuite } from './commands.ts'
 import { entriesSuite } from './entries.ts'
-import { failure, machine } from './fixtures.ts'
+import { failure, machine, until } from './fixtures.ts'
 import { mapsSuite } from './maps.ts'
 import { PASSWORD, PostgresServer, findPostgres } from './postgres-server.ts'
 import { schemaSuite } from './schema.ts'
@@ -104,6 +104,30 @@ describe.skipIf(postgres === undefined)('in PostgreSQL (package postgresql)', ()
     await back.import(chunksOf(await textOf(catalog)))
     expect(await textOf(back)).toBe(await textOf(file))
     for (const one of [file, back, catalog]) await one.close()
+  })
+
+  it('is found again when its connections were cut', async () => {
+    const url = server.freshUrl()
+    const [catalog, other] = [
+      await Catalog.open(url),
+      await openDatabase(parseCatalogUrl(url), false),
+    ]
+    await catalog.entries.add('machine', machine('a'))
+    const others = "application_name = 'godwit' AND pid <> pg_backend_pid()"
+    const cut = await other.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`,
+    )
+    expect(cut.length).toBeGreaterThan(0)
+    const left = `SELECT pid FROM pg_stat_activity WHERE ${others}`
+    await until(async () => (await other.query(left)).length === 0)
+    const { entries } = catalog
+    const list = () => entries.list('machine').catch(({ code }: { code: string }) => code)
+    // One question may still go to the connection that is no more.
+    const answers = [await list(), await list()]
+    expect(['CATALOG_UNAVAILABLE', answers[1]]).toContainEqual(answers[0])
+    expect(answers[1]).toMatchObject([{ name: 'a' }])
+    await other.close()
+    await catalog.close()
   })
 
   it('is told of without its password, whatever fails', async () => {

@@ -62,8 +62,15 @@ export async function failure(code: string, work: Promise<unknown>): Promise<God
   return thrown as GodwitError
 }
 
+/** What takes longer than this never comes. */
+const neverMs = 25_000
+
 /** Asks until it is so; entries expire by a clock that no test may turn. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  // Asked without a pause, this would keep who makes it so from doing it.
-  while (!(await isSo())) await setTimeout(3)
+  const deadline = performance.now() + neverMs
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`not so within ${neverMs} ms`)
+    // Asked without a pause, this would keep who makes it so from doing it.
+    await setTimeout(3)
+  }
 }

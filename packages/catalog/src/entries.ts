@@ -21,8 +21,8 @@ import {
   whereKey,
 } from './tables.ts'
 
-/** Of guests, of machines and of links each. */
-export const ENTRIES_MAX = 65_536
+/** Of guests, of machines and of links each: room for a fleet of 10,000 machines twice over. */
+export const ENTRIES_MAX = 262_144
 
 export interface EntryKinds {
   readonly vm: VmRecord
@@ -43,7 +43,7 @@ const tables: { readonly [K in EntryKind]: Table<EntryKinds[K]> } = {
   link: linkTable,
 }
 
-/** A column list for a table, without bytes. */
+/** Of an entry that no agent keeps. */
 const noLease = { updatedMs: 0, heartbeatMs: null, leaseMs: null }
 
 export class Entries {
@@ -57,10 +57,9 @@ export class Entries {
   async list<K extends EntryKind>(kind: K, all = false): Promise<readonly EntryKinds[K][]> {
     const table = tables[kind]
     const live = table.hasLease && !all ? `WHERE NOT ${hasExpired(table)}` : ''
-    // As bytes, as both databases can: a locale is the server's business.
     const sql = `SELECT * FROM ${table.name} ${live} LIMIT ${ENTRIES_MAX + 1}`
     const rows = await this.#database.query(sql)
-    return rows.map((row) => recordOf(table, row)).sort(byKey(table))
+    return sorted(table, rows).map((row) => recordOf(table, row))
   }
 
   /**
@@ -141,14 +140,9 @@ export async function checkRoom(
   throw new LimitError('LIMIT_EXCEEDED', text, facts)
 }
 
-/** The order of code units, the same wherever it is read. */
-function byKey<T>({ key }: Table<T>): (a: T, b: T) => number {
-  const textOf = (one: T): string => {
-    const columns: Row = columnsOf(one as object)
-    return key.map((column) => String(columns[column])).join(' ')
-  }
-  return (a, b) => {
-    const [first, second] = [textOf(a), textOf(b)]
-    return first < second ? -1 : Number(first > second)
-  }
+/** In the order of code units; that of a server depends on its locale. */
+function sorted({ key }: Table<unknown>, rows: readonly Row[]): readonly Row[] {
+  const named = rows.map((row) => ({ row, name: key.map((column) => row[column]).join(' ') }))
+  named.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
+  return named.map(({ row }) => row)
 }
