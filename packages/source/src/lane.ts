@@ -263,7 +263,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#finishRound()
   }
 
-  /** Whether pages go as they are: always, or as long as the link is faster than anything else. */
+  /**
+   * Whether pages go as they are: always, or as long as the link is faster than anything else, be
+   * it a look at what the destination holds anyway.
+   */
   #isPlain({ known, mayLack }: RoundWork): boolean {
     if (this.#rich === undefined) return true
     // There may be nothing to look for but pages that the destination holds anyway.

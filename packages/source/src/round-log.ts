@@ -61,10 +61,15 @@ export class RoundLog {
     const tally = this.#tally
     const { zeroBytes: zero, unchangedBytes: unchanged } = tally
     const { sameBytes: same, referenceBytes: reference, deltaBytes: delta } = tally
-    const byNumber = { static: tally.staticBytes }
-    const counts = { same, reference, delta, ...byNumber, [compression]: tally.compressedBytes }
-    const looked = Object.entries(counts)
-    return { zero, unchanged, ...Object.fromEntries(looked.filter(([, bytes]) => bytes > 0)) }
+    const { staticBytes, compressedBytes } = tally
+    const looked = Object.entries({
+      same,
+      reference,
+      delta,
+      static: staticBytes,
+      [compression]: compressedBytes,
+    }).filter(([, bytes]) => bytes > 0)
+    return { zero, unchanged, ...Object.fromEntries(looked) }
   }
 
   get bandwidth(): number {
