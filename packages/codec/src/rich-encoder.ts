@@ -24,7 +24,7 @@ const stagedBytes = 256 * KIB
 const zeroPagesMax = BATCH_ENTRIES_MAX
 
 /** Slots that one step may need: one for each class. */
-export const SLOTS_PER_STEP = 4
+export const slotsPerStep = (findsStatic: boolean): number => (findsStatic ? 4 : 3)
 
 /** The workspace has room for {@link richEncoderBytes}. */
 export type RichEncoderOptions = PageWriterOptions
@@ -77,7 +77,7 @@ export class RichEncoder {
   }
 
   /**
-   * Handles some dirty pages of `[fromPage, endPage)`. Needs {@link SLOTS_PER_STEP} slots, one more
+   * Handles some dirty pages of `[fromPage, endPage)`. Needs {@link slotsPerStep} slots, one more
    * for each when the region is another than the step's before.
    *
    * @param dirty - of all regions

@@ -126,7 +126,7 @@ it('memory is the same after any rounds, whatever siblings hold', { timeout: 200
       expect(second.tally.staticPages).toBe(0)
       expect(rig.differing()).toEqual([])
     }),
-    { numRuns: isLong ? 5000 : 80 },
+    { numRuns: isLong ? 2000 : 80 },
   )
   expect(found).toBeGreaterThan(60)
   expect(asked).toBeGreaterThan(5)

@@ -27,7 +27,7 @@ export interface RigOptions {
   readonly batchPages?: number
   /** Kernels in TypeScript. */
   readonly portable?: boolean
-  /** What both ends know by numbers, from round 1 on. */
+  /** What both ends know by numbers; then, what is asked for once more is sent. */
   readonly staticPages?: {
     readonly lookup: StaticLookup | undefined
     readonly contents: StaticContents

@@ -6,19 +6,17 @@
 import type { Workspace } from '@godwit/codec'
 import {
   BatchSlot,
-  SLOTS_PER_STEP,
   batchPages,
   batchSlotBytes,
   compressedBatchPages,
   richEncoderBytes,
+  slotsPerStep,
 } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import { looksAtPages } from '@godwit/policy'
 
 /** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
 export const PLAIN_SLOTS = 6
-/** More where batches are filled side by side and compressed meanwhile. */
-const richSlotCount = PLAIN_SLOTS + 2 * SLOTS_PER_STEP
 
 /**
  * Whether pages are looked at one by one.
@@ -46,9 +44,13 @@ function slotsOf(
   settings: EncodeSettings,
   findsStatic: boolean,
 ): { readonly count: number; readonly pages: number } {
+  // More where batches are filled side by side and compressed meanwhile.
   return needsRichLane(settings, findsStatic)
     ? // One page more: records may stand behind the last whole one.
-      { count: richSlotCount, pages: compressedBatchPages(pageBytes) + 1 }
+      {
+        count: PLAIN_SLOTS + 2 * slotsPerStep(findsStatic),
+        pages: compressedBatchPages(pageBytes) + 1,
+      }
     : { count: PLAIN_SLOTS, pages: batchPages(pageBytes) }
 }
 

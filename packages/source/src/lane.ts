@@ -7,7 +7,7 @@
 import type { Clock, GodwitError } from '@godwit/core'
 import { CancelledError, PeerError, ProtocolError, TransportError } from '@godwit/core'
 import type { ClosedBatch, EncodedBatch } from '@godwit/codec'
-import { BatchEncoder, RichEncoder, SLOTS_PER_STEP, emptyBatch } from '@godwit/codec'
+import { BatchEncoder, RichEncoder, emptyBatch, slotsPerStep } from '@godwit/codec'
 import type { Link, LinkHandler } from '@godwit/link'
 import type { TokenBucket } from '@godwit/policy'
 import { BreakEvenCompression, looksAtPages } from '@godwit/policy'
@@ -52,6 +52,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   readonly #encoder: BatchEncoder
   readonly #rich: RichEncoder | undefined
   readonly #outgoing: Outgoing
+  readonly #stepSlots: number
   /** Where compression is chosen by what is measured. */
   readonly #breakEven: BreakEvenCompression | undefined
   readonly #onClosed: (error: GodwitError | undefined) => void
@@ -80,6 +81,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#onClosed = onClosed
     this.#encoder = new BatchEncoder({ ...options, raw: settings.raw })
     this.#rich = this.#createRich(options)
+    this.#stepSlots = slotsPerStep(options.staticPages !== undefined)
     this.#repairs = new Repairs(options.sent, pageBytes)
     const compression = compressionOf(settings, options.compressors)
     const policy = compression?.policy
@@ -286,7 +288,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #mayStep(current: RoundInProgress, isPlain: boolean): boolean {
     const outgoing = this.#outgoing
     if (current.push !== undefined) return this.#mayPush(current.push)
-    if (!isPlain) return outgoing.freeSlots >= 2 * SLOTS_PER_STEP
+    if (!isPlain) return outgoing.freeSlots >= 2 * this.#stepSlots
     // The barrier costs next to nothing, and in the pause everybody waits for it.
     if (!current.pieces.take()) return true
     const isSpare = outgoing.usedSlots < PLAIN_SLOTS
@@ -306,7 +308,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       })
       return false
     }
-    return !outgoing.isWaiting && outgoing.mayEncode && outgoing.freeSlots >= SLOTS_PER_STEP
+    return !outgoing.isWaiting && outgoing.mayEncode && outgoing.freeSlots >= this.#stepSlots
   }
 
   /** @returns whether a batch is on its way */
