@@ -58,7 +58,7 @@ async function move(finder: Finder, lanes: number): Promise<[number, number]> {
   )
   const source = await send(
     { memory, pause: async () => {}, resume() {} },
-    { to: receiver.address, lanes, static: [offering] },
+    { to: receiver.address, lanes, static: { map: offering } },
   )
   expect(source.error).toBeUndefined()
   expect((await receiver.arrival()).static).toMatchObject({ heldEntries: regionCount })
