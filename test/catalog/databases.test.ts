@@ -15,6 +15,7 @@ import { failure, machine, until } from './fixtures.ts'
 import { mapsSuite } from './maps.ts'
 import { PASSWORD, PostgresServer, findPostgres } from './postgres-server.ts'
 import { schemaSuite } from './schema.ts'
+import { siblingsSuite } from './siblings.ts'
 import { chunksOf, fill, hostileFileSuite, textOf, transferSuite } from './transfer.ts'
 import { writersSuite } from './writers.ts'
 
@@ -26,6 +27,7 @@ const suites = [
   transferSuite,
   hostileFileSuite,
   schemaSuite,
+  siblingsSuite,
   writersSuite,
   agentCommandsSuite,
 ]

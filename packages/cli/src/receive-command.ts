@@ -132,7 +132,6 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   check(settings)
   const security = readSecurity(settings)
   if (settings.stateDir !== undefined) await refuseLeft(settings.stateDir)
-  const interrupts = listenToInterrupts()
   const guests: IncomingMigration[] = []
   const ended = Promise.withResolvers<Report>()
   let progress: Progress = noProgress
@@ -146,17 +145,10 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const finders = await findersOf(settings, () =>
     guests.map((migration) => ({ migration, entry: arrivals.entryOf(migration) })),
   )
-  const listeners = {
-    onDropped: (remote: string, error: GodwitError | undefined): void => {
-      if (error !== undefined) drops.dropped(remote, error)
-    },
-    onStage: () => arrivals.look(),
-    onSuspended: tellSuspended,
-    onCaptureFailed: tellCaptureFailed,
-  }
+  const interrupts = listenToInterrupts()
   const receiver = await receive(
     host,
-    { ...optionsOf(settings), static: finders.finder, security, ...listeners },
+    { ...optionsOf(settings), ...listenersOf(arrivals, drops), static: finders.finder, security },
     {
       began(migration) {
         arrivals.began(migration)
@@ -183,7 +175,6 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   )
   const control = await startControl(settings, receiver, guests).catch(async (thrown: unknown) => {
     await receiver.close()
-    await finders.close()
     throw thrown
   })
   const machine = machineReader(receiver.address, () => host.freeBytes, memoryLimit)
@@ -202,6 +193,20 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     for (const guest of guests) await guest.release()
     await registration?.end()
     await finders.close()
+  }
+}
+
+function listenersOf(
+  arrivals: Arrivals,
+  drops: DropLog,
+): Pick<ReceiveOptions, 'onDropped' | 'onStage' | 'onSuspended' | 'onCaptureFailed'> {
+  return {
+    onDropped(remote, error) {
+      if (error !== undefined) drops.dropped(remote, error)
+    },
+    onStage: () => arrivals.look(),
+    onSuspended: tellSuspended,
+    onCaptureFailed: tellCaptureFailed,
   }
 }
 

@@ -49,7 +49,7 @@ async function keepIn(
     onKept(failure) {
       if (failure !== undefined) {
         note(formatError(failure))
-        note("the guest has moved; its memory is not kept here, only that didn't work")
+        note('the guest has moved all the same; only its image is not kept here')
       } else if (!isQuiet) note(`its memory is kept in ${path} (at most ${formatBytes(bytesMax)})`)
     },
   }

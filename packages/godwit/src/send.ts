@@ -201,16 +201,12 @@ export async function createMigration(
   checkDestination(options.to, options)
   const moved = isGuest(guest) ? guest : memoryGuest(guest)
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
-  const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
+  const rules = rulesOf(options)
+  const { mode } = rules
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
-  checkFetch(mode, options.fetch)
-  checkReverse(mode, options.reverse)
-  checkTimeout(mode, options.timeout)
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
-  const stop = parseStop(options.stop ?? STOP_DEFAULT)
   const primitives = await nodePrimitives()
-  const encode = parseEncode(options.encode ?? ENCODE_DEFAULT)
   const lanes = lanesOf(options.lanes ?? 1, options.capture === undefined)
   const past = new OfferedPast(options.static ?? {})
   const chosen = await chooseTrackers(moved, choice, pageBytes)
@@ -227,12 +223,9 @@ export async function createMigration(
     randomBytes,
     session,
     software: SOFTWARE,
-    mode,
-    hybrid,
-    stop,
+    ...rules,
     hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
-    encode,
     trackers: chosen.trackers,
     pageBytes,
     ...lanes,
@@ -268,6 +261,18 @@ export async function createMigration(
     },
     trackerReason: chosen.reason,
   }
+}
+
+/** How the guest is to move. @throws {GodwitError} `USAGE` */
+function rulesOf(
+  options: SendOptions,
+): Pick<SourceOptions, 'mode' | 'stop' | 'encode'> & ReturnType<typeof parseMode> {
+  const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
+  checkFetch(mode, options.fetch)
+  checkReverse(mode, options.reverse)
+  checkTimeout(mode, options.timeout)
+  const stop = parseStop(options.stop ?? STOP_DEFAULT)
+  return { mode, hybrid, stop, encode: parseEncode(options.encode ?? ENCODE_DEFAULT) }
 }
 
 function endAll(chosen: ChosenTrackers, capture: AgentCapture | undefined): void {
