@@ -52,7 +52,7 @@ export interface Commands {
   /** Keeps the memory of the guest that has just left. */
   keep(): Promise<ImageName>
   /** Waits for a guest. */
-  arrived(): Promise<void>
+  arrived(): Promise<Report>
   /** Lets the guest do so many steps more. */
   work(steps: number): Promise<void>
   /** Gives up the guest that was here. */
@@ -120,7 +120,7 @@ class Machine implements Commands {
   async send(to: string, { mode, images = [] }: Offers): Promise<Report> {
     const known = images.map(({ id, token }) => ({ id: fromHex(id), token: fromHex(token) }))
     const map = mode === undefined ? {} : { map: mapOffering(readMap(this.#parts.map!), mode) }
-    const options = { to, insecure: true, encode: 'zstd', verify: 'sha256' } as const
+    const options = { to, insecure: true, encode: 'zstd' } as const
     return send(this.#guest!, { ...options, static: { images: known, ...map } })
   }
 
@@ -130,9 +130,10 @@ class Machine implements Commands {
     return { id: toHex(stored.id), token: toHex(stored.token) }
   }
 
-  async arrived(): Promise<void> {
-    await this.#receiver.arrival()
+  async arrived(): Promise<Report> {
+    const report = await this.#receiver.arrival()
     this.#guest = this.#arrivals.shift()!.asGuest()
+    return report
   }
 
   async work(steps: number): Promise<void> {

@@ -16,7 +16,7 @@ import { alone, measureInTurn } from './ways.ts'
 
 const rate = '1gbit'
 const way = 'escdr-content + zstd'
-const bars = { [way]: { wireBytes: 1.01, fromReservationMs: 1.03 } }
+const bars = { [way]: { wireBytes: 1.01, totalMs: 1.03 } }
 const guestSeed = 1
 const siblingSeed = 2
 

@@ -66,7 +66,7 @@ async function roundTrip(
     await home.tell('drop')
     await away.tell('work', pages)
     const offers = offersImage ? { images } : {}
-    return await measured(shaped, () => away.tell('send', home.address, offers))
+    return await measured(shaped, away, home, offers)
   } finally {
     await end()
   }

@@ -32,7 +32,7 @@ function siblingPart(kaslr: Kaslr, rate: string): Part {
   const name = `${kaslr}-${rate}`
   const title = `siblings, KASLR ${kaslr}, ${rate}`
   const bars: WayBars = {
-    [wayOf('content')]: { wireBytes: bytesBar, fromReservationMs: totalBars[rate]! },
+    [wayOf('content')]: { wireBytes: bytesBar, totalMs: totalBars[rate]! },
   }
   return {
     name,

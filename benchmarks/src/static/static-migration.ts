@@ -20,9 +20,9 @@ export interface StaticMove {
 }
 
 export interface StaticFigures {
-  /** From when room is asked for: the search for what is there already goes on then. */
+  /** From when room is asked for. */
   readonly fromReservationMs: number
-  /** From round 1 on, as the report has it. */
+  /** From round 1 on, as the report has it, and what the stage of static pages takes before. */
   readonly totalMs: number
   /** Both ways, headers included. */
   readonly wireBytes: number
@@ -40,7 +40,7 @@ export async function moveOver(
   try {
     const { source, destination } = machines
     await source.tell('start', ...guest)
-    return await measured(route, () => source.tell('send', destination.address, offers))
+    return await measured(route, source, destination, offers)
   } finally {
     await machines.end()
   }
@@ -74,19 +74,32 @@ export async function startPair(route: Route, has: StaticMove['has'] = {}): Prom
 }
 
 /** @throws when the migration was not right */
-export async function measured(route: Route, send: () => Promise<Report>): Promise<StaticFigures> {
+export async function measured(
+  route: Route,
+  from: RemoteMachine,
+  to: RemoteMachine,
+  offers: Offers,
+): Promise<StaticFigures> {
   const before = await carriedBytes(route)
-  const report = checked(await send())
+  const report = checked(await from.tell('send', to.address, offers))
   const wireBytes = (await carriedBytes(route)) - before
-  const startOf = (stage: string): number => report.stages.find(({ name }) => name === stage)!.atMs
+  const { stages } = await to.tell('arrived')
   const { sourceSeconds, destinationSeconds } = report.cpu!
   return {
     report,
     wireBytes,
-    totalMs: report.totalMs!,
-    fromReservationMs: startOf('pre-copy') - startOf('reservation') + report.totalMs!,
+    totalMs: untilRoundsMs(stages, 'static') + report.totalMs!,
+    fromReservationMs: untilRoundsMs(report.stages, 'reservation') + report.totalMs!,
     cpuSeconds: sourceSeconds! + destinationSeconds!,
   }
+}
+
+/** From a stage to round 1; 0 where there was no such stage. */
+function untilRoundsMs(stages: Report['stages'], from: string): number {
+  const startOf = (stage: string): number | undefined =>
+    stages.find(({ name }) => name === stage)?.atMs
+  const rounds = startOf('pre-copy')!
+  return rounds - (startOf(from) ?? rounds)
 }
 
 /** @throws when the migration was not right */
