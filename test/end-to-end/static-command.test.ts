@@ -7,7 +7,15 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { endCommandLines, runCommandLine } from './command-lines.ts'
 import type { Ended } from './process.ts'
 import { until } from '../catalog/fixtures.ts'
-import { endProcesses, freshPath, readReport, startDestination, statusWhen } from './process.ts'
+import {
+  askControl,
+  endProcesses,
+  freshPath,
+  readReport,
+  startDestination,
+  startGodwit,
+  statusWhen,
+} from './process.ts'
 
 afterEach(endProcesses)
 afterAll(endCommandLines)
@@ -80,6 +88,22 @@ describe('send and receive with a catalog', () => {
     const named = ['--catalog', catalog, '--vm-name', 'db2', '--machine', 'a']
     const [last] = await send(second, withGuests.address, ...named)
     expect(last.pages).toMatchObject({ static: sharedPages, raw: ownPages })
+  })
+
+  it('do not read a guest that still waits for its pages', async () => {
+    const catalog = await learned(41, 42)
+    const control = freshPath('control.sock')
+    const there = ['--catalog', catalog, '--machine', 'b', '--control', control]
+    const { address } = await startDestination(...there, '--sibling', 'db1')
+    const known = ['--catalog', catalog, ...pair, '--machine', 'a']
+    const slow = ['--mode', 'post-copy', '--max-bandwidth', '256Kbit', '--warmup', '1ms']
+    const guest = ['--vm-name', 'db1', '--to', address, '--quiet']
+    startGodwit('send', `image,file=${imageOf(43)}`, ...guest, ...slow, ...known)
+    await until(async () => (await find(catalog, 'db1'))?.machine === 'b')
+    const [report] = await send(imageOf(44), address, ...known)
+    expect(report.static).toMatchObject({ entries: sharedPages, heldEntries: 0, pages: 0 })
+    const { sessions } = await askControl(control, 'status')
+    expect(sessions).toMatchObject([{ state: 'filling' }])
   })
 
   it('go on with a map that is out of date, and without a catalog', async () => {

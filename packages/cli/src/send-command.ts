@@ -225,7 +225,8 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   void interrupts.first.then(() => abort.abort())
   const dead = await Promise.race([delay(settings.warmup, abort.signal), guest.failed])
   if (dead !== undefined) throw dead
-  const known = await run.readStatic()
+  const interrupted = interrupts.first.then((): SendStatic => ({}))
+  const known = await Promise.race([run.readStatic(), interrupted])
   for (let left = settings.retry; ; left--) {
     run.migration = await createMigration(guest, {
       ...settings,
