@@ -22,7 +22,10 @@ export interface StaticMove {
 export interface StaticFigures {
   /** From when room is asked for. */
   readonly fromReservationMs: number
-  /** From round 1 on, as the report has it, and what the stage of static pages takes before. */
+  /**
+   * From round 1 on, as the report has it, and what static pages take before: what is waited for
+   * when there is room already, and the making of the look-up.
+   */
   readonly totalMs: number
   /** Both ways, headers included. */
   readonly wireBytes: number
@@ -83,23 +86,18 @@ export async function measured(
   const before = await carriedBytes(route)
   const report = checked(await from.tell('send', to.address, offers))
   const wireBytes = (await carriedBytes(route)) - before
-  const { stages } = await to.tell('arrived')
+  const there = await to.tell('arrived')
+  // What the source waited for beyond room, and what it did with the answer.
+  const waitMs = report.reservationMs! - there.reservationMs! + (report.static?.ms ?? 0)
+  const startOf = (stage: string): number => report.stages.find(({ name }) => name === stage)!.atMs
   const { sourceSeconds, destinationSeconds } = report.cpu!
   return {
     report,
     wireBytes,
-    totalMs: untilRoundsMs(stages, 'static') + report.totalMs!,
-    fromReservationMs: untilRoundsMs(report.stages, 'reservation') + report.totalMs!,
+    totalMs: waitMs + report.totalMs!,
+    fromReservationMs: startOf('pre-copy') - startOf('reservation') + report.totalMs!,
     cpuSeconds: sourceSeconds! + destinationSeconds!,
   }
-}
-
-/** From a stage to round 1; 0 where there was no such stage. */
-function untilRoundsMs(stages: Report['stages'], from: string): number {
-  const startOf = (stage: string): number | undefined =>
-    stages.find(({ name }) => name === stage)?.atMs
-  const rounds = startOf('pre-copy')!
-  return rounds - (startOf(from) ?? rounds)
 }
 
 /** @throws when the migration was not right */

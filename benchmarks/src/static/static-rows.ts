@@ -13,7 +13,7 @@ type Figure = 'wireBytes' | 'fromReservationMs' | 'totalMs' | 'cpuSeconds'
 const figures = [
   ['wireBytes', 'wire bytes, both ways', 'bytes'],
   ['fromReservationMs', 'total, from the reservation on', 'ms'],
-  ['totalMs', 'total time, with the stage of static pages', 'ms'],
+  ['totalMs', 'total time, with what static pages take before', 'ms'],
   ['cpuSeconds', 'CPU of both sides', 's'],
 ] as const satisfies readonly (readonly [Figure, string, Unit])[]
 
