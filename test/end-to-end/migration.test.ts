@@ -3,6 +3,7 @@ import { probePagemap } from '@godwit/linux'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { endCommandLines, runCommandLine } from './command-lines.ts'
 import { endProcesses, freshPath, readReport, startDestination } from './process.ts'
+import { someOf } from './variants.ts'
 
 afterEach(endProcesses)
 afterAll(endCommandLines)
@@ -142,19 +143,21 @@ function checkRun(run: Run): void {
 const odd = String(10 * 1024 * 1024 + 5000)
 const image = `image,file=${process.execPath}`
 
+const preCopies: [string, ...string[]][] = [
+  ['idle', '--memory', odd],
+  ['cpu', '--memory', '8MiB', 'ws'],
+  ['memory-read,rate=20000', '--memory', '8MiB', '--page-bytes', '16KiB'],
+  ['memory-write,wss=1MiB,rate=5000', '--memory', odd, '--page-bytes', '16KiB'],
+  ['writer,wss=4MiB,rate=20000', '--memory', '16MiB', '--stop', 'max-rounds=5'],
+  ['writer,wss=2MiB,rate=5000,style=page', '--memory', odd, '--tracker', 'scan', 'ws'],
+  ['writer,wss=4MiB,threads=2,order=rand', '--memory', '16MiB', '--hash', 'sha256'],
+  ['writer,wss=4MiB', '--memory', '16MiB', '--tracker', 'barrier', '--hash', 'xxh64'],
+  ['writer,wss=1MiB,rate=5000', '--memory', '8MiB', '--verify', 'sha256', '--encode', 'raw'],
+  ['writer,wss=1MiB,style=page,threads=2', '--memory', odd, '--page-bytes', '64KiB', 'ws'],
+]
+
 describe('pre-copy between two processes', () => {
-  it.each<[string, ...string[]]>([
-    ['idle', '--memory', odd],
-    ['cpu', '--memory', '8MiB', 'ws'],
-    ['memory-read,rate=20000', '--memory', '8MiB', '--page-bytes', '16KiB'],
-    ['memory-write,wss=1MiB,rate=5000', '--memory', odd, '--page-bytes', '16KiB'],
-    ['writer,wss=4MiB,rate=20000', '--memory', '16MiB', '--stop', 'max-rounds=5'],
-    ['writer,wss=2MiB,rate=5000,style=page', '--memory', odd, '--tracker', 'scan', 'ws'],
-    ['writer,wss=4MiB,threads=2,order=rand', '--memory', '16MiB', '--hash', 'sha256'],
-    ['writer,wss=4MiB', '--memory', '16MiB', '--tracker', 'barrier', '--hash', 'xxh64'],
-    ['writer,wss=1MiB,rate=5000', '--memory', '8MiB', '--verify', 'sha256', '--encode', 'raw'],
-    ['writer,wss=1MiB,style=page,threads=2', '--memory', odd, '--page-bytes', '64KiB', 'ws'],
-  ])('moves %s %s %s %s %s %s %s', async (guest, ...options) => {
+  it.each(someOf(preCopies))('moves %s %s %s %s %s %s %s', async (guest, ...options) => {
     const run = await migrate(guest, options)
     checkRun(run)
     expect(run.source.mode).toBe('pre-copy')
@@ -169,16 +172,18 @@ describe('pre-copy between two processes', () => {
   })
 })
 
+const stopCopies: [string, ...string[]][] = [
+  ['idle', '--memory', '8MiB', 'ws', '--verify', 'sha256'],
+  ['cpu', '--memory', odd],
+  ['memory-read,rate=20000', '--memory', '8MiB', '--hash', 'sha256'],
+  ['memory-write,wss=1MiB,rate=5000', '--memory', '8MiB', 'ws'],
+  ['writer,wss=4MiB,rate=20000', '--memory', odd, '--page-bytes', '16KiB'],
+  ['writer,wss=1MiB,style=page', '--memory', '8MiB', '--encode', 'raw'],
+  ['writer,wss=4MiB,threads=2', '--memory', '16MiB', '--tracker', 'scan'],
+]
+
 describe('stop-copy between two processes', () => {
-  it.each<[string, ...string[]]>([
-    ['idle', '--memory', '8MiB', 'ws', '--verify', 'sha256'],
-    ['cpu', '--memory', odd],
-    ['memory-read,rate=20000', '--memory', '8MiB', '--hash', 'sha256'],
-    ['memory-write,wss=1MiB,rate=5000', '--memory', '8MiB', 'ws'],
-    ['writer,wss=4MiB,rate=20000', '--memory', odd, '--page-bytes', '16KiB'],
-    ['writer,wss=1MiB,style=page', '--memory', '8MiB', '--encode', 'raw'],
-    ['writer,wss=4MiB,threads=2', '--memory', '16MiB', '--tracker', 'scan'],
-  ])('moves %s %s %s %s %s %s', async (guest, ...options) => {
+  it.each(someOf(stopCopies))('moves %s %s %s %s %s %s', async (guest, ...options) => {
     const run = await migrate(guest, ['--mode', 'stop-copy', ...options])
     checkRun(run)
     expect(run.source.mode).toBe('stop-copy')

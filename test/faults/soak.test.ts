@@ -10,9 +10,9 @@ import { AgentProcess, freshFile, removeFiles } from './agent-process.ts'
 import type { Footprint } from './footprint.ts'
 
 const isLong = process.env['GODWIT_LONG'] !== undefined
-const migrations = isLong ? 200 : 20
+const migrations = isLong ? 200 : 12
 /** Code is compiled, pools of allocators fill up, threads of the runtime are started. */
-const warmUp = isLong ? 60 : 12
+const warmUp = isLong ? 60 : 8
 /**
  * What is compiled on the way, by and by: 2 KiB for each at the source and 8 KiB at the destination
  * over 140 migrations, in which heap snapshots show code and no objects; more at first.
