@@ -46,7 +46,8 @@ export interface StaticIndex {
   /** Where entries are looked up by their positions. */
   readonly positions: Uint32Array
   /**
-   * Else: where the first word of a hash says, or behind, two words a slot: an entry plus one, or 0
+   * Else, of all entries, held or not: where the first word of a hash says, or behind, two words a
+   * slot: an entry plus one, or 0
    * for none, and that first word, so that other entries are passed over without a look at them.
    */
   readonly table: Uint32Array
@@ -79,7 +80,7 @@ export function staticLookup(sets: readonly AgreedSet[]): StaticLookup | undefin
       wordsPerEntry,
       held: held.words,
       positions: by === 'position' ? agreed.set.positions : nothing,
-      table: by === 'position' ? nothing : tableOf(words, wordsPerEntry, held),
+      table: by === 'position' ? nothing : tableFor(agreed),
       key: by === 'keyed' ? agreed.key : undefined,
     }
     base += count
@@ -89,11 +90,36 @@ export function staticLookup(sets: readonly AgreedSet[]): StaticLookup | undefin
   return isAnyHeld ? { indexes } : undefined
 }
 
-/** Entries that the destination holds, by the first words of their hashes, each content once. */
-function tableOf(words: Uint32Array, wordsPerEntry: number, held: PageBitmap): Uint32Array {
-  const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * held.size)))
+/** Of sets that do not change: by their hashes, for as long as those are in use. */
+const tables = new WeakMap<Uint8Array, Uint32Array>()
+
+/**
+ * Makes what contents of a map are looked up in, before it is known which of them the destination
+ * holds: while that is waited for there is time.
+ */
+export function prepareContents({ hashes }: Pick<StaticSet, 'hashes'>): void {
+  contentTable(hashes)
+}
+
+function contentTable(hashes: Uint8Array): Uint32Array {
+  const known = tables.get(hashes)
+  if (known !== undefined) return known
+  const table = tableOf(wordsOf(hashes), CONTENT_HASH_BYTES / 4)
+  tables.set(hashes, table)
+  return table
+}
+
+function tableFor(agreed: AgreedSet): Uint32Array {
+  if (agreed.by === 'keyed') return tableOf(wordsOf(agreed.hashes), KEYED_HASH_BYTES / 4)
+  return contentTable(agreed.set.hashes)
+}
+
+/** Entries by the first words of their hashes, each content once. */
+function tableOf(words: Uint32Array, wordsPerEntry: number): Uint32Array {
+  const count = words.length / wordsPerEntry
+  const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * count)))
   const table = new Uint32Array(allocateShared(size * SLOT_WORDS * 4).buffer)
-  for (let entry = held.nextSet(0); entry < held.pageCount; entry = held.nextSet(entry + 1)) {
+  for (let entry = 0; entry < count; entry++) {
     const at = entry * wordsPerEntry
     const word = words[at]!
     let slot = word & (size - 1)
@@ -120,7 +146,7 @@ export function wordsOf({ buffer, byteOffset, length }: Uint8Array): Uint32Array
   return new Uint32Array(buffer, byteOffset, length / 4)
 }
 
-/** The entry with a hash of `index.wordsPerEntry` words, or -1. */
+/** The entry that is held with a hash of `index.wordsPerEntry` words, or -1. */
 export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
   const { table } = index
   const mask = table.length / SLOT_WORDS - 1
@@ -128,19 +154,22 @@ export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
   for (let probes = 0; probes < probesMax; probes++) {
     const entry = table[slot * SLOT_WORDS]! - 1
     if (entry < 0) return -1
-    if (table[slot * SLOT_WORDS + 1] === hash[0] && hasHash(index, entry, hash)) return entry
+    if (table[slot * SLOT_WORDS + 1] === hash[0] && hasHash(index, entry, hash)) {
+      return isHeld(index.held, entry) ? entry : -1
+    }
     slot = (slot + 1) & mask
   }
   return -1
 }
 
 /** Whether any entry that is held may have a hash with this first word. */
-export function mayHaveWord({ table }: StaticIndex, word: number): boolean {
+export function mayHaveWord({ table, held }: StaticIndex, word: number): boolean {
   const mask = table.length / SLOT_WORDS - 1
   let slot = word & mask
   for (let probes = 0; probes < probesMax; probes++) {
-    if (table[slot * SLOT_WORDS] === 0) return false
-    if (table[slot * SLOT_WORDS + 1] === word) return true
+    const entry = table[slot * SLOT_WORDS]! - 1
+    if (entry < 0) return false
+    if (table[slot * SLOT_WORDS + 1] === word && isHeld(held, entry)) return true
     slot = (slot + 1) & mask
   }
   return false

@@ -31,6 +31,12 @@ export interface StaticAgreementParts {
   readonly send: (body: StaticHeld, written: () => void) => void
 }
 
+interface Usable {
+  readonly one: FoundSet
+  /** Its entries that are here. */
+  readonly held: PageBitmap
+}
+
 /** Of one migration whose source has offered something. */
 export class StaticAgreement {
   readonly #parts: StaticAgreementParts
@@ -43,6 +49,7 @@ export class StaticAgreement {
   readonly #report: StaticReport
   readonly #cancelled = Promise.withResolvers<void>()
   #search: StaticSearch<FoundSet> | undefined
+  #found: Promise<readonly Usable[]> | undefined
   #beginMs = 0
   #isCancelled = false
   /** Entries that were told of, or can be. */
@@ -80,6 +87,7 @@ export class StaticAgreement {
     this.#search = new StaticSearch(clock, STATIC_SEARCH_MS_MAX, (signal) => {
       return finder.find(this.#offered, this.#guest, signal)
     })
+    this.#found = this.#look(this.#search)
   }
 
   /** Nobody waits for it any more. */
@@ -97,19 +105,15 @@ export class StaticAgreement {
   async tell(): Promise<StaticContents | undefined> {
     this.begin()
     if (this.#search === undefined) return undefined
-    const { found, failure } = await this.#search.result
-    this.#report.ms = this.#parts.clock.nowMs() - this.#beginMs
-    if (failure !== undefined) this.#report.reason = failure
-    const usable = this.#usable(found)
-    if (usable.length === 0) return undefined
-    for (const one of usable) {
-      const held = heldOf(one)
+    const usable = await this.#found
+    if (usable === undefined || usable.length === 0) return undefined
+    for (const { one, held } of usable) {
       this.#report.heldEntries += held.size
       if (this.#offers[one.index]!.kind === 'map') await this.#tellBits(one.index, held)
       else await this.#tellHashes(one, held)
     }
     const sets = this.#offers.map((offer, index): HeldSet => {
-      const one = usable.find((each) => each.index === index)
+      const one = usable.find((each) => each.one.index === index)?.one
       if (one !== undefined) return { entryCount: entriesOf(one), held: placesOf(one) }
       return { entryCount: offer.kind === 'map' ? offer.entries : 0, held: undefined }
     })
@@ -119,6 +123,14 @@ export class StaticAgreement {
   /** @param pages - that came by their numbers */
   report(pages: number): StaticReport {
     return { ...this.#report, pages }
+  }
+
+  /** What is of use of it: found out while room is still being made. */
+  async #look(search: StaticSearch<FoundSet>): Promise<readonly Usable[]> {
+    const { found, failure } = await search.result
+    this.#report.ms = this.#parts.clock.nowMs() - this.#beginMs
+    if (failure !== undefined) this.#report.reason = failure
+    return this.#usable(found).map((one) => ({ one, held: heldOf(one) }))
   }
 
   /** Those that are what was offered, in that order, and of which anything is here. */
@@ -193,8 +205,11 @@ function placesOf({ set, places }: FoundSet): HeldSet['held'] {
 }
 
 function heldOf({ places }: FoundSet): PageBitmap {
-  const held = new PageBitmap(places.origin.length)
-  for (const [entry, origin] of places.origin.entries()) if (origin !== NOT_HELD) held.add(entry)
+  const { origin } = places
+  const held = new PageBitmap(origin.length)
+  for (let entry = 0; entry < origin.length; entry++) {
+    if (origin[entry] !== NOT_HELD) held.add(entry)
+  }
   return held
 }
 

@@ -7,7 +7,7 @@
 import type { StaticReport } from '@godwit/core'
 import { CONTENT_HASH_BYTES, PageBitmap, allocateShared, hasRounds } from '@godwit/core'
 import type { AgreedSet, StaticLookup } from '@godwit/codec'
-import { KEYED_HASH_BYTES, staticLookup } from '@godwit/codec'
+import { KEYED_HASH_BYTES, prepareContents, staticLookup } from '@godwit/codec'
 import { staticKey, staticProof } from '@godwit/seal'
 import type { HeldEntries } from '@godwit/session'
 import { StaticAnswers, mapEntriesMax, pageCountOf } from '@godwit/session'
@@ -66,6 +66,14 @@ export class StaticAgreement {
       return { offering, key, offer: offerOf(offering, staticProof(key)) }
     })
     this.#answers = new StaticAnswers(this.offers ?? [], pageCount)
+    // RESERVE first; then there is nothing to do here before the destination has room.
+    this.#options.clock.soon(() => this.#prepare())
+  }
+
+  #prepare(): void {
+    for (const { offering } of this.#offered) {
+      if (offering.kind === 'map' && offering.mode === 'content') prepareContents(offering.set)
+    }
   }
 
   /** Those that a guest of that size has use for. */
