@@ -85,7 +85,9 @@ class Machine implements Commands {
       siblings: () => (sibling === undefined ? [] : [{ file: sibling }]),
     })
     // As agents do that have been there for a while.
-    if (map !== undefined) await finder.prepare(readMap(map))
+    if (map !== undefined && sibling !== undefined) {
+      await finder.prepare(readMap(map), [{ file: sibling }])
+    }
     const arrivals: IncomingWorkload[] = []
     const receiver = await receive(
       new WorkloadHost(),

@@ -16,6 +16,9 @@ import { machineNameOf } from './catalog-option.ts'
 import { formatError, note } from './output.ts'
 import type { SiblingSettings } from './sibling-option.ts'
 
+/** Files are looked through for so many maps before a source asks, each at its price. */
+const PREPARED_MAPS_MAX = 8
+
 /** Guests that are whole: none of their pages is missing any more. */
 export type ReadGuests = () => readonly {
   readonly migration: IncomingMigration
@@ -54,8 +57,6 @@ class Siblings implements Finders {
   readonly #guests: ReadGuests
   readonly #closing = new AbortController()
   #catalog: Promise<Catalog> | undefined
-  /** Guests come later than the agent. */
-  #isPreparing = false
 
   constructor(url: string, settings: Settings, guests: ReadGuests, images?: ImageDirectory) {
     this.#url = url
@@ -71,19 +72,32 @@ class Siblings implements Finders {
 
   async prepare(): Promise<void> {
     const { signal } = this.#closing
-    this.#isPreparing = true
     try {
-      const newest = await this.#ask(({ maps }) => maps.list())
-      for (const { os, hypervisor, pageBytes } of distinct(newest)) {
+      const maps = distinct(await this.#ask((catalog) => catalog.maps.list()))
+      for (const { os, hypervisor, pageBytes } of maps.slice(-PREPARED_MAPS_MAX)) {
         if (signal.aborted) return
-        const map = await this.#ask(({ maps }) => maps.find({ os, hypervisor, pageBytes }))
-        if (map !== undefined) await this.finder.prepare(map.bytes, 'content', signal)
+        await this.#prepare({ os, hypervisor, pageBytes }, signal)
       }
     } catch {
-      // Whoever was asked has told; it is asked again for each migration.
-    } finally {
-      this.#isPreparing = false
+      // The catalog: it was told, and is asked again for each migration.
     }
+  }
+
+  async #prepare(key: Pair & { readonly pageBytes: number }, signal: AbortSignal): Promise<void> {
+    const files = await this.#ask((catalog) => this.#files(catalog, key))
+    if (files.length === 0) return
+    const map = await this.#ask(({ maps }) => maps.find(key))
+    if (map === undefined) return
+    await this.finder.prepare(map.bytes, files, signal).catch((thrown: unknown) => {
+      note(`${formatError(toGodwitError(thrown))} (a static map in the catalog)`)
+    })
+  }
+
+  /** Files of memory: those that were named, then those of guests that are alike. */
+  async #files({ entries }: Catalog, pair: Pair): Promise<readonly { readonly file: string }[]> {
+    const vms = await entries.siblings(pair, machineNameOf(this.#settings))
+    const named = this.#settings.sibling?.filter((sibling) => 'file' in sibling) ?? []
+    return [...named, ...filesOf(vms)]
   }
 
   async close(): Promise<void> {
@@ -94,7 +108,7 @@ class Siblings implements Finders {
   async #reset(): Promise<void> {
     const catalog = this.#catalog
     this.#catalog = undefined
-    await catalog?.then((catalog) => catalog.close()).catch(() => {})
+    await catalog?.then((open) => open.close()).catch(() => {})
   }
 
   /** @throws {GodwitError} what the catalog says; the next migration tries again */
@@ -124,8 +138,7 @@ class Siblings implements Finders {
         return entry?.name === sibling.guest || migration.sessionId === sibling.guest
       })
       const found = one && memoryOf(one.migration, sibling.guest)
-      if (found === undefined && !this.#isPreparing)
-        note(`sibling ${sibling.guest}: no such guest is here, nor a file`)
+      if (found === undefined) note(`sibling ${sibling.guest}: no such guest is here, nor a file`)
       return found ?? []
     })
   }
@@ -152,10 +165,10 @@ function pairOf({ os, hypervisor }: MapName): Pair {
 }
 
 /** One of each pair and page size, however many versions there are. */
-function distinct(maps: readonly MapRecord[]): Iterable<MapRecord> {
-  return new Map(
-    maps.map((map) => [JSON.stringify([map.os, map.hypervisor, map.pageBytes]), map]),
-  ).values()
+function distinct(maps: readonly MapRecord[]): readonly MapRecord[] {
+  const keyOf = ({ os, hypervisor, pageBytes }: MapRecord): string =>
+    JSON.stringify([os, hypervisor, pageBytes])
+  return [...new Map(maps.map((map) => [keyOf(map), map])).values()]
 }
 
 async function findMap(
@@ -171,6 +184,6 @@ function memoryOf({ guest }: IncomingMigration, name: string): Sibling | undefin
   return regions.length === 0 ? undefined : { name, regions }
 }
 
-function filesOf(vms: readonly VmRecord[]): readonly Sibling[] {
+function filesOf(vms: readonly VmRecord[]): readonly { readonly file: string }[] {
   return vms.flatMap(({ memoryPath }) => (memoryPath === null ? [] : [{ file: memoryPath }]))
 }

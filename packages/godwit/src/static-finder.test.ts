@@ -86,7 +86,7 @@ describe('a finder', () => {
     writeFileSync(file, memoryOf(9, 3))
     const scan = vi.spyOn(PageScanner.prototype, 'scan')
     const finder = new NodeStaticFinder({ maps: [map], siblings: [{ file }] })
-    await finder.prepare(map)
+    await finder.prepare(map, [{ file }])
     expect(scan).toHaveBeenCalledTimes(1)
     const [found] = await finder.find([offered(mapOffer, nativeSha256(map))], guest, signal)
     expect([...found!.places.origin]).toEqual([NOT_HELD, 0])

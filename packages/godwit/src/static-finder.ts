@@ -54,29 +54,21 @@ export class NodeStaticFinder implements StaticFinder {
   }
 
   /**
-   * Looks through the files among the siblings before a source asks, so that no migration waits for
-   * that. What changes later is looked through anew.
+   * Looks through files before a source asks, so that no migration waits for that. What changes
+   * later is looked through anew.
    *
    * @param map - as `encodeStaticMap` writes it
+   * @param files - some of the siblings
    * @param signal - stops it soon
    * @throws {GodwitError} `FILE_UNREADABLE`, `LIMIT_EXCEEDED`: it is none
    */
   async prepare(
     map: Uint8Array,
-    mode: MapOffer['mode'] = 'content',
+    files: readonly (Sibling & { readonly file: string })[],
     signal?: AbortSignal,
   ): Promise<void> {
-    const set = decodeStaticMap(map)
-    const { os, hypervisor, version, pageBytes } = set
-    const here = await this.#siblingsOf({ os, hypervisor, version, pageBytes })
-    const files = here.filter((sibling) => 'file' in sibling)
-    const options = { mode, cache: this.#cache, ...(signal === undefined ? {} : { signal }) }
-    await searchSiblings(set, files, options)
-  }
-
-  async #siblingsOf(name: MapName): Promise<readonly Sibling[]> {
-    const { siblings = [] } = this.#options
-    return typeof siblings === 'function' ? siblings(name) : siblings
+    const known = { cache: this.#cache, ...(signal === undefined ? {} : { signal }) }
+    await searchSiblings(decodeStaticMap(map), files, { mode: 'content', ...known })
   }
 
   /**
@@ -107,14 +99,14 @@ export class NodeStaticFinder implements StaticFinder {
     signal: AbortSignal,
   ): Promise<Omit<FoundSet, 'index'> | undefined> {
     const { maps = [], findMap, onSearched } = this.#options
-    const { siblingSearchMs = SIBLING_SEARCH_MS_MAX } = this.#options
+    const { siblings = [], siblingSearchMs = SIBLING_SEARCH_MS_MAX } = this.#options
     const name = { os, hypervisor, version, pageBytes }
     const isMeant = (bytes: Uint8Array): boolean => provesSecret(nativeSha256(bytes))
     const bytes = maps.find(isMeant) ?? (await findMap?.(name))
     if (bytes === undefined || !isMeant(bytes)) return undefined
     const set = decodeStaticMap(bytes)
     const late = AbortSignal.timeout(siblingSearchMs)
-    const here = await this.#siblingsOf(name)
+    const here = typeof siblings === 'function' ? await siblings(name) : siblings
     const options = { mode, signal: AbortSignal.any([signal, late]), cache: this.#cache }
     const finds = await searchSiblings(set, here, options)
     onSearched?.(finds.siblings)
