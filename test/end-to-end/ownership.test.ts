@@ -9,11 +9,8 @@ import type { DestinationOptions } from '@godwit/destination'
 import { MemoryOwners } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
-import { Link } from '@godwit/link'
 import type { SourceLoss, SourceMigration } from '@godwit/source'
 import { askOwner } from '@godwit/source'
-import type { Frame } from '@godwit/wire'
-import { ChannelRole, decodeMessage, decodePreface, errorCodeOf } from '@godwit/wire'
 import { nodePrimitives, nodeSealTools, randomBytes } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Point } from './cut.ts'
@@ -22,7 +19,6 @@ import { MemoryCapture, inputOf } from '../streams/memory-capture.ts'
 import { advances, expectContinuous } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
-import { TapChannel } from './tap.ts'
 
 const memoryBytes = 2 * MIB
 let guest: WorkloadGuest
@@ -297,70 +293,6 @@ describe('a question on channels that are sealed', () => {
     expect(await askOwner(record!, network)).toBe('running')
     const stranger = askOwner({ ...record!, binding: undefined }, network)
     await expect(stranger).rejects.toMatchObject({ code: 'AUTH_FAILED' })
-    await expectThere()
-  })
-})
-
-describe('a session that is over', () => {
-  it('is asked for once on a connection', async () => {
-    const records = new MemoryOwners()
-    const session = '00'.repeat(16)
-    const facts = { session, role: 'destination', guest: '', memoryBytes: 0, peer: '' } as const
-    const log = await records.open(facts)
-    await log.write({ state: 'ended', epoch: 1, postCopy: false })
-    await rig.agent.close()
-    rig = await createRig(new WorkloadHost(), { owners: records })
-    const heard: string[] = []
-    const over = Promise.withResolvers<void>()
-    const handler = {
-      frame({ type, body }: Frame) {
-        const { name } = decodeMessage(type, body)
-        heard.push(name)
-        if (name === 'Owner') link.sendMessage({ name: 'OwnerQuery', body: { epoch: 1 } })
-      },
-      closed: () => over.resolve(),
-    }
-    const link: Link = new Link(
-      await rig.dial(),
-      systemClock,
-      () => handler,
-      () => over.resolve(),
-    )
-    link.sendPreface({
-      role: ChannelRole.Control,
-      index: 0,
-      epoch: 1,
-      session: new Uint8Array(16),
-    })
-    link.sendMessage({ name: 'OwnerQuery', body: { epoch: 1 } })
-    await over.promise
-    expect(heard).toEqual(['Owner', 'Error'])
-  })
-
-  it('is not begun again by a connection that comes late', async () => {
-    let session: Uint8Array | undefined
-    const { settings } = cutAt([['control', 'written', 'cut', 'Commit', 1, 0]])
-    const wrap = (channel: Channel): Channel => {
-      return new TapChannel(settings.wrap!(channel, 0), (_unit, bytes) => {
-        session ??= decodePreface(bytes)!.session
-        return 'pass'
-      })
-    }
-    const migration = await rig.source(guest, { recoverMs: Infinity, wrap })
-    expect(await migration.run()).toMatchObject({ outcome: 'completed' })
-    await rig.idle()
-    const late = Promise.withResolvers<GodwitError | undefined>()
-    const preface = { role: ChannelRole.Control, index: 0, epoch: 0, session: session! }
-    const link = new Link(await rig.dial(), systemClock, () => handler, late.resolve)
-    const handler = {
-      frame({ type, body }: Frame) {
-        const { code } = decodeMessage(type, body).body as { code: number }
-        late.resolve(new GodwitError(errorCodeOf(code), 'told'))
-      },
-      closed: late.resolve,
-    }
-    link.sendPreface(preface)
-    expect(await late.promise).toMatchObject({ code: 'PROTOCOL_STATE' })
     await expectThere()
   })
 })

@@ -3,28 +3,22 @@
  * for pages that were there in an older form, and not at all.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { Channel, ChannelSink, Clock, GuestHost, Report } from '@godwit/core'
+import type { Clock, GuestHost, Report } from '@godwit/core'
 import { KIB, MIB, systemClock } from '@godwit/core'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import { FETCH_NAMES } from '@godwit/policy'
-import {
-  BATCH_HEADER_BYTES,
-  FRAME_HEADER_BYTES,
-  FrameType,
-  decodeMessage,
-  readBatchHeader,
-} from '@godwit/wire'
 import { afterEach, describe, expect, it } from 'vitest'
+import { HeldChannel } from './held-channel.ts'
 import { expectContinuous } from './oracle.ts'
 import { PageWatch } from './page-watch.ts'
 import type { Rig } from './rig.ts'
 import { createRig } from './rig.ts'
-import type { OnUnit } from './tap.ts'
 import { TapChannel } from './tap.ts'
+import { UrgentTrace, urgentIndex } from './urgent-trace.ts'
 
 /** In the order of dialling: the channels of one connection. */
-const [dataIndex, urgentIndex, channelCount] = [1, 2, 3]
+const [dataIndex, channelCount] = [1, 3]
 const cleanups: (() => Promise<unknown>)[] = []
 
 afterEach(async () => {
@@ -69,101 +63,6 @@ async function expectMoved(rig: Rig, guest: WorkloadGuest, report: Report): Prom
   expect([rig.held(), rig.runs()]).toEqual([1, 1])
   const arrived = rig.sessions[0]!.guest as IncomingWorkload
   await expectContinuous(arrived, guest.identity, guest.steps())
-}
-
-/** `region/page` of PAGE_REQUEST, or of the first page in PAGES. */
-function pageOf(name: 'PageRequest' | 'Pages', bytes: Uint8Array): string {
-  const body = bytes.subarray(FRAME_HEADER_BYTES)
-  if (name === 'Pages') {
-    const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
-    return `${readBatchHeader(view).region}/${view.getUint32(BATCH_HEADER_BYTES, true)}`
-  }
-  const message = decodeMessage(FrameType.PageRequest, body)
-  if (message.name !== 'PageRequest') throw new Error('not a PAGE_REQUEST')
-  return `${message.body.region}/${message.body.page}`
-}
-
-/** What passes on the urgent channel, in order. */
-class UrgentTrace {
-  readonly asked: string[] = []
-  readonly answered: string[] = []
-
-  readonly onUnit: OnUnit = ({ name }, bytes) => {
-    if (name === 'PageRequest') this.asked.push(pageOf(name, bytes))
-    if (name === 'Pages') this.answered.push(pageOf(name, bytes))
-    return undefined
-  }
-
-  /** Taps the urgent channel of the first connection. */
-  readonly wrap = (channel: Channel, index: number): Channel => {
-    return index === urgentIndex ? new TapChannel(channel, this.onUnit) : channel
-  }
-}
-
-/** Lets as many writes pass as it is told to, and keeps the others. */
-class HeldChannel implements Channel {
-  #allowed = Infinity
-  readonly #inner: Channel
-  readonly #isSilent: boolean
-  readonly #kept: { readonly bytes: Uint8Array; readonly written: (() => void) | undefined }[] = []
-
-  /** @param isSilent - whether the writer hears only then that something was written */
-  constructor(inner: Channel, isSilent: boolean) {
-    this.#inner = inner
-    this.#isSilent = isSilent
-  }
-
-  get remote(): string {
-    return this.#inner.remote
-  }
-
-  get bytesWritten(): number {
-    return this.#inner.bytesWritten
-  }
-
-  get bytesRead(): number {
-    return this.#inner.bytesRead
-  }
-
-  open(sink: ChannelSink): void {
-    this.#inner.open(sink)
-  }
-
-  hold(): void {
-    this.#allowed = 0
-  }
-
-  /** Lets so many more pass. */
-  allow(writes: number): void {
-    this.#allowed += writes
-    while (this.#kept.length > 0 && this.#allowed > 0) {
-      const { bytes, written } = this.#kept.shift()!
-      this.#pass(bytes, written)
-    }
-  }
-
-  write(bytes: Uint8Array, written?: () => void): void {
-    if (this.#allowed > 0) return this.#pass(bytes, written)
-    if (this.#isSilent) {
-      this.#kept.push({ bytes, written })
-      return
-    }
-    this.#kept.push({ bytes: bytes.slice(), written: undefined })
-    if (written !== undefined) queueMicrotask(written)
-  }
-
-  #pass(bytes: Uint8Array, written: (() => void) | undefined): void {
-    this.#allowed--
-    this.#inner.write(bytes, written)
-  }
-
-  end(): void {
-    this.#inner.end()
-  }
-
-  destroy(): void {
-    this.#inner.destroy()
-  }
 }
 
 describe('a storm of faults', () => {
