@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report, StopReport } from '@godwit/core'
-import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
+import { formatBytes, formatCount, formatDurationMs, formatRate, outcomeText } from '@godwit/core'
 import Table from 'cli-table3'
 import { plain, style } from './plain-table.ts'
 
@@ -40,16 +40,6 @@ function addOutcome(rows: Rows, report: Report): void {
     const memory = formatBytes(report.memoryBytes)
     rows.push(['guest', `${report.guest.kind}, ${memory}, mode ${report.mode}${tracker}`])
   }
-}
-
-function outcomeText({ outcome, error, role }: Report): string {
-  if (outcome === 'completed') return role === 'source' ? 'moved; it runs there' : 'arrived'
-  if (error?.code === 'OWNERSHIP_IN_DOUBT') return 'in doubt; stopped here'
-  if (error?.code === 'POST_COPY_LOST') return 'lost halfway; the guest cannot go on'
-  if (error?.code === 'LOST_WITH_HOST') return 'lost with its host; stopped here'
-  if (error?.code === 'TAKEN_OVER') return 'taken over; the guest goes on here'
-  const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
-  return `${outcome}; ${where}`
 }
 
 /** Rounds and pages that were lost are told nowhere else. */
