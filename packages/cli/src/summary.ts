@@ -3,8 +3,15 @@
  *
  * @module
  */
-import type { Report, StopReport } from '@godwit/core'
-import { formatBytes, formatCount, formatDurationMs, formatRate, outcomeText } from '@godwit/core'
+import type { Report } from '@godwit/core'
+import {
+  formatBytes,
+  formatCount,
+  formatDurationMs,
+  formatRate,
+  outcomeText,
+  stopText,
+} from '@godwit/core'
 import Table from 'cli-table3'
 import { plain, style } from './plain-table.ts'
 
@@ -74,32 +81,6 @@ function addTimes(rows: Rows, report: Report): void {
   }
   if (stop !== undefined && stop.rule !== 'mode') {
     rows.push(['stopped by', `${stop.rule}: ${stopText(stop)}`])
-  }
-}
-
-/** The rule's numbers in words. */
-function stopText(stop: StopReport): string {
-  const number = (key: string): number => Number(stop[key])
-  const dirty = `${formatCount(number('dirtyPages'))} pages dirty`
-  switch (stop.rule) {
-    case 'downtime': {
-      const expected = formatDurationMs(number('expectedMs'))
-      return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
-    }
-    case 'rounds':
-      return `post-copy after ${formatCount(number('round'))} rounds`
-    case 'after':
-      return `post-copy after ${formatDurationMs(number('elapsedMs'))}`
-    case 'stall':
-      return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
-    case 'asked':
-      return 'post-copy, as it was asked for'
-    case 'timeout':
-      return `after ${formatDurationMs(number('elapsedMs'))}`
-    case 'max-rounds':
-      return `${number('limit')} rounds are over, ${dirty}`
-    default:
-      return `${dirty}, the limit is ${formatCount(number('limit'))}`
   }
 }
 
