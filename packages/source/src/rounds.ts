@@ -49,6 +49,8 @@ export class Rounds {
   terms: AgreedTerms
   readonly static: StaticAgreement
   readonly #options: SourceOptions
+  /** Of page fingerprints. */
+  readonly #seed: Uint8Array
   readonly #createLanes: (epoch: number) => SourceLanes
   /** Lanes of earlier connections. */
   readonly #lost = new Tally()
@@ -85,6 +87,7 @@ export class Rounds {
     const { guest, pageBytes, clock, dialler, primitives, hash, encode, startLane } = options
     this.#options = options
     this.static = new StaticAgreement(options, session.session)
+    this.#seed = session.seed
     const { sent, trackers } = trackPages(options, hasher)
     this.trackerName = trackers[0]?.name ?? 'none'
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
@@ -122,6 +125,7 @@ export class Rounds {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.lanes.pace(this.#maxBandwidth)
     this.#postCopy?.prepare(memoryBytes)
+    if (this.terms.findsStatic) this.static.lookAhead(this.#dirty.findUntouched(), this.#seed)
   }
 
   /** Dials all channels for pages. */
@@ -229,6 +233,7 @@ export class Rounds {
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
     this.#watch.end(new CancelledError())
+    this.static.end()
     this.#postCopy?.close()
     if (isCompleted) this.lanes.close()
     else this.lanes.destroy()
