@@ -40,9 +40,7 @@ import { openFile } from './memory-files.ts'
 
 export type { RigOptions, RoundResult }
 
-/** Of fingerprints of the session. */
 export const fingerprintSeed: Uint8Array = new Uint8Array(8).fill(1)
-
 const native = await createPrimitives({
   kernelsWasm: readFileSync(KERNELS_WASM_URL),
   zstd,
