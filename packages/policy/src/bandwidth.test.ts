@@ -22,7 +22,7 @@ describe('fixed', () => {
 describe('clark', () => {
   const text = 'clark,min=100Mbit,max=500Mbit'
 
-  it('starts with the least, follows the dirty rate with 50 Mbit/s more, ends with the most', () => {
+  it('starts with the least, then adds 50 Mbit/s to the dirty rate, ends with the most', () => {
     expect(grant(text, [])).toBe(12.5e6)
     // 30 MB/s are 240 Mbit/s: 290 Mbit/s.
     expect(grant(text, [30e6])).toBe(36.25e6)

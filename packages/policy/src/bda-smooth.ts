@@ -1,6 +1,6 @@
 /**
- * Bandwidth dynamic assignment without the jumps of `bda.ts`: the more a guest dirties, the less its
- * migration gets, without a step, and never nothing.
+ * Bandwidth dynamic assignment without the jumps of `bda.ts`: the more a guest dirties, the less
+ * its migration gets, without a step, and never nothing.
  *
  * As there, F is what the link has free, D the newest dirty rate and M the mean of those before.
  * Two things differ:

@@ -4,11 +4,11 @@
  *
  * Of what the link has free (F) the services get what they will need (B), as the dirty rate tells,
  * and the round gets the rest (E). Where the paper is ambiguous: round 1 is granted all of F; D of
- * round k is what was dirtied per second while round k-1 was sent; M is the mean of D of rounds 2 to
- * k-1. For k = 2 there is no earlier round: M = D and c = 1.
+ * round k is what was dirtied per second while round k-1 was sent; M is the mean of D of rounds 2
+ * to k-1. For k = 2 there is no earlier round: M = D and c = 1.
  *
- * Two faults are the paper's own, and stay: by eq. 5, B of a round for which it is above F collapses
- * to F / (1 + c), so that E jumps upward when the dirty rate rises past F; and E is 0 where B = F.
+ * Two faults are the paper's own, and stay: by eq. 5, B of a round for which it is above F
+ * collapses to F / (1 + c), so that E jumps upward when the dirty rate rises past F; and E is 0 where B = F.
  * `bda-smooth.ts` has neither.
  *
  * @module

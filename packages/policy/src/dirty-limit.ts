@@ -1,7 +1,7 @@
 /**
  * A quota for what a guest dirties per second, as QEMU's `dirty-limit` has one per virtual
- * processor. What counts is what is *observed*, not how busy the guest is: a writer that sleeps most
- * of the time is slowed down like one that does not.
+ * processor. What counts is what is *observed*, not how busy the guest is: a writer that sleeps
+ * most of the time is slowed down like one that does not.
  *
  * @module
  */

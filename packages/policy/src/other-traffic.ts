@@ -1,6 +1,6 @@
 /**
- * What others make of a link: what its interface has sent, less what this migration has. Pure: times
- * and counts are parameters.
+ * What others make of a link: what its interface has sent, less what this migration has. Pure:
+ * times and counts are parameters.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export class OtherTraffic {
   /**
    * Bytes per second since the measurement before, or that one where it was a moment ago.
    *
-   * @param ownBytes - of this migration, by then; what is still in buffers counts as others' not sent
+   * @param ownBytes - what this migration has sent by then, and the interface, too
    */
   measure(nowMs: number, interfaceBytes: number, ownBytes: number): number {
     const ms = nowMs - this.#ms
