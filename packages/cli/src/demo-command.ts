@@ -84,6 +84,9 @@ const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
   warmup: true,
   maxBandwidth: true,
   pauseBandwidth: true,
+  postCopyBandwidth: true,
+  bandwidth: true,
+  throttle: true,
 }
 
 /** Both sides take these. */
@@ -117,8 +120,7 @@ function forwardedArguments(settings: DemoSettings, self: Command, image: boolea
 /** A value as the command line takes it, with its unit. */
 function spell(name: keyof MigrationSettings, value: string | number): string {
   if (name === 'warmup' || name === 'recoverFor') return `${value}ms`
-  const isRate = name === 'maxBandwidth' || name === 'pauseBandwidth'
-  return isRate ? `${Number(value) * 8}bit` : String(value)
+  return name.endsWith('Bandwidth') ? `${Number(value) * 8}bit` : String(value)
 }
 
 async function move(

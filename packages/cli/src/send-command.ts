@@ -9,7 +9,7 @@ import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
 import type { Migration, SecurityOptions, SendOptions, SendStatic, SourceLoss } from 'godwit'
-import { CaptureFile, checkDestination, createMigration } from 'godwit'
+import { CaptureFile, checkDestination, checkSteering, createMigration } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
@@ -143,6 +143,7 @@ function check(settings: SendSettings): void {
   checkFetch(mode, settings.fetch)
   checkReverse(mode, settings.reverse)
   checkTimeout(mode, settings.timeout)
+  checkSteering(mode, settings)
   checkCatalogOptions(settings)
   checkStatic(settings)
   checkWritable(settings.json)

@@ -30,6 +30,13 @@ export interface RoundReport {
   dirtyRate?: number
   /** Bytes of page frames per second. */
   bandwidth: number
+  /**
+   * The cap on it, as the round began or, where it was changed since, as it ended. Absent where
+   * there was none. Source only.
+   */
+  grantedBandwidth?: number
+  /** How much of its time the guest lost meanwhile, 0 to 1. With a throttle only. Source only. */
+  throttle?: number
   /** True for the stop-and-copy round. */
   paused: boolean
 }

@@ -68,6 +68,12 @@ const round = v.object({
   dirtyPages: v.exactOptional(count('Pages dirty when the round had ended. Source only.')),
   dirtyRate: v.exactOptional(amount('Dirtied bytes per second in the round. Source only.')),
   bandwidth: amount('Bytes of page frames per second.'),
+  grantedBandwidth: v.exactOptional(
+    amount('The cap on it, as it last was; absent where there was none. Source only.'),
+  ),
+  throttle: v.exactOptional(
+    amount('Share of its time that the guest lost meanwhile, 0 to 1; with `--throttle`.'),
+  ),
   paused: flag('True for the stop-and-copy round.'),
 } satisfies Record<keyof RoundReport, unknown>)
 

@@ -8,8 +8,8 @@
  * to k-1. For k = 2 there is no earlier round: M = D and c = 1.
  *
  * Two faults are the paper's own, and stay: by eq. 5, B of a round for which it is above F
- * collapses to F / (1 + c), so that E jumps upward when the dirty rate rises past F; and E is 0 where B = F.
- * `bda-smooth.ts` has neither.
+ * collapses to F / (1 + c), so that E jumps upward when the dirty rate rises past F; and E is 0
+ * where B = F. `bda-smooth.ts` has neither.
  *
  * @module
  */

@@ -4,7 +4,7 @@ import { checkThrottle, parseThrottle, THROTTLE_SHARE_MAX } from './throttle.ts'
 
 describe('auto-converge', () => {
   const policy = parseThrottle('auto-converge')
-  const dirty = { sentBytes: 1000, dirtyBytes: 501, dirtyRate: 0 }
+  const dirty = { sentBytes: 1000, dirtyBytes: 501, dirtyRate: 0, ms: 1 }
 
   it('takes 20 %, then 10 % more each time, and 99 % at most', () => {
     const shares: number[] = []
@@ -28,8 +28,8 @@ describe('auto-converge', () => {
 
 describe('dirty-limit', () => {
   const policy = parseThrottle('dirty-limit,rate=100MB')
-  const next = (share: number, dirtyRate: number): number =>
-    policy.next(share, { sentBytes: 0, dirtyBytes: 0, dirtyRate })
+  const next = (share: number, dirtyRate: number, ms = 50): number =>
+    policy.next(share, { sentBytes: 0, dirtyBytes: 0, dirtyRate, ms })
 
   it('cuts in proportion to what is too much, and a little more', () => {
     expect(next(0, 100e6)).toBe(0)
@@ -41,9 +41,20 @@ describe('dirty-limit', () => {
 
   it('stays while the rate is between 80 and 100 % of the quota, and gives time back below', () => {
     expect([next(0.55, 100e6), next(0.55, 80e6)]).toEqual([0.55, 0.55])
-    // r = 0.45 * 90 / 45 = 0.9.
-    expect(next(0.55, 45e6)).toBeCloseTo(0.1, 9)
-    expect([next(0.55, 1e6), next(0.55, 0)]).toEqual([0, 0])
+    // r = 0.2 * sqrt(90 / 22.5) = 0.4.
+    expect(next(0.8, 22.5e6)).toBeCloseTo(0.6, 9)
+    // r = sqrt(0.25).
+    expect([next(0.55, 1e6), next(0.75, 0)]).toEqual([0, 0.5])
+  })
+
+  it('believes a short round less, and one of no time not at all', () => {
+    // r = (90 / 360)^(25 / 50) = 0.5, then 0.5 * (90 / 1440)^(12.5 / 50) = 0.25.
+    expect(next(0, 360e6, 25)).toBeCloseTo(0.5, 9)
+    expect(next(0.5, 1440e6, 12.5)).toBeCloseTo(0.75, 9)
+    expect([next(0.5, 1e12, 0), next(0.5, 0, 0)]).toEqual([0.5, 0.5])
+    // r = 0.0625 * (1 / 0.0625)^(1 / 4).
+    expect(next(0.9375, 0, 25)).toBeCloseTo(0.875, 9)
+    expect(next(0, 200e6, 5000)).toBe(next(0, 200e6))
   })
 
   it('leaves a hundredth of its time to any guest', () => {
@@ -74,7 +85,9 @@ describe('any throttle', () => {
     (text) => {
       const policy = parseThrottle(text)
       const amount = fc.double({ min: 0, max: 1e13, noNaN: true })
-      const statistics = fc.record({ sentBytes: amount, dirtyBytes: amount, dirtyRate: amount })
+      const names = ['sentBytes', 'dirtyBytes', 'dirtyRate', 'ms'] as const
+      const fields = Object.fromEntries(names.map((name) => [name, amount]))
+      const statistics = fc.record(fields as Record<(typeof names)[number], typeof amount>)
       fc.assert(
         fc.property(fc.array(statistics, { maxLength: 30 }), (rounds) => {
           let share = 0

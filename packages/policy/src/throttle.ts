@@ -20,6 +20,8 @@ export interface ThrottleStatistics {
   readonly dirtyBytes: number
   /** Those, per second. */
   readonly dirtyRate: number
+  /** How long the round took. */
+  readonly ms: number
 }
 
 /** Decides the share for the next round. Pure. */
