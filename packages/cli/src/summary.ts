@@ -20,6 +20,7 @@ export function formatSummary(report: Report): string {
   addTimes(rows, report)
   addRecoveries(rows, report)
   addTraffic(rows, report)
+  addCompeting(rows, report)
   addFaults(rows, report)
   addCheckpoints(rows, report)
   addProof(rows, report)
@@ -185,6 +186,14 @@ function seconds(value: number | undefined): string {
 
 function bytes(value: number | undefined): string {
   return value === undefined ? 'unknown' : formatBytes(value)
+}
+
+/** What else went over the link. */
+function addCompeting(rows: Rows, { competing }: Report): void {
+  if (competing === undefined) return
+  const { bytesPerSecond, askedBytesPerSecond, bytes: sent } = competing
+  const rates = `${formatRate(bytesPerSecond)} of ${formatRate(askedBytesPerSecond)}`
+  rows.push(['beside it', `${rates}, ${formatBytes(sent)}`])
 }
 
 /** What the guest waited for pages. */

@@ -13,6 +13,7 @@ import type {
   Report,
   RoundReport,
   TakeoverReport,
+  TrafficReport,
 } from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
 import { errorNumbers } from '@godwit/wire'
@@ -140,6 +141,16 @@ const takeover = v.pipe(
   v.description('The destination died in post-copy, and the guest went on at the source.'),
 )
 
+const competing = v.pipe(
+  v.object({
+    askedBytesPerSecond: amount('What was to be sent per second.'),
+    bytesPerSecond: amount('What was sent per second.'),
+    bytes: count('Bytes that were sent.'),
+    ms: amount('Milliseconds that the migration took, verification included.'),
+  } satisfies Record<keyof TrafficReport, unknown>),
+  v.description('Traffic of a service beside the migration (`--competing`). Source only.'),
+)
+
 const guestProof = v.pipe(
   v.object({
     stepsBefore: count('Steps of the guest at the source.'),
@@ -233,6 +244,7 @@ const fields = {
   ),
   checkpoints: v.exactOptional(checkpoints),
   takeover: v.exactOptional(takeover),
+  competing: v.exactOptional(competing),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),
