@@ -16,6 +16,7 @@ import { ExitCode as Exit, exitCodeOfError } from './exit-code.ts'
 import { formatError, note } from './output.ts'
 import { addReceiveCommand } from './receive-command.ts'
 import { addSendCommand } from './send-command.ts'
+import { addTrafficCommand } from './traffic-command.ts'
 
 const description = `Live migration of running guests over TCP.
 
@@ -42,6 +43,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addDemoCommand(program, finish)
   addControlCommands(program, finish)
   addCaptureCommands(program, finish)
+  addTrafficCommand(program, finish)
   addCatalogCommands(program, finish)
   addBenchCommand(program, finish)
   addConformanceCommand(program, finish)

@@ -13,6 +13,7 @@ export type {
   IncomingGuest,
   Region,
   Report,
+  TrafficReport,
 } from '@godwit/core'
 export { GodwitError } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
@@ -55,4 +56,10 @@ export { CONTENT_HASH_BYTES, NOT_HELD } from '@godwit/core'
 export type { ImageKey } from '@godwit/wire'
 export type { Migration, SendOptions } from './send.ts'
 export { LANES_MAX, checkDestination, createMigration, send } from './send.ts'
+export type { SteeringOptions } from './steering-options.ts'
+export { checkSteering } from './steering-options.ts'
 export type { TrackerChoice } from './tracker.ts'
+export type { Traffic, TrafficOptions } from './traffic.ts'
+export { startTraffic } from './traffic.ts'
+export type { TrafficSink } from './traffic-sink.ts'
+export { listenForTraffic } from './traffic-sink.ts'
