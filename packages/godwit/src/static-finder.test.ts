@@ -130,7 +130,7 @@ describe('a finder', () => {
     const regions = [{ id: 0, name: 'ram', bytes: memoryOf(1) }]
     const guest = { identity: { kind: 'writer', options: {} }, regions, pageBytes }
     const { id, token } = await images.store(guest)
-    const file = join(folder, 'damaged', toHex(id), 'hashes')
+    const file = join(folder, 'damaged', `${toHex(id)}.image`, 'hashes')
     const searched: SearchedSibling[] = []
     const finder = new NodeStaticFinder({
       images,
