@@ -12,6 +12,7 @@ import { CONTENT_HASH_BYTES } from '@godwit/core'
 import { allocatePageHashes } from '@godwit/static'
 import type { ImageKey } from '@godwit/wire'
 import { IMAGE_ID_BYTES, IMAGE_TOKEN_BYTES } from '@godwit/wire'
+import { makeDirectory } from './directory.ts'
 import { syncDirectory } from './owner-file.ts'
 import { PageScanner } from './page-scanner.ts'
 import { randomBytes } from './runtime.ts'
@@ -84,7 +85,7 @@ export class ImageDirectory {
   /** @throws {GodwitError} `FILE_UNWRITABLE`: the directory cannot be made or read */
   static async open(path: string, bytesMax: number = IMAGE_BYTES_MAX): Promise<ImageDirectory> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      makeDirectory(path)
       await tidy(path)
     } catch (thrown) {
       throw unwritable(path, thrown)
