@@ -152,10 +152,11 @@ class Siblings implements Finders {
 
   #tell(siblings: readonly SearchedSibling[]): void {
     for (const { name, heldEntries, failure } of siblings) {
-      if (failure !== undefined) note(`sibling ${name} is not searched: ${failure}`)
-      else if (this.#settings.quiet !== true) {
-        note(`sibling ${name}: ${formatCount(heldEntries)} static pages are here`)
-      }
+      const found = `${formatCount(heldEntries)} static pages are here`
+      if (failure === undefined) {
+        if (this.#settings.quiet !== true) note(`sibling ${name}: ${found}`)
+      } else if (heldEntries === 0) note(`sibling ${name} is not searched: ${failure}`)
+      else note(`sibling ${name}: ${found}; ${failure}`)
     }
   }
 }
