@@ -8,9 +8,11 @@ import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
 import { formatCount, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
+import { decodeStaticMap } from '@godwit/static'
 import type { MapName, SearchedSibling, Sibling } from 'godwit'
 import { ImageDirectory, NodeStaticFinder } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
+import { checkKey } from './catalog-key.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
 import { formatError, note } from './output.ts'
@@ -88,6 +90,7 @@ class Siblings implements Finders {
     if (files.length === 0) return
     const map = await this.#ask(({ maps }) => maps.find(key))
     if (map === undefined) return
+    checkKey(decodeStaticMap(map.bytes), key, 'static map')
     await this.finder.prepare(map.bytes, files, signal).catch((thrown: unknown) => {
       note(`${formatError(toGodwitError(thrown))} (a static map in the catalog)`)
     })
@@ -176,7 +179,9 @@ async function findMap(
   pair: Pair,
   { pageBytes, version }: MapName,
 ): Promise<Uint8Array | undefined> {
-  return (await maps.find({ ...pair, pageBytes }, version))?.bytes
+  const found = await maps.find({ ...pair, pageBytes }, version)
+  if (found !== undefined) checkKey(decodeStaticMap(found.bytes), found, 'static map')
+  return found?.bytes
 }
 
 function memoryOf({ guest }: IncomingMigration, name: string): Sibling | undefined {
