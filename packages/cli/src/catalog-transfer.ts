@@ -57,7 +57,12 @@ export function addCatalogTransferCommands(
 
 async function exportTo(file: string, catalog: Catalog): Promise<void> {
   if (file !== '-') return writeLines(file, catalog.export())
-  await pipeline(Readable.from(catalog.export()), process.stdout, { end: false })
+  try {
+    await pipeline(Readable.from(catalog.export()), process.stdout, { end: false })
+  } catch (thrown) {
+    // Nobody reads the rest.
+    if ((thrown as NodeJS.ErrnoException).code !== 'EPIPE') throw thrown
+  }
 }
 
 async function* readFrom(file: string): AsyncGenerator<Uint8Array> {
