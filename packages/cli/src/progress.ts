@@ -5,6 +5,7 @@
  */
 import { formatBytes, formatCount, formatDurationMs, formatRate, formatShare } from '@godwit/core'
 import { Presets, SingleBar } from 'cli-progress'
+import { note } from './output.ts'
 
 /** What is shown; read anew at every tick. */
 export interface ProgressFacts {
@@ -84,7 +85,8 @@ function startBar(read: () => ProgressFacts): Progress {
   const timer = setInterval(draw, barTickMs)
   return {
     say(text) {
-      process.stderr.write(`\r\x1b[K${text}\n`)
+      process.stderr.write('\r\x1b[K')
+      note(text)
     },
     stop() {
       clearInterval(timer)
@@ -99,12 +101,10 @@ function startLines(read: () => ProgressFacts): Progress {
     const facts = read()
     const done = `${formatCount(facts.pagesDone)} of ${formatCount(facts.pagesTotal)} pages`
     const sent = formatBytes(facts.wireBytes)
-    process.stderr.write(`${describe(facts, meter)} | ${done} | ${sent} on the wire\n`)
+    note(`${describe(facts, meter)} | ${done} | ${sent} on the wire`)
   }, lineTickMs)
   return {
-    say(text) {
-      process.stderr.write(`${text}\n`)
-    },
+    say: note,
     stop: () => clearInterval(timer),
   }
 }

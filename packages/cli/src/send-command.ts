@@ -31,7 +31,7 @@ import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
-import { checkWritable, formatError, note, saveReport } from './output.ts'
+import { checkWritable, formatError, note, print, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
@@ -334,7 +334,7 @@ async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<
   const code = exitCodeOf(report)
   saveReport(settings.json, report)
   if (settings.quiet !== true && settings.json !== '-') {
-    process.stdout.write(`${formatSummary(report)}\n`)
+    print(formatSummary(report))
   }
   if (report.error !== undefined) {
     note(formatError({ code: report.error.code, message: report.error.text }))

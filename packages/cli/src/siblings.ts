@@ -8,9 +8,11 @@ import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
 import { GodwitError, formatCount, fromHex, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
+import { decodeStaticMap } from '@godwit/static'
 import type { KnownMap, MapName, SearchedSibling, Sibling } from 'godwit'
 import { ImageDirectory, NodeStaticFinder } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
+import { checkKey } from './catalog-key.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
 import { formatError, note } from './output.ts'
@@ -88,6 +90,7 @@ class Siblings implements Finders {
     if (files === undefined || files.length === 0) return
     const map = await this.#ask(({ maps }) => maps.find(key))
     if (map === undefined) return
+    checkKey(decodeStaticMap(map.bytes), key, 'static map')
     await this.finder.prepare(map.bytes, files, signal).catch((thrown: unknown) => {
       note(`${formatError(toGodwitError(thrown))} (a static map in the catalog)`)
     })
@@ -136,7 +139,11 @@ class Siblings implements Finders {
     const record = await this.#ask(({ maps }) => maps.describe(key, name.version))
     if (record === undefined) return undefined
     const { digest } = record
-    const find = async (catalog: Catalog) => (await catalog.maps.findDigest(key, digest))?.bytes
+    const find = async ({ maps }: Catalog): Promise<Uint8Array | undefined> => {
+      const found = await maps.findDigest(key, digest)
+      if (found !== undefined) checkKey(decodeStaticMap(found.bytes), found, 'static map')
+      return found?.bytes
+    }
     return { digest: fromHex(digest), load: () => this.#ask(find) }
   }
 

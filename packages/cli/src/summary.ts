@@ -7,6 +7,7 @@ import type { Report, StopReport } from '@godwit/core'
 import { formatBytes, formatCount, formatDurationMs, formatRate, formatShare } from '@godwit/core'
 import Table from 'cli-table3'
 import { plain, style } from './plain-table.ts'
+import { printable } from './printable.ts'
 
 /** Page counts that are shown even where they are 0. */
 const alwaysShown: ReadonlySet<string> = new Set(['raw', 'zero', 'unchanged'])
@@ -25,7 +26,8 @@ export function formatSummary(report: Report): string {
   addCheckpoints(rows, report)
   addProof(rows, report)
   const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
-  table.push(...rows)
+  // Peers say some of it.
+  table.push(...rows.map((row) => row.map((cell) => printable(cell))))
   const parts = [table.toString(), formatRounds(report)].filter((text) => text !== '')
   return parts.join('\n\n').replaceAll(/ +$/gm, '')
 }
