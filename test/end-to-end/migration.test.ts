@@ -53,6 +53,8 @@ function checkOutcome({ source, destination }: Run): void {
     expect(report.memory!.sourceDigest).toBe(report.memory!.destinationDigest)
   }
   expect([source.role, destination.role]).toEqual(['source', 'destination'])
+  expect(source.sessionId).toMatch(/^[0-9a-f]{32}$/)
+  expect(destination.sessionId).toBe(source.sessionId)
   expect(destination.memory).toEqual(source.memory)
   expect(destination.guest).toEqual(source.guest)
   expect(destination.memoryBytes).toBe(source.memoryBytes)

@@ -15,6 +15,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOfError } from './exit-code.ts'
 import { formatError, note } from './output.ts'
 import { addReceiveCommand } from './receive-command.ts'
+import { addReportCommand } from './report-command.ts'
 import { addSendCommand } from './send-command.ts'
 import { addTrafficCommand } from './traffic-command.ts'
 
@@ -45,6 +46,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addCaptureCommands(program, finish)
   addTrafficCommand(program, finish)
   addCatalogCommands(program, finish)
+  addReportCommand(program, finish)
   addBenchCommand(program, finish)
   addConformanceCommand(program, finish)
   for (const command of everyCommand(program)) {

@@ -3,8 +3,16 @@
  *
  * @module
  */
-import type { Report, StopReport } from '@godwit/core'
-import { formatBytes, formatCount, formatDurationMs, formatRate, formatShare } from '@godwit/core'
+import type { Report } from '@godwit/core'
+import {
+  formatBytes,
+  formatCount,
+  formatDurationMs,
+  formatRate,
+  formatShare,
+  outcomeText,
+  stopText,
+} from '@godwit/core'
 import Table from 'cli-table3'
 import { plain, style } from './plain-table.ts'
 import { printable } from './printable.ts'
@@ -45,16 +53,6 @@ function addOutcome(rows: Rows, report: Report): void {
   }
 }
 
-function outcomeText({ outcome, error, role }: Report): string {
-  if (outcome === 'completed') return role === 'source' ? 'moved; it runs there' : 'arrived'
-  if (error?.code === 'OWNERSHIP_IN_DOUBT') return 'in doubt; stopped here'
-  if (error?.code === 'POST_COPY_LOST') return 'lost halfway; the guest cannot go on'
-  if (error?.code === 'LOST_WITH_HOST') return 'lost with its host; stopped here'
-  if (error?.code === 'TAKEN_OVER') return 'taken over; the guest goes on here'
-  const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
-  return `${outcome}; ${where}`
-}
-
 /** Rounds and pages that were lost are told nowhere else. */
 function addRecoveries(rows: Rows, { recoveries }: Report): void {
   if (recoveries === undefined) return
@@ -87,32 +85,6 @@ function addTimes(rows: Rows, report: Report): void {
   }
   if (stop !== undefined && stop.rule !== 'mode') {
     rows.push(['stopped by', `${stop.rule}: ${stopText(stop)}`])
-  }
-}
-
-/** The rule's numbers in words. */
-function stopText(stop: StopReport): string {
-  const number = (key: string): number => Number(stop[key])
-  const dirty = `${formatCount(number('dirtyPages'))} pages dirty`
-  switch (stop.rule) {
-    case 'downtime': {
-      const expected = formatDurationMs(number('expectedMs'))
-      return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
-    }
-    case 'rounds':
-      return `post-copy after ${formatCount(number('round'))} rounds`
-    case 'after':
-      return `post-copy after ${formatDurationMs(number('elapsedMs'))}`
-    case 'stall':
-      return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
-    case 'asked':
-      return 'post-copy, as it was asked for'
-    case 'timeout':
-      return `after ${formatDurationMs(number('elapsedMs'))}`
-    case 'max-rounds':
-      return `${number('limit')} rounds are over, ${dirty}`
-    default:
-      return `${dirty}, the limit is ${formatCount(number('limit'))}`
   }
 }
 

@@ -177,6 +177,8 @@ export interface TakeoverReport {
 export interface Report {
   schema: typeof REPORT_SCHEMA
   role: 'source' | 'destination'
+  /** By which both sides know it: 16 bytes in hex. */
+  sessionId?: string
   outcome: Outcome
   error?: { code: ErrorCode; text: string; phase: string }
   mode?: MigrationMode

@@ -60,7 +60,7 @@ export class IncomingMigration implements LanesOwner {
   constructor(link: Link, sessionId: string, options: DestinationOptions, owners: OwnerStore) {
     this.sessionId = sessionId
     this.#options = options
-    this.#report = new DestinationReport(options)
+    this.#report = new DestinationReport(options, sessionId)
     this.#arrival = new Arrival(options, async () => (await options.makeRoom?.(this)) ?? false)
     this.#ownership = new Ownership(owners, sessionId)
     this.#dialogue = new Dialogue({

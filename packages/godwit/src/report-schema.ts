@@ -201,6 +201,13 @@ const times = {
 const fields = {
   schema: v.literal(REPORT_SCHEMA),
   role: v.picklist(['source', 'destination']),
+  sessionId: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[0-9a-f]{32}$/),
+      v.description('Of the migration, the same in the reports of both sides: 16 bytes in hex.'),
+    ),
+  ),
   outcome: v.pipe(
     v.picklist(['completed', 'failed', 'cancelled']),
     v.description('`completed`: the guest is at the destination.'),

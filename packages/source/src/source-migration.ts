@@ -80,7 +80,8 @@ export class SourceMigration {
         if (needsDataChannels(this.#runner.state)) this.#lost(error)
       },
     })
-    this.#report = new SourceReport(options, this.#rounds, workspace.kernels.active)
+    const { active } = workspace.kernels
+    this.#report = new SourceReport(options, session, this.#rounds, active)
     this.#moments = this.#report.moments
     this.#dialogue = new Dialogue({
       options,

@@ -51,7 +51,12 @@ export class SourceReport {
   #usage: Usage | undefined
   #resumeError: GodwitError | undefined
 
-  constructor(options: SourceOptions, rounds: Rounds, kernels: Report['kernels']) {
+  constructor(
+    options: SourceOptions,
+    session: Uint8Array,
+    rounds: Rounds,
+    kernels: Report['kernels'],
+  ) {
     const { guest, mode } = options
     this.#options = options
     this.#encode = options.encode
@@ -60,6 +65,7 @@ export class SourceReport {
     this.#report = {
       schema: REPORT_SCHEMA,
       role: 'source',
+      sessionId: toHex(session),
       outcome: 'failed',
       mode,
       security: options.security?.method ?? 'none',
