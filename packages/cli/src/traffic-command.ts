@@ -14,6 +14,7 @@ import {
 import type { Command } from 'commander'
 import { listenForTraffic, startTraffic } from 'godwit'
 import type { ExitCode } from './exit-code.ts'
+import { print } from './output.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { listenToInterrupts } from './interrupt.ts'
 
@@ -51,11 +52,11 @@ async function takeTraffic({ listen, to, rate, insecure }: TrafficSettings): Pro
   }
   const sink = await listenForTraffic(listen!, insecure)
   const interrupts = listenToInterrupts()
-  process.stdout.write(`listening ${sink.address}\n`)
+  print(`listening ${sink.address}`)
   await interrupts.first
   interrupts.stop()
   sink.close()
-  process.stdout.write(`received ${formatBytes(sink.receivedBytes)}\n`)
+  print(`received ${formatBytes(sink.receivedBytes)}`)
   return Exit.Done
 }
 
@@ -77,7 +78,7 @@ async function sendTraffic(settings: TrafficSettings): Promise<ExitCode> {
   const { bytes, ms, bytesPerSecond } = read()
   traffic.stop()
   const sent = `sent ${formatBytes(bytes)} in ${formatDurationMs(ms)}`
-  process.stdout.write(`${sent}: ${formatRate(bytesPerSecond)} of ${formatRate(rate)}\n`)
+  print(`${sent}: ${formatRate(bytesPerSecond)} of ${formatRate(rate)}`)
   if (error !== undefined) throw error
   return Exit.Done
 }
