@@ -19,7 +19,9 @@ export interface Axis {
   readonly ticks: readonly Tick[]
 }
 
-const tickCount = 5
+/** Of an axis as wide as the page; {@link narrow} ones have fewer. */
+const wide = 5
+export const narrow = 3
 
 /** Rounded, without zeros that say nothing: `1.50 s` -> `1.5 s`. */
 function tickText(value: number, format: Format): string {
@@ -32,11 +34,20 @@ function tickText(value: number, format: Format): string {
 
 /** Between 0 and 1; 0 for what is no number. */
 function clamp(share: number): number {
-  return Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0
+  return share > 0 ? Math.min(1, share) : 0
 }
 
-/** From 0 to `max`. @param isRound - ends at a round number instead */
-export function linearAxis(max: number, format: Format, isRound = false): Axis {
+/**
+ * From 0 to `max`.
+ *
+ * @param tickCount - about so many
+ * @param isRound - ends at a round number instead
+ */
+export function linearAxis(
+  max: number,
+  format: Format,
+  { tickCount = wide, isRound = false }: { tickCount?: number; isRound?: boolean } = {},
+): Axis {
   const scale = scaleLinear().domain([0, max > 0 && Number.isFinite(max) ? max : 1])
   if (isRound) scale.nice(tickCount)
   return {
@@ -48,18 +59,21 @@ export function linearAxis(max: number, format: Format, isRound = false): Axis {
   }
 }
 
-/** Powers of ten, from the one below `min` to the one above `max`; 0 is at the start. */
+/** Powers of ten between which values are told apart. */
+const [decadeMin, decadeMax] = [-3, 15]
+
+/** From the power of ten below `min` to the one above `max`; 0 is at the start. */
 export function logAxis(min: number, max: number, format: Format): Axis {
-  const low = 10 ** Math.floor(Math.log10(Math.max(min, 1e-3)))
-  const high = 10 ** Math.ceil(Math.log10(Math.max(max, 10 * low)))
-  const scale = scaleLog().domain([low, high])
-  const decades = Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, i) => i)
-  const step = Math.ceil(decades.length / (tickCount + 1))
+  const low = Math.max(decadeMin, Math.min(decadeMax - 1, Math.floor(Math.log10(min))))
+  const high = Math.max(low + 1, Math.min(decadeMax, Math.ceil(Math.log10(max))))
+  const scale = scaleLog().domain([10 ** low, 10 ** high])
+  const step = Math.ceil((high - low + 1) / (narrow + 1))
+  const decades = Array.from({ length: high - low + 1 }, (_, i) => low + i)
   return {
     at: (value) => (value > 0 ? clamp(scale(value)) : 0),
     ticks: decades
-      .filter((decade) => decade % step === 0)
-      .map((decade) => low * 10 ** decade)
+      .filter((decade) => (decade - low) % step === 0)
+      .map((decade) => 10 ** decade)
       .map((value) => ({ at: clamp(scale(value)), text: tickText(value, format) })),
   }
 }

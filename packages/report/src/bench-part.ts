@@ -32,6 +32,8 @@ const formats: Readonly<Record<Case['unit'], Format>> = {
   ratio: (value) => value.toFixed(2),
 }
 
+const signs = { '>=': '\u2265', '<=': '\u2264' }
+
 /** A table of its cases; those with the same unit and metric are drawn on one axis. */
 export function benchPart(result: BenchResult, id: string): Markup {
   const { name, machine } = result
@@ -71,12 +73,16 @@ function caseRow(one: Case, axis: Axis): DataRow {
   const middle = axis.at(median)
   const marks = [
     { from: 0, to: middle, color: 'other', title: format(median) },
-    { from: axis.at(min), to: axis.at(max), color: 'sent thin', title: spread },
+    ...(values.length < 2
+      ? []
+      : [{ from: axis.at(min), to: axis.at(max), color: 'sent thin', title: spread }]),
   ]
   const versus =
     ratio === undefined ? '' : `${ratio.toFixed(2)} of ${plainText(against?.name ?? '')}`
   const limit =
-    bar === undefined ? '' : `${bar.op} ${ratio === undefined ? format(bar.value) : bar.value}`
+    bar === undefined
+      ? ''
+      : `${signs[bar.op]}\u00a0${ratio === undefined ? format(bar.value) : bar.value}`
   const verdict =
     pass === undefined
       ? nothing

@@ -41,7 +41,7 @@ function tile(
 
 /** All figures, in three tables. */
 export function figures(report: Report): Markup {
-  return html`<div class="columns">
+  return html`<div class="columns figures">
 ${factTable('Time', timeFacts(report))}
 ${factTable('Traffic', trafficFacts(report))}
 ${factTable('Proof and cost', proofFacts(report))}</div>

@@ -8,15 +8,29 @@ import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/
 import type { Markup } from './markup.ts'
 import { html } from './markup.ts'
 
+/** How numbers of one kind are written. */
+export type Format = (value: number) => string
+
 /** Numbers and units stay in one line. */
 function joined(text: string): string {
   return text.replace(/ us$/, ' \u00b5s').replaceAll(' ', '\u00a0')
 }
 
-export const durationText = (ms: number): string => joined(formatDurationMs(ms))
-export const bytesText = (bytes: number): string => joined(formatBytes(bytes))
-export const rateText = (bytesPerSecond: number): string => joined(formatRate(bytesPerSecond))
-export const countText = (count: number): string => formatCount(count)
+/** Longest text of a number that is one. */
+const lengthMax = 24
+
+/** What is far from anything that can be measured is not spelt out. */
+function bounded(format: Format): Format {
+  return (value) => {
+    const text = Number.isFinite(value) ? joined(format(value)) : String(value)
+    return text.length > lengthMax ? value.toExponential(2) : text
+  }
+}
+
+export const durationText: Format = bounded(formatDurationMs)
+export const bytesText: Format = bounded(formatBytes)
+export const rateText: Format = bounded(formatRate)
+export const countText: Format = bounded(formatCount)
 
 /** `0.742` -> `74.2 %`; what is small but there does not become 0. */
 export function shareText(share: number): string {
@@ -25,9 +39,6 @@ export function shareText(share: number): string {
   if (percent > 0 && percent < 0.05) return '<\u00a00.1\u00a0%'
   return `${percent.toFixed(percent >= 1000 ? 0 : 1)}\u00a0%`
 }
-
-/** How numbers of one kind are written. */
-export type Format = (value: number) => string
 
 /**
  * A number as it is read.

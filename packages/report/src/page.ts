@@ -49,9 +49,8 @@ ${benches.map(({ result }, i) => benchPart(result, `bench-${i + 1}`))}</main>
 function titleOf(runs: readonly Run[], benchCount: number): string {
   if (runs.length === 1 && benchCount === 0) {
     const { report } = runs[0]!.main
-    const guest = guestText(report).replace(/^A /, '')
     const mode = report.mode === undefined ? '' : `, ${report.mode}`
-    return `Migration of a ${guest}${mode}`
+    return `Migration of ${guestText(report).replace(/^A/, 'a')}${mode}`
   }
   const counted = (count: number, one: string): string =>
     count === 0 ? '' : `${countText(count)} ${one}${count === 1 ? '' : 's'}`

@@ -27,13 +27,13 @@ export const base: Palette = {
 
 /** What pages were sent as; each always has its own, wherever it is shown. */
 export const encodings: Palette = {
-  raw: { light: '#c84c09', dark: '#f0803c' },
-  compressed: { light: '#0072b2', dark: '#4aa3e0' },
-  delta: { light: '#b8619a', dark: '#e29ac7' },
-  same: { light: '#00886a', dark: '#1fae8a' },
-  reference: { light: '#3b2f8f', dark: '#a99cff' },
-  static: { light: '#a87900', dark: '#f0c53a' },
-  unchanged: { light: '#6f7782', dark: '#8d96a3' },
+  raw: { light: '#8b3f0a', dark: '#cf521e' },
+  compressed: { light: '#5e91dc', dark: '#94bbfa' },
+  delta: { light: '#612366', dark: '#9a4ca0' },
+  same: { light: '#055941', dark: '#67f5ba' },
+  reference: { light: '#5127a1', dark: '#575fde' },
+  static: { light: '#b58903', dark: '#f9d35e' },
+  unchanged: { light: '#889196', dark: '#93969d' },
   // Nothing of it travels: an empty box, with a border.
   zero: { light: '#ffffff', dark: '#14171b' },
 }

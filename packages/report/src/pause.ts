@@ -4,7 +4,7 @@
  * @module
  */
 import type { FaultReport, Report } from '@godwit/core'
-import { linearAxis, logAxis } from './axis.ts'
+import { linearAxis, logAxis, narrow } from './axis.ts'
 import { countText, durationText, figure } from './figure.ts'
 import type { Markup } from './markup.ts'
 import { html } from './markup.ts'
@@ -22,7 +22,7 @@ const phases: readonly (readonly [name: keyof Downtime, title: string])[] = [
 
 /** One phase after another, and their sum. */
 export function pauseTable(downtime: Downtime, downtimeMs: number): Markup {
-  const axis = linearAxis(downtimeMs, durationText)
+  const axis = linearAxis(downtimeMs, durationText, { tickCount: narrow })
   let before = 0
   const rows = phases.map(([name, title]) => {
     const from = before

@@ -42,7 +42,7 @@ export function rateChart(rounds: readonly RoundReport[]): Markup {
   const { first, left, last } = select(rounds)
   const shown = [...first, ...last].map(([, round]) => round)
   const rates = shown.flatMap(({ bandwidth, dirtyRate = 0 }) => [bandwidth, dirtyRate])
-  const axis = linearAxis(Math.max(...rates), rateText, true)
+  const axis = linearAxis(Math.max(...rates), rateText, { isRound: true })
   const gap = left.length === 0 ? '' : `, ${countText(left.length)} in between are left out`
   const label =
     `Bars of bandwidth and dirty rate for ${countText(shown.length)} rounds${gap}; ` +

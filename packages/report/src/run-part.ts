@@ -23,7 +23,7 @@ const roundsNote =
   'each took, not when it began.'
 const ratesNote =
   'Bandwidth counts bytes of page frames; the dirty rate counts bytes of guest memory, before ' +
-  'anything makes them fewer. A round that is faster than the guest leaves less for the next.'
+  'anything makes them fewer. So rounds may get shorter although it is above the bandwidth.'
 
 function errorPart({ error }: Report): Markup {
   if (error === undefined) return nothing

@@ -56,7 +56,11 @@ th, td {
 th:last-child, td:last-child { padding-right: 0 }
 thead th, thead td { color: var(--soft); font-size: .8125rem; vertical-align: bottom }
 .number { text-align: right; white-space: nowrap }
-.facts td { text-align: right; overflow-wrap: anywhere }
+.facts { table-layout: fixed }
+.facts th { width: 48% }
+.figures .facts { table-layout: auto }
+.figures .facts th { width: auto }
+.facts td { text-align: right }
 .unseen {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap;
@@ -67,10 +71,11 @@ caption:has(.unseen) { padding: 0 }
 .left-out th, .left-out td { color: var(--soft) }
 .best { font-weight: 650; color: var(--best) }
 .sign { font-size: .75rem; font-weight: 400 }
-.number:has(.text), thead .number { white-space: normal; overflow-wrap: anywhere }
+.number:has(.text), thead .number { white-space: normal }
 .number .about { min-width: 0 }
 .scroll { overflow-x: auto }
-.scroll .about { white-space: normal; min-width: 10rem }
+.scroll .about { white-space: normal }
+.scroll th .about { min-width: 10rem }
 .columns {
   display: grid; grid-template-columns: repeat(auto-fit,minmax(min(100%,17rem),1fr));
   gap: 1.5rem 2.5rem; align-items: start;
@@ -104,7 +109,7 @@ svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-num
 .tracks td, .tracks th {
   padding-top: 0; padding-bottom: 0; vertical-align: middle; line-height: 1.35;
 }
-table.tracks tbody th {
+.tracks tbody th {
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 13rem;
 }
 .tracks .plot { width: 56%; padding-right: 1.5rem }

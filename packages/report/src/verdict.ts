@@ -39,7 +39,8 @@ export function verdict(report: Report): string {
 
 /** `A writer guest of 256 MiB` */
 export function guestText({ guest, memoryBytes }: Report): string {
-  const kind = guest === undefined ? 'A guest' : `A ${plainText(guest.kind)} guest`
+  const article = /^[aeiou]/i.test(guest?.kind ?? '') ? 'An' : 'A'
+  const kind = guest === undefined ? 'A guest' : `${article} ${plainText(guest.kind)} guest`
   return memoryBytes === undefined ? kind : `${kind} of ${bytesText(memoryBytes)}`
 }
 
