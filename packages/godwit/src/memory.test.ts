@@ -81,7 +81,7 @@ describe('a throttle', () => {
   })
 
   it('is missing where it has none, and asking for one is refused', async () => {
-    expect(memoryGuest(owner).throttle).toBeUndefined()
+    expect(memoryGuest(owner)).not.toHaveProperty('throttle')
     const created = createMigration(owner, { to: '127.0.0.1:9', throttle: 'auto-converge' })
     await expect(created).rejects.toMatchObject({ code: 'USAGE', message: /has no throttle/ })
   })
