@@ -8,7 +8,7 @@ import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { checkWritable, note, writeJson } from './output.ts'
+import { checkWritable, note, print, writeJson } from './output.ts'
 import { parseCount } from './settings.ts'
 
 interface BenchSettings {
@@ -45,7 +45,7 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
 async function bench(name: string | undefined, settings: BenchSettings): Promise<ExitCode> {
   if (settings.list === true || name === undefined) {
     if (settings.list !== true) throw new GodwitError('USAGE', 'bench needs a name; see --list')
-    for (const one of BENCHMARKS) process.stdout.write(`${one.name.padEnd(12)} ${one.summary}\n`)
+    for (const one of BENCHMARKS) print(`${one.name.padEnd(12)} ${one.summary}`)
     return Exit.Done
   }
   checkWritable(settings.json)
@@ -64,6 +64,6 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
     ...(synthetic === undefined ? {} : { synthetic }),
   })
   if (settings.json !== undefined) writeJson(settings.json, result)
-  if (settings.json !== '-') process.stdout.write(`${formatResult(result)}\n`)
+  if (settings.json !== '-') print(formatResult(result))
   return Exit.Done
 }

@@ -17,6 +17,7 @@ import { formatError, note } from './output.ts'
 import { addReceiveCommand } from './receive-command.ts'
 import { addReportCommand } from './report-command.ts'
 import { addSendCommand } from './send-command.ts'
+import { addTrafficCommand } from './traffic-command.ts'
 
 const description = `Live migration of running guests over TCP.
 
@@ -43,6 +44,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addDemoCommand(program, finish)
   addControlCommands(program, finish)
   addCaptureCommands(program, finish)
+  addTrafficCommand(program, finish)
   addCatalogCommands(program, finish)
   addReportCommand(program, finish)
   addBenchCommand(program, finish)

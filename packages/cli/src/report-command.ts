@@ -9,7 +9,7 @@ import { GodwitError, formatBytes } from '@godwit/core'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { note, writeText } from './output.ts'
+import { note, print, writeText } from './output.ts'
 
 const help = `
 The page is one file that needs nothing else: no server, no network, no scripts. Reports of the
@@ -46,7 +46,7 @@ async function report(files: readonly string[], output: string): Promise<ExitCod
   }
   const read = (file: string) => readDocument(file, readReport(file, DOCUMENT_BYTES_MAX))
   const page = renderPage(files.map(read))
-  if (output === '-') process.stdout.write(page)
+  if (output === '-') print(page.trimEnd())
   else writeText(output, page)
   if (output !== '-') note(`wrote ${output}, ${formatBytes(Buffer.byteLength(page))}`)
   return Exit.Done

@@ -9,11 +9,13 @@ import {
   formatCount,
   formatDurationMs,
   formatRate,
+  formatShare,
   outcomeText,
   stopText,
 } from '@godwit/core'
 import Table from 'cli-table3'
 import { plain, style } from './plain-table.ts'
+import { printable } from './printable.ts'
 
 /** Page counts that are shown even where they are 0. */
 const alwaysShown: ReadonlySet<string> = new Set(['raw', 'zero', 'unchanged'])
@@ -27,11 +29,13 @@ export function formatSummary(report: Report): string {
   addTimes(rows, report)
   addRecoveries(rows, report)
   addTraffic(rows, report)
+  addCompeting(rows, report)
   addFaults(rows, report)
   addCheckpoints(rows, report)
   addProof(rows, report)
   const table = new Table({ chars: plain, style, wordWrap: true, colWidths: [15, 85] })
-  table.push(...rows)
+  // Peers say some of it.
+  table.push(...rows.map((row) => row.map((cell) => printable(cell))))
   const parts = [table.toString(), formatRounds(report)].filter((text) => text !== '')
   return parts.join('\n\n').replaceAll(/ +$/gm, '')
 }
@@ -158,6 +162,14 @@ function bytes(value: number | undefined): string {
   return value === undefined ? 'unknown' : formatBytes(value)
 }
 
+/** What else went over the link. */
+function addCompeting(rows: Rows, { competing }: Report): void {
+  if (competing === undefined) return
+  const { bytesPerSecond, askedBytesPerSecond, bytes: sent } = competing
+  const rates = `${formatRate(bytesPerSecond)} of ${formatRate(askedBytesPerSecond)}`
+  rows.push(['beside it', `${rates}, ${formatBytes(sent)}`])
+}
+
 /** What the guest waited for pages. */
 function addFaults(rows: Rows, { faults }: Report): void {
   if (faults === undefined) return
@@ -191,14 +203,20 @@ function addProof(rows: Rows, { memory, guestProof }: Report): void {
   }
 }
 
+function orNothing(value: number | undefined, format: (value: number) => string): string {
+  return value === undefined ? '' : format(value)
+}
+
 function formatRounds({ rounds }: Report): string {
   if (rounds.length === 0) return ''
-  const table = new Table({
-    head: ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate'],
-    chars: plain,
-    style,
-    colAligns: ['right', 'right', 'right', 'right', 'right', 'right', 'right'],
-  })
+  // Columns of policies, where there are some.
+  const isCapped = rounds.some(({ grantedBandwidth }) => grantedBandwidth !== undefined)
+  const isThrottled = rounds.some(({ throttle }) => throttle !== undefined)
+  const head = ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate']
+  if (isCapped) head.push('cap')
+  if (isThrottled) head.push('throttle')
+  const colAligns = head.map((): 'right' => 'right')
+  const table = new Table({ head, chars: plain, style, colAligns })
   for (const one of rounds) {
     table.push([
       one.paused ? `${one.round} (paused)` : `${one.round}`,
@@ -208,6 +226,8 @@ function formatRounds({ rounds }: Report): string {
       formatRate(one.bandwidth),
       one.dirtyPages === undefined ? '' : formatCount(one.dirtyPages),
       one.dirtyRate === undefined ? '' : formatRate(one.dirtyRate),
+      ...(isCapped ? [orNothing(one.grantedBandwidth, formatRate)] : []),
+      ...(isThrottled ? [orNothing(one.throttle, formatShare)] : []),
     ])
   }
   return table.toString()

@@ -143,7 +143,7 @@ export class RichEncoder {
     }
     const { zeros } = this.#inspector
     const finder = work.mayLack === true && !work.known ? this.#finder : undefined
-    finder?.look(this.#stage, stop - start)
+    finder?.look(stop - start)
     for (let page = first; page < end; page++) {
       const index = page - first
       if (zeros[index] === 1) {
@@ -167,7 +167,8 @@ export class RichEncoder {
     page: number,
     tally: PageTally,
   ): boolean {
-    const known = finder?.find(this.#staged.entry, this.#writer.numberOf(page)) ?? -1
+    const { entry, fingerprints } = this.#staged
+    const known = finder?.find(entry, this.#writer.numberOf(page), fingerprints) ?? -1
     if (known >= 0) this.#writer.known(work, page, known, tally)
     return known >= 0
   }

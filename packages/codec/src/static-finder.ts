@@ -3,9 +3,18 @@
  *
  * @module
  */
+import type { FingerprintTable } from '@godwit/core'
 import { ContentHasher, KEYED_HASH_BYTES, KeyedHasher } from './content-hasher.ts'
+import { NOT_SCANNED, ScannedTable } from './scanned-pages.ts'
 import type { StaticIndex, StaticLookup } from './static-index.ts'
-import { entryAtPage, entryOfHash, hasHash, isCandidate, mayHaveWord } from './static-index.ts'
+import {
+  entryAtPage,
+  entryOfHash,
+  hasHash,
+  isCandidate,
+  isHeld,
+  mayHaveWord,
+} from './static-index.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A set, and what hashes for it. */
@@ -18,6 +27,12 @@ interface Place {
 export class StaticFinder {
   readonly #places: readonly Place[]
   readonly #hasher: ContentHasher
+  /** What is known of the first set without a look. */
+  readonly #scanned: ScannedTable | undefined
+  readonly #stage: Uint8Array
+  #stagedBytes = 0
+  /** Whether the hasher has looked at what is staged. */
+  #isLookedAt = false
   /** Per staged page. */
   readonly #pages: readonly Uint8Array[]
   readonly #keyedBytes = new Uint8Array(KEYED_HASH_BYTES)
@@ -31,6 +46,8 @@ export class StaticFinder {
   constructor(lookup: StaticLookup, workspace: Workspace, pageBytes: number, stage: Uint8Array) {
     const pagesMax = stage.length / pageBytes
     this.#hasher = new ContentHasher(workspace, pageBytes, pagesMax)
+    this.#scanned = lookup.scanned && new ScannedTable(lookup.scanned)
+    this.#stage = stage
     this.#pages = Array.from({ length: pagesMax }, (_, i) => {
       return stage.subarray(i * pageBytes, (i + 1) * pageBytes)
     })
@@ -40,9 +57,10 @@ export class StaticFinder {
     })
   }
 
-  /** Looks at what is staged in `stage[0, byteCount)`, of which pages are to be found. */
-  look(stage: Uint8Array, byteCount: number): void {
-    this.#hasher.look(stage, 0, byteCount)
+  /** There are other pages in the first `byteCount` bytes of the stage. */
+  look(byteCount: number): void {
+    this.#stagedBytes = byteCount
+    this.#isLookedAt = false
   }
 
   /**
@@ -50,13 +68,20 @@ export class StaticFinder {
    *
    * @param staged - which of the staged pages
    * @param page - its number in the guest, counted over all regions
+   * @param fingerprints - of the session, of the staged pages
    */
-  find(staged: number, page: number): number {
+  find(staged: number, page: number, fingerprints: FingerprintTable): number {
     this.#isHashed = false
+    let scanned = this.#scanned?.entryOf(page, fingerprints, staged) ?? NOT_SCANNED
     for (const place of this.#places) {
-      const entry = this.#findIn(place, staged, page)
+      const { index } = place
+      const isNew = scanned === NOT_SCANNED
+      let entry = isNew ? this.#findIn(place, staged, page) : scanned
+      if (!isNew && entry >= 0 && !isHeld(index, entry)) entry = -1
+      // It tells of the first set.
+      scanned = NOT_SCANNED
       if (entry < 0) continue
-      const number = place.index.base + entry
+      const number = index.base + entry
       this.#next = number + 1
       return number
     }
@@ -72,7 +97,7 @@ export class StaticFinder {
       case 'content': {
         const next = this.#next - index.base
         if (this.#isEntry(index, next, staged)) return next
-        if (!mayHaveWord(index, this.#hasher.quickWord(staged))) return -1
+        if (!mayHaveWord(index, this.#quickWord(staged))) return -1
         return entryOfHash(index, this.#hash(staged))
       }
       case 'keyed':
@@ -90,12 +115,20 @@ export class StaticFinder {
   }
 
   #isEntry(index: StaticIndex, entry: number, staged: number): boolean {
-    if (!isCandidate(index, entry, this.#hasher.quickWord(staged))) return false
+    if (!isCandidate(index, entry, this.#quickWord(staged))) return false
     return hasHash(index, entry, this.#hash(staged))
+  }
+
+  /** Of all staged pages at a time, at most once. */
+  #quickWord(staged: number): number {
+    if (!this.#isLookedAt) this.#hasher.look(this.#stage, 0, this.#stagedBytes)
+    this.#isLookedAt = true
+    return this.#hasher.quickWord(staged)
   }
 
   /** The content hash of a staged page, made at most once. */
   #hash(staged: number): Uint32Array {
+    this.#quickWord(staged)
     if (!this.#isHashed) this.#hasher.finish(staged, this.#pages[staged]!)
     this.#isHashed = true
     return this.#hasher.words

@@ -7,6 +7,7 @@
 import { CONTENT_HASH_BYTES, PageBitmap, allocateShared } from '@godwit/core'
 import type { StaticSet } from '@godwit/core'
 import { KEYED_HASH_BYTES } from './content-hasher.ts'
+import type { ScannedPages } from './scanned-pages.ts'
 
 /** Further than so many steps no entry is put or looked for, whatever hashes a peer may choose. */
 const probesMax = 64
@@ -47,8 +48,8 @@ export interface StaticIndex {
   readonly positions: Uint32Array
   /**
    * Else, of all entries, held or not: where the first word of a hash says, or behind, two words a
-   * slot: an entry plus one, or 0
-   * for none, and that first word, so that other entries are passed over without a look at them.
+   * slot: an entry plus one, or 0 for none, and that first word, so that other entries are passed
+   * over without a look at them.
    */
   readonly table: Uint32Array
   readonly key: Uint8Array | undefined
@@ -57,49 +58,63 @@ export interface StaticIndex {
 /** All sets that were agreed. */
 export interface StaticLookup {
   readonly indexes: readonly StaticIndex[]
+  /** What was found out ahead. */
+  readonly scanned?: ScannedPages | undefined
 }
 
-/** @returns undefined when the destination holds nothing of all that: then nothing is looked up */
-export function staticLookup(sets: readonly AgreedSet[]): StaticLookup | undefined {
+/**
+ * @param scanned - of the first set
+ * @returns undefined when the destination holds nothing of all that: then nothing is looked up
+ */
+export function staticLookup(
+  sets: readonly AgreedSet[],
+  scanned?: ScannedPages,
+): StaticLookup | undefined {
   let base = 0
   const indexes = sets.map((agreed): StaticIndex => {
-    const { by } = agreed
-    const entryBytes = by === 'keyed' ? KEYED_HASH_BYTES : CONTENT_HASH_BYTES
-    const hashes = by === 'keyed' ? agreed.hashes : agreed.set.hashes
-    const words = wordsOf(hashes)
-    const wordsPerEntry = entryBytes / 4
-    const count = hashes.length / entryBytes
-    const held = PageBitmap.shared(count)
-    held.words.set(agreed.held.words.subarray(0, held.words.length))
-    const nothing = new Uint32Array(0)
-    const index: StaticIndex = {
-      by,
-      base,
-      count,
-      words,
-      wordsPerEntry,
-      held: held.words,
-      positions: by === 'position' ? agreed.set.positions : nothing,
-      table: by === 'position' ? nothing : tableFor(agreed),
-      key: by === 'keyed' ? agreed.key : undefined,
-    }
-    base += count
+    const index = indexOf(agreed, base)
+    base += index.count
     return index
   })
   const isAnyHeld = sets.some(({ held }) => held.nextSet(0) < held.pageCount)
-  return isAnyHeld ? { indexes } : undefined
+  return isAnyHeld ? { indexes, scanned } : undefined
+}
+
+/**
+ * The first set that is offered, before it is known which of its entries the destination holds: as
+ * if it were all.
+ */
+export function indexAhead(
+  agreed: Omit<AgreedSet & { readonly by: 'content' | 'position' }, 'held'>,
+): StaticIndex {
+  const held = new PageBitmap(agreed.set.hashes.length / CONTENT_HASH_BYTES)
+  held.addAll()
+  return indexOf({ ...agreed, held }, 0)
+}
+
+function indexOf(agreed: AgreedSet, base: number): StaticIndex {
+  const { by } = agreed
+  const entryBytes = by === 'keyed' ? KEYED_HASH_BYTES : CONTENT_HASH_BYTES
+  const hashes = by === 'keyed' ? agreed.hashes : agreed.set.hashes
+  const count = hashes.length / entryBytes
+  const held = PageBitmap.shared(count)
+  held.words.set(agreed.held.words.subarray(0, held.words.length))
+  const nothing = new Uint32Array(0)
+  return {
+    by,
+    base,
+    count,
+    words: wordsOf(hashes),
+    wordsPerEntry: entryBytes / 4,
+    held: held.words,
+    positions: by === 'position' ? agreed.set.positions : nothing,
+    table: by === 'position' ? nothing : tableFor(agreed),
+    key: by === 'keyed' ? agreed.key : undefined,
+  }
 }
 
 /** Of sets that do not change: by their hashes, for as long as those are in use. */
 const tables = new WeakMap<Uint8Array, Uint32Array>()
-
-/**
- * Makes what contents of a map are looked up in, before it is known which of them the destination
- * holds: while that is waited for there is time.
- */
-export function prepareContents({ hashes }: Pick<StaticSet, 'hashes'>): void {
-  contentTable(hashes)
-}
 
 function contentTable(hashes: Uint8Array): Uint32Array {
   const known = tables.get(hashes)
@@ -155,7 +170,7 @@ export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
     const entry = table[slot * SLOT_WORDS]! - 1
     if (entry < 0) return -1
     if (table[slot * SLOT_WORDS + 1] === hash[0] && hasHash(index, entry, hash)) {
-      return isHeld(index.held, entry) ? entry : -1
+      return isHeld(index, entry) ? entry : -1
     }
     slot = (slot + 1) & mask
   }
@@ -163,13 +178,14 @@ export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
 }
 
 /** Whether any entry that is held may have a hash with this first word. */
-export function mayHaveWord({ table, held }: StaticIndex, word: number): boolean {
+export function mayHaveWord(index: StaticIndex, word: number): boolean {
+  const { table } = index
   const mask = table.length / SLOT_WORDS - 1
   let slot = word & mask
   for (let probes = 0; probes < probesMax; probes++) {
     const entry = table[slot * SLOT_WORDS]! - 1
     if (entry < 0) return false
-    if (table[slot * SLOT_WORDS + 1] === word && isHeld(held, entry)) return true
+    if (table[slot * SLOT_WORDS + 1] === word && isHeld(index, entry)) return true
     slot = (slot + 1) & mask
   }
   return false
@@ -189,8 +205,10 @@ export function entryAtPage({ positions }: StaticIndex, page: number): number {
 
 /** Whether an entry is there, is held, and its hash begins with `word`. */
 export function isCandidate(index: StaticIndex, entry: number, word: number): boolean {
-  const { count, held, words, wordsPerEntry } = index
-  return entry >= 0 && entry < count && isHeld(held, entry) && words[entry * wordsPerEntry] === word
+  const { count, words, wordsPerEntry } = index
+  return (
+    entry >= 0 && entry < count && isHeld(index, entry) && words[entry * wordsPerEntry] === word
+  )
 }
 
 /** Whether the hash of an entry is that. */
@@ -204,6 +222,6 @@ export function hasHash(
   return true
 }
 
-function isHeld(held: Uint32Array, entry: number): boolean {
+export function isHeld({ held }: StaticIndex, entry: number): boolean {
   return ((held[entry >>> 5]! >>> (entry & 31)) & 1) === 1
 }

@@ -2,6 +2,7 @@ import { PageBitmap } from '@godwit/core'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { randomContent, randomOf, recordContent, textContent } from '../test/content.ts'
+import { lookAhead } from '../test/look-ahead.ts'
 import { Rig } from '../test/rig.ts'
 import type { Entry, SetOptions } from '../test/siblings.ts'
 import { Siblings } from '../test/siblings.ts'
@@ -44,6 +45,8 @@ const anyChange = fc.record({
 /** What the guest does meanwhile. */
 const anyStore = fc.record({ region: fc.nat(2), page: fc.nat(40), content: anyContent })
 
+type AnyStore = typeof anyStore extends fc.Arbitrary<infer T> ? T : never
+
 const anyMove = fc.record({
   encode: fc.constantFrom(
     'none',
@@ -70,6 +73,9 @@ const anyMove = fc.record({
   sets: fc.array(anySet, { minLength: 1, maxLength: 3 }),
   changes: fc.array(anyChange, { maxLength: 20 }),
   stores: fc.array(anyStore, { maxLength: 10 }),
+  /** Regions that are looked through ahead, and what the guest does then. */
+  ahead: fc.nat(3),
+  early: fc.array(anyStore, { maxLength: 10 }),
   seed: fc.nat(),
 })
 
@@ -90,42 +96,48 @@ it('memory is the same after any rounds, whatever siblings hold', { timeout: 200
   let found = 0
   let asked = 0
   fc.assert(
-    fc.property(anyMove, ({ regions, rest, sets, changes, stores, seed, ...options }) => {
-      const { pageBytes } = options
-      const lengths = regions.map((pages, i) => {
-        const last = i === 0 && rest > 0 ? rest : pageBytes
-        return (pages.length - 1) * pageBytes + last
-      })
-      const made = sets.map((set) => setOf(set, pageBytes))
-      const siblings = new Siblings(pageBytes, siblingPages, originCount, made)
-      const staticPages = { lookup: siblings.lookup, contents: siblings.contents }
-      const rig = new Rig({ ...options, lengths, staticPages })
-      for (const [region, contents] of regions.entries()) {
-        for (const [page, content] of contents.entries()) {
-          rig.store(region, page, contentOf(content, pageBytes))
+    fc.property(
+      anyMove,
+      ({ regions, rest, sets, changes, stores, ahead, early, seed, ...options }) => {
+        const { pageBytes } = options
+        const lengths = regions.map((pages, i) => {
+          const last = i === 0 && rest > 0 ? rest : pageBytes
+          return (pages.length - 1) * pageBytes + last
+        })
+        const made = sets.map((set) => setOf(set, pageBytes))
+        const entryBytes = options.hash === 'sha256' ? 32 : 8
+        const siblings = new Siblings(pageBytes, siblingPages, originCount, made, entryBytes)
+        const staticPages = { lookup: siblings.lookup, contents: siblings.contents }
+        const rig = new Rig({ ...options, lengths, staticPages })
+        for (const [region, contents] of regions.entries()) {
+          for (const [page, content] of contents.entries()) {
+            rig.store(region, page, contentOf(content, pageBytes))
+          }
         }
-      }
-      for (const set of rig.marked) set.addAll()
-      const random = randomOf(seed)
-      const [left, toStore] = [[...changes], [...stores]]
-      const during = (): void => {
-        while (left.length > 0 && random(2) === 0) change(siblings, left.pop()!, pageBytes)
-        while (toStore.length > 0 && random(3) === 0) {
-          const { region, page, content } = toStore.pop()!
+        const store = ({ region, page, content }: AnyStore): void => {
           const at = region % rig.source.length
           rig.store(at, page % rig.marked[at]!.pageCount, contentOf(content, pageBytes))
         }
-      }
-      const first = rig.round({ seed, during, untouched: rig.source.map(noPages) })
-      expect(rig.differing()).toEqual([])
-      found += first.tally.staticPages
-      asked += first.naks.length
-      for (const set of rig.marked) set.addAll()
-      const second = rig.round({ seed })
-      expect(second.naks).toEqual([])
-      expect(second.tally.staticPages).toBe(0)
-      expect(rig.differing()).toEqual([])
-    }),
+        lookAhead(rig, siblings, { hash: options.hash, steps: ahead })
+        for (const each of early) store(each)
+        for (const set of rig.marked) set.addAll()
+        const random = randomOf(seed)
+        const [left, toStore] = [[...changes], [...stores]]
+        const during = (): void => {
+          while (left.length > 0 && random(2) === 0) change(siblings, left.pop()!, pageBytes)
+          while (toStore.length > 0 && random(3) === 0) store(toStore.pop()!)
+        }
+        const first = rig.round({ seed, during, untouched: rig.source.map(noPages) })
+        expect(rig.differing()).toEqual([])
+        found += first.tally.staticPages
+        asked += first.naks.length
+        for (const set of rig.marked) set.addAll()
+        const second = rig.round({ seed })
+        expect(second.naks).toEqual([])
+        expect(second.tally.staticPages).toBe(0)
+        expect(rig.differing()).toEqual([])
+      },
+    ),
     { numRuns: isLong ? 2000 : 80 },
   )
   expect(found).toBeGreaterThan(60)

@@ -40,6 +40,7 @@ import { openFile } from './memory-files.ts'
 
 export type { RigOptions, RoundResult }
 
+export const fingerprintSeed: Uint8Array = new Uint8Array(8).fill(1)
 const native = await createPrimitives({
   kernelsWasm: readFileSync(KERNELS_WASM_URL),
   zstd,
@@ -200,7 +201,7 @@ export class Rig {
       stepSlots(this.#options) * batchSlotBytes(pageBytes, slotPages) +
       repairBytes(pageBytes)
     const workspace = new Workspace(this.#primitives, memoryBytes)
-    const hasher = workspace.createHasher(hash, new Uint8Array(8).fill(1))
+    const hasher = workspace.createHasher(hash, fingerprintSeed)
     const slots = Array.from({ length: stepSlots(this.#options) }, () => {
       return new BatchSlot(workspace, pageBytes, slotPages)
     })
@@ -233,7 +234,7 @@ export class Rig {
       pageBytes,
       regions: this.installed,
       workspace,
-      hasher: workspace.createHasher(hash, new Uint8Array(8).fill(1)),
+      hasher: workspace.createHasher(hash, fingerprintSeed),
       verifyHasher: workspace.createHasher(hash, new Uint8Array(8).fill(2)),
       features: {
         references: settings.same,

@@ -9,8 +9,10 @@ import { NOT_HELD, PageBitmap, allocateShared } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
 import { ContentHasher, KEYED_HASH_BYTES, KeyedHasher } from '../src/content-hasher.ts'
 import { createPrimitives } from '../src/primitives.ts'
-import type { AgreedSet, StaticLookup } from '../src/static-index.ts'
-import { staticLookup } from '../src/static-index.ts'
+import type { ScannedPages } from '../src/scanned-pages.ts'
+import { scannedPages } from '../src/scanned-pages.ts'
+import type { AgreedSet, StaticIndex, StaticLookup } from '../src/static-index.ts'
+import { indexAhead, staticLookup } from '../src/static-index.ts'
 import type { HeldSet, StaticContents } from '../src/static-pages.ts'
 import { Workspace } from '../src/workspace.ts'
 import { memoryFiles } from './memory-files.ts'
@@ -21,6 +23,9 @@ interface Hashing {
   readonly hasher: ContentHasher
   readonly page: Uint8Array
 }
+
+/** Of all guests here. */
+const guestPagesMax = 200
 
 /** By page size. */
 const hashings = new Map<number, Hashing>()
@@ -63,11 +68,21 @@ export interface SetOptions {
 /** Sets, and siblings to take their pages out of: even ones in memory, odd ones in files. */
 export class Siblings {
   readonly lookup: StaticLookup | undefined
+  /** Of the first set, where it is one to look ahead in. */
+  readonly ahead: StaticIndex | undefined
+  /** What was found out ahead; nothing up to now. */
+  readonly scanned: ScannedPages
   readonly contents: StaticContents
   readonly origins: readonly (Uint8Array | string)[]
   readonly #pageBytes: number
 
-  constructor(pageBytes: number, pages: number, originCount: number, sets: readonly SetOptions[]) {
+  constructor(
+    pageBytes: number,
+    pages: number,
+    originCount: number,
+    sets: readonly SetOptions[],
+    entryBytes: 8 | 32 = 8,
+  ) {
     this.#pageBytes = pageBytes
     this.origins = Array.from({ length: originCount }, (_, i) => {
       if (i % 2 === 0) return allocateShared(pages * pageBytes)
@@ -75,7 +90,10 @@ export class Siblings {
       return `sibling ${i}`
     })
     const made = sets.map((set) => this.#set(set))
-    this.lookup = staticLookup(made.map(({ agreed }) => agreed))
+    const sum = made.map(({ agreed }) => agreed)
+    this.scanned = scannedPages(guestPagesMax, entryBytes)
+    this.lookup = staticLookup(sum, this.scanned)
+    this.ahead = sum[0] === undefined || sum[0].by === 'keyed' ? undefined : indexAhead(sum[0])
     this.contents = { sets: made.map(({ held }) => held) }
   }
 

@@ -33,6 +33,15 @@ export class DirtySet {
     this.untouched = bitmaps()
   }
 
+  /** Pages that nobody has touched up to now, as far as is known, per region. */
+  findUntouched(): readonly PageBitmap[] {
+    return this.#trackers.map((tracker, index) => {
+      const bitmap = PageBitmap.shared(this.untouched[index]!.pageCount)
+      tracker.addUntouched?.(bitmap)
+      return bitmap
+    })
+  }
+
   /** Everything is to be sent; stores before this call are forgotten, later ones are not. */
   addAll(): void {
     for (const [index, tracker] of this.#trackers.entries()) {

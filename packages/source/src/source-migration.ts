@@ -161,9 +161,9 @@ export class SourceMigration {
     this.#runner.fail(reason)
   }
 
-  /** Cap on bandwidth while the guest runs, bytes per second; takes effect at once. */
+  /** Cap on bandwidth, bytes per second, whatever a policy says; takes effect at once. */
   limitBandwidth(bytesPerSecond: number): void {
-    this.#rounds.limitBandwidth(bytesPerSecond)
+    this.#rounds.steering.set(bytesPerSecond)
   }
 
   get progress(): SourceProgress {

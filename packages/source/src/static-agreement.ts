@@ -6,8 +6,16 @@
  */
 import type { StaticReport } from '@godwit/core'
 import { CONTENT_HASH_BYTES, PageBitmap, allocateShared, hasRounds } from '@godwit/core'
-import type { AgreedSet, StaticLookup } from '@godwit/codec'
-import { KEYED_HASH_BYTES, prepareContents, staticLookup } from '@godwit/codec'
+import type { AgreedSet, ScannedPages, StaticLookup } from '@godwit/codec'
+import {
+  KEYED_HASH_BYTES,
+  StaticScan,
+  Workspace,
+  indexAhead,
+  scannedPages,
+  staticLookup,
+  staticScanBytes,
+} from '@godwit/codec'
 import { staticKey, staticProof } from '@godwit/seal'
 import type { HeldEntries } from '@godwit/session'
 import { StaticAnswers, mapEntriesMax, pageCountOf } from '@godwit/session'
@@ -33,6 +41,9 @@ export class StaticAgreement {
   #offered: readonly Offered[] = []
   #answers = new StaticAnswers([], 0)
   #report: StaticReport | undefined
+  #scanned: ScannedPages | undefined
+  /** Further looks are of no use. */
+  #isOver = false
   /** For lanes, once it is settled. */
   lookup: StaticLookup | undefined
 
@@ -66,14 +77,34 @@ export class StaticAgreement {
       return { offering, key, offer: offerOf(offering, staticProof(key)) }
     })
     this.#answers = new StaticAnswers(this.offers ?? [], pageCount)
-    // RESERVE first; then there is nothing to do here before the destination has room.
-    this.#options.clock.soon(() => this.#prepare())
   }
 
-  #prepare(): void {
-    for (const { offering } of this.#offered) {
-      if (offering.kind === 'map' && offering.mode === 'content') prepareContents(offering.set)
+  /**
+   * The destination makes room now: pages are looked up meanwhile, up to {@link settle}, in pieces
+   * that let everything else through. In the first set only, and only if that is a map: what a
+   * destination has of images is not known yet.
+   *
+   * @param untouched - per region: pages that nobody has touched
+   * @param seed - of the session's fingerprints
+   */
+  lookAhead(untouched: readonly PageBitmap[], seed: Uint8Array): void {
+    const offering = this.#offered[0]?.offering
+    if (offering?.kind !== 'map') return
+    const { pageBytes, primitives, hash, guest, clock } = this.#options
+    const { set, mode: by } = offering
+    const workspace = new Workspace(primitives, staticScanBytes(pageBytes))
+    const hasher = workspace.createHasher(hash, seed)
+    const index = indexAhead({ by, set })
+    const { regions } = guest
+    const pageCount = untouched.reduce((sum, bitmap) => sum + bitmap.pageCount, 0)
+    const into = scannedPages(pageCount, hasher.entryBytes)
+    const pages = { pageBytes, regions, untouched, into }
+    const scan = new StaticScan({ index, workspace, hasher, ...pages })
+    const step = (): void => {
+      if (!this.#isOver && scan.step()) clock.soon(step)
     }
+    this.#scanned = into
+    clock.soon(step)
   }
 
   /** Those that a guest of that size has use for. */
@@ -112,8 +143,9 @@ export class StaticAgreement {
   settle(): void {
     const { clock } = this.#options
     const beginMs = clock.nowMs()
+    this.#isOver = true
     const sets = this.#answers.held.map((held, index) => agreedSet(this.#offered[index]!, held))
-    this.lookup = staticLookup(sets)
+    this.lookup = staticLookup(sets, this.#scanned)
     const report = this.#report!
     for (const { by, held } of sets) {
       report.heldEntries += held.size
@@ -122,8 +154,9 @@ export class StaticAgreement {
     report.ms = clock.nowMs() - beginMs
   }
 
-  /** Later connections bring pages as they are. */
+  /** There is no use for it any more: later connections bring pages as they are. */
   end(): void {
+    this.#isOver = true
     this.lookup = undefined
   }
 
