@@ -152,6 +152,19 @@ describe('the page', () => {
     expect(textOf(page)).toContain('Rounds 500 500 pages')
   })
 
+  it('shows what was granted and taken where there was a cap or a throttle', () => {
+    const round = { round: 1, pages: 1, bytes: 100, ms: 2, bandwidth: 5e4, paused: false }
+    const bare = textOf(renderPage([told({ rounds: [round] })]))
+    expect(bare).toContain('Round Pages Bytes Time Bandwidth 1 1 100 B 2.00 ms 50.0 kB/s')
+    const traffic = { askedBytesPerSecond: 2e6, bytesPerSecond: 1e6, bytes: 1, ms: 1 }
+    const held = { ...round, grantedBandwidth: 6e4, throttle: 0.2 }
+    const text = textOf(renderPage([told({ rounds: [held], competing: traffic })]))
+    expect(text).toContain(
+      'Bandwidth Granted Throttle 1 1 100 B 2.00 ms 50.0 kB/s 60.0 kB/s 20.0 %',
+    )
+    expect(text).toContain('Competing traffic 1.00 MB/s asked for 2.00 MB/s')
+  })
+
   it('is bounded, however many rounds there were', () => {
     const round = { pages: 1, bytes: 100, ms: 2, bandwidth: 5e4, paused: false }
     const rounds = Array.from({ length: 200_000 }, (_, i) => ({ ...round, round: i + 1 }))
