@@ -83,29 +83,39 @@ function addTimes(rows: Rows, report: Report): void {
     rows.push(['total', `${formatDurationMs(totalMs)}${besides}`])
   }
   if (stop !== undefined && stop.rule !== 'mode') {
-    rows.push(['stopped by', `${stop.rule}: ${stopText(stop)}`])
+    const texts = stop.rule.split('+').map((rule) => stopText(rule, stop))
+    rows.push(['stopped by', `${stop.rule}: ${texts.join('; ')}`])
   }
 }
 
-/** The rule's numbers in words. */
-function stopText(stop: StopReport): string {
+/** A rule's numbers in words. */
+function stopText(rule: string, stop: StopReport): string {
   const number = (key: string): number => Number(stop[key])
+  const duration = (key: string): string => formatDurationMs(number(key))
   const dirty = `${formatCount(number('dirtyPages'))} pages dirty`
-  switch (stop.rule) {
-    case 'downtime': {
-      const expected = formatDurationMs(number('expectedMs'))
-      return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
-    }
+  switch (rule) {
+    case 'downtime':
+      return `${duration('expectedMs')} expected, ${duration('limitMs')} allowed, ${dirty}`
     case 'rounds':
       return `post-copy after ${formatCount(number('round'))} rounds`
     case 'after':
-      return `post-copy after ${formatDurationMs(number('elapsedMs'))}`
+      return `post-copy after ${duration('elapsedMs')}`
     case 'stall':
       return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
     case 'asked':
       return 'post-copy, as it was asked for'
     case 'timeout':
-      return `after ${formatDurationMs(number('elapsedMs'))}`
+      return `after ${duration('elapsedMs')}, ${duration('limitMs')} allowed`
+    case 'ratio': {
+      const first = formatBytes(number('firstRoundBytes'))
+      return `${formatBytes(number('laterRoundsBytes'))} sent again, ${first} in round 1`
+    }
+    case 'wws':
+      return `${dirty}, ${formatCount(number('lastDirtyPages'))} a round before`
+    case 'budget':
+      return `${formatBytes(number('totalBytes'))} sent of ${formatBytes(number('memoryBytes'))}`
+    case 'held':
+      return `all that is left is held: ${formatCount(number('heldPages'))} pages`
     case 'max-rounds':
       return `${number('limit')} rounds are over, ${dirty}`
     default:
@@ -126,6 +136,7 @@ function addTraffic(rows: Rows, report: Report): void {
     rows.push(['saved', saved.join(', ')])
   }
   addEncoding(rows, report)
+  addDropped(rows, report)
   addStatic(rows, report)
   if (cpu !== undefined) {
     const { sourceSeconds, destinationSeconds } = cpu
@@ -145,7 +156,7 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
   if (encoding === undefined) return
   const { cache, store, compression, heldPages, repairedPages } = encoding
   const lines: string[] = []
-  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages held back in round 1`)
+  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages were dirty again, and held back`)
   if (repairedPages > 0) lines.push(`${formatCount(repairedPages)} pages sent once more`)
   if (cache !== undefined && cache.hits + cache.misses > 0) {
     const lookups = formatCount(cache.hits + cache.misses)
@@ -158,6 +169,11 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
     lines.push(reason === undefined ? algorithm : `${algorithm}, ${reason}`)
   }
   if (lines.length > 0) rows.push(['encoding', lines.join('; ')])
+}
+
+function addDropped(rows: Rows, { droppedPages }: Report): void {
+  if (droppedPages === undefined) return
+  rows.push(['dropped', `${formatCount(droppedPages)} pages that the guest gave up: zero there`])
 }
 
 /** What the destination had before. */
@@ -222,16 +238,16 @@ function addProof(rows: Rows, { memory, guestProof }: Report): void {
 
 function formatRounds({ rounds }: Report): string {
   if (rounds.length === 0) return ''
-  const table = new Table({
-    head: ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate'],
-    chars: plain,
-    style,
-    colAligns: ['right', 'right', 'right', 'right', 'right', 'right', 'right'],
-  })
+  const hasHeld = rounds.some(({ heldPages }) => heldPages !== undefined)
+  const held = hasHeld ? ['held'] : []
+  const head = ['round', 'pages', ...held, 'bytes', 'time', 'rate', 'dirty after', 'dirty rate']
+  const colAligns = head.map(() => 'right' as const)
+  const table = new Table({ head, chars: plain, style, colAligns })
   for (const one of rounds) {
     table.push([
       one.paused ? `${one.round} (paused)` : `${one.round}`,
       formatCount(one.pages),
+      ...(hasHeld ? [formatCount(one.heldPages ?? 0)] : []),
       formatBytes(one.bytes),
       formatDurationMs(one.ms),
       formatRate(one.bandwidth),

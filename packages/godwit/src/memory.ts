@@ -10,6 +10,7 @@ import type {
   GuestHost,
   GuestOffer,
   IncomingGuest,
+  PageClasses,
   Region,
   ZeroMemory,
 } from '@godwit/core'
@@ -33,6 +34,8 @@ export interface MemoryGuest {
   resume(): void
   /** Whatever the other side needs beside the memory; taken while paused. */
   state?(): Uint8Array | Promise<Uint8Array>
+  /** Pages that can be done without; for `select: 'classes'`. */
+  readonly classes?: PageClasses
 }
 
 /** What a program does with memory that arrives. */
@@ -63,6 +66,7 @@ export function memoryGuest(owner: MemoryGuest): Guest {
     pause: async () => owner.pause(),
     resume: () => owner.resume(),
     captureState: async () => (await owner.state?.()) ?? new Uint8Array(0),
+    ...(owner.classes === undefined ? {} : { classes: owner.classes }),
   }
 }
 

@@ -15,6 +15,7 @@ export const WORKLOAD_KINDS = [
   'memory-read',
   'memory-write',
   'writer',
+  'cache',
   'image',
 ] as const
 export type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
@@ -84,8 +85,10 @@ function rate(fallback: string, help: string): GuestOption {
   return { name: 'rate', value: 'PAGES', fallback, help, parse: integer(0, rateMax) }
 }
 
-function workingSet(fallback: string): GuestOption {
-  const help = 'the memory that is written: the last so many bytes'
+function workingSet(
+  fallback: string,
+  help = 'the memory that is written: the last so many bytes',
+): GuestOption {
   return { name: 'wss', value: 'SIZE', fallback, help, parse: parseBytes }
 }
 
@@ -154,6 +157,16 @@ export const GUEST_KINDS: readonly GuestKindHelp[] = [
       order,
       threads,
       image,
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'cache',
+    help: 'reads blocks through a page cache, and tells classes of pages (--select classes)',
+    options: [
+      workingSet('half of memory', 'the memory of the cache: the last so many bytes'),
+      rate('25000', 'blocks read per second'),
       content,
       seed,
     ],

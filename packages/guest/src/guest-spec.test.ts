@@ -66,7 +66,7 @@ describe('parseGuest', () => {
   })
 
   it.each([
-    ['mystery', 'GUEST_UNKNOWN', 'idle, cpu, memory-read, memory-write, writer, image'],
+    ['mystery', 'GUEST_UNKNOWN', 'idle, cpu, memory-read, memory-write, writer, cache, image'],
     ['', 'GUEST_UNKNOWN', 'idle'],
     ['writer,size=3', 'GUEST_OPTION', 'wss, rate, style, order, threads, file, content, seed'],
     ['idle,rate=3', 'GUEST_OPTION', 'content, seed'],

@@ -8,6 +8,7 @@ import { assertNever, type GuestIdentity } from '@godwit/core'
 import { CURSOR, type Registers, STEPS } from './control-block.ts'
 import type { WorkloadKind } from './guest-option.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
+import { createCacheReader } from './page-cache.ts'
 import { entriesOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
 import { createWriter, writerShare } from './writer.ts'
 
@@ -136,6 +137,8 @@ export function createWorkload(
     case 'memory-write':
     case 'writer':
       return createWriter(identity, thread, memory, registers)
+    case 'cache':
+      return createCacheReader(identity, memory, registers)
     default:
       return assertNever(kind)
   }

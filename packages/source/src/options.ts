@@ -19,7 +19,13 @@ import type {
   VerifyMode,
 } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
-import type { EncodeSettings, FetchName, HybridRules, StopRule } from '@godwit/policy'
+import type {
+  EncodeSettings,
+  FetchName,
+  HybridRules,
+  SelectSettings,
+  StopRule,
+} from '@godwit/policy'
 import type { Security } from '@godwit/seal'
 import type { Final, ImageKey } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
@@ -57,6 +63,11 @@ export interface SourceOptions {
   readonly software: string
   readonly mode: MigrationMode
   readonly stop: readonly StopRule[]
+  /**
+   * Which dirty pages a round sends. By default all; with encoding `auto`, where stores are seen,
+   * those of round 1 that are not dirty again.
+   */
+  readonly select?: SelectSettings
   /** When `hybrid` goes on with post-copy; else only when it is asked to. */
   readonly hybrid?: HybridRules
   /** In which order pages follow in post-copy. Default `bubbles`. */

@@ -18,11 +18,14 @@ export class RoundLog {
   sentBytes = 0
   resentBytes = 0
   readonly #pageBytes: number
+  readonly #memoryBytes: number
+  #lastDirtyPages = Infinity
   /** Bytes of page frames per second, from the last round of useful size. */
   #bandwidth = 0
 
-  constructor(pageBytes: number) {
+  constructor(pageBytes: number, memoryBytes: number) {
     this.#pageBytes = pageBytes
+    this.#memoryBytes = memoryBytes
   }
 
   get pages(): PageCounts {
@@ -76,11 +79,24 @@ export class RoundLog {
     return this.#bandwidth
   }
 
-  /** A round was acknowledged (or, for the last one, handed over) after `ms`. */
-  add(round: number, pageCount: number, sent: LaneRound, ms: number, paused: boolean): void {
+  /**
+   * A round was acknowledged (or, for the last one, handed over) after `ms`.
+   *
+   * @param held - pages that were dirty and not sent in it
+   */
+  add(
+    round: number,
+    pages: number,
+    held: number,
+    sent: LaneRound,
+    ms: number,
+    paused: boolean,
+  ): void {
     const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
     if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) this.#bandwidth = bandwidth
-    this.rounds.push({ round, pages: pageCount, bytes: sent.frameBytes, ms, bandwidth, paused })
+    const bytes = sent.frameBytes
+    const heldPages = held === 0 ? {} : { heldPages: held }
+    this.rounds.push({ round, pages, ...heldPages, bytes, ms, bandwidth, paused })
     this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes
@@ -94,11 +110,22 @@ export class RoundLog {
     last.dirtyRate = ms > 0 ? ((dirtyPages * this.#pageBytes) / ms) * 1e3 : 0
   }
 
-  /** What the stop rules look at. */
+  /**
+   * What the stop rules look at, once after every round.
+   *
+   * @param dirtyPages - all that the destination lacks
+   */
   statistics(dirtyPages: number, pauseOverheadMs: number): RoundStatistics {
+    const lastDirtyPages = this.#lastDirtyPages
+    this.#lastDirtyPages = dirtyPages
+    const [firstRoundBytes = 0, ...later] = this.rounds.map(({ bytes }) => bytes)
     return {
       round: this.rounds.length,
       dirtyPages,
+      lastDirtyPages,
+      firstRoundBytes,
+      laterRoundsBytes: later.reduce((sum, bytes) => sum + bytes, 0),
+      memoryBytes: this.#memoryBytes,
       dirtyBytes: dirtyPages * this.#pageBytes,
       bandwidth: this.#bandwidth,
       pauseOverheadMs,

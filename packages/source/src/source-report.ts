@@ -69,7 +69,7 @@ export class SourceReport {
       tracker: mode === 'stop-copy' ? 'none' : rounds.trackerName,
       ...(kernels === undefined ? {} : { kernels }),
       encoders: encoderNames(options.encode),
-      policies: policiesOf(options),
+      policies: policiesOf(options, rounds.pages.selectText),
       stages: [],
       wireBytes: 0,
       rounds: [],
@@ -240,9 +240,13 @@ export class SourceReport {
 
   #addRounds(log: RoundLog): void {
     this.#report.rounds = log.rounds
-    const { static: known, lanes } = this.#rounds
+    const { static: known, lanes, pages } = this.#rounds
     const staticReport = known.report(log.pages.static, lanes.encoding?.repairedPages ?? 0)
     if (staticReport !== undefined) this.#report.static = staticReport
+    const { givenUp } = pages
+    if (givenUp !== undefined) {
+      this.#report.droppedPages = givenUp.reduce((sum, { size }) => sum + size, 0)
+    }
     if (log.rounds.length === 0) return
     this.#report.pages = log.pages
     this.#report.sentBytes = log.sentBytes
@@ -308,7 +312,9 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
-function policiesOf({ mode, stop, fetch = FETCH_DEFAULT }: SourceOptions): Record<string, string> {
+function policiesOf(options: SourceOptions, select: string): Record<string, string> {
+  const { mode, stop, fetch = FETCH_DEFAULT } = options
   const rules = hasRounds(mode) ? { stop: formatStop(stop) } : {}
-  return mayPostCopy(mode) ? { ...rules, fetch } : rules
+  const selected = hasRounds(mode) || options.select !== undefined ? { select } : {}
+  return { ...rules, ...selected, ...(mayPostCopy(mode) ? { fetch } : {}) }
 }
