@@ -128,7 +128,7 @@ export class Rounds {
 
   /** Dials all channels for pages. */
   async open(channels: Channels): Promise<void> {
-    await this.lanes.open(this.static.lookup)
+    await this.lanes.open(this.terms.findsStatic ? this.static.lookup : undefined)
     await this.#postCopy?.open(channels)
   }
 
@@ -147,7 +147,6 @@ export class Rounds {
   resume(epoch: number, round: number, lacking: readonly PageBitmap[]): void {
     this.#forget(this.lanes)
     this.lanes = this.#createLanes(epoch)
-    this.static.end()
     this.terms = { ...this.terms, findsStatic: false }
     this.prepare(memoryBytesOf(this.#options))
     this.#round = round
