@@ -28,7 +28,18 @@ export interface Database extends Statements {
    * transaction, too.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T>
+  /** Whether there is a table of this name. */
+  hasTable(name: string): Promise<boolean>
+  /** Gives up what goes on, and what is asked from here on. */
+  abandon(): void
+  /** Once what goes on has ended. */
   close(): Promise<void>
+}
+
+/** Of what was given up. */
+export function abandoned({ name }: CatalogPlace): GodwitError {
+  const text = `The catalog ${name}: it was given up`
+  return new GodwitError('CATALOG_UNAVAILABLE', text, { retryable: true })
 }
 
 /**

@@ -43,7 +43,8 @@ export async function migrate(
   migrations: readonly (readonly string[])[] = MIGRATIONS,
 ): Promise<void> {
   // Whoever may only read can use a catalog that is up to date.
-  if ((await versionOf(database).catch(() => 0)) === migrations.length) return
+  const isThere = await database.hasTable('godwit_schema')
+  if (isThere && (await versionOf(database)) === migrations.length) return
   await database.transaction(async (statements) => {
     await statements.query('CREATE TABLE IF NOT EXISTS godwit_schema (version BIGINT NOT NULL)')
     const version = await versionOf(statements)

@@ -9,7 +9,7 @@ import { setTimeout } from 'node:timers/promises'
 import { GodwitError } from '@godwit/core'
 import type { CatalogPlace } from './catalog-url.ts'
 import type { Database, Row, Statements, Value } from './database.ts'
-import { DATABASE_WAIT_MS, databaseError } from './database.ts'
+import { DATABASE_WAIT_MS, abandoned, databaseError } from './database.ts'
 
 /** Where guests run and what their memory has in common is nobody else's business. */
 const ownerOnly = 0o600
@@ -24,6 +24,7 @@ export class SqliteDatabase implements Database {
   readonly #database: DatabaseSync
   /** Ends when the last statement or transaction asked for so far has: there is one connection. */
   #last: Promise<unknown> = Promise.resolve()
+  #isAbandoned = false
 
   private constructor(place: CatalogPlace, database: DatabaseSync) {
     this.#place = place
@@ -76,6 +77,15 @@ export class SqliteDatabase implements Database {
     })
   }
 
+  async hasTable(name: string): Promise<boolean> {
+    const sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1"
+    return (await this.query(sql, [name])).length > 0
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true
+  }
+
   close(): Promise<void> {
     return this.#next(async () => this.#database.close())
   }
@@ -90,6 +100,7 @@ export class SqliteDatabase implements Database {
   async #run(sql: string, parameters: readonly Value[]): Promise<readonly Row[]> {
     const deadline = performance.now() + DATABASE_WAIT_MS
     for (let delayMs = 1; ; delayMs = Math.min(2 * delayMs, busyDelayMsMax)) {
+      if (this.#isAbandoned) throw abandoned(this.#place)
       try {
         return this.#runNow(sql, parameters)
       } catch (thrown) {

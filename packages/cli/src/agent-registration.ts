@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AgentEntries, Claim, GuestFacts, MachineFacts } from '@godwit/catalog'
 import { Catalog, LEASE_MS_DEFAULT } from '@godwit/catalog'
-import { GodwitError, toGodwitError } from '@godwit/core'
+import { GodwitError, formatDurationMs, toGodwitError } from '@godwit/core'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
 import { formatError, note } from './output.ts'
@@ -72,6 +72,9 @@ export class AgentRegistration {
   readonly #timer: NodeJS.Timeout
   #catalog: Catalog | undefined
   #isAsked = false
+  #isEnding = false
+  /** The catalog did not answer in time at the end. */
+  readonly #late = new AbortController()
   #work: Promise<void> | undefined
   /** The last failure that was told, until one heartbeat succeeds. */
   #told: string | undefined
@@ -116,9 +119,13 @@ export class AgentRegistration {
   /** Says good-bye, within {@link endMsMax}. */
   async end(): Promise<void> {
     clearInterval(this.#timer)
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, endMsMax)
-    await Promise.race([this.#withdraw(), late.promise])
+    this.#isEnding = true
+    const timer = setTimeout(() => {
+      const text = `The catalog does not answer within ${formatDurationMs(endMsMax)}`
+      this.#tell(new GodwitError('CATALOG_UNAVAILABLE', text))
+      this.#late.abort()
+    }, endMsMax)
+    await this.#withdraw()
     clearTimeout(timer)
   }
 
@@ -126,10 +133,10 @@ export class AgentRegistration {
     await this.#work
     try {
       await this.#catalog?.agent(this.#agent).withdraw()
-      await this.#catalog?.close()
     } catch (thrown) {
       this.#tell(toGodwitError(thrown))
     }
+    await this.#catalog?.close().catch(() => {})
   }
 
   /** Writes soon what has changed, one round at a time. */
@@ -141,10 +148,10 @@ export class AgentRegistration {
   }
 
   async #write(): Promise<void> {
-    while (this.#isAsked) {
+    while (this.#isAsked && !this.#isEnding) {
       this.#isAsked = false
       try {
-        this.#catalog ??= await Catalog.open(this.#url)
+        this.#catalog ??= await Catalog.open(this.#url, { signal: this.#late.signal })
         const agent = this.#catalog.agent(this.#agent)
         const conflicts = [
           ...(await this.#writeMachine(agent)),
@@ -206,6 +213,8 @@ export class AgentRegistration {
   }
 
   #tell(error: GodwitError): void {
+    // What fails because it was given up was told already.
+    if (this.#late.signal.aborted) return
     const text = formatError(error)
     if (text !== this.#told) note(`${text} (the catalog is not told; everything else goes on)`)
     this.#told = text

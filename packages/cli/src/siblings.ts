@@ -116,12 +116,13 @@ class Siblings implements Finders {
 
   /** @throws {GodwitError} what the catalog says; the next migration tries again */
   async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
-    this.#catalog ??= Catalog.open(this.#url)
+    this.#catalog ??= Catalog.open(this.#url, { signal: this.#closing.signal })
     const opening = this.#catalog
     try {
       return await ask(await opening)
     } catch (thrown) {
       if (this.#catalog === opening) await this.#reset()
+      if (this.#closing.signal.aborted) throw thrown
       note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
       throw thrown
     }
