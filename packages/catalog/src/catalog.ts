@@ -10,12 +10,12 @@ import { Entries } from './entries.ts'
 import { exportLines } from './export.ts'
 import type { Imported } from './import.ts'
 import { importLines } from './import.ts'
-import { migrate } from './migrations.ts'
+import { MIGRATIONS, migrate } from './migrations.ts'
 import { openDatabase } from './open-database.ts'
 import { StaticMaps } from './static-maps.ts'
 
 export interface CatalogOptions {
-  /** Whether to make a file where there is none; by default it is made. */
+  /** Whether to make a catalog where there is none; by default it is made. */
   readonly create?: boolean
   /** Ends what goes on with `CATALOG_UNAVAILABLE`, whatever the server does; it stays so. */
   readonly signal?: AbortSignal
@@ -51,13 +51,18 @@ export class Catalog {
     const forget = (): void => signal?.removeEventListener('abort', abandon)
     try {
       if (signal?.aborted === true) abandon()
-      await migrate(database)
+      await migrate(database, MIGRATIONS, create ? undefined : place)
     } catch (thrown) {
       forget()
       await database.close()
       throw thrown
     }
     return new Catalog(place.name, database, forget)
+  }
+
+  /** Whether another catalog is there now: its file was removed, or made anew. */
+  get isReplaced(): boolean {
+    return this.#database.isReplaced
   }
 
   /** What the agent of this name writes; a UUID, say. */

@@ -88,6 +88,12 @@ export class PostgresDatabase implements Database {
     return (row as unknown as { readonly found: boolean }).found
   }
 
+  async mark(): Promise<void> {}
+
+  get isReplaced(): boolean {
+    return false
+  }
+
   abandon(): void {
     this.#isAbandoned = true
     if (!this.#pool.ending) void this.#pool.end()

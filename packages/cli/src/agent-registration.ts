@@ -139,6 +139,13 @@ export class AgentRegistration {
     await this.#catalog?.close().catch(() => {})
   }
 
+  /** The file is another one: what was written is not there. */
+  async #leave(): Promise<void> {
+    const catalog = this.#catalog
+    this.#catalog = undefined
+    await catalog?.close().catch(() => {})
+  }
+
   /** Writes soon what has changed, one round at a time. */
   #ask(): void {
     this.#isAsked = true
@@ -151,6 +158,7 @@ export class AgentRegistration {
     while (this.#isAsked && !this.#isEnding) {
       this.#isAsked = false
       try {
+        if (this.#catalog?.isReplaced === true) await this.#leave()
         this.#catalog ??= await Catalog.open(this.#url, { signal: this.#late.signal })
         const agent = this.#catalog.agent(this.#agent)
         const conflicts = [
@@ -181,7 +189,7 @@ export class AgentRegistration {
         if (claim !== undefined) await agent.releaseGuest(claim)
         this.#guests.delete(guest)
       } else if (!(await this.#writeGuest(agent, guest))) {
-        conflicts.push(`Another agent has a guest ${guest.facts.name} (--vm-name)`)
+        conflicts.push(`Another agent has a guest ${(guest.claim ?? guest.facts).name} (--vm-name)`)
       }
     }
     return conflicts
@@ -196,13 +204,19 @@ export class AgentRegistration {
       this.#guests.delete(guest)
       return true
     }
-    guest.claim = await this.#claim(agent, guest)
-    if (guest.claim === undefined) return false
-    return session === null || agent.keepGuest(guest.claim, session)
+    const fresh = await this.#claim(agent, guest)
+    if (fresh === undefined) return false
+    guest.claim = fresh
+    return session === null || agent.keepGuest(fresh, session)
   }
 
   async #claim(agent: AgentEntries, guest: GuestState): Promise<Claim | undefined> {
-    return (await this.#takeOver(agent, guest)) ?? agent.claimGuest(guest.facts)
+    const { claim, facts } = guest
+    const taken = await this.#takeOver(agent, guest)
+    if (taken !== undefined) return taken
+    // An entry that was removed is made again as it was.
+    const { id, name, os, hypervisor } = claim ?? facts
+    return agent.claimGuest({ ...facts, id, name, os, hypervisor })
   }
 
   /** What the source of a guest said of it. */

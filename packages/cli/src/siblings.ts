@@ -116,6 +116,9 @@ class Siblings implements Finders {
 
   /** @throws {GodwitError} what the catalog says; the next migration tries again */
   async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
+    const before = this.#catalog
+    const isReplaced = (await before?.catch(() => undefined))?.isReplaced === true
+    if (isReplaced && this.#catalog === before) await this.#reset()
     this.#catalog ??= Catalog.open(this.#url, { signal: this.#closing.signal })
     const opening = this.#catalog
     try {
