@@ -116,7 +116,10 @@ class Siblings implements Finders {
 
   /** @returns undefined where the catalog fails, which is told; the next migration tries again */
   async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T | undefined> {
-    this.#catalog ??= Catalog.open(this.#url)
+    const before = this.#catalog
+    const isReplaced = (await before?.catch(() => undefined))?.isReplaced === true
+    if (isReplaced && this.#catalog === before) await this.#reset()
+    this.#catalog ??= Catalog.open(this.#url, { signal: this.#closing.signal })
     const opening = this.#catalog
     let catalog: Catalog | undefined
     try {
@@ -127,6 +130,7 @@ class Siblings implements Finders {
       // What is wrong with an entry is not by the connection, which others use meanwhile.
       const isGone = catalog === undefined || error.code === 'CATALOG_UNAVAILABLE'
       if (isGone && this.#catalog === opening) await this.#reset()
+      if (this.#closing.signal.aborted) return undefined
       note(`${formatError(error)} (no static pages; everything else goes on)`)
       return undefined
     }
