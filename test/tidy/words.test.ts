@@ -25,6 +25,12 @@ describe('banned words', () => {
     expect(bannedWords('a.test.ts', `fine\n${pieces.join('')}`)[0]).toMatch(/^a\.test\.ts:2: /)
   })
 
+  it('are noticed where they stand', () => {
+    const text = "process.stdout.write('a')"
+    const where = ['packages/cli/src/a.ts', 'packages/cli/src/output.ts', 'test/a.ts']
+    expect(where.map((path) => bannedWords(path, text).length)).toEqual([1, 0, 0])
+  })
+
   it.each([
     ['// TO', 'DO(#12): later'],
     ['it.sk', "ip('a', () => {}) // needs a kernel of 6.7"],

@@ -36,8 +36,8 @@ export interface Measures {
 }
 
 /** @throws when a report lacks what every completed migration has */
-export function measuresOf(source: Report, serviceShare: number | undefined): Measures {
-  const { downtime, sentBytes, resentBytes, cpu, overheadBytes, pages, stop } = source
+export function measuresOf(source: Report): Measures {
+  const { downtime, sentBytes, resentBytes, cpu, overheadBytes, pages, stop, competing } = source
   const first = need(sentBytes, 'sentBytes')
   const later = need(resentBytes, 'resentBytes')
   return {
@@ -57,7 +57,9 @@ export function measuresOf(source: Report, serviceShare: number | undefined): Me
     stopRule: need(stop, 'stop').rule,
     pages: need(pages, 'pages'),
     savedBytes: source.savedBytes ?? {},
-    ...(serviceShare === undefined ? {} : { serviceShare }),
+    ...(competing === undefined
+      ? {}
+      : { serviceShare: competing.bytesPerSecond / competing.askedBytesPerSecond }),
   }
 }
 

@@ -4,15 +4,14 @@
  *
  * @module
  */
-import { migrate } from '../process.ts'
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { firstLine, migrate, splitCommand } from '../process.ts'
 import type { Cell } from './cell.ts'
 import { rateOption } from './cell.ts'
 import { limitMs } from './estimate.ts'
-import { LineProcess } from './line-process.ts'
 import type { Measures } from './measure.ts'
 import { measuresOf } from './measure.ts'
-import type { ServiceSample } from './service.ts'
-import { SERVICE_PROGRAM, slowestRate } from './service.ts'
 import type { LinkKind, ShapedLink } from './shaped-link.ts'
 
 const runFor = '200ms'
@@ -39,48 +38,26 @@ export async function runCell(
   link: ShapedLink,
 ): Promise<Measures> {
   await link.setRate(cell.linkRate)
-  const service = cell.competingRate > 0 ? await Service.start(cell.competingRate, link) : undefined
+  const sink = cell.competingRate > 0 ? await startSink(godwit, link) : undefined
   try {
-    const options = sendOptions(cell, link.kind)
+    const competing = rateOption(cell.competingRate)
+    const service = sink === undefined ? [] : ['--competing', `${competing},to=${sink.address}`]
+    const options = [...sendOptions(cell, link.kind), ...service]
     const { source } = await migrate(godwit, cell.guest, options, link.ends, runFor)
-    return measuresOf(source, await service?.shareWhile(source.totalMs!))
+    return measuresOf(source)
   } finally {
-    await service?.end()
+    sink?.process.kill('SIGKILL')
   }
 }
 
-/** Both ends of the service. */
-class Service {
-  readonly #rate: number
-  readonly #counter: LineProcess
-  readonly #sender: LineProcess
-
-  static async start(rate: number, { ends }: ShapedLink): Promise<Service> {
-    const counter = new LineProcess(ends.destination.prefix, SERVICE_PROGRAM, ['count', ends.host])
-    const address = await ends.reach(await counter.answer())
-    const args = ['serve', address, String(rate)]
-    return new Service(rate, counter, new LineProcess(ends.source.prefix, SERVICE_PROGRAM, args))
-  }
-
-  private constructor(rate: number, counter: LineProcess, sender: LineProcess) {
-    this.#rate = rate
-    this.#counter = counter
-    this.#sender = sender
-  }
-
-  /** What it got of what it asked for in its slowest stretch of this length. */
-  async shareWhile(ms: number): Promise<number | undefined> {
-    const samples = JSON.parse(await this.#counter.ask('samples')) as ServiceSample[]
-    // Until the first bytes the service was not there yet.
-    const rate = slowestRate(
-      samples.filter(({ bytes }) => bytes > 0),
-      ms,
-    )
-    return rate === undefined ? undefined : rate / this.#rate
-  }
-
-  async end(): Promise<void> {
-    await this.#sender.end()
-    await this.#counter.end()
-  }
+/** The other end of the service, and where the source reaches it. */
+async function startSink(
+  godwit: readonly string[],
+  { ends }: ShapedLink,
+): Promise<{ process: ChildProcess; address: string }> {
+  const listen = ['traffic', '--listen', `${ends.host}:0`, '--insecure']
+  const [program, args] = splitCommand([...ends.destination.prefix, ...godwit, ...listen])
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const address = (await firstLine(child)).replace('listening ', '')
+  return { process: child, address: await ends.reach(address) }
 }

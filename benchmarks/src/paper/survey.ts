@@ -36,7 +36,6 @@ const loads: Readonly<Record<string, string>> = {
   writer: 'writer,wss=64MiB,rate=20000,style=few',
   'writer, random': 'writer,wss=64MiB,rate=20000,style=page,order=rand',
   disk: 'disk',
-  network: 'network',
   kcs: 'kcs',
   ikcs: 'ikcs',
 }

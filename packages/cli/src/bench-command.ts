@@ -8,7 +8,7 @@ import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { checkWritable, note, writeJson } from './output.ts'
+import { checkWritable, note, print, writeJson } from './output.ts'
 import { addPaperCommand } from './paper-command.ts'
 import { parseCount } from './settings.ts'
 
@@ -46,15 +46,14 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
   addPaperCommand(command, finish)
 }
 
-function writeLine(name: string, summary: string): void {
-  process.stdout.write(`${name.padEnd(12)} ${summary}\n`)
-}
-
 async function bench(name: string | undefined, settings: BenchSettings): Promise<ExitCode> {
   if (settings.list === true || name === undefined) {
     if (settings.list !== true) throw new GodwitError('USAGE', 'bench needs a name; see --list')
-    for (const one of BENCHMARKS) writeLine(one.name, one.summary)
-    for (const { name: grid, title } of GRIDS) writeLine(`paper ${grid}`, title)
+    const lines = [
+      ...BENCHMARKS.map((one) => [one.name, one.summary] as const),
+      ...GRIDS.map((grid) => [`paper ${grid.name}`, grid.title] as const),
+    ]
+    for (const [one, summary] of lines) print(`${one.padEnd(12)} ${summary}`)
     return Exit.Done
   }
   checkWritable(settings.json)
@@ -73,6 +72,6 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
     ...(synthetic === undefined ? {} : { synthetic }),
   })
   if (settings.json !== undefined) writeJson(settings.json, result)
-  if (settings.json !== '-') process.stdout.write(`${formatResult(result)}\n`)
+  if (settings.json !== '-') print(formatResult(result))
   return Exit.Done
 }

@@ -13,7 +13,7 @@ import type { Command } from 'commander'
 import { nodePrimitives } from 'godwit'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { formatError, note } from './output.ts'
+import { formatError, note, print, printJson } from './output.ts'
 
 interface ExplainSettings {
   readonly pages?: boolean
@@ -87,7 +87,8 @@ async function explainFile(file: string, { pages, json }: ExplainSettings): Prom
   try {
     for (const fact of explain(input, { pages: pages === true })) {
       if (fact.type === 'end') isWrong = fact.faults > 0
-      process.stdout.write(`${json === true ? JSON.stringify(fact) : factText(fact)}\n`)
+      if (json === true) printJson(fact)
+      else print(factText(fact))
       if (++lines % linesPerTurn === 0) await setImmediate()
       if (!isHeard) break
     }
@@ -112,9 +113,8 @@ async function verifyFile(file: string, settings: VerifySettings): Promise<ExitC
   } finally {
     input.close()
   }
-  const text =
-    json === true ? JSON.stringify(verification, null, 2) : verificationText(verification)
-  process.stdout.write(`${text}\n`)
+  if (json === true) printJson(verification, 2)
+  else print(verificationText(verification))
   const { failure } = verification
   if (failure === undefined) return Exit.Done
   note(formatError({ code: failure.code, message: failureText(failure) }))

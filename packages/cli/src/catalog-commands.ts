@@ -18,7 +18,7 @@ import { addChoiceCommands } from './choice-commands.ts'
 import { addSimulateCommand } from './simulate-command.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { note } from './output.ts'
+import { note, print, printJson } from './output.ts'
 
 const catalogHelp = `
 A catalog says which guests there are, with the versions of operating system and hypervisor, on
@@ -81,9 +81,9 @@ async function list(catalog: Catalog, settings: ListSettings): Promise<void> {
     ...(isAll || maps === true ? { maps: await catalog.maps.list() } : {}),
   }
   const text = formatContents(contents, await catalog.nowMs())
-  if (json === true) process.stdout.write(`${JSON.stringify(contents, null, 2)}\n`)
+  if (json === true) printJson(contents, 2)
   else if (text === '') note(`nothing of that is in ${catalog.place}`)
-  else process.stdout.write(`${text}\n`)
+  else print(text)
 }
 
 function addShowCommand(catalog: Command, finish: (code: ExitCode) => void): void {
@@ -109,11 +109,8 @@ async function show(
     throw new GodwitError('CATALOG_UNKNOWN', `There is no guest or machine ${name}`)
   }
   const nowMs = await catalog.nowMs()
-  const text =
-    json === true
-      ? JSON.stringify({ vm, machine }, null, 2)
-      : found.map((one) => formatEntry(one, nowMs)).join('\n\n')
-  process.stdout.write(`${text}\n`)
+  if (json === true) printJson({ vm, machine }, 2)
+  else print(found.map((one) => formatEntry(one, nowMs)).join('\n\n'))
 }
 
 function addRemoveCommands(catalog: Command, finish: (code: ExitCode) => void): void {

@@ -20,10 +20,13 @@ import type { Command } from 'commander'
 import { learnSamples } from 'godwit'
 import type { CatalogCommandSettings } from './catalog-command.ts'
 import { catalogCommand, withCatalog } from './catalog-command.ts'
+import { checkKey } from './catalog-key.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { print, printJson } from './output.ts'
+import { printable } from './printable.ts'
 
 interface PairSettings extends CatalogCommandSettings, Pick<CatalogSettings, 'machine'> {
   readonly os?: Release
@@ -118,7 +121,7 @@ async function learn(
     state: learning.encode(),
     map: map && { version: map.version, bytes: encodeStaticMap(map) },
   })
-  print(samples, learned, map, settings.json === true)
+  tell(samples, learned, map, settings.json === true)
 }
 
 async function findVm(catalog: Catalog, name: string): Promise<VmRecord> {
@@ -167,7 +170,9 @@ async function begin(
   const state = await maps.findLearning(key)
   const fromRevision = state?.revision ?? 0
   if (state !== undefined && !isAnew) {
-    return { learning: Learning.resume(state.bytes), fromRevision }
+    const learning = Learning.resume(state.bytes)
+    checkKey(learning, key, 'learning state')
+    return { learning, fromRevision }
   }
   const version = (await maps.find(key))?.version ?? 0
   const { os, hypervisor, pageBytes } = key
@@ -194,7 +199,7 @@ function refuseKnown(
   throw new GodwitError('USAGE', `${text}; nothing is stored (--anew forgets the samples so far)`)
 }
 
-function print(
+function tell(
   samples: readonly string[],
   learned: readonly LearnedSample[],
   map: StaticMap | undefined,
@@ -204,15 +209,15 @@ function print(
   if (isJson) {
     const facts = map && { version: map.version, entries, positions: map.positions.length }
     const named = learned.map((one, index) => ({ sample: samples[index], ...one }))
-    process.stdout.write(`${JSON.stringify({ samples: named, map: facts ?? null }, null, 2)}\n`)
+    printJson({ samples: named, map: facts ?? null }, 2)
     return
   }
   learned.forEach(({ pageCount, zeroPages, contents, newContents }, index) => {
     const counts = `${formatCount(pageCount)} pages, ${formatCount(zeroPages)} of them zero`
     const found = `${formatCount(contents)} contents, ${formatCount(newContents)} of them new`
-    process.stdout.write(`${samples[index]}: ${counts}; ${found}\n`)
+    print(printable(`${samples[index]}: ${counts}; ${found}`))
   })
-  process.stdout.write(`${map === undefined ? 'one more sample makes a map' : mapText(map)}\n`)
+  print(map === undefined ? 'one more sample makes a map' : printable(mapText(map)))
 }
 
 function mapText({ os, hypervisor, version, hashes, positions, pageBytes }: StaticMap): string {

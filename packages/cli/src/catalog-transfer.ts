@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { createReadStream, createWriteStream } from 'node:fs'
-import { Readable, type Writable } from 'node:stream'
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Catalog, Imported } from '@godwit/catalog'
 import { GodwitError } from '@godwit/core'
@@ -13,11 +13,13 @@ import type { CatalogCommandSettings } from './catalog-command.ts'
 import { catalogCommand, withCatalog } from './catalog-command.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { checkTarget, writeLines } from './export-target.ts'
 import { note } from './output.ts'
 
 const exportHelp = `
 A line of JSON for each entry, static maps included, which say what guests' memory has in common:
-the file is for its owner only. Entries that have expired are exported, too.
+the file is for its owner only. It takes the place of one that is there once it is whole. Entries
+that have expired are exported, too.
 
 Example:
   godwit catalog export fleet.jsonl --catalog fleet.db`
@@ -38,6 +40,7 @@ export function addCatalogTransferCommands(
     .argument('<file>', '- is stdout')
     .addHelpText('after', exportHelp)
     .action(async (file: string, settings: CatalogCommandSettings) => {
+      if (settings.catalog !== undefined) checkTarget(file, settings.catalog)
       await withCatalog(settings, false, (opened) => exportTo(file, opened))
       finish(Exit.Done)
     })
@@ -52,17 +55,13 @@ export function addCatalogTransferCommands(
     })
 }
 
-const ownerOnly = 0o600
-
 async function exportTo(file: string, catalog: Catalog): Promise<void> {
-  const isStdout = file === '-'
-  const target: Writable = isStdout ? process.stdout : createWriteStream(file, { mode: ownerOnly })
+  if (file !== '-') return writeLines(file, catalog.export())
   try {
-    await pipeline(Readable.from(catalog.export()), target, { end: !isStdout })
+    await pipeline(Readable.from(catalog.export()), process.stdout, { end: false })
   } catch (thrown) {
-    if (thrown instanceof GodwitError) throw thrown
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new GodwitError('FILE_UNWRITABLE', `${file} cannot be written: ${reason}`)
+    // Nobody reads the rest.
+    if ((thrown as NodeJS.ErrnoException).code !== 'EPIPE') throw thrown
   }
 }
 

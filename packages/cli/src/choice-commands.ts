@@ -27,7 +27,7 @@ import { catalogCommand, withCatalog } from './catalog-command.ts'
 import { formatRanking } from './choice-text.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { note } from './output.ts'
+import { note, print, printJson } from './output.ts'
 import { parseCount } from './settings.ts'
 import { parseNumber } from './simulation-settings.ts'
 
@@ -140,9 +140,9 @@ async function candidates(catalog: Catalog, pair: PairOrUnknown): Promise<readon
 /** @throws {GodwitError} `NO_ROOM`, after it is printed why */
 function tell(ranking: Ranking<Candidate>, { json, limit }: ChoiceSettings): void {
   const chosen = ranking.ranked[0]?.machine ?? null
-  const text =
-    json === true ? JSON.stringify({ chosen, ...ranking }, null, 2) : formatRanking(ranking, limit)
-  if (text !== '') process.stdout.write(`${text}\n`)
+  const text = formatRanking(ranking, limit)
+  if (json === true) printJson({ chosen, ...ranking }, 2)
+  else if (text !== '') print(text)
   if (chosen !== null) return
   const machines = ranking.refused.length
   throw new GodwitError(

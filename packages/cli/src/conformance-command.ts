@@ -23,7 +23,7 @@ import { parseAddress } from '@godwit/transport'
 import { type Command, Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { checkWritable, note, writeJson } from './output.ts'
+import { checkWritable, note, print, writeJson } from './output.ts'
 import { parseCount } from './settings.ts'
 
 interface ConformanceSettings {
@@ -100,7 +100,7 @@ async function run(settings: ConformanceSettings): Promise<ExitCode> {
   const { role, json, target } = settings
   if (settings.list === true) {
     for (const { name, clauses } of casesOf(role).filter(wanted(settings))) {
-      process.stdout.write(`${name.padEnd(32)} ${clauses.join(' ')}\n`)
+      print(`${name.padEnd(32)} ${clauses.join(' ')}`)
     }
     if (settings.only === undefined) listProofs()
     return Exit.Done
@@ -112,15 +112,15 @@ async function run(settings: ConformanceSettings): Promise<ExitCode> {
     : playSource(settings, target))
   const conformance = conclude(role, target, results)
   if (json !== undefined) writeJson(json, conformance)
-  if (json !== '-') process.stdout.write(`${formatConformance(conformance)}\n`)
+  if (json !== '-') print(formatConformance(conformance))
   return results.some(({ outcome }) => outcome === 'fail') ? Exit.Failed : Exit.Done
 }
 
 /** Clauses without a case. */
 function listProofs(): void {
-  process.stdout.write('\nNot seen from the network; what proves them for Godwit itself:\n')
+  print('\nNot seen from the network; what proves them for Godwit itself:')
   for (const { clause, file, title } of proofs) {
-    process.stdout.write(`${clause.padEnd(7)} ${file}: ${title}\n`)
+    print(`${clause.padEnd(7)} ${file}: ${title}`)
   }
 }
 
@@ -179,7 +179,7 @@ function playSource(settings: ConformanceSettings, target: string): Promise<read
     listening: (address) => {
       // What programs read is to be JSON and nothing else.
       if (settings.json === '-') note(`listening ${address}`)
-      else process.stdout.write(`listening ${address}\n`)
+      else print(`listening ${address}`)
     },
     began({ name, mode = 'pre-copy' }, index) {
       if (command !== undefined) return

@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { GodwitError, formatBytes, formatDurationMs, formatRate } from '@godwit/core'
+import { GodwitError, formatBytes, formatDurationMs, formatRate, formatShare } from '@godwit/core'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import type { ControlOptions } from './control-socket.ts'
 import { callControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { print, printJson } from './output.ts'
+import { printable } from './printable.ts'
 
 interface ControlSettings {
   readonly control: string
@@ -26,19 +28,19 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
       .option('--json', 'print the answer as JSON')
       .addHelpText('after', `\nExample:\n  godwit ${name} --control /run/godwit.sock`)
       .action(async (settings: ControlSettings) => {
-        print(settings, await callControl(settings.control, name))
+        tell(settings, await callControl(settings.control, name))
         finish(Exit.Done)
       })
   }
   program
     .command('set')
     .description('Change a migration that is going on')
-    .argument('<option...>', 'max-bandwidth=RATE, or none')
+    .argument('<option...>', 'max-bandwidth=RATE, or none; in the place of --bandwidth, too')
     .requiredOption('--control <SOCKET>', 'the control socket of the agent')
     .addHelpText('after', '\nExample:\n  godwit set --control /run/godwit.sock max-bandwidth=1Gbit')
     .action(async (options: string[], settings: ControlSettings) => {
       const answer = await callControl(settings.control, 'set', parseOptions(options))
-      process.stdout.write(`${formatAnswer(answer)}\n`)
+      print(formatAnswer(answer))
       finish(Exit.Done)
     })
   add('status', 'Tell what an agent is doing')
@@ -56,16 +58,15 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
     .addHelpText('after', '\nExample:\n  godwit recover --control /run/godwit.sock --fenced')
     .action(async (settings: ControlSettings & { readonly fenced?: boolean }) => {
       const options: ControlOptions = settings.fenced === true ? { fenced: 'true' } : {}
-      print(settings, await callControl(settings.control, 'recover', options))
+      tell(settings, await callControl(settings.control, 'recover', options))
       finish(Exit.Done)
     })
   add('cancel', 'Stop a migration; the guest goes on at its source')
 }
 
-function print({ json }: ControlSettings, answer: object): void {
-  process.stdout.write(
-    `${json === true ? JSON.stringify(answer, null, 2) : formatAnswer(answer)}\n`,
-  )
+function tell({ json }: ControlSettings, answer: object): void {
+  if (json === true) printJson(answer, 2)
+  else print(formatAnswer(answer))
 }
 
 function parseOptions(options: readonly string[]): ControlOptions {
@@ -85,15 +86,16 @@ function formatAnswer(answer: object): string {
 
 function formatValue(key: string, value: unknown): string {
   if (Array.isArray(value)) return value.map((one) => formatItem(one)).join('\n') || 'none'
-  if (typeof value !== 'number') return String(value)
+  if (typeof value !== 'number') return printable(String(value))
   if (key.endsWith('Ms')) return formatDurationMs(value)
   if (key.endsWith('Bytes')) return formatBytes(value)
+  if (key === 'throttle') return formatShare(value)
   if (key === 'dirtyRate' || key === 'bandwidth') return formatRate(value)
   return String(value)
 }
 
 function formatItem(item: unknown): string {
-  if (typeof item !== 'object' || item === null) return String(item)
+  if (typeof item !== 'object' || item === null) return printable(String(item))
   return Object.entries(item)
     .map(([key, value]) => `${key} ${formatValue(key, value)}`)
     .join(', ')

@@ -6,15 +6,26 @@
 import { writeFileSync } from 'node:fs'
 import type { Report } from '@godwit/core'
 import { GodwitError, toGodwitError } from '@godwit/core'
+import { printable, printableJson, printableLines } from './printable.ts'
 
-/** A line for people about what is going on. */
+/** A line for people about what is going on; what a terminal would obey is not in it. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${printableLines(text)}\n`)
 }
 
-/** The one line of an error. */
+/** A result, of one or several lines; what a terminal would obey is not in it. */
+export function print(text: string): void {
+  process.stdout.write(`${printableLines(text)}\n`)
+}
+
+/** A result for programs; `indent` makes several lines of it. */
+export function printJson(value: unknown, indent?: number): void {
+  process.stdout.write(`${printableJson(value, indent)}\n`)
+}
+
+/** The one line of an error; its text may be a peer's. */
 export function formatError(error: { code: string; message: string }): string {
-  return `godwit: ${error.code}: ${error.message.replaceAll('\n', ' ')}`
+  return `godwit: ${error.code}: ${printable(error.message)}`
 }
 
 /**
@@ -23,9 +34,8 @@ export function formatError(error: { code: string; message: string }): string {
  * @throws {GodwitError} `FILE_UNWRITABLE`
  */
 export function writeJson(file: string, value: object): void {
-  const text = `${JSON.stringify(value, null, 2)}\n`
-  if (file === '-') process.stdout.write(text)
-  else writeText(file, text)
+  if (file === '-') printJson(value, 2)
+  else writeText(file, `${printableJson(value, 2)}\n`)
 }
 
 /** @throws {GodwitError} `FILE_UNWRITABLE` */

@@ -12,7 +12,7 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { checkWritable, note, writeJson, writeText } from './output.ts'
+import { checkWritable, note, print, writeJson, writeText } from './output.ts'
 import { parseCount } from './settings.ts'
 
 interface PaperSettings {
@@ -74,7 +74,7 @@ async function paper(grid: Grid, settings: PaperSettings): Promise<ExitCode> {
   })
   if (json !== undefined) writeJson(json, result)
   if (plots !== undefined) await draw(grid, result, plots)
-  if (json !== '-') process.stdout.write(`${formatPaper(result)}\n`)
+  if (json !== '-') print(formatPaper(result))
   return Exit.Done
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { TableConstructorOptions } from 'cli-table3'
+import { printable } from './printable.ts'
 import Table from 'cli-table3'
 
 type TableOptions = Required<TableConstructorOptions>
@@ -41,6 +42,6 @@ export function formatTable(
 ): string {
   const colAligns = head.map((name) => (right.includes(name) ? 'right' : 'left'))
   const table = new Table({ head: [...head], chars: plain, style, colAligns })
-  table.push(...rows.map((row) => [...row]))
+  table.push(...rows.map((row) => row.map((cell) => printable(cell))))
   return table.toString().replaceAll(/ +$/gm, '')
 }

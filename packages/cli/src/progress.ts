@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
+import { formatBytes, formatCount, formatDurationMs, formatRate, formatShare } from '@godwit/core'
 import { Presets, SingleBar } from 'cli-progress'
+import { note } from './output.ts'
 
 /** What is shown; read anew at every tick. */
 export interface ProgressFacts {
@@ -14,6 +15,8 @@ export interface ProgressFacts {
   readonly pagesTotal: number
   readonly wireBytes: number
   readonly dirtyRate?: number | undefined
+  /** How much of its time the guest loses, 0 to 1. */
+  readonly throttle?: number
   readonly elapsedMs: number
 }
 
@@ -57,6 +60,7 @@ function describe(facts: ProgressFacts, meter: ReturnType<typeof createMeter>): 
   const { rate, leftMs } = meter(facts)
   const parts = [`${facts.stage}, round ${facts.round}`, formatRate(rate)]
   if (facts.dirtyRate !== undefined) parts.push(`dirty ${formatRate(facts.dirtyRate)}`)
+  if (facts.throttle) parts.push(`throttle ${formatShare(facts.throttle)}`)
   if (leftMs !== undefined) parts.push(`left ${formatDurationMs(leftMs)}`)
   return parts.join(' | ')
 }
@@ -81,7 +85,8 @@ function startBar(read: () => ProgressFacts): Progress {
   const timer = setInterval(draw, barTickMs)
   return {
     say(text) {
-      process.stderr.write(`\r\x1b[K${text}\n`)
+      process.stderr.write('\r\x1b[K')
+      note(text)
     },
     stop() {
       clearInterval(timer)
@@ -96,12 +101,10 @@ function startLines(read: () => ProgressFacts): Progress {
     const facts = read()
     const done = `${formatCount(facts.pagesDone)} of ${formatCount(facts.pagesTotal)} pages`
     const sent = formatBytes(facts.wireBytes)
-    process.stderr.write(`${describe(facts, meter)} | ${done} | ${sent} on the wire\n`)
+    note(`${describe(facts, meter)} | ${done} | ${sent} on the wire`)
   }, lineTickMs)
   return {
-    say(text) {
-      process.stderr.write(`${text}\n`)
-    },
+    say: note,
     stop: () => clearInterval(timer),
   }
 }

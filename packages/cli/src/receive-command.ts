@@ -25,7 +25,7 @@ import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
 import { machineReader } from './machine-facts.ts'
-import { checkWritable, formatError, note, saveReport } from './output.ts'
+import { checkWritable, formatError, note, print, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { refuseLeft } from './recover-owned.ts'
@@ -180,7 +180,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const machine = machineReader(receiver.address, () => host.freeBytes, memoryLimit)
   registration = beginRegistration(settings, machine)
   void finders.prepare()
-  process.stdout.write(`listening ${receiver.address}\n`)
+  print(`listening ${receiver.address}`)
   try {
     return settings.once === true
       ? await serveOnce(receiver, interrupts, ended.promise, guests)
@@ -259,7 +259,7 @@ function tellSuspended(error: GodwitError, waiting: WaitingGuest): void {
 function tell(settings: ReceiveSettings, report: Report): void {
   saveReport(settings.json, report)
   if (settings.quiet !== true && settings.json !== '-') {
-    process.stdout.write(`${formatSummary(report)}\n`)
+    print(formatSummary(report))
   }
   if (report.error !== undefined) {
     note(formatError({ code: report.error.code, message: report.error.text }))

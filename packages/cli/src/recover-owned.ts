@@ -9,7 +9,8 @@ import type { RecoveredGuest, SecurityOptions } from 'godwit'
 import { OwnerDirectory, recoverOwned } from 'godwit'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { formatError, note } from './output.ts'
+import { formatError, note, print } from './output.ts'
+import { printable } from './printable.ts'
 
 function nameOf({ guest, memoryBytes, peer, role }: OwnerRecord): string {
   const way = role === 'source' ? 'to' : 'from'
@@ -49,9 +50,9 @@ export async function recoverLeft(settings: {
   readonly insecure?: boolean
 }): Promise<ExitCode> {
   const guests = await recoverOwned(settings)
-  if (guests.length === 0) process.stdout.write('nothing is in doubt\n')
+  if (guests.length === 0) print('nothing is in doubt')
   for (const guest of guests) {
-    process.stdout.write(`${nameOf(guest.record)}: ${outcomeOf(guest)}\n`)
+    print(`${printable(nameOf(guest.record))}: ${outcomeOf(guest)}`)
     if (guest.error !== undefined) note(formatError(guest.error))
   }
   return worstOf(guests)

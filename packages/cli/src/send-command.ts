@@ -8,13 +8,22 @@ import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } fr
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
 import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
-import type { Migration, SecurityOptions, SendOptions, SendStatic, SourceLoss } from 'godwit'
-import { CaptureFile, checkDestination, createMigration } from 'godwit'
+import type {
+  Migration,
+  SecurityOptions,
+  SendOptions,
+  SendStatic,
+  SourceLoss,
+  Traffic,
+} from 'godwit'
+import { CaptureFile, checkDestination, checkSteering, createMigration } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
+import type { CompetingSettings } from './competing-option.ts'
+import { addCompetingOption, startCompeting } from './competing-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -22,7 +31,7 @@ import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
-import { checkWritable, formatError, note, saveReport } from './output.ts'
+import { checkWritable, formatError, note, print, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
@@ -40,6 +49,7 @@ export interface SendSettings
   extends MigrationSettings,
     SecuritySettings,
     CatalogSettings,
+    CompetingSettings,
     StaticSettings {
   readonly to: string
   readonly json?: string
@@ -61,7 +71,8 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .description('Start a guest here and move it, running, to a destination')
     .argument('[guest]', 'NAME[,key=value...]; see below')
     .option('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
-  addStaticOptions(addCatalogOptions(addSecurityOptions(addMigrationOptions(command))))
+  addCompetingOption(addMigrationOptions(command), false)
+  addStaticOptions(addCatalogOptions(addSecurityOptions(command)))
     .option(
       '--retry <N>',
       'try again so often after a failure before the hand-over',
@@ -119,9 +130,11 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
   const parts = { settings, security, interrupts, capture, readStatic }
   const registration = beginRegistration(settings)
-  const run: SendRun = { ...parts, guest: undefined, entry: undefined, migration: undefined }
+  const later = { guest: undefined, entry: undefined, migration: undefined, traffic: undefined }
+  const run: SendRun = { ...parts, ...later }
   const control = await startControl(run)
   try {
+    run.traffic = await startCompeting(settings)
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
     run.guest = await WorkloadGuest.start(identity, memoryBytes, settings)
     const { pageBytes } = settings
@@ -130,6 +143,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
     return await end(run, run.guest, report)
   } finally {
     control?.close()
+    run.traffic?.stop()
     interrupts.stop()
     capture?.close()
     await run.guest?.stop()
@@ -143,6 +157,7 @@ function check(settings: SendSettings): void {
   checkFetch(mode, settings.fetch)
   checkReverse(mode, settings.reverse)
   checkTimeout(mode, settings.timeout)
+  checkSteering(mode, settings)
   checkCatalogOptions(settings)
   checkStatic(settings)
   checkWritable(settings.json)
@@ -161,6 +176,8 @@ interface SendRun {
   /** Of the guest, in the catalog. */
   entry: RegisteredGuest | undefined
   migration: Migration | undefined
+  /** Beside it. */
+  traffic: Traffic | undefined
 }
 
 async function startControl(run: SendRun): Promise<ControlServer | undefined> {
@@ -244,7 +261,9 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       note(`the pagemap tracker is not used: ${migration.trackerReason}`)
     }
     const progress = showProgress(settings, () => migration.progress)
+    const readTraffic = run.traffic?.measure()
     const report = await migration.run(abort.signal).finally(() => progress.stop())
+    if (readTraffic !== undefined) report.competing = readTraffic()
     if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
     const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed
     if (!again || left <= 0 || abort.signal.aborted) return report
@@ -315,7 +334,7 @@ async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<
   const code = exitCodeOf(report)
   saveReport(settings.json, report)
   if (settings.quiet !== true && settings.json !== '-') {
-    process.stdout.write(`${formatSummary(report)}\n`)
+    print(formatSummary(report))
   }
   if (report.error !== undefined) {
     note(formatError({ code: report.error.code, message: report.error.text }))

@@ -10,7 +10,6 @@ import {
   checkPageBytes,
   parseBytes,
   parseDurationMs,
-  parseRate,
 } from '@godwit/core'
 import type { FetchName } from '@godwit/policy'
 import {
@@ -29,9 +28,11 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { TrackerChoice } from 'godwit'
 import { LANES_MAX } from 'godwit'
+import type { SteeringSettings } from './steering-option.ts'
+import { addSteeringOptions } from './steering-option.ts'
 
 /** Options that say how to migrate; `send` and `demo` share them. */
-export interface MigrationSettings {
+export interface MigrationSettings extends SteeringSettings {
   readonly memory?: number
   readonly mode: string
   readonly fetch?: FetchName
@@ -46,8 +47,6 @@ export interface MigrationSettings {
   readonly reverse?: string
   readonly timeout?: string
   readonly warmup: number
-  readonly maxBandwidth?: number
-  readonly pauseBandwidth?: number
 }
 
 function checkMode(text: string): string {
@@ -77,13 +76,7 @@ function checkStop(text: string): string {
 
 /** Adds the options of {@link MigrationSettings}. */
 export function addMigrationOptions(command: Command): Command {
-  return addEncodingOptions(addModeOptions(command))
-    .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
-    .option(
-      '--pause-bandwidth <RATE>',
-      'cap while the guest is paused (default the same)',
-      parseRate,
-    )
+  return addSteeringOptions(addEncodingOptions(addModeOptions(command)))
     .option(
       '--recover-for <T>',
       'how long to try to reach a destination lost after the hand-over (default: for ever)',

@@ -6,11 +6,13 @@
  */
 import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
-import { formatCount, toGodwitError } from '@godwit/core'
+import { GodwitError, formatCount, fromHex, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
-import type { MapName, SearchedSibling, Sibling } from 'godwit'
+import { decodeStaticMap } from '@godwit/static'
+import type { KnownMap, MapName, SearchedSibling, Sibling } from 'godwit'
 import { ImageDirectory, NodeStaticFinder } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
+import { checkKey } from './catalog-key.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
 import { formatError, note } from './output.ts'
@@ -64,30 +66,31 @@ class Siblings implements Finders {
     this.#guests = guests
     this.finder = new NodeStaticFinder({
       ...(images === undefined ? {} : { images }),
-      findMap: (name) => this.#ask((catalog) => findMap(catalog, pairOf(name), name)),
-      siblings: (name) => this.#ask((catalog) => this.#here(catalog, pairOf(name))),
+      findMap: (name) => this.#findMap(name),
+      siblings: async (name) => {
+        const pair = pairOf(name)
+        return (pair && (await this.#ask((catalog) => this.#here(catalog, pair)))) ?? []
+      },
       onSearched: (siblings) => this.#tell(siblings),
     })
   }
 
   async prepare(): Promise<void> {
     const { signal } = this.#closing
-    try {
-      const maps = distinct(await this.#ask((catalog) => catalog.maps.list()))
-      for (const { os, hypervisor, pageBytes } of maps.slice(-PREPARED_MAPS_MAX)) {
-        if (signal.aborted) return
-        await this.#prepare({ os, hypervisor, pageBytes }, signal)
-      }
-    } catch {
-      // The catalog: it was told, and is asked again for each migration.
+    const maps = await this.#ask((catalog) => catalog.maps.list())
+    if (maps === undefined) return
+    for (const { os, hypervisor, pageBytes } of distinct(maps).slice(-PREPARED_MAPS_MAX)) {
+      if (signal.aborted) return
+      await this.#prepare({ os, hypervisor, pageBytes }, signal)
     }
   }
 
   async #prepare(key: Pair & { readonly pageBytes: number }, signal: AbortSignal): Promise<void> {
     const files = await this.#ask((catalog) => this.#files(catalog, key))
-    if (files.length === 0) return
+    if (files === undefined || files.length === 0) return
     const map = await this.#ask(({ maps }) => maps.find(key))
     if (map === undefined) return
+    checkKey(decodeStaticMap(map.bytes), key, 'static map')
     await this.finder.prepare(map.bytes, files, signal).catch((thrown: unknown) => {
       note(`${formatError(toGodwitError(thrown))} (a static map in the catalog)`)
     })
@@ -111,17 +114,37 @@ class Siblings implements Finders {
     await catalog?.then((open) => open.close()).catch(() => {})
   }
 
-  /** @throws {GodwitError} what the catalog says; the next migration tries again */
-  async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
+  /** @returns undefined where the catalog fails, which is told; the next migration tries again */
+  async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T | undefined> {
     this.#catalog ??= Catalog.open(this.#url)
     const opening = this.#catalog
+    let catalog: Catalog | undefined
     try {
-      return await ask(await opening)
+      catalog = await opening
+      return await ask(catalog)
     } catch (thrown) {
-      if (this.#catalog === opening) await this.#reset()
-      note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
-      throw thrown
+      const error = toGodwitError(thrown)
+      // What is wrong with an entry is not by the connection, which others use meanwhile.
+      const isGone = catalog === undefined || error.code === 'CATALOG_UNAVAILABLE'
+      if (isGone && this.#catalog === opening) await this.#reset()
+      note(`${formatError(error)} (no static pages; everything else goes on)`)
+      return undefined
     }
+  }
+
+  async #findMap(name: MapName): Promise<KnownMap | undefined> {
+    const pair = pairOf(name)
+    if (pair === undefined) return undefined
+    const key = { ...pair, pageBytes: name.pageBytes }
+    const record = await this.#ask(({ maps }) => maps.describe(key, name.version))
+    if (record === undefined) return undefined
+    const { digest } = record
+    const find = async ({ maps }: Catalog): Promise<Uint8Array | undefined> => {
+      const found = await maps.findDigest(key, digest)
+      if (found !== undefined) checkKey(decodeStaticMap(found.bytes), found, 'static map')
+      return found?.bytes
+    }
+    return { digest: fromHex(digest), load: () => this.#ask(find) }
   }
 
   /** Those that were named, or guests that are alike; then files of memory that are. */
@@ -152,16 +175,23 @@ class Siblings implements Finders {
 
   #tell(siblings: readonly SearchedSibling[]): void {
     for (const { name, heldEntries, failure } of siblings) {
-      if (failure !== undefined) note(`sibling ${name} is not searched: ${failure}`)
-      else if (this.#settings.quiet !== true) {
-        note(`sibling ${name}: ${formatCount(heldEntries)} static pages are here`)
-      }
+      const found = `static pages: ${formatCount(heldEntries)} are in ${name}`
+      if (failure === undefined) {
+        if (this.#settings.quiet !== true) note(found)
+      } else if (heldEntries > 0) note(`${found}; ${failure}`)
+      else note(`static pages: ${name} is not searched: ${failure}`)
     }
   }
 }
 
-function pairOf({ os, hypervisor }: MapName): Pair {
-  return { os: parseRelease(os), hypervisor: parseRelease(hypervisor) }
+/** Undefined where a source names what no catalog can have. */
+function pairOf({ os, hypervisor }: MapName): Pair | undefined {
+  try {
+    return { os: parseRelease(os), hypervisor: parseRelease(hypervisor) }
+  } catch (thrown) {
+    if (thrown instanceof GodwitError) return undefined
+    throw thrown
+  }
 }
 
 /** One of each pair and page size, however many versions there are. */
@@ -169,14 +199,6 @@ function distinct(maps: readonly MapRecord[]): readonly MapRecord[] {
   const keyOf = ({ os, hypervisor, pageBytes }: MapRecord): string =>
     JSON.stringify([os, hypervisor, pageBytes])
   return [...new Map(maps.map((map) => [keyOf(map), map])).values()]
-}
-
-async function findMap(
-  { maps }: Catalog,
-  pair: Pair,
-  { pageBytes, version }: MapName,
-): Promise<Uint8Array | undefined> {
-  return (await maps.find({ ...pair, pageBytes }, version))?.bytes
 }
 
 function memoryOf({ guest }: IncomingMigration, name: string): Sibling | undefined {

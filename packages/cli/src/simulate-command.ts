@@ -9,7 +9,7 @@ import { formatBytes, formatCount, formatDurationMs, parseBytes } from '@godwit/
 import { type Command, Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
-import { checkWritable, note, writeText } from './output.ts'
+import { checkWritable, note, print, printJson, writeText } from './output.ts'
 import { parseCount } from './settings.ts'
 import { formatSimulation } from './simulation-table.ts'
 import {
@@ -234,7 +234,7 @@ async function run(settings: SimulateSettings): Promise<ExitCode> {
     const { drawSimulation } = await import('./simulation-chart.ts')
     writeText(plot, await drawSimulation(simulation))
   }
-  const text = json === true ? JSON.stringify(simulation, null, 2) : formatSimulation(simulation)
-  process.stdout.write(`${text}\n`)
+  if (json === true) printJson(simulation, 2)
+  else print(formatSimulation(simulation))
   return Exit.Done
 }

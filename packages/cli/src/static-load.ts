@@ -9,6 +9,7 @@ import { Catalog, formatRelease } from '@godwit/catalog'
 import { GodwitError, formatBytes, formatDurationMs, toGodwitError } from '@godwit/core'
 import type { SendStatic } from 'godwit'
 import { ImageDirectory, mapOffering } from 'godwit'
+import { checkKey } from './catalog-key.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { readImageKeys } from './images-file.ts'
 import { formatError, note } from './output.ts'
@@ -79,7 +80,11 @@ async function load(settings: Settings, mode: StaticMode): Promise<SendStatic['m
     const pair = await pairOf(catalog, settings)
     const { pageBytes } = settings
     const found = pair && (await catalog.maps.find({ ...pair, pageBytes }))
-    if (found !== undefined) return mapOffering(found.bytes, mode)
+    if (found !== undefined) {
+      const offering = mapOffering(found.bytes, mode)
+      checkKey({ ...offering, pageBytes: offering.set.pageBytes }, found, 'static map')
+      return offering
+    }
     const what =
       pair === undefined
         ? `what ${settings.vmName} is (--os, --hypervisor)`

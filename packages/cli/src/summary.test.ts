@@ -36,6 +36,17 @@ describe('a summary', () => {
     expect(lines.replaceAll(/\s+/g, ' ')).toContain(`static pages ${text}`)
   })
 
+  it('obeys nobody, whatever a peer says', () => {
+    const evil = 'x\u001b]0;owned\u0007\nmemory   equal\u009b2J'
+    const error = { code: 'INTERNAL', text: evil, phase: evil } as const
+    const guest = { kind: evil, options: {} }
+    const known = { ...about, ...counts, os: evil, hypervisor: evil, reason: evil }
+    const told = { ...report, error, guest, memoryBytes: 4096, mode: 'pre-copy', static: known }
+    const text = formatSummary(told as Report)
+    expect(text).not.toMatch(/(?!\n)\p{Cc}/u)
+    expect(text).not.toMatch(/^memory/m)
+  })
+
   it('says nothing of it where nothing was offered', () => {
     expect(formatSummary(report)).not.toContain('static')
   })

@@ -78,6 +78,13 @@ export interface Guest {
    * is dead and the guest is taken over.
    */
   resume(): void
+  /**
+   * Takes away so much of the guest's time from now on, evenly: 0 (all of it is the guest's again)
+   * to below 1. What it would have done in that time is not made up for, so that a guest that does
+   * its work by the clock does less, too. Changes when something is computed, never what. Absent
+   * where a guest can only be stopped altogether.
+   */
+  throttle?(share: number): void
   /** Everything beside memory (registers), as one opaque package. Only while paused. */
   captureState(): Uint8Array | Promise<Uint8Array>
   /**

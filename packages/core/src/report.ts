@@ -30,6 +30,13 @@ export interface RoundReport {
   dirtyRate?: number
   /** Bytes of page frames per second. */
   bandwidth: number
+  /**
+   * The cap on it, as the round began or, where it was changed since, as it ended. Absent where
+   * there was none. Source only.
+   */
+  grantedBandwidth?: number
+  /** How much of its time the guest lost meanwhile, 0 to 1. With a throttle only. Source only. */
+  throttle?: number
   /** True for the stop-and-copy round. */
   paused: boolean
 }
@@ -146,6 +153,15 @@ export interface CheckpointReport {
   pauseMaxMs: number
 }
 
+/** Traffic of a service beside the migration, as long as that went on. */
+export interface TrafficReport {
+  askedBytesPerSecond: number
+  /** What it came to. */
+  bytesPerSecond: number
+  bytes: number
+  ms: number
+}
+
 /** The guest went on at the source, after the destination had died in post-copy. */
 export interface TakeoverReport {
   /** Whose state it went on from; 0: as it was handed over. */
@@ -161,6 +177,8 @@ export interface TakeoverReport {
 export interface Report {
   schema: typeof REPORT_SCHEMA
   role: 'source' | 'destination'
+  /** By which both sides know it: 16 bytes in hex. */
+  sessionId?: string
   outcome: Outcome
   error?: { code: ErrorCode; text: string; phase: string }
   mode?: MigrationMode
@@ -193,6 +211,7 @@ export interface Report {
   recoveries?: number
   checkpoints?: CheckpointReport
   takeover?: TakeoverReport
+  competing?: TrafficReport
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
   cpu?: { sourceSeconds?: number; destinationSeconds?: number }
   overheadBytes?: { source?: number; destination?: number }

@@ -90,10 +90,12 @@ export class StaticAgreement {
     this.#found = this.#look(this.#search)
   }
 
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it any more. What was found is forgotten: the report outlives it. */
   cancel(): void {
     this.#isCancelled = true
     this.#search?.cancel()
+    this.#search = undefined
+    this.#found = undefined
     this.#cancelled.resolve()
   }
 

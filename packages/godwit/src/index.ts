@@ -13,6 +13,7 @@ export type {
   IncomingGuest,
   Region,
   Report,
+  TrafficReport,
 } from '@godwit/core'
 export { GodwitError } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
@@ -41,7 +42,7 @@ export { nodeSealTools } from './seal-tools.ts'
 export type { SampleSource } from './sample.ts'
 export { hashSample, learnSamples } from './sample.ts'
 export type { SearchedSibling, Sibling } from './sibling-search.ts'
-export type { MapName, StaticFinderOptions } from './static-finder.ts'
+export type { KnownMap, MapName, StaticFinderOptions } from './static-finder.ts'
 export { NodeStaticFinder, SIBLING_SEARCH_MS_MAX } from './static-finder.ts'
 export type { SendStatic } from './static-options.ts'
 export { mapOffering } from './static-options.ts'
@@ -55,4 +56,10 @@ export { CONTENT_HASH_BYTES, NOT_HELD } from '@godwit/core'
 export type { ImageKey } from '@godwit/wire'
 export type { Migration, SendOptions } from './send.ts'
 export { LANES_MAX, checkDestination, createMigration, send } from './send.ts'
+export type { SteeringOptions } from './steering-options.ts'
+export { checkSteering } from './steering-options.ts'
 export type { TrackerChoice } from './tracker.ts'
+export type { Traffic, TrafficOptions } from './traffic.ts'
+export { startTraffic } from './traffic.ts'
+export type { TrafficSink } from './traffic-sink.ts'
+export { listenForTraffic } from './traffic-sink.ts'

@@ -31,6 +31,8 @@ export interface MemoryGuest {
   pause(): void | Promise<void>
   /** Goes on after a migration that did not happen. */
   resume(): void
+  /** See `Guest.throttle`: takes a share of the time of whoever stores, 0 (none) to below 1. */
+  throttle?(share: number): void
   /** Whatever the other side needs beside the memory; taken while paused. */
   state?(): Uint8Array | Promise<Uint8Array>
 }
@@ -62,6 +64,7 @@ export function memoryGuest(owner: MemoryGuest): Guest {
     regions: regionsOf(owner.memory),
     pause: async () => owner.pause(),
     resume: () => owner.resume(),
+    ...(owner.throttle === undefined ? {} : { throttle: (share) => owner.throttle!(share) }),
     captureState: async () => (await owner.state?.()) ?? new Uint8Array(0),
   }
 }

@@ -4,7 +4,15 @@
  * @module
  */
 import { randomBytes as nodeRandomBytes } from 'node:crypto'
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs'
 import type { OpenFile, Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
@@ -14,8 +22,13 @@ import { createNodeZstd } from './zstd.ts'
 
 export const SOFTWARE = 'godwit/0.1.0'
 
+/** A regular file: whatever else stands there by now is not waited for. */
 const openFile: OpenFile = (path) => {
-  const descriptor = openSync(path, 'r')
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  if (!fstatSync(descriptor).isFile()) {
+    closeSync(descriptor)
+    throw new Error(`${path} is no regular file`)
+  }
   return {
     read: (into, at, byteCount, position) => readSync(descriptor, into, at, byteCount, position),
     close: () => closeSync(descriptor),

@@ -39,6 +39,8 @@ import { OwnerDirectory } from './owner-directory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
 import type { SecurityOptions } from './security.ts'
+import type { SteeringOptions } from './steering-options.ts'
+import { steeringOf } from './steering-options.ts'
 import type { SendStatic } from './static-options.ts'
 import { OfferedPast } from './static-options.ts'
 import { checkSecurity, securityOf } from './security.ts'
@@ -47,7 +49,7 @@ import { chooseTrackers } from './tracker.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 
 /** How to send; everything has a default but the address. */
-export interface SendOptions extends CaptureOptions {
+export interface SendOptions extends CaptureOptions, SteeringOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
   /**
@@ -78,10 +80,6 @@ export interface SendOptions extends CaptureOptions {
    * where the guest's memory is not shared, the one channel is the calling thread's.
    */
   readonly lanes?: number
-  /** Cap on bandwidth while the guest runs, bytes per second. */
-  readonly maxBandwidth?: number
-  /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
-  readonly pauseBandwidth?: number
   /** By what the two sides know each other; the destination must have the same. */
   readonly security?: SecurityOptions | undefined
   /** Send off loopback although nobody is authenticated. */
@@ -160,7 +158,10 @@ export interface Migration {
   run(signal?: AbortSignal): Promise<Report>
   /** @throws {GodwitError} `TOO_LATE` */
   cancel(): void
-  /** Changes the cap on bandwidth, bytes per second; takes effect at once. */
+  /**
+   * Changes the cap on bandwidth, bytes per second; takes effect at once and until the end, in the
+   * place of what a policy grants. Caps of a pause and of post-copy stay.
+   */
   limitBandwidth(bytesPerSecond: number): void
   /**
    * Goes on with post-copy when the round that is going on has ended; in mode `hybrid`.
@@ -203,6 +204,7 @@ export async function createMigration(
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
   const rules = rulesOf(options)
   const { mode } = rules
+  const steering = await steeringOf(mode, options)
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
@@ -224,6 +226,7 @@ export async function createMigration(
     session,
     software: SOFTWARE,
     ...rules,
+    ...steering,
     hash: options.hash ?? 'xxh3',
     verify: options.verify ?? 'fingerprints',
     trackers: chosen.trackers,
@@ -342,10 +345,11 @@ async function urgentOf(
 
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
-  const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
+  const { maxBandwidth, pauseBandwidth, postCopyBandwidth } = options
+  const { fetch, recoverMs, prove, onStage, onSuspended } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
   const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
-  const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
+  const limits = { maxBandwidth, pauseBandwidth, postCopyBandwidth, recoverMs, checkpointMs }
   const others = { fetch, prove, onStage, onSuspended, owners }
   const entries = Object.entries({ ...limits, ...others })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))

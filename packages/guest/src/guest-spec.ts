@@ -10,7 +10,13 @@ import { type GuestKindHelp, guestKind } from './guest-option.ts'
 import { splitMemory, WORK_PAGE_BYTES, workingSetBytesMax } from './layout.ts'
 
 const memoryBytesDefault: number = GIB
-const writerBytesDefault: number = 100 * MIB
+/** Of working sets; others have half of the memory, however much that is. */
+const workingSetDefaults: Readonly<Record<string, number>> = {
+  writer: 100 * MIB,
+  kcs: 64 * MIB,
+  ikcs: 64 * MIB,
+  disk: 64 * MIB,
+}
 /** 64 TiB: more than any machine this runs on; keeps sizes and counts exact. */
 const memoryBytesMax = 2 ** 46
 
@@ -46,7 +52,7 @@ function parseOption(kind: GuestKindHelp, name: string, text: string): number | 
 /** The default of `wss`, which depends on the size of memory. */
 function workingSetDefault(kind: string, regionBytes: readonly number[]): number {
   const half = Math.floor(regionBytes.reduce((sum, bytes) => sum + bytes, 0) / 2)
-  const wanted = kind === 'writer' ? Math.min(writerBytesDefault, half) : half
+  const wanted = Math.min(workingSetDefaults[kind] ?? half, half)
   return Math.max(WORK_PAGE_BYTES, Math.min(wanted, workingSetBytesMax(regionBytes)))
 }
 

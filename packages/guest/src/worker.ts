@@ -12,7 +12,9 @@ import {
   commandOf,
   commandWords,
   registersOf,
+  throttleOf,
 } from './control-block.ts'
+import { GuestTime } from './guest-time.ts'
 import { fillMemory } from './initial-memory.ts'
 import { type Pacer, pacerOf } from './pacer.ts'
 import { type PackedJob, unpackJob, type WorkerFailure, type WorkerJob } from './worker-job.ts'
@@ -55,12 +57,18 @@ function replayThreads(job: WorkerJob, words: Int32Array, steps: readonly number
 /** Steps until the command word is no longer `command`. */
 function run(workload: Workload, pacer: Pacer, words: Int32Array, command: number): void {
   let batchSteps = 1
-  pacer.restart(performance.now())
+  const time = new GuestTime(performance.now())
+  pacer.restart(time.nowMs)
   while (Atomics.load(words, COMMAND_WORD) === command) {
     const startMs = performance.now()
-    const count = Math.min(pacer.due(startMs), batchSteps)
+    const takenMs = time.take(startMs, throttleOf(words))
+    if (takenMs > 0) {
+      Atomics.wait(words, COMMAND_WORD, command, takenMs)
+      continue
+    }
+    const count = Math.min(pacer.due(time.nowMs), batchSteps)
     if (count < 1) {
-      Atomics.wait(words, COMMAND_WORD, command, pacer.sleepMs())
+      Atomics.wait(words, COMMAND_WORD, command, Math.min(pacer.sleepMs(), time.leftMs))
       continue
     }
     workload.step(count)
@@ -70,7 +78,8 @@ function run(workload: Workload, pacer: Pacer, words: Int32Array, command: numbe
     else if (count === batchSteps) batchSteps = Math.min(batchStepsMax, batchSteps * 2)
   }
   // The time of a sleep that a pause cut short counts, too.
-  pacer.due(performance.now())
+  time.take(performance.now(), throttleOf(words))
+  pacer.due(time.nowMs)
 }
 
 function obey(workload: Workload, pacer: Pacer, words: Int32Array): void {

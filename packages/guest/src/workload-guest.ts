@@ -90,6 +90,11 @@ export class WorkloadGuest implements Guest {
     this.#machine.run()
   }
 
+  throttle(share: number): void {
+    if (!(share >= 0 && share < 1)) throw new Error(`a throttle of ${share}`)
+    this.#machine.crew.throttle(share)
+  }
+
   /** The registers of every thread; see `state-package.ts`. Only while paused. */
   captureState(): Uint8Array {
     return this.#machine.capture()

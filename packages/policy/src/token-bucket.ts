@@ -38,12 +38,16 @@ export class TokenBucket {
     return this.#bytesPerMs * this.#burstMs
   }
 
-  /** Changes the cap; what is not paid for yet is paid for at the new one. */
+  /**
+   * Changes the cap. What is not paid for yet is paid for at the new one; time that was not used
+   * before, perhaps between two rounds, is not caught up with: the new cap holds from here on.
+   */
   change(bytesPerSecond: number, nowMs: number): void {
     const before = this.#bytesPerMs
     this.#bytesPerMs = bytesPerSecond / 1e3
     const debtMs = this.waitMs(nowMs)
     if (debtMs > 0) this.#paidAtMs = nowMs + (debtMs * before) / this.#bytesPerMs
+    else this.#paidAtMs = undefined
   }
 
   /** Milliseconds to wait before anything more may be sent; 0 to send now. */

@@ -11,6 +11,9 @@ import { emptyRound, sumOf } from './round-work.ts'
 /** A round below this size says little about bandwidth: its time is mostly the round trip. */
 const usefulRoundBytes = 1 << 20
 
+/** What is known of a round beside what was sent. */
+export type RoundFacts = Pick<RoundReport, 'ms' | 'paused' | 'grantedBandwidth' | 'throttle'>
+
 /** Collects what happened, round by round. */
 export class RoundLog {
   readonly rounds: RoundReport[] = []
@@ -77,10 +80,11 @@ export class RoundLog {
   }
 
   /** A round was acknowledged (or, for the last one, handed over) after `ms`. */
-  add(round: number, pageCount: number, sent: LaneRound, ms: number, paused: boolean): void {
+  add(round: number, pages: number, sent: LaneRound, facts: RoundFacts): void {
+    const { ms } = facts
     const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
     if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) this.#bandwidth = bandwidth
-    this.rounds.push({ round, pages: pageCount, bytes: sent.frameBytes, ms, bandwidth, paused })
+    this.rounds.push({ round, pages, bytes: sent.frameBytes, bandwidth, ...facts })
     this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes

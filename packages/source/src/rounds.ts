@@ -26,6 +26,7 @@ import { RoundLog } from './round-log.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
 import { StaticAgreement } from './static-agreement.ts'
+import { Steering } from './steering.ts'
 import type { Checkpoint } from './take-over.ts'
 import { trackPages } from './tracked-pages.ts'
 import { Watch } from './watch.ts'
@@ -69,8 +70,7 @@ export class Rounds {
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
   #collectMs = 0
-  #maxBandwidth: number
-  #isPaused = false
+  readonly steering: Steering
   #isSending = false
   readonly #watch = new Watch()
 
@@ -92,7 +92,6 @@ export class Rounds {
     this.trackerName = trackers[0]?.name ?? 'none'
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
     this.log = new RoundLog(pageBytes)
-    this.#maxBandwidth = options.maxBandwidth ?? Infinity
     this.terms = {
       lanes: 1,
       creditBytes: Infinity,
@@ -100,6 +99,7 @@ export class Rounds {
       storeBytes: 0,
       findsStatic: false,
     }
+    this.steering = new Steering(options, this)
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { hybrid = {} } = options
     const areShared = sent.every(({ region }) => isShared(region.bytes))
@@ -123,7 +123,7 @@ export class Rounds {
   /** Makes ready to send, while the destination reserves memory. */
   prepare(memoryBytes: number): void {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
-    this.lanes.pace(this.#maxBandwidth)
+    this.steering.pace()
     this.#postCopy?.prepare(memoryBytes)
     if (this.terms.findsStatic) this.static.lookAhead(this.#dirty.findUntouched(), this.#seed)
   }
@@ -192,6 +192,7 @@ export class Rounds {
 
   /** Sends what was discarded; resolves when it was handed to the sockets. */
   async push(announce: (body: RoundBegin) => void): Promise<void> {
+    this.steering.begin(this.#round, 'post-copy')
     this.#startMs = this.#options.clock.nowMs()
     announce({ round: this.#round, kind: 'post-copy', pages: this.#pages })
     this.#isSending = true
@@ -232,6 +233,7 @@ export class Rounds {
 
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
+    this.steering.release()
     this.#watch.end(new CancelledError())
     this.static.end()
     this.#postCopy?.close()
@@ -252,12 +254,6 @@ export class Rounds {
   /** Resolves when every channel for pages is closed in both directions. */
   async ended(): Promise<void> {
     await Promise.all([this.lanes.ended(), this.#lost.ended(), this.#postCopy?.ended()])
-  }
-
-  /** Changes the cap on bandwidth while the guest runs. */
-  limitBandwidth(bytesPerSecond: number): void {
-    this.#maxBandwidth = bytesPerSecond
-    if (!this.#isPaused) this.lanes.pace(bytesPerSecond)
   }
 
   get progress(): Pick<SourceProgress, 'round' | 'pagesDone' | 'pagesTotal' | 'checkpoint'> {
@@ -282,7 +278,7 @@ export class Rounds {
     } else if (kind === 'final') {
       await this.#collect()
     }
-    if (kind === 'final') this.#usePauseBandwidth()
+    this.steering.begin(round, kind === 'final' ? 'pause' : 'rounds')
     this.#round = round
     this.#pages = this.#dirty.pages
     this.#startMs = clock.nowMs()
@@ -375,12 +371,6 @@ export class Rounds {
     return decision && { decision, next: 'post-copy' }
   }
 
-  /** The pause may have a cap of its own; without one it has that of the rounds. */
-  #usePauseBandwidth(): void {
-    this.#isPaused = true
-    this.lanes.pace(this.#options.pauseBandwidth ?? this.#maxBandwidth)
-  }
-
   async #collect(): Promise<number> {
     const { clock } = this.#options
     const startMs = clock.nowMs()
@@ -391,6 +381,6 @@ export class Rounds {
 
   #addToLog(sent: LaneRound, paused: boolean): void {
     const ms = this.#options.clock.nowMs() - this.#startMs
-    this.log.add(this.#round, this.#pages, sent, ms, paused)
+    this.log.add(this.#round, this.#pages, sent, { ms, paused, ...this.steering.facts })
   }
 }

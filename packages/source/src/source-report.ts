@@ -51,7 +51,12 @@ export class SourceReport {
   #usage: Usage | undefined
   #resumeError: GodwitError | undefined
 
-  constructor(options: SourceOptions, rounds: Rounds, kernels: Report['kernels']) {
+  constructor(
+    options: SourceOptions,
+    session: Uint8Array,
+    rounds: Rounds,
+    kernels: Report['kernels'],
+  ) {
     const { guest, mode } = options
     this.#options = options
     this.#encode = options.encode
@@ -60,6 +65,7 @@ export class SourceReport {
     this.#report = {
       schema: REPORT_SCHEMA,
       role: 'source',
+      sessionId: toHex(session),
       outcome: 'failed',
       mode,
       security: options.security?.method ?? 'none',
@@ -94,6 +100,7 @@ export class SourceReport {
       wireBytes,
       dirtyRate: log.rounds.findLast((round) => round.dirtyRate !== undefined)?.dirtyRate,
       bandwidth: log.bandwidth,
+      throttle: this.#rounds.steering.throttle,
       elapsedMs: this.#options.clock.nowMs() - this.moments.askedMs,
     }
   }
@@ -308,7 +315,12 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
-function policiesOf({ mode, stop, fetch = FETCH_DEFAULT }: SourceOptions): Record<string, string> {
-  const rules = hasRounds(mode) ? { stop: formatStop(stop) } : {}
-  return mayPostCopy(mode) ? { ...rules, fetch } : rules
+function policiesOf(options: SourceOptions): Record<string, string> {
+  const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle } = options
+  return {
+    ...(hasRounds(mode) ? { stop: formatStop(stop) } : {}),
+    ...(mayPostCopy(mode) ? { fetch } : {}),
+    ...(bandwidth === undefined ? {} : { bandwidth: bandwidth.setting }),
+    ...(throttle === undefined ? {} : { throttle: throttle.setting }),
+  }
 }

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { isReleaseName } from '@godwit/core'
 import * as v from 'valibot'
-import { exactly, name, records, u32, uint } from './fields.ts'
+import { exactly, records, u32, uint } from './fields.ts'
 import {
   IMAGES_MAX,
   IMAGE_ID_BYTES,
@@ -19,13 +20,18 @@ import type { ImageKey, StaticHeld, StaticOffer } from './static-bodies.ts'
 
 const id = exactly(IMAGE_ID_BYTES)
 const proof = exactly(STATIC_PROOF_BYTES)
+/** Shown to people: a terminal obeys none of it. */
+const release = v.pipe(
+  v.string(),
+  v.check((text) => isReleaseName(text)),
+)
 const entries = uint(STATIC_ENTRIES_MAX)
 
 const map = v.pipe(
   v.object({
     kind: v.literal('map'),
-    os: name,
-    hypervisor: name,
+    os: release,
+    hypervisor: release,
     version: u32,
     entries: v.pipe(entries, v.minValue(1)),
     positions: entries,

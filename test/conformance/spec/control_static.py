@@ -5,6 +5,11 @@ from .messages import BAD, MAP_OFFER, IMAGE_KEY, IMAGE_OFFER, PLAIN
 from .msgpack import pack
 from .output import short, vector
 
+LONGEST = 'n' * 64 + '/' + 'v' * 63
+NO_RELEASES = [
+    'debian', '/13', 'debian/', 'debian/13/1', '-a/1', 'a/.1', 'a b/1', 'débian/13', 'debian/13\n',
+    'debian\x1b[2J/13', 'debian/13\x9b2J', 'n' * 65 + '/1', 'n/' + 'v' * 64,
+]
 OTHER = b'\x09' * 16
 
 
@@ -19,11 +24,11 @@ def offers_vectors():
         ('both', offers(IMAGE_OFFER, MAP_OFFER)),
         ('eight', offers(*many[:8])),
         ('two versions of a map', offers(MAP_OFFER, {**MAP_OFFER, 'version': 4, 'proof': OTHER})),
-        ('another hypervisor', offers(MAP_OFFER, {**MAP_OFFER, 'hypervisor': 'x', 'proof': OTHER})),
+        ('another hypervisor', offers(MAP_OFFER, {**MAP_OFFER, 'hypervisor': 'x/1', 'proof': OTHER})),
         ('every entry has a place', offers({**MAP_OFFER, 'positions': MAP_OFFER['entries']})),
         ('the most entries', offers({**MAP_OFFER, 'entries': 16777216})),
         ('by position', offers({**MAP_OFFER, 'mode': 'position'})),
-        ('names of 128', offers({**MAP_OFFER, 'os': 'o' * 128, 'hypervisor': 'é' * 128})),
+        ('names of 128', offers({**MAP_OFFER, 'os': LONGEST, 'hypervisor': 'Q.e_m-u/1:8.2+dfsg~rc1'})),
     ]
     wrong = [
         ('none', offers()),
@@ -32,6 +37,7 @@ def offers_vectors():
         ('the same image', offers(IMAGE_OFFER, {**IMAGE_OFFER, 'proof': OTHER})),
         ('the same map', offers(MAP_OFFER, {**MAP_OFFER, 'proof': OTHER})),
         ('more places than entries', offers({**MAP_OFFER, 'positions': MAP_OFFER['entries'] + 1})),
+        *((f'not a release: {text!r}', offers({**MAP_OFFER, 'os': text})) for text in NO_RELEASES),
         ('no entry', offers({**MAP_OFFER, 'entries': 0, 'positions': 0})),
         ('too many entries', offers({**MAP_OFFER, 'entries': 16777217})),
         ('another kind', offers({**MAP_OFFER, 'kind': 'guess'})),

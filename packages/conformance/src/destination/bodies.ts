@@ -102,7 +102,7 @@ const rows = [...new Set(fromSource.map((name) => bodySamples[name]!.clause))]
 export const bodyCases: readonly C[] = [
   {
     name: 'bodies/keys',
-    clauses: ['C3.9', 'C4.10', 'C9.1', 'C9.5', 'C13.4', 'C13.5', ...rows],
+    clauses: ['C3.9', 'C4.10', 'C9.1', 'C9.5', 'C13.4', 'C13.5', 'C13.24', ...rows],
     play: keys,
   },
   { name: 'bodies/barrier', clauses: ['C3.9', 'C4.10', 'C4.26'], play: barrierKeys },
