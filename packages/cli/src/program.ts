@@ -38,6 +38,8 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   const program = new Command('godwit')
     .description(description)
     .version('0.1.0')
+    // An option belongs to the command that it stands behind.
+    .enablePositionalOptions()
     .addHelpText('after', exitCodes)
   addSendCommand(program, finish)
   addReceiveCommand(program, finish)
