@@ -7,8 +7,15 @@
 import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity, Region } from '@godwit/core'
-import { GIB, GodwitError, LimitError, formatBytes, parseBytes } from '@godwit/core'
-import { CONTENT_HASH_BYTES } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  GIB,
+  GodwitError,
+  LimitError,
+  formatBytes,
+  parseBytes,
+  toHex,
+} from '@godwit/core'
 import { allocatePageHashes } from '@godwit/static'
 import type { ImageKey } from '@godwit/wire'
 import { IMAGE_ID_BYTES, IMAGE_TOKEN_BYTES } from '@godwit/wire'
@@ -25,7 +32,6 @@ import {
   readFacts,
   readImage,
   removeImage,
-  toHex,
   writeImage,
 } from './stored-image.ts'
 
