@@ -6,7 +6,7 @@
  */
 import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
-import { formatCount, toGodwitError } from '@godwit/core'
+import { formatBytes, formatCount, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
 import { decodeStaticMap } from '@godwit/static'
 import type { MapName, SearchedSibling, Sibling } from 'godwit'
@@ -43,12 +43,26 @@ export interface Finders {
 export async function findersOf(settings: Settings, guests: ReadGuests): Promise<Finders> {
   const { keepImage, catalog, static: when } = settings
   const images = keepImage && (await ImageDirectory.open(keepImage.path, keepImage.bytesMax))
-  if (keepImage?.isLimited === true) await images?.trim()
+  if (keepImage?.isLimited === true) await trim(images!, settings)
   if (catalog === undefined || when === 'none') {
     const finder = images && new NodeStaticFinder({ images })
     return { finder, prepare: async () => {}, close: async () => {} }
   }
+  for (const sibling of settings.sibling ?? []) {
+    if (settings.quiet === true || 'file' in sibling) continue
+    note(`no file ${sibling.guest} here: a guest of that name is waited for`)
+  }
   return new Siblings(catalog, settings, guests, images)
+}
+
+/** Says what had to go. */
+async function trim(images: ImageDirectory, { keepImage, quiet }: Settings): Promise<void> {
+  const before = (await images.list()).images.length
+  await images.trim()
+  const removed = before - (await images.list()).images.length
+  if (removed === 0 || quiet === true) return
+  const limit = formatBytes(keepImage!.bytesMax)
+  note(`${removed} of ${before} stored images, the oldest, are removed: max is ${limit} in all`)
 }
 
 /** Asks the catalog anew for each migration, over one connection. */
