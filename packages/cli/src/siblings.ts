@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
+import type { MapKey, MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
 import { formatBytes, formatCount, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
@@ -88,26 +88,33 @@ class Siblings implements Finders {
 
   async prepare(): Promise<void> {
     const { signal } = this.#closing
-    try {
-      const maps = distinct(await this.#ask((catalog) => catalog.maps.list()))
-      for (const { os, hypervisor, pageBytes } of maps.slice(-PREPARED_MAPS_MAX)) {
-        if (signal.aborted) return
-        await this.#prepare({ os, hypervisor, pageBytes }, signal)
-      }
-    } catch {
-      // The catalog: it was told, and is asked again for each migration.
+    // The catalog was told of where it fails, and is asked again for each migration.
+    const maps = await this.#ask((catalog) => catalog.maps.list()).catch(() => [])
+    let count = 0
+    for (const { os, hypervisor, pageBytes } of distinct(maps)) {
+      if (signal.aborted || count === PREPARED_MAPS_MAX) break
+      if (await this.#prepare({ os, hypervisor, pageBytes }, signal)) count++
     }
+    if (count === 0 || signal.aborted || this.#settings.quiet === true) return
+    const what = count === 1 ? 'a static map' : `${count} static maps`
+    note(`looked through files of memory for ${what}`)
   }
 
-  async #prepare(key: Pair & { readonly pageBytes: number }, signal: AbortSignal): Promise<void> {
-    const files = await this.#ask((catalog) => this.#files(catalog, key))
-    if (files.length === 0) return
-    const map = await this.#ask(({ maps }) => maps.find(key))
-    if (map === undefined) return
-    checkKey(decodeStaticMap(map.bytes), key, 'static map')
-    await this.finder.prepare(map.bytes, files, signal).catch((thrown: unknown) => {
-      note(`${formatError(toGodwitError(thrown))} (a static map in the catalog)`)
-    })
+  /** @returns whether there was anything to look through. Never rejects: what fails is told. */
+  async #prepare(key: MapKey, signal: AbortSignal): Promise<boolean> {
+    try {
+      const files = await this.#asked((catalog) => this.#files(catalog, key))
+      if (files.length === 0) return false
+      const map = await this.#asked(({ maps }) => maps.find(key))
+      if (map === undefined) return false
+      checkKey(decodeStaticMap(map.bytes), key, 'static map')
+      await this.finder.prepare(map.bytes, files, signal)
+      return true
+    } catch (thrown) {
+      const text = formatError(toGodwitError(thrown))
+      if (!signal.aborted) note(`${text} (its files are not looked through before a source asks)`)
+      return false
+    }
   }
 
   /** Files of memory: those that were named, then those of guests that are alike. */
@@ -130,6 +137,17 @@ class Siblings implements Finders {
 
   /** @throws {GodwitError} what the catalog says; the next migration tries again */
   async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
+    try {
+      return await this.#asked(ask)
+    } catch (thrown) {
+      if (this.#closing.signal.aborted) throw thrown
+      note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
+      throw thrown
+    }
+  }
+
+  /** As {@link #ask}, and nothing is told. */
+  async #asked<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
     const before = this.#catalog
     const isReplaced = (await before?.catch(() => undefined))?.isReplaced === true
     if (isReplaced && this.#catalog === before) await this.#reset()
@@ -139,8 +157,6 @@ class Siblings implements Finders {
       return await ask(await opening)
     } catch (thrown) {
       if (this.#catalog === opening) await this.#reset()
-      if (this.#closing.signal.aborted) throw thrown
-      note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
       throw thrown
     }
   }
@@ -185,11 +201,12 @@ function pairOf({ os, hypervisor }: MapName): Pair {
   return { os: parseRelease(os), hypervisor: parseRelease(hypervisor) }
 }
 
-/** One of each pair and page size, however many versions there are. */
+/** One of each pair and page size, however many versions there are; the newest ones first. */
 function distinct(maps: readonly MapRecord[]): readonly MapRecord[] {
   const keyOf = ({ os, hypervisor, pageBytes }: MapRecord): string =>
     JSON.stringify([os, hypervisor, pageBytes])
-  return [...new Map(maps.map((map) => [keyOf(map), map])).values()]
+  const newest = [...new Map(maps.map((map) => [keyOf(map), map])).values()]
+  return newest.sort((a, b) => b.updatedMs - a.updatedMs)
 }
 
 async function findMap(
