@@ -12,6 +12,7 @@ import {
   GIB,
   GodwitError,
   LimitError,
+  MIB,
   formatBytes,
   parseBytes,
   toHex,
@@ -218,7 +219,14 @@ export function parseKeepImage(text: string): { path: string; bytesMax: number }
     throw new GodwitError('USAGE', `"${text}" is no place for images; write it like DIR,max=8GiB`)
   }
   const [, path, size] = match
-  return { path: path!, bytesMax: size === undefined ? IMAGE_BYTES_MAX : parseBytes(size) }
+  const [, name] = /,([\w-]*)=/.exec(path!) ?? []
+  if (name !== undefined) {
+    const text = `"${name}" is no option of a place for images; write it like DIR,max=8GiB`
+    throw new GodwitError('USAGE', text)
+  }
+  const bytesMax = size === undefined ? IMAGE_BYTES_MAX : parseBytes(size)
+  if (bytesMax >= MIB) return { path: path!, bytesMax }
+  throw new GodwitError('USAGE', `max=${size} is less than 1 MiB, and no image of a guest`)
 }
 
 /** What an image would take of the disk, from the number of pages that are not zero. */
