@@ -115,10 +115,21 @@ async function show(
   else print(found.map((one) => formatEntry(one, nowMs)).join('\n\n'))
 }
 
+const exampleNames: Readonly<Record<EntryKind, string>> = {
+  vm: 'db1',
+  machine: 'rack1',
+  link: 'rack1 rack2',
+}
+
 function addRemoveCommands(catalog: Command, finish: (code: ExitCode) => void): void {
-  const remove = catalog.command('rm').description('Remove an entry')
+  const remove = catalog
+    .command('rm')
+    .description('Remove an entry')
+    .addHelpText('after', '\nExample:\n  godwit catalog rm vm db1 --catalog fleet.db')
   const add = (kind: EntryKind, description: string, ...names: readonly string[]): void => {
+    const example = `godwit catalog rm ${kind} ${exampleNames[kind]} --catalog fleet.db`
     const command = catalogCommand(remove, kind, description)
+    command.addHelpText('after', `\nExample:\n  ${example}`)
     for (const name of names) command.argument(`<${name}>`)
     command.action(async (...given: unknown[]) => {
       const key = given.slice(0, names.length) as string[]

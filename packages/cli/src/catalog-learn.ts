@@ -68,13 +68,14 @@ export function addLearnCommand(catalog: Command, finish: (code: ExitCode) => vo
 /** Adds the command to `godwit catalog rm`. */
 export function addRemoveMapCommand(remove: Command, finish: (code: ExitCode) => void): void {
   const description = 'Remove all static maps of a pair, and what was learnt of it'
-  addPairOptions(catalogCommand(remove, 'map', description)).action(
-    async (settings: PairSettings) => {
+  const example = 'godwit catalog rm map --os debian/12 --hypervisor qemu/8.2 --catalog fleet.db'
+  addPairOptions(catalogCommand(remove, 'map', description))
+    .addHelpText('after', `\nExample:\n  ${example}`)
+    .action(async (settings: PairSettings) => {
       const key = { ...pairOf(settings, []), pageBytes: settings.pageBytes }
       await withCatalog(settings, false, ({ maps }) => maps.remove(key))
       finish(Exit.Done)
-    },
-  )
+    })
 }
 
 function addPairOptions(command: Command): Command {

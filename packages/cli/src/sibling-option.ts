@@ -37,7 +37,8 @@ export function addSiblingOptions(command: Command): Command {
     .addOption(
       new Option(
         '--static <WHEN>',
-        'auto: with --catalog, sources hear which static pages are here; none: they do not',
+        'auto: with --catalog, sources hear which static pages are here; none: no map is looked ' +
+          'up, images of --keep-image are',
       )
         .choices(['auto', 'none'])
         .default('auto'),
