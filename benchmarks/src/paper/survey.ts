@@ -35,9 +35,9 @@ const loads: Readonly<Record<string, string>> = {
   'memory-write': 'memory-write,wss=64MiB,rate=8000',
   writer: 'writer,wss=64MiB,rate=20000,style=few',
   'writer, random': 'writer,wss=64MiB,rate=20000,style=page,order=rand',
-  disk: 'disk',
-  kcs: 'kcs',
-  ikcs: 'ikcs',
+  disk: 'disk,rate=10000',
+  kcs: 'kcs,rate=10000',
+  ikcs: 'ikcs,rate=10000',
 }
 const quickLoads = ['writer', 'kcs']
 /** Stores nothing, like `idle` and `cpu`. */
