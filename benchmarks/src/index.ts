@@ -16,6 +16,7 @@ import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
 import { reservation } from './reservation.ts'
 import { security } from './security.ts'
+import { select } from './select.ts'
 import { shaper } from './shaper.ts'
 import { staticPages } from './static.ts'
 import { tracker } from './tracker.ts'
@@ -47,6 +48,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   hostile,
   security,
   staticPages,
+  select,
   shaper,
 ]
 

@@ -145,7 +145,7 @@ export function formatValue(value: number, unit: Unit): string {
     case 'us':
       return `${value.toFixed(0)} us`
     case 'ns':
-      return `${value.toFixed(0)} ns`
+      return `${value.toFixed(value < 10 ? 2 : 0)} ns`
     case '1/s':
       return `${value.toFixed(0)}/s`
     case 'count':

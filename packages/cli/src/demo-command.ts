@@ -75,6 +75,7 @@ const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
   mode: true,
   fetch: true,
   stop: true,
+  select: true,
   verify: true,
   hash: true,
   encode: true,

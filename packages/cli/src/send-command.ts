@@ -6,7 +6,14 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
-import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
+import {
+  checkFetch,
+  checkReverse,
+  checkSelect,
+  checkTimeout,
+  parseMode,
+  parseSending,
+} from '@godwit/policy'
 import type { Command } from 'commander'
 import type {
   Migration,
@@ -158,6 +165,7 @@ function check(settings: SendSettings): void {
   checkReverse(mode, settings.reverse)
   checkTimeout(mode, settings.timeout)
   checkSteering(mode, settings)
+  checkSelect(mode, parseSending(settings.select, settings.encode).select)
   checkCatalogOptions(settings)
   checkStatic(settings)
   checkWritable(settings.json)

@@ -21,6 +21,7 @@ import {
   parseEncode,
   parseMode,
   parseReverse,
+  parseSelect,
   parseStop,
   parseTimeout,
 } from '@godwit/policy'
@@ -37,9 +38,10 @@ export interface MigrationSettings extends SteeringSettings {
   readonly mode: string
   readonly fetch?: FetchName
   readonly stop: string
+  readonly select?: string
   readonly verify: VerifyMode
   readonly hash: HashName
-  readonly encode: string
+  readonly encode?: string
   readonly tracker: TrackerChoice
   readonly pageBytes: number
   readonly lanes?: number
@@ -71,6 +73,11 @@ function checkTimeLimit(text: string): string {
 
 function checkStop(text: string): string {
   parseStop(text)
+  return text
+}
+
+function checkSelection(text: string): string {
+  parseSelect(text)
   return text
 }
 
@@ -120,9 +127,19 @@ function addModeOptions(command: Command): Command {
     )
     .option(
       '--stop <RULES>',
-      'when to pause: downtime=T (expected pause), max-rounds=N, few-dirty=PAGES; first to fire',
+      'when to pause: downtime=T (expected pause), ratio[=R] (sent again, of round 1), ' +
+        'wws[=SHARE] (dirty pages, of those before), budget[=K] (sent, of memory), ' +
+        'max-rounds=N, few-dirty=PAGES; first to fire, A+B when both do',
       checkStop,
       STOP_DEFAULT,
+    )
+    .option(
+      '--select <NAME>',
+      'which dirty pages a round sends, others wait: all-dirty (default), ' +
+        'clark-wws[,rounds=N,every=T], second-chance[,rounds=N], history[,rounds=N,hits=K], ' +
+        'history-send[,rounds=N,hits=K], ppc[,rounds=N,threshold=P], flag[,times=N], ' +
+        'tpo[,rounds=N,hits=K], classes[,drop=free+cache]; see docs/POLICIES.md',
+      checkSelection,
     )
 }
 
@@ -142,9 +159,9 @@ function addEncodingOptions(command: Command): Command {
       '--encode <NAMES>',
       'raw, none (no bytes for zero and unchanged pages), auto (what pays), or any of ' +
         'same[,store=SIZE], delta[,cache=SIZE,admit=all|marked], mdd, ' +
-        'zstd[,level=N] | lz4 | mecom[,level=N,budget=PERCENT]',
+        'zstd[,level=N] | lz4 | mecom[,level=N,budget=PERCENT] ' +
+        `(default ${ENCODE_DEFAULT}; with --select tpo: delta)`,
       checkEncode,
-      ENCODE_DEFAULT,
     )
     .addOption(
       new Option('--tracker <NAME>', 'how stores are found: by the kernel, marks, or a scan')

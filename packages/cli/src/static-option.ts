@@ -5,7 +5,7 @@
  * @module
  */
 import { GodwitError, hasRounds } from '@godwit/core'
-import { parseEncode, parseMode } from '@godwit/policy'
+import { parseMode, parseSending } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { parseKeepImage } from 'godwit'
@@ -51,8 +51,12 @@ export function staticModeOf(
 ): StaticMode | undefined {
   const { static: name = 'escdr-content', catalog, mode } = settings
   if (name === 'none' || catalog === undefined) return undefined
-  const looksUp = hasRounds(parseMode(mode).mode) && !parseEncode(settings.encode).raw
+  const looksUp = hasRounds(parseMode(mode).mode) && !isRaw(settings)
   return looksUp && isPairKnown(settings) ? modes[name] : undefined
+}
+
+function isRaw({ select, encode }: MigrationSettings): boolean {
+  return parseSending(select, encode).encode.raw
 }
 
 /** It is said, or the catalog may know. */
@@ -66,9 +70,8 @@ function isPairKnown({ os, hypervisor, vmName }: CatalogSettings): boolean {
  * @throws {GodwitError} `USAGE`
  */
 export function checkStatic(settings: StaticSettings & MigrationSettings & CatalogSettings): void {
-  const { static: name = 'none', images, catalog, mode, encode } = settings
-  const isRaw = parseEncode(encode).raw
-  if (images !== undefined && isRaw) refuse('--images', 'is of no use with --encode raw')
+  const { static: name = 'none', images, catalog, mode } = settings
+  if (images !== undefined && isRaw(settings)) refuse('--images', 'is of no use with --encode raw')
   if (name === 'none') return
   const option = `--static ${name}`
   if (catalog === undefined) refuse(option, 'takes a map from a catalog: --catalog URL is missing')
@@ -76,7 +79,7 @@ export function checkStatic(settings: StaticSettings & MigrationSettings & Catal
     const missing = '--os NAME/VERSION and --hypervisor NAME/VERSION are missing'
     refuse(option, `must know what the guest is: ${missing} (or --vm-name, if the catalog knows)`)
   }
-  if (isRaw) refuse(option, 'is of no use with --encode raw')
+  if (isRaw(settings)) refuse(option, 'is of no use with --encode raw')
   if (!hasRounds(parseMode(mode).mode)) {
     refuse(option, `looks pages up in rounds, and --mode ${mode} has none`)
   }

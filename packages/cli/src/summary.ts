@@ -101,6 +101,7 @@ function addTraffic(rows: Rows, report: Report): void {
     rows.push(['saved', saved.join(', ')])
   }
   addEncoding(rows, report)
+  addDropped(rows, report)
   addStatic(rows, report)
   if (cpu !== undefined) {
     const { sourceSeconds, destinationSeconds } = cpu
@@ -120,7 +121,7 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
   if (encoding === undefined) return
   const { cache, store, compression, heldPages, repairedPages } = encoding
   const lines: string[] = []
-  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages held back in round 1`)
+  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages were dirty again, and held back`)
   if (repairedPages > 0) lines.push(`${formatCount(repairedPages)} pages sent once more`)
   if (cache !== undefined && cache.hits + cache.misses > 0) {
     const lookups = formatCount(cache.hits + cache.misses)
@@ -133,6 +134,11 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
     lines.push(reason === undefined ? algorithm : `${algorithm}, ${reason}`)
   }
   if (lines.length > 0) rows.push(['encoding', lines.join('; ')])
+}
+
+function addDropped(rows: Rows, { droppedPages }: Report): void {
+  if (droppedPages === undefined) return
+  rows.push(['dropped', `${formatCount(droppedPages)} pages that the guest gave up: zero there`])
 }
 
 /** What the destination had before. */
@@ -209,10 +215,12 @@ function orNothing(value: number | undefined, format: (value: number) => string)
 
 function formatRounds({ rounds }: Report): string {
   if (rounds.length === 0) return ''
+  const hasHeld = rounds.some(({ heldPages }) => heldPages !== undefined)
   // Columns of policies, where there are some.
   const isCapped = rounds.some(({ grantedBandwidth }) => grantedBandwidth !== undefined)
   const isThrottled = rounds.some(({ throttle }) => throttle !== undefined)
-  const head = ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate']
+  const held = hasHeld ? ['held'] : []
+  const head = ['round', 'pages', ...held, 'bytes', 'time', 'rate', 'dirty after', 'dirty rate']
   if (isCapped) head.push('cap')
   if (isThrottled) head.push('throttle')
   const colAligns = head.map((): 'right' => 'right')
@@ -221,6 +229,7 @@ function formatRounds({ rounds }: Report): string {
     table.push([
       one.paused ? `${one.round} (paused)` : `${one.round}`,
       formatCount(one.pages),
+      ...(hasHeld ? [formatCount(one.heldPages ?? 0)] : []),
       formatBytes(one.bytes),
       formatDurationMs(one.ms),
       formatRate(one.bandwidth),

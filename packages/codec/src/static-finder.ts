@@ -11,8 +11,8 @@ import {
   entryAtPage,
   entryOfHash,
   hasHash,
+  heldEqual,
   isCandidate,
-  isHeld,
   mayHaveWord,
 } from './static-index.ts'
 import type { Workspace } from './workspace.ts'
@@ -76,8 +76,9 @@ export class StaticFinder {
     for (const place of this.#places) {
       const { index } = place
       const isNew = scanned === NOT_SCANNED
-      let entry = isNew ? this.#findIn(place, staged, page) : scanned
-      if (!isNew && entry >= 0 && !isHeld(index, entry)) entry = -1
+      // What was found out ahead was so as if all of the set were held.
+      const known = scanned < 0 ? -1 : heldEqual(index, scanned)
+      const entry = isNew ? this.#findIn(place, staged, page) : known
       // It tells of the first set.
       scanned = NOT_SCANNED
       if (entry < 0) continue

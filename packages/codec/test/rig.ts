@@ -133,7 +133,7 @@ export class Rig {
 
   /** Sends what is marked and compares it, as far as it was not stored to meanwhile. */
   round(options: RoundOptions = {}): RoundResult {
-    const { seed, during, again = false, untouched } = options
+    const { seed, during, again = false, leaves = false, untouched } = options
     const dirty = this.marked
     this.marked = this.#emptySets()
     this.roundNumber++
@@ -143,7 +143,7 @@ export class Rig {
     this.#naks.length = 0
     const random = seed === undefined ? undefined : randomOf(seed)
     this.#split(random)
-    const played = { dirty, again: again ? this.marked : undefined, untouched }
+    const played = { dirty, again: again ? this.marked : undefined, leaves, untouched }
     for (;;) {
       const busy = this.lanes.filter(({ pieces }) => pieces.length > 0)
       if (busy.length === 0) break
@@ -275,6 +275,7 @@ export class Rig {
     played: {
       readonly dirty: readonly PageBitmap[]
       readonly again: readonly PageBitmap[] | undefined
+      readonly leaves: boolean
       readonly untouched: readonly PageBitmap[] | undefined
     },
   ): void {
@@ -286,6 +287,7 @@ export class Rig {
       dirty: played.dirty[region]!,
       untouched: played.untouched?.[region],
       again: played.again?.[region],
+      leavesAgain: played.leaves,
       known: this.roundNumber > 1,
       postCopy: false,
       mayLack: true,

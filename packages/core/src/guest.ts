@@ -6,6 +6,7 @@
  */
 import type { PageBitmap } from './bitmap.ts'
 import type { DemandPager } from './demand-pager.ts'
+import type { PageClasses } from './page-classes.ts'
 
 /** A contiguous piece of guest memory; at most 4 GiB. */
 export interface Region {
@@ -71,6 +72,8 @@ export interface Guest {
    * then scans, comparing every page with the fingerprint of what it sent.
    */
   readonly trackers?: readonly DirtyTracker[]
+  /** What the guest can do without; for page selector `classes`, which needs it. */
+  readonly classes?: PageClasses
   /** Stops every store to guest memory; resolved once that is true. */
   pause(): Promise<void>
   /**

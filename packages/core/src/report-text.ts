@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report, StopReport } from './report.ts'
-import { formatCount, formatDurationMs } from './units.ts'
+import { formatBytes, formatCount, formatDurationMs } from './units.ts'
 
 /**
  * Where the guest is now: `moved; it runs there`.
@@ -24,25 +24,39 @@ export function outcomeText(
   return `${outcome}; ${where}`
 }
 
-/** The numbers of the rule that stopped pre-copy, in words. */
+/** The numbers of what stopped pre-copy, in words; of each rule where several did together. */
 export function stopText(stop: StopReport): string {
+  const rules = stop.rule.split('+')
+  return rules.map((rule) => ruleText(rule, stop)).join('; ')
+}
+
+function ruleText(rule: string, stop: StopReport): string {
   const number = (key: string): number => Number(stop[key])
+  const duration = (key: string): string => formatDurationMs(number(key))
   const dirty = `${formatCount(number('dirtyPages'))} pages dirty`
-  switch (stop.rule) {
-    case 'downtime': {
-      const expected = formatDurationMs(number('expectedMs'))
-      return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
-    }
+  switch (rule) {
+    case 'downtime':
+      return `${duration('expectedMs')} expected, ${duration('limitMs')} allowed, ${dirty}`
     case 'rounds':
       return `post-copy after ${formatCount(number('round'))} rounds`
     case 'after':
-      return `post-copy after ${formatDurationMs(number('elapsedMs'))}`
+      return `post-copy after ${duration('elapsedMs')}`
     case 'stall':
       return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
     case 'asked':
       return 'post-copy, as it was asked for'
     case 'timeout':
-      return `after ${formatDurationMs(number('elapsedMs'))}`
+      return `after ${duration('elapsedMs')}, ${duration('limitMs')} allowed`
+    case 'ratio': {
+      const first = formatBytes(number('firstRoundBytes'))
+      return `${formatBytes(number('laterRoundsBytes'))} sent again, ${first} in round 1`
+    }
+    case 'wws':
+      return `${dirty}, ${formatCount(number('lastDirtyPages'))} a round before`
+    case 'budget':
+      return `${formatBytes(number('totalBytes'))} sent of ${formatBytes(number('memoryBytes'))}`
+    case 'held':
+      return `all that is left is held: ${formatCount(number('heldPages'))} pages`
     case 'max-rounds':
       return `${number('limit')} rounds are over, ${dirty}`
     default:

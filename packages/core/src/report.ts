@@ -21,10 +21,12 @@ export interface RoundReport {
   round: number
   /** Pages of the round's set: every page in round 1, the dirty ones later. */
   pages: number
+  /** Dirty pages that were not sent in it: left to later rounds, or to the end. Source only. */
+  heldPages?: number
   /** Bytes of all page frames of the round, headers included. */
   bytes: number
   ms: number
-  /** Pages found dirty when the round had ended (what the next round sends). Source only. */
+  /** Pages found dirty since it began: the next round sends those, or holds some. Source only. */
   dirtyPages?: number
   /** Dirtied bytes per second during the round. Source only. */
   dirtyRate?: number
@@ -62,7 +64,7 @@ export interface PageCounts {
 export interface EncodingReport {
   /** As `--encode` has it. */
   asked: string
-  /** Pages of round 1 that were dirty again when their turn came, and left to round 2. */
+  /** Pages that were dirty again when their turn came, and left to a later round. */
   heldPages: number
   /** Pages that the destination asked for once more. */
   repairedPages: number
@@ -203,6 +205,8 @@ export interface Report {
   rounds: RoundReport[]
   pages?: PageCounts
   savedBytes?: Record<string, number>
+  /** Pages that the guest gave up: zero bytes at the destination. Source only. */
+  droppedPages?: number
   encoding?: EncodingReport
   static?: StaticReport
   stop?: StopReport

@@ -11,11 +11,13 @@ export type {
   GuestIdentity,
   GuestOffer,
   IncomingGuest,
+  PageClassName,
+  PageClasses,
   Region,
   Report,
   TrafficReport,
 } from '@godwit/core'
-export { GodwitError } from '@godwit/core'
+export { GodwitError, PAGE_CLASSES, PageBitmap } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
 export { CaptureFile } from './capture-file.ts'
 export type { ImageList, KeptGuest } from './image-directory.ts'

@@ -10,6 +10,7 @@ import type {
   GuestHost,
   GuestOffer,
   IncomingGuest,
+  PageClasses,
   Region,
   ZeroMemory,
 } from '@godwit/core'
@@ -35,6 +36,8 @@ export interface MemoryGuest {
   throttle?(share: number): void
   /** Whatever the other side needs beside the memory; taken while paused. */
   state?(): Uint8Array | Promise<Uint8Array>
+  /** Pages that can be done without; for `select: 'classes'`. */
+  readonly classes?: PageClasses
 }
 
 /** What a program does with memory that arrives. */
@@ -66,6 +69,7 @@ export function memoryGuest(owner: MemoryGuest): Guest {
     resume: () => owner.resume(),
     ...(owner.throttle === undefined ? {} : { throttle: (share) => owner.throttle!(share) }),
     captureState: async () => (await owner.state?.()) ?? new Uint8Array(0),
+    ...(owner.classes === undefined ? {} : { classes: owner.classes }),
   }
 }
 

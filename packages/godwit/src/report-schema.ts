@@ -64,9 +64,14 @@ const stage = v.object({
 const round = v.object({
   round: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.description('From 1.')),
   pages: count("Pages of the round's set: all of them in a full round, the dirty ones later."),
+  heldPages: v.exactOptional(
+    count(
+      'Dirty pages that were not sent in it: left to later rounds, or to the end. Source only.',
+    ),
+  ),
   bytes: count('Bytes of all page frames of the round, headers included.'),
   ms: amount('Milliseconds the round took.'),
-  dirtyPages: v.exactOptional(count('Pages dirty when the round had ended. Source only.')),
+  dirtyPages: v.exactOptional(count('Pages found dirty since the round began. Source only.')),
   dirtyRate: v.exactOptional(amount('Dirtied bytes per second in the round. Source only.')),
   bandwidth: amount('Bytes of page frames per second.'),
   grantedBandwidth: v.exactOptional(
@@ -241,6 +246,9 @@ const fields = {
   rounds: v.array(round),
   pages: v.exactOptional(pages),
   savedBytes: v.exactOptional(savedBytes),
+  droppedPages: v.exactOptional(
+    count('Pages that the guest gave up: zero bytes at the destination. Source only.'),
+  ),
   encoding: v.exactOptional(encoding),
   static: v.exactOptional(staticPages),
   stop: v.exactOptional(stop),

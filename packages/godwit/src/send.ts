@@ -15,14 +15,15 @@ import {
 } from '@godwit/core'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
 import type { FetchName } from '@godwit/policy'
-import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
+import { MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
 import {
   checkFetch,
   checkReverse,
+  checkSelect,
   checkTimeout,
-  parseEncode,
   parseMode,
   parseReverse,
+  parseSending,
   parseStop,
   parseTimeout,
 } from '@godwit/policy'
@@ -61,11 +62,20 @@ export interface SendOptions extends CaptureOptions, SteeringOptions {
   readonly mode?: string
   /** In which order pages follow in post-copy: `bubbles` (default), `prepage`, `push`, `demand`. */
   readonly fetch?: FetchName
-  /** Stop rules, as `--stop` takes them. Default `downtime=300ms,max-rounds=30,few-dirty=50`. */
+  /**
+   * Stop rules, as `--stop` takes them: the first that fires; of those joined by `+` all must.
+   * Default `downtime=300ms,ratio=0.75+wws=0.9,max-rounds=30,few-dirty=50`.
+   */
   readonly stop?: string
+  /**
+   * Which dirty pages a round sends, as `--select` takes it. Default `all-dirty`; with `encode`
+   * `auto`, where stores are seen, `clark-wws,rounds=1`. In the modes with rounds, but for
+   * `classes`, which needs a guest that has {@link Guest.classes}.
+   */
+  readonly select?: string
   readonly hash?: HashName
   readonly verify?: VerifyMode
-  /** How pages are encoded, as `--encode` takes it. Default `none`. */
+  /** How pages are encoded, as `--encode` takes it. Default `none`; with select `tpo` `delta`. */
   readonly encode?: string
   /**
    * Contents that the destination may hold already, of a map of siblings or of stored images: where
@@ -269,13 +279,15 @@ export async function createMigration(
 /** How the guest is to move. @throws {GodwitError} `USAGE` */
 function rulesOf(
   options: SendOptions,
-): Pick<SourceOptions, 'mode' | 'stop' | 'encode'> & ReturnType<typeof parseMode> {
+): Pick<SourceOptions, 'mode' | 'stop' | 'encode' | 'select'> & ReturnType<typeof parseMode> {
   const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
   checkFetch(mode, options.fetch)
   checkReverse(mode, options.reverse)
   checkTimeout(mode, options.timeout)
   const stop = parseStop(options.stop ?? STOP_DEFAULT)
-  return { mode, hybrid, stop, encode: parseEncode(options.encode ?? ENCODE_DEFAULT) }
+  const { select, encode } = parseSending(options.select, options.encode)
+  checkSelect(mode, select)
+  return { mode, hybrid, stop, encode, ...(select === undefined ? {} : { select }) }
 }
 
 function endAll(chosen: ChosenTrackers, capture: AgentCapture | undefined): void {

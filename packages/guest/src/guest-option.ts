@@ -19,6 +19,7 @@ export const WORKLOAD_KINDS = [
   'kcs',
   'ikcs',
   'disk',
+  'cache',
   'image',
 ] as const
 export type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
@@ -230,6 +231,16 @@ export const GUEST_KINDS: readonly GuestKindHelp[] = [
         'the cache: the last so many bytes',
       ),
       rate('25000', 'pages read per second'),
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'cache',
+    help: 'reads blocks through a page cache, and tells classes of pages (--select classes)',
+    options: [
+      workingSet('half of memory', 'the memory of the cache: the last so many bytes'),
+      rate('25000', 'blocks read per second'),
       content,
       seed,
     ],

@@ -8,6 +8,7 @@ import { statSync } from 'node:fs'
 import { formatBytes, GIB, GodwitError, type GuestIdentity, MIB } from '@godwit/core'
 import { type GuestKindHelp, guestKind } from './guest-option.ts'
 import { splitMemory, WORK_PAGE_BYTES, workingSetBytesMax } from './layout.ts'
+import { CACHE_PAGES_MIN } from './page-cache.ts'
 
 const memoryBytesDefault: number = GIB
 /** Of working sets; others have half of the memory, however much that is. */
@@ -74,6 +75,9 @@ function checkWorkingSet(kind: string, options: Options, regionBytes: readonly n
       `Option wss of guest ${kind}: ${formatBytes(wanted)} are less than one page of ` +
         `${WORK_PAGE_BYTES} bytes for each of ${threads} threads`,
     )
+  }
+  if (kind === 'cache' && wss < CACHE_PAGES_MIN * WORK_PAGE_BYTES) {
+    refuse(`Option wss of guest cache: it is ${CACHE_PAGES_MIN} pages of memory or more`)
   }
   options.set('wss', wss)
 }

@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { toGodwitError } from '@godwit/core'
+import { dropAgain } from './cache-classes.ts'
 import {
   ANSWER_WORD,
   Command,
@@ -45,12 +46,21 @@ function createThread(job: WorkerJob, thread: number): Workload {
 function replayThreads(job: WorkerJob, words: Int32Array, steps: readonly number[]): void {
   for (let thread = 0; thread < threadCountOf(job.identity); thread++) {
     const workload = createThread(job, thread)
-    let left = steps[thread]!
-    while (left > 0 && !isStopped(words)) {
-      const count = Math.min(left, replayStepsPerLook)
-      workload.step(count)
-      left -= count
+    let done = 0
+    for (const drop of job.drops ?? []) {
+      stepOn(workload, drop.steps - done, words)
+      done = drop.steps
+      dropAgain(job.identity, job.memory, drop)
     }
+    stepOn(workload, steps[thread]! - done, words)
+  }
+}
+
+function stepOn(workload: Workload, steps: number, words: Int32Array): void {
+  for (let left = steps; left > 0 && !isStopped(words); ) {
+    const count = Math.min(left, replayStepsPerLook)
+    workload.step(count)
+    left -= count
   }
 }
 

@@ -85,6 +85,7 @@ const kinds: [string, Record<string, string | number>][] = [
   ['kcs', { drift: 100, seed: 7 }],
   ['ikcs', { drift: 0 }],
   ['disk', { size: 20_480, seed: 5 }],
+  ['cache', { seed: 5 }],
 ]
 const shapes = [[300_001], [65_536, 70_003], [5_001, 4_095, 40_960]]
 const cases = kinds.flatMap(([kind, options]) => shapes.map((sizes) => ({ kind, options, sizes })))
@@ -128,7 +129,7 @@ describe.each(cases)('$kind $options in regions of $sizes', ({ kind, options, si
         expect(guest.maps[i]![at / pageBytes]).toBe(1)
       }
     })
-    const stores = ['writer', 'memory-write', 'kcs', 'ikcs', 'disk']
+    const stores = ['writer', 'memory-write', 'kcs', 'ikcs', 'disk', 'cache']
     expect(changed > 0).toBe(stores.includes(kind))
   })
 })

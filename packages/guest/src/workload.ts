@@ -10,6 +10,7 @@ import { CURSOR, type Registers, STEPS } from './control-block.ts'
 import { createDisk, diskPages } from './disk.ts'
 import type { WorkloadKind } from './guest-option.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
+import { createCacheReader } from './page-cache.ts'
 import { entriesOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
 import { createWriter, writerShare } from './writer.ts'
 
@@ -145,6 +146,8 @@ export function createWorkload(
       return createCompile(identity, memory, registers)
     case 'disk':
       return createDisk(identity, memory, registers)
+    case 'cache':
+      return createCacheReader(identity, memory, registers)
     default:
       return assertNever(kind)
   }

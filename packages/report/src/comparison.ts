@@ -120,7 +120,7 @@ const metrics: readonly Metric[] = [
   {
     name: 'Waits, 99th percentile',
     field: 'faults.p99Us',
-    value: (r) => r.faults?.p99Us,
+    value: ({ faults }) => (faults?.count === 0 ? undefined : faults?.p99Us),
     format: (us) => durationText(us / 1e3),
     isRanked: true,
   },

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { bytesText, countText, durationText, figure, shareText } from './figure.ts'
+import { bytesText, countText, durationText, figure, rateText, shareText } from './figure.ts'
 import type { Markup, Part } from './markup.ts'
 import { html, nothing } from './markup.ts'
 import type { Fact } from './section.ts'
@@ -84,7 +84,7 @@ function timeFacts(report: Report): readonly Fact[] {
 }
 
 function trafficFacts(report: Report): readonly Fact[] {
-  const { wireBytes, memoryBytes = 0, checkpoints } = report
+  const { wireBytes, memoryBytes = 0, checkpoints, competing } = report
   const share: Fact[] =
     memoryBytes === 0 ? [] : [['Of guest memory', figure(wireBytes / memoryBytes, shareText)]]
   return [
@@ -97,6 +97,8 @@ function trafficFacts(report: Report): readonly Fact[] {
       ['Payload of later rounds', 'resentBytes', report.resentBytes, bytesText],
       ['Checkpoints', 'checkpoints.count', checkpoints?.count, countText],
       ['Their bytes', 'checkpoints.bytes', checkpoints?.bytes, bytesText],
+      ['Competing traffic', 'competing.bytesPerSecond', competing?.bytesPerSecond, rateText],
+      ['asked for', 'competing.askedBytesPerSecond', competing?.askedBytesPerSecond, rateText],
     ]),
   ]
 }

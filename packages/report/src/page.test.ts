@@ -117,7 +117,11 @@ describe('the page', () => {
       'compressed 30% 20%',
       'zero 50% 50%',
     ])
-    expect(textOf(page)).toContain('None as delta, same, reference, static, unchanged.')
+    const text = textOf(page)
+    expect(text).toContain('raw sent with their bytes 25 25.0 % ')
+    expect(text).toContain('zero all zeros 50 50.0 % 500 B')
+    expect(text).toContain('all rounds 100 700 B payload sent 300 B')
+    expect(text).toContain('None as delta, same, reference, static, unchanged.')
   })
 
   it('marks the best of those that completed', () => {
@@ -146,6 +150,71 @@ describe('the page', () => {
     expect(fields.slice(29, 31)).toEqual([29, 470])
     expect(textOf(page)).toContain('440 more, together 440 43.0 KiB 880 ms')
     expect(textOf(page)).toContain('Rounds 500 500 pages')
+  })
+
+  it('shows what was granted and taken where there was a cap or a throttle', () => {
+    const round = { round: 1, pages: 1, bytes: 100, ms: 2, bandwidth: 5e4, paused: false }
+    const bare = textOf(renderPage([told({ rounds: [round] })]))
+    expect(bare).toContain('Round Pages Bytes Time Bandwidth 1 1 100 B 2.00 ms 50.0 kB/s')
+    const traffic = { askedBytesPerSecond: 2e6, bytesPerSecond: 1e6, bytes: 1, ms: 1 }
+    const held = { ...round, grantedBandwidth: 6e4, throttle: 0.2 }
+    const text = textOf(renderPage([told({ rounds: [held], competing: traffic })]))
+    expect(text).toContain(
+      'Bandwidth Granted Throttle 1 1 100 B 2.00 ms 50.0 kB/s 60.0 kB/s 20.0 %',
+    )
+    expect(text).toContain('Competing traffic 1.00 MB/s asked for 2.00 MB/s')
+  })
+
+  it('is bounded, however many rounds there were', () => {
+    const round = { pages: 1, bytes: 100, ms: 2, bandwidth: 5e4, paused: false }
+    const rounds = Array.from({ length: 200_000 }, (_, i) => ({ ...round, round: i + 1 }))
+    const page = renderPage([told({ rounds, stages: [{ name: 'pre-copy', atMs: 0 }] })])
+    expect(page.length).toBeLessThan(100_000)
+    expect(textOf(page)).toContain('200,000 rounds')
+  })
+
+  it('shows benchmarks, those of one metric on one axis', () => {
+    const machine = { cpu: 'c', cores: 2, memoryBytes: 2 ** 34, kernel: '6.1', node: 'v24' }
+    const one = { metric: 'rate', unit: 'bytes/s' } as const
+    const page = renderPage([
+      {
+        kind: 'benchmark',
+        name: 'b.json',
+        result: {
+          schema: 'godwit.bench/1',
+          name: 'loopback',
+          machine,
+          cases: [
+            { ...one, name: 'x', values: [1e9, 2e9, 4e9], median: 2e9, min: 1e9, max: 4e9 },
+            {
+              ...one,
+              name: 'y',
+              values: [1e9],
+              median: 1e9,
+              min: 1e9,
+              max: 1e9,
+              against: { name: 'x', median: 2e9 },
+              ratio: 0.5,
+              bar: { op: '>=', value: 0.8 },
+              pass: false,
+            },
+          ],
+        },
+      },
+    ])
+    const text = textOf(page)
+    expect(text).toContain('1 benchmark')
+    expect(text).toContain('c, 2 cores, 16 GiB, Linux 6.1, Node v24.')
+    expect(text).toContain(
+      'x rate 2.00 GB/s 1.00 GB/s to 4.00 GB/s 2.00 GB/s 1.00 GB/s 4.00 GB/s 3',
+    )
+    expect(text).toContain('1.00 GB/s 1 0.50 of x ≥ 0.8 missed')
+    const bars = [...page.matchAll(/class="mark ([\w ]+)" x="([\d.]+%)" width="([\d.]+%)"/g)]
+    expect(bars.map(([, ...parts]) => parts.join(' '))).toEqual([
+      'other 0% 50%',
+      'sent thin 25% 75%',
+      'other 0% 25%',
+    ])
   })
 
   it('takes from 1 to so many files', () => {

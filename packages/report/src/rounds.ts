@@ -9,8 +9,8 @@ import { linearAxis, percent } from './axis.ts'
 import type { DataRow } from './data-table.ts'
 import { dataTable } from './data-table.ts'
 import type { Format } from './figure.ts'
-import { bytesText, countText, durationText, figure, rateText } from './figure.ts'
-import type { Markup, Part } from './markup.ts'
+import { bytesText, countText, durationText, figure, rateText, shareText } from './figure.ts'
+import type { Markup } from './markup.ts'
 import { html, nothing } from './markup.ts'
 import { key } from './section.ts'
 
@@ -51,7 +51,7 @@ export function rateChart(rounds: readonly RoundReport[]): Markup {
 <svg class="bars" role="img" aria-label="${label}">${axis.ticks.map(
     ({ at }) =>
       html`<line class="grid" x1="0" x2="100%" y1="${percent(1 - at)}" y2="${percent(1 - at)}"/>`,
-  )}${shown.map((round, i) => columns(round, i, shown.length, axis))}</svg>
+  )}${shown.map((round, i) => bars(round, i, shown.length, axis))}</svg>
 ${bottomLabels(shown)}</div>
 `
 }
@@ -84,7 +84,7 @@ function bottomLabels(rounds: readonly RoundReport[]): Markup {
 }
 
 /** Two bars: bandwidth left of the middle, dirty rate right of it. */
-function columns(one: RoundReport, index: number, count: number, axis: Axis): Markup {
+function bars(one: RoundReport, index: number, count: number, axis: Axis): Markup {
   const { round, bandwidth, dirtyRate, paused } = one
   // A few rounds make no wider bars than a dozen.
   const width = 0.36 * Math.min(1, count / 8)
@@ -101,54 +101,52 @@ function columns(one: RoundReport, index: number, count: number, axis: Axis): Ma
   return html`${sent}${dirty}`
 }
 
-/** A row for each round. */
+type Column = readonly [head: string, name: keyof RoundReport, format: Format]
+
+const columns: readonly Column[] = [
+  ['Pages', 'pages', countText],
+  ['Bytes', 'bytes', bytesText],
+  ['Time', 'ms', durationText],
+  ['Bandwidth', 'bandwidth', rateText],
+  ['Granted', 'grantedBandwidth', rateText],
+  ['Dirty after it', 'dirtyPages', countText],
+  ['Dirty rate', 'dirtyRate', rateText],
+  ['Throttle', 'throttle', shareText],
+]
+
+/** Of them a sum tells something. */
+const summed: ReadonlySet<string> = new Set(['pages', 'bytes', 'ms'])
+
+/** A row for each round; columns that no round has are left out. */
 export function roundTable(rounds: readonly RoundReport[]): Markup {
+  const used = columns.filter(([, name]) => rounds.some((round) => round[name] !== undefined))
   const { first, left, last } = select(rounds)
+  const row = (shown: Shown[number]): DataRow => roundRow(shown, used)
   return dataTable(
     'Rounds',
-    ['Round', 'Pages', 'Bytes', 'Time', 'Bandwidth', 'Dirty after it', 'Dirty rate'],
-    [...first.map(roundRow), ...leftRow(left), ...last.map(roundRow)],
+    ['Round', ...used.map(([head]) => head)],
+    [...first.map(row), ...leftRow(left, used), ...last.map(row)],
   )
 }
 
 /** Those that are not listed one by one, as a sum. */
-function leftRow(left: readonly RoundReport[]): readonly DataRow[] {
+function leftRow(left: readonly RoundReport[], used: readonly Column[]): readonly DataRow[] {
   if (left.length === 0) return []
-  const sum = (value: (round: RoundReport) => number): number =>
-    left.reduce((total, round) => total + value(round), 0)
-  const cells = [
-    figure(
-      sum(({ pages }) => pages),
-      countText,
-    ),
-    figure(
-      sum(({ bytes }) => bytes),
-      bytesText,
-    ),
-    figure(
-      sum(({ ms }) => ms),
-      durationText,
-    ),
-  ]
-  const name = `${countText(left.length)} more, together`
-  return [{ name, cells: [...cells, '', '', ''], kind: 'left-out' }]
+  const cells = used.map(([, name, format]) => {
+    if (!summed.has(name)) return ''
+    return figure(
+      left.reduce((total, round) => total + Number(round[name]), 0),
+      format,
+    )
+  })
+  return [{ name: `${countText(left.length)} more, together`, cells, kind: 'left-out' }]
 }
 
-function roundRow([index, one]: Shown[number]): DataRow {
-  const cell = (name: keyof RoundReport, format: Format): Part => {
+function roundRow([index, one]: Shown[number], used: readonly Column[]): DataRow {
+  const paused = one.paused ? html` <span class="tag">paused</span>` : nothing
+  const cells = used.map(([, name, format]) => {
     const value = one[name]
     return typeof value === 'number' ? figure(value, format, `rounds.${index}.${name}`) : ''
-  }
-  const paused = one.paused ? html` <span class="tag">paused</span>` : nothing
-  return {
-    name: html`${one.round}${paused}`,
-    cells: [
-      cell('pages', countText),
-      cell('bytes', bytesText),
-      cell('ms', durationText),
-      cell('bandwidth', rateText),
-      cell('dirtyPages', countText),
-      cell('dirtyRate', rateText),
-    ],
-  }
+  })
+  return { name: html`${one.round}${paused}`, cells }
 }

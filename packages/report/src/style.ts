@@ -168,7 +168,7 @@ const media = `
   section { margin-top: 1.5rem }
   .panels, .columns.wide { grid-template-columns: 1fr 1fr; gap: 1rem 1.5rem }
   .columns { grid-template-columns: repeat(3,1fr); gap: 1rem 1.5rem }
-  h2, h3 { break-after: avoid }
+  h2, h3, .key, caption { break-after: avoid }
   article { break-before: page; border: 0; margin: 0 }
   .scroll { overflow: visible }
   .scroll table { font-size: 8pt }

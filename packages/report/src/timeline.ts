@@ -38,7 +38,8 @@ const roundStages = {
 export function timeline(report: Report, caption: string): Markup {
   const stages = report.stages.slice(0, STAGES_SHOWN_MAX)
   const rounds = roundSpans(report)
-  const endMs = Math.max(...stages.map(({ atMs }) => atMs), ...rounds.map(({ untilMs }) => untilMs))
+  const ends = [...stages.map(({ atMs }) => atMs), ...rounds.map(({ untilMs }) => untilMs)]
+  const endMs = ends.reduce((last, ms) => Math.max(last, ms), 0)
   const axis = linearAxis(endMs, durationText)
   const guest = guestRow(report, axis, endMs)
   const table = trackTable({
@@ -113,9 +114,14 @@ function roundSpans({ rounds, stages }: Report): readonly Span[] {
   })
 }
 
+/** Most rounds that are drawn one by one; more of them are one bar for each stage. */
+const ROUNDS_DRAWN_MAX = 500
+
 function roundRow(rounds: readonly Span[], axis: Axis): readonly Row[] {
   if (rounds.length === 0) return []
-  const marks = rounds.map(({ fromMs, untilMs, color, title }) => ({
+  const isDivided = rounds.length <= ROUNDS_DRAWN_MAX
+  const drawn = isDivided ? rounds : merged(rounds)
+  const marks = drawn.map(({ fromMs, untilMs, color, title }) => ({
     ...span(axis, fromMs, untilMs),
     color,
     title,
@@ -123,7 +129,17 @@ function roundRow(rounds: readonly Span[], axis: Axis): readonly Row[] {
   const sum = rounds.reduce((ms, { fromMs, untilMs }) => ms + untilMs - fromMs, 0)
   const name = rounds.length === 1 ? '1 round' : `${countText(rounds.length)} rounds`
   const start = figure(rounds[0]!.fromMs, durationText)
-  return [{ name, marks, cells: [start, figure(sum, durationText)], isDivided: true }]
+  return [{ name, marks, cells: [start, figure(sum, durationText)], isDivided }]
+}
+
+/** One for all that have the same colour. */
+function merged(rounds: readonly Span[]): readonly Span[] {
+  return [...Map.groupBy(rounds, ({ color }) => color)].map(([color, members]) => ({
+    fromMs: members[0]!.fromMs,
+    untilMs: members.at(-1)!.untilMs,
+    color,
+    title: `${countText(members.length)} rounds`,
+  }))
 }
 
 /** Where the guest ran; only where it did move. */

@@ -24,6 +24,7 @@ import type {
   EncodeSettings,
   FetchName,
   HybridRules,
+  SelectSettings,
   StopRule,
   ThrottlePolicy,
 } from '@godwit/policy'
@@ -74,6 +75,11 @@ export interface SourceOptions {
   readonly software: string
   readonly mode: MigrationMode
   readonly stop: readonly StopRule[]
+  /**
+   * Which dirty pages a round sends. By default all; with encoding `auto`, where stores are seen,
+   * those of round 1 that are not dirty again.
+   */
+  readonly select?: SelectSettings
   /** When `hybrid` goes on with post-copy; else only when it is asked to. */
   readonly hybrid?: HybridRules
   /** In which order pages follow in post-copy. Default `bubbles`. */

@@ -12,7 +12,10 @@ import { emptyRound, sumOf } from './round-work.ts'
 const usefulRoundBytes = 1 << 20
 
 /** What is known of a round beside what was sent. */
-export type RoundFacts = Pick<RoundReport, 'ms' | 'paused' | 'grantedBandwidth' | 'throttle'>
+export type RoundFacts = Pick<
+  RoundReport,
+  'ms' | 'paused' | 'heldPages' | 'grantedBandwidth' | 'throttle'
+>
 
 /** Collects what happened, round by round. */
 export class RoundLog {
@@ -21,11 +24,14 @@ export class RoundLog {
   sentBytes = 0
   resentBytes = 0
   readonly #pageBytes: number
+  readonly #memoryBytes: number
+  #lastDirtyPages = Infinity
   /** Bytes of page frames per second, from the last round of useful size. */
   #bandwidth = 0
 
-  constructor(pageBytes: number) {
+  constructor(pageBytes: number, memoryBytes: number) {
     this.#pageBytes = pageBytes
+    this.#memoryBytes = memoryBytes
   }
 
   get pages(): PageCounts {
@@ -98,11 +104,22 @@ export class RoundLog {
     last.dirtyRate = ms > 0 ? ((dirtyPages * this.#pageBytes) / ms) * 1e3 : 0
   }
 
-  /** What the stop rules look at. */
+  /**
+   * What the stop rules look at, once after every round.
+   *
+   * @param dirtyPages - all that the destination lacks
+   */
   statistics(dirtyPages: number, pauseOverheadMs: number): RoundStatistics {
+    const lastDirtyPages = this.#lastDirtyPages
+    this.#lastDirtyPages = dirtyPages
+    const [firstRoundBytes = 0, ...later] = this.rounds.map(({ bytes }) => bytes)
     return {
       round: this.rounds.length,
       dirtyPages,
+      lastDirtyPages,
+      firstRoundBytes,
+      laterRoundsBytes: later.reduce((sum, bytes) => sum + bytes, 0),
+      memoryBytes: this.#memoryBytes,
       dirtyBytes: dirtyPages * this.#pageBytes,
       bandwidth: this.#bandwidth,
       pauseOverheadMs,

@@ -61,7 +61,7 @@ export class SourceMigration {
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
     const { session = randomBytes(SESSION_ID_BYTES) } = options
-    this.#guestPause = new GuestPause(options.guest)
+    this.#guestPause = new GuestPause(options.guest, () => this.#rounds.clearGivenUp())
     this.#connections = new Connections(options, session, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error) => this.#lost(error),
@@ -383,7 +383,7 @@ export class SourceMigration {
   async #digest(): Promise<SourceEvent> {
     this.#report.reach('verification')
     this.#moments.verifyMs = this.#options.clock.nowMs()
-    await this.#audit.digest()
+    await this.#audit.digest(this.#rounds.pages.givenUp)
     return { type: 'digested' }
   }
 

@@ -75,7 +75,7 @@ export class SourceReport {
       tracker: mode === 'stop-copy' ? 'none' : rounds.trackerName,
       ...(kernels === undefined ? {} : { kernels }),
       encoders: encoderNames(options.encode),
-      policies: policiesOf(options),
+      policies: policiesOf(options, rounds.pages.selectText),
       stages: [],
       wireBytes: 0,
       rounds: [],
@@ -247,9 +247,13 @@ export class SourceReport {
 
   #addRounds(log: RoundLog): void {
     this.#report.rounds = log.rounds
-    const { static: known, lanes } = this.#rounds
+    const { static: known, lanes, pages } = this.#rounds
     const staticReport = known.report(log.pages.static, lanes.encoding?.repairedPages ?? 0)
     if (staticReport !== undefined) this.#report.static = staticReport
+    const { givenUp } = pages
+    if (givenUp !== undefined) {
+      this.#report.droppedPages = givenUp.reduce((sum, { size }) => sum + size, 0)
+    }
     if (log.rounds.length === 0) return
     this.#report.pages = log.pages
     this.#report.sentBytes = log.sentBytes
@@ -315,10 +319,11 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
-function policiesOf(options: SourceOptions): Record<string, string> {
+function policiesOf(options: SourceOptions, select: string): Record<string, string> {
   const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle } = options
   return {
     ...(hasRounds(mode) ? { stop: formatStop(stop) } : {}),
+    ...(hasRounds(mode) || options.select !== undefined ? { select } : {}),
     ...(mayPostCopy(mode) ? { fetch } : {}),
     ...(bandwidth === undefined ? {} : { bandwidth: bandwidth.setting }),
     ...(throttle === undefined ? {} : { throttle: throttle.setting }),

@@ -154,7 +154,7 @@ export class StaticAgreement {
     report.ms = clock.nowMs() - beginMs
   }
 
-  /** There is no use for it any more: later connections bring pages as they are. */
+  /** The migration is over, however it went: nothing is looked up any more. */
   end(): void {
     this.#isOver = true
     this.lookup = undefined
