@@ -35,6 +35,9 @@ export interface Claim {
   readonly id: string
   readonly name: string
   readonly epoch: number
+  /** As the entry has it, which may be more than this agent knew. */
+  readonly os: Release | null
+  readonly hypervisor: Release | null
 }
 
 /** What a destination says of a guest that came in a session. */
@@ -186,6 +189,6 @@ function heard(record: object): Columns {
   return { ...columnsOf(record), updated_ms: NOW, heartbeat_ms: NOW }
 }
 
-function claimOf({ id, name, epoch }: VmRecord): Claim {
-  return { id, name, epoch }
+function claimOf({ id, name, epoch, os, hypervisor }: VmRecord): Claim {
+  return { id, name, epoch, os, hypervisor }
 }

@@ -8,15 +8,17 @@ import { parseCatalogUrl } from './catalog-url.ts'
 import type { Database } from './database.ts'
 import { Entries } from './entries.ts'
 import { exportLines } from './export.ts'
-import type { Imported } from './import.ts'
+import type { ImportSource, Imported } from './import.ts'
 import { importLines } from './import.ts'
-import { migrate } from './migrations.ts'
+import { MIGRATIONS, migrate } from './migrations.ts'
 import { openDatabase } from './open-database.ts'
 import { StaticMaps } from './static-maps.ts'
 
 export interface CatalogOptions {
-  /** Whether to make a file where there is none; by default it is made. */
+  /** Whether to make a catalog where there is none; by default it is made. */
   readonly create?: boolean
+  /** Ends what goes on with `CATALOG_UNAVAILABLE`, whatever the server does; it stays so. */
+  readonly signal?: AbortSignal
 }
 
 export class Catalog {
@@ -25,10 +27,13 @@ export class Catalog {
   readonly entries: Entries
   readonly maps: StaticMaps
   readonly #database: Database
+  /** Leaves the signal that it was opened with. */
+  readonly #forget: () => void
 
-  private constructor(place: string, database: Database) {
+  private constructor(place: string, database: Database, forget: () => void) {
     this.place = place
     this.#database = database
+    this.#forget = forget
     this.entries = new Entries(database)
     this.maps = new StaticMaps(database)
   }
@@ -38,16 +43,26 @@ export class Catalog {
    *
    * @throws {GodwitError} `USAGE`, `CATALOG_UNKNOWN`, `CATALOG_UNAVAILABLE`, `CATALOG_VERSION`
    */
-  static async open(url: string, { create = true }: CatalogOptions = {}): Promise<Catalog> {
+  static async open(url: string, { create = true, signal }: CatalogOptions = {}): Promise<Catalog> {
     const place = parseCatalogUrl(url)
     const database = await openDatabase(place, create)
+    const abandon = (): void => database.abandon()
+    signal?.addEventListener('abort', abandon)
+    const forget = (): void => signal?.removeEventListener('abort', abandon)
     try {
-      await migrate(database)
+      if (signal?.aborted === true) abandon()
+      await migrate(database, MIGRATIONS, create ? undefined : place)
     } catch (thrown) {
+      forget()
       await database.close()
       throw thrown
     }
-    return new Catalog(place.name, database)
+    return new Catalog(place.name, database, forget)
+  }
+
+  /** Whether another catalog is there now: its file was removed, or made anew. */
+  get isReplaced(): boolean {
+    return this.#database.isReplaced
   }
 
   /** What the agent of this name writes; a UUID, say. */
@@ -68,15 +83,18 @@ export class Catalog {
 
   /**
    * Takes in what {@link export} wrote: all of it, in the place of entries of the same name, or,
-   * where anything is wrong, nothing.
+   * where anything is wrong, nothing. No other writer waits until all of it has come and was
+   * checked; what comes only once is kept in a temporary file until then.
    *
-   * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED`
+   * @param source - a function is called twice, and gives the same each time
+   * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED`, `FILE_UNWRITABLE`
    */
-  import(chunks: AsyncIterable<Uint8Array>): Promise<Imported> {
-    return importLines(this.#database, chunks)
+  import(source: ImportSource): Promise<Imported> {
+    return importLines(this.#database, source)
   }
 
   async close(): Promise<void> {
     await this.#database.close()
+    this.#forget()
   }
 }

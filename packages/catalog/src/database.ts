@@ -28,7 +28,28 @@ export interface Database extends Statements {
    * transaction, too.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T>
+  /** Whether something else is there now, like a file that was made anew; never of a server. */
+  readonly isReplaced: boolean
+  /** Whether there is a table of this name. */
+  hasTable(name: string): Promise<boolean>
+  /** Says in the database itself that it is a catalog, where that can be said. */
+  mark(statements: Statements): Promise<void>
+  /** Gives up what goes on, and what is asked from here on. */
+  abandon(): void
+  /** Once what goes on has ended. */
   close(): Promise<void>
+}
+
+/** Where who only looks finds nothing. */
+export function unknownCatalog({ name }: CatalogPlace): GodwitError {
+  const advice = '`godwit catalog add` and `import` make one'
+  return new GodwitError('CATALOG_UNKNOWN', `There is no catalog at ${name}; ${advice}`)
+}
+
+/** Of what was given up. */
+export function abandoned({ name }: CatalogPlace): GodwitError {
+  const text = `The catalog ${name}: it was given up`
+  return new GodwitError('CATALOG_UNAVAILABLE', text, { retryable: true })
 }
 
 /**

@@ -4,7 +4,9 @@
  * @module
  */
 import { GodwitError } from '@godwit/core'
+import type { CatalogPlace } from './catalog-url.ts'
 import type { Database, Statements } from './database.ts'
+import { unknownCatalog } from './database.ts'
 
 const releases = `os_name TEXT NOT NULL, os_version TEXT NOT NULL,
   hypervisor_name TEXT NOT NULL, hypervisor_version TEXT NOT NULL, page_bytes BIGINT NOT NULL`
@@ -36,16 +38,21 @@ export const MIGRATIONS: readonly (readonly string[])[] = [version1]
 /**
  * Makes the tables what this release expects, whoever else tries to at the same time.
  *
- * @throws {GodwitError} `CATALOG_VERSION`: a newer release made it
+ * @param lookedAt - where it is, for who only looks: no tables are made there
+ * @throws {GodwitError} `CATALOG_VERSION`: a newer release made it; `CATALOG_UNKNOWN`
  */
 export async function migrate(
   database: Database,
   migrations: readonly (readonly string[])[] = MIGRATIONS,
+  lookedAt?: CatalogPlace,
 ): Promise<void> {
   // Whoever may only read can use a catalog that is up to date.
-  if ((await versionOf(database).catch(() => 0)) === migrations.length) return
+  const isThere = await database.hasTable('godwit_schema')
+  if (!isThere && lookedAt !== undefined) throw unknownCatalog(lookedAt)
+  if (isThere && (await versionOf(database)) === migrations.length) return
   await database.transaction(async (statements) => {
     await statements.query('CREATE TABLE IF NOT EXISTS godwit_schema (version BIGINT NOT NULL)')
+    await database.mark(statements)
     const version = await versionOf(statements)
     if (version > migrations.length) {
       const versions = `version ${version}, this release knows ${migrations.length}`

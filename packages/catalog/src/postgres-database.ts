@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { Socket } from 'node:net'
 import type { Pool, PoolClient } from 'pg'
 import { GodwitError } from '@godwit/core'
 import type { CatalogPlace } from './catalog-url.ts'
 import type { Database, Row, Statements, Value } from './database.ts'
-import { DATABASE_WAIT_MS, STATEMENT_MS_MAX, databaseError } from './database.ts'
+import { DATABASE_WAIT_MS, STATEMENT_MS_MAX, abandoned, databaseError } from './database.ts'
 
 const nowMs = 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)'
 /** Whom writers of several statements wait for; any number that no other program uses. */
@@ -21,10 +22,14 @@ const bigint = 20
 export class PostgresDatabase implements Database {
   readonly #place: CatalogPlace
   readonly #pool: Pool
+  /** Of connections, also of those that are being made. */
+  readonly #sockets: ReadonlySet<Socket>
+  #isAbandoned = false
 
-  private constructor(place: CatalogPlace, pool: Pool) {
+  private constructor(place: CatalogPlace, pool: Pool, sockets: ReadonlySet<Socket>) {
     this.#place = place
     this.#pool = pool
+    this.#sockets = sockets
   }
 
   /**
@@ -34,6 +39,7 @@ export class PostgresDatabase implements Database {
     const { default: pg } = await import('pg')
     const parse = (type: number): ((text: string) => unknown) =>
       type === bigint ? Number : pg.types.getTypeParser(type)
+    const sockets = new Set<Socket>()
     try {
       const pool = new pg.Pool({
         connectionString: place.target,
@@ -47,11 +53,12 @@ export class PostgresDatabase implements Database {
         idle_in_transaction_session_timeout: STATEMENT_MS_MAX,
         keepAlive: true,
         allowExitOnIdle: true,
+        stream: () => socketIn(sockets),
         types: { getTypeParser: parse as typeof pg.types.getTypeParser },
       })
       // A connection that breaks while nobody uses it is replaced by the next one.
       pool.on('error', () => {})
-      return new PostgresDatabase(place, pool)
+      return new PostgresDatabase(place, pool, sockets)
     } catch {
       throw notAUrl(place)
     }
@@ -76,23 +83,49 @@ export class PostgresDatabase implements Database {
     })
   }
 
+  async hasTable(name: string): Promise<boolean> {
+    const [row] = await this.query('SELECT to_regclass($1) IS NOT NULL AS found', [name])
+    return (row as unknown as { readonly found: boolean }).found
+  }
+
+  async mark(): Promise<void> {}
+
+  get isReplaced(): boolean {
+    return false
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true
+    if (!this.#pool.ending) void this.#pool.end()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   async close(): Promise<void> {
-    await this.#pool.end()
+    if (!this.#pool.ending) await this.#pool.end()
   }
 
   async #with<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     let client: PoolClient | undefined
     try {
+      if (this.#isAbandoned) throw abandoned(this.#place)
       client = await this.#pool.connect()
       const result = await work(client)
       client.release()
       return result
     } catch (thrown) {
       client?.release(!isWhole(thrown))
+      if (this.#isAbandoned) throw abandoned(this.#place)
       if ((thrown as { code?: unknown }).code === 'ERR_INVALID_URL') throw notAUrl(this.#place)
       throw databaseError(thrown, this.#place)
     }
   }
+}
+
+/** As the driver makes them, but known here. */
+function socketIn(sockets: Set<Socket>): Socket {
+  const socket = new Socket()
+  sockets.add(socket)
+  return socket.once('close', () => sockets.delete(socket))
 }
 
 /** Whether the connection is of use after this: the server's own errors have a severity. */

@@ -3,16 +3,14 @@
  *
  * @module
  */
-import { closeSync, existsSync, openSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
-import { GodwitError } from '@godwit/core'
 import type { CatalogPlace } from './catalog-url.ts'
 import type { Database, Row, Statements, Value } from './database.ts'
-import { DATABASE_WAIT_MS, databaseError } from './database.ts'
+import { DATABASE_WAIT_MS, abandoned, databaseError } from './database.ts'
+import type { FileIdentity } from './sqlite-file.ts'
+import { APPLICATION_ID, identityOf, openFile } from './sqlite-file.ts'
 
-/** Where guests run and what their memory has in common is nobody else's business. */
-const ownerOnly = 0o600
 const nowMs = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 /** SQLite's own: somebody else writes, or a table is locked. */
 const busyCodes: ReadonlySet<unknown> = new Set([5, 6])
@@ -22,39 +20,38 @@ const busyDelayMsMax = 50
 export class SqliteDatabase implements Database {
   readonly #place: CatalogPlace
   readonly #database: DatabaseSync
+  readonly #identity: FileIdentity | undefined
   /** Ends when the last statement or transaction asked for so far has: there is one connection. */
   #last: Promise<unknown> = Promise.resolve()
+  #isAbandoned = false
 
-  private constructor(place: CatalogPlace, database: DatabaseSync) {
+  private constructor(place: CatalogPlace, database: DatabaseSync, identity?: FileIdentity) {
     this.#place = place
     this.#database = database
+    this.#identity = identity
   }
 
   /**
-   * @param isNew - whether to make the file where there is none
+   * @param isNew - whether to make a catalog where there is none
    * @throws {GodwitError} `CATALOG_UNKNOWN`, `CATALOG_UNAVAILABLE`
    */
   static async open(place: CatalogPlace, isNew: boolean): Promise<SqliteDatabase> {
-    const { target, name } = place
-    if (!isNew && !existsSync(target)) {
-      const advice = '`godwit catalog add` and `import` make one'
-      throw new GodwitError('CATALOG_UNKNOWN', `There is no catalog at ${name}; ${advice}`)
-    }
     try {
-      // The journal beside it gets the same mode.
-      closeSync(openSync(target, 'a', ownerOnly))
-      const { DatabaseSync } = await import('node:sqlite')
-      // No waiting inside: that would stop the thread, and with it an agent's migrations.
-      const database = new DatabaseSync(target, { timeout: 0 })
-      database.enableDefensive(true)
-      const opened = new SqliteDatabase(place, database)
-      await opened.query('PRAGMA trusted_schema = OFF')
-      await opened.query('PRAGMA journal_mode = WAL')
-      await opened.query('PRAGMA synchronous = NORMAL')
+      const database = await attempt(() => openFile(place, isNew))
+      const opened = new SqliteDatabase(place, database, identityOf(place.target))
+      if (isNew) {
+        await opened.query('PRAGMA journal_mode = WAL')
+        await opened.query('PRAGMA synchronous = NORMAL')
+      }
       return opened
     } catch (thrown) {
       throw databaseError(thrown, place)
     }
+  }
+
+  get isReplaced(): boolean {
+    const now = identityOf(this.#place.target)
+    return now?.dev !== this.#identity?.dev || now?.ino !== this.#identity?.ino
   }
 
   query(sql: string, parameters: readonly Value[] = []): Promise<readonly Row[]> {
@@ -76,6 +73,19 @@ export class SqliteDatabase implements Database {
     })
   }
 
+  async hasTable(name: string): Promise<boolean> {
+    const sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1"
+    return (await this.query(sql, [name])).length > 0
+  }
+
+  async mark(statements: Statements): Promise<void> {
+    await statements.query(`PRAGMA application_id = ${APPLICATION_ID}`)
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true
+  }
+
   close(): Promise<void> {
     return this.#next(async () => this.#database.close())
   }
@@ -86,19 +96,14 @@ export class SqliteDatabase implements Database {
     return result
   }
 
-  /** Waits for other writers without stopping the thread. */
   async #run(sql: string, parameters: readonly Value[]): Promise<readonly Row[]> {
-    const deadline = performance.now() + DATABASE_WAIT_MS
-    for (let delayMs = 1; ; delayMs = Math.min(2 * delayMs, busyDelayMsMax)) {
-      try {
+    try {
+      return await attempt(() => {
+        if (this.#isAbandoned) throw abandoned(this.#place)
         return this.#runNow(sql, parameters)
-      } catch (thrown) {
-        if (!isBusy(thrown) || performance.now() > deadline) {
-          throw databaseError(thrown, this.#place)
-        }
-      }
-      // Two who wait for each other's end do not come back at the same moment.
-      await setTimeout(delayMs * (0.5 + Math.random()))
+      })
+    } catch (thrown) {
+      throw databaseError(thrown, this.#place)
     }
   }
 
@@ -106,6 +111,20 @@ export class SqliteDatabase implements Database {
     const statement = this.#database.prepare(sql.replaceAll('NOW_MS', nowMs))
     const entries = parameters.map((value, index) => [`$${index + 1}`, value])
     return statement.all(Object.fromEntries(entries) as Record<string, Value>) as readonly Row[]
+  }
+}
+
+/** Waits for other writers without stopping the thread. */
+async function attempt<T>(work: () => T | Promise<T>): Promise<T> {
+  const deadline = performance.now() + DATABASE_WAIT_MS
+  for (let delayMs = 1; ; delayMs = Math.min(2 * delayMs, busyDelayMsMax)) {
+    try {
+      return await work()
+    } catch (thrown) {
+      if (!isBusy(thrown) || performance.now() > deadline) throw thrown
+    }
+    // Two who wait for each other's end do not come back at the same moment.
+    await setTimeout(delayMs * (0.5 + Math.random()))
   }
 }
 

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AgentEntries, Claim, GuestFacts, MachineFacts } from '@godwit/catalog'
 import { Catalog, LEASE_MS_DEFAULT } from '@godwit/catalog'
-import { GodwitError, toGodwitError } from '@godwit/core'
+import { GodwitError, formatDurationMs, toGodwitError } from '@godwit/core'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
 import { formatError, note } from './output.ts'
@@ -72,6 +72,9 @@ export class AgentRegistration {
   readonly #timer: NodeJS.Timeout
   #catalog: Catalog | undefined
   #isAsked = false
+  #isEnding = false
+  /** The catalog did not answer in time at the end. */
+  readonly #late = new AbortController()
   #work: Promise<void> | undefined
   /** The last failure that was told, until one heartbeat succeeds. */
   #told: string | undefined
@@ -116,9 +119,13 @@ export class AgentRegistration {
   /** Says good-bye, within {@link endMsMax}. */
   async end(): Promise<void> {
     clearInterval(this.#timer)
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, endMsMax)
-    await Promise.race([this.#withdraw(), late.promise])
+    this.#isEnding = true
+    const timer = setTimeout(() => {
+      const text = `The catalog does not answer within ${formatDurationMs(endMsMax)}`
+      this.#tell(new GodwitError('CATALOG_UNAVAILABLE', text))
+      this.#late.abort()
+    }, endMsMax)
+    await this.#withdraw()
     clearTimeout(timer)
   }
 
@@ -126,10 +133,17 @@ export class AgentRegistration {
     await this.#work
     try {
       await this.#catalog?.agent(this.#agent).withdraw()
-      await this.#catalog?.close()
     } catch (thrown) {
       this.#tell(toGodwitError(thrown))
     }
+    await this.#catalog?.close().catch(() => {})
+  }
+
+  /** The file is another one: what was written is not there. */
+  async #leave(): Promise<void> {
+    const catalog = this.#catalog
+    this.#catalog = undefined
+    await catalog?.close().catch(() => {})
   }
 
   /** Writes soon what has changed, one round at a time. */
@@ -141,10 +155,11 @@ export class AgentRegistration {
   }
 
   async #write(): Promise<void> {
-    while (this.#isAsked) {
+    while (this.#isAsked && !this.#isEnding) {
       this.#isAsked = false
       try {
-        this.#catalog ??= await Catalog.open(this.#url)
+        if (this.#catalog?.isReplaced === true) await this.#leave()
+        this.#catalog ??= await Catalog.open(this.#url, { signal: this.#late.signal })
         const agent = this.#catalog.agent(this.#agent)
         const conflicts = [
           ...(await this.#writeMachine(agent)),
@@ -174,7 +189,7 @@ export class AgentRegistration {
         if (claim !== undefined) await agent.releaseGuest(claim)
         this.#guests.delete(guest)
       } else if (!(await this.#writeGuest(agent, guest))) {
-        conflicts.push(`Another agent has a guest ${guest.facts.name} (--vm-name)`)
+        conflicts.push(`Another agent has a guest ${(guest.claim ?? guest.facts).name} (--vm-name)`)
       }
     }
     return conflicts
@@ -189,13 +204,19 @@ export class AgentRegistration {
       this.#guests.delete(guest)
       return true
     }
-    guest.claim = await this.#claim(agent, guest)
-    if (guest.claim === undefined) return false
-    return session === null || agent.keepGuest(guest.claim, session)
+    const fresh = await this.#claim(agent, guest)
+    if (fresh === undefined) return false
+    guest.claim = fresh
+    return session === null || agent.keepGuest(fresh, session)
   }
 
   async #claim(agent: AgentEntries, guest: GuestState): Promise<Claim | undefined> {
-    return (await this.#takeOver(agent, guest)) ?? agent.claimGuest(guest.facts)
+    const { claim, facts } = guest
+    const taken = await this.#takeOver(agent, guest)
+    if (taken !== undefined) return taken
+    // An entry that was removed is made again as it was.
+    const { id, name, os, hypervisor } = claim ?? facts
+    return agent.claimGuest({ ...facts, id, name, os, hypervisor })
   }
 
   /** What the source of a guest said of it. */
@@ -206,6 +227,8 @@ export class AgentRegistration {
   }
 
   #tell(error: GodwitError): void {
+    // What fails because it was given up was told already.
+    if (this.#late.signal.aborted) return
     const text = formatError(error)
     if (text !== this.#told) note(`${text} (the catalog is not told; everything else goes on)`)
     this.#told = text

@@ -113,6 +113,7 @@ async function learn(
     learning,
     samples.map((file) => ({ file })),
   )
+  refuseEmpty(samples, learned)
   refuseKnown(samples, learned, isFirst)
   const map = learning.map()
   await catalog.maps.learnt({
@@ -178,6 +179,17 @@ async function begin(
   const { os, hypervisor, pageBytes } = key
   const names = { os: formatRelease(os), hypervisor: formatRelease(hypervisor) }
   return { learning: Learning.begin({ ...names, pageBytes, version }), fromRevision }
+}
+
+/**
+ * A sample without content has nothing in common with any other: no page id would be left.
+ *
+ * @throws {GodwitError} `USAGE`
+ */
+function refuseEmpty(samples: readonly string[], learned: readonly LearnedSample[]): void {
+  const empty = learned.findIndex(({ contents }) => contents === 0)
+  if (empty < 0) return
+  throw new GodwitError('USAGE', `${samples[empty]} has no content: nothing is stored`)
 }
 
 /**

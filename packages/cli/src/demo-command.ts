@@ -16,12 +16,15 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import { checkWritable, note } from './output.ts'
+import type { PolicySettings } from './policy-file.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions } from './settings.ts'
 
-interface DemoSettings extends MigrationSettings, SecuritySettings, CompetingSettings {
+type SourceSettings = MigrationSettings & PolicySettings
+
+interface DemoSettings extends SourceSettings, SecuritySettings, CompetingSettings {
   readonly transport: 'tcp' | 'ws'
   readonly runFor: string
   readonly json?: string
@@ -70,8 +73,10 @@ async function demo(
 }
 
 /** The source takes all of these as they were typed; the type has none forgotten. */
-const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
+const forwarded: Readonly<Record<keyof SourceSettings, true>> = {
   memory: true,
+  preset: true,
+  policy: true,
   mode: true,
   fetch: true,
   stop: true,
@@ -114,7 +119,7 @@ function flagOf(name: string, self: Command): string {
 }
 
 function forwardedArguments(settings: DemoSettings, self: Command, image: boolean): string[] {
-  return (Object.keys(forwarded) as (keyof MigrationSettings)[]).flatMap((name) => {
+  return (Object.keys(forwarded) as (keyof SourceSettings)[]).flatMap((name) => {
     // The real file brings its own size.
     if (self.getOptionValueSource(name) !== 'cli' || (image && name === 'memory')) return []
     return [flagOf(name, self), spell(name, settings[name]!)]
@@ -122,7 +127,7 @@ function forwardedArguments(settings: DemoSettings, self: Command, image: boolea
 }
 
 /** A value as the command line takes it, with its unit. */
-function spell(name: keyof MigrationSettings, value: string | number): string {
+function spell(name: keyof SourceSettings, value: string | number): string {
   if (name === 'warmup' || name === 'recoverFor') return `${value}ms`
   return name.endsWith('Bandwidth') ? `${Number(value) * 8}bit` : String(value)
 }

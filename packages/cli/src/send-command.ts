@@ -6,24 +6,17 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
-import {
-  checkFetch,
-  checkReverse,
-  checkSelect,
-  checkTimeout,
-  parseMode,
-  parseSending,
-} from '@godwit/policy'
 import type { Command } from 'commander'
 import type {
   Migration,
+  Policy,
   SecurityOptions,
   SendOptions,
   SendStatic,
   SourceLoss,
   Traffic,
 } from 'godwit'
-import { CaptureFile, checkDestination, checkSteering, createMigration } from 'godwit'
+import { CaptureFile, checkDestination, checkRules, createMigration } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
@@ -39,6 +32,8 @@ import { guestHelp } from './guest-help.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
+import type { PolicySettings } from './policy-file.ts'
+import { loadPolicy } from './policy-file.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
@@ -59,6 +54,7 @@ export interface SendSettings
     CompetingSettings,
     StaticSettings {
   readonly to: string
+  readonly policy?: Policy
   readonly json?: string
   readonly capture?: string
   readonly control?: string
@@ -104,14 +100,17 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
 }
 
 /** As they were given. */
-type AskedSettings = Omit<SendSettings, 'to'> & { readonly to?: string; readonly recover?: boolean }
+type AskedSettings = Omit<SendSettings, 'to' | 'policy'> &
+  PolicySettings & { readonly to?: string; readonly recover?: boolean }
 
 async function sendOrRecover(guest: string | undefined, asked: AskedSettings): Promise<ExitCode> {
   const { to, stateDir, recover: isRecovery, insecure } = asked
   if (isRecovery !== true) {
     if (guest === undefined) throw new GodwitError('USAGE', 'Which guest? See godwit send --help')
     if (to === undefined) throw new GodwitError('USAGE', 'Where to? --to HOST:PORT is missing')
-    return send(guest, { ...asked, to })
+    const { policy, ...settings } = asked
+    const own = policy === undefined ? {} : { policy: await loadPolicy(policy) }
+    return send(guest, { ...settings, ...own, to })
   }
   if (guest !== undefined) throw new GodwitError('USAGE', '--recover sends no guest')
   if (stateDir === undefined) throw new GodwitError('USAGE', '--recover takes --state-dir DIR')
@@ -160,12 +159,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
 
 /** @throws {GodwitError} `USAGE`, `FILE_UNWRITABLE` */
 function check(settings: SendSettings): void {
-  const { mode } = parseMode(settings.mode)
-  checkFetch(mode, settings.fetch)
-  checkReverse(mode, settings.reverse)
-  checkTimeout(mode, settings.timeout)
-  checkSteering(mode, settings)
-  checkSelect(mode, parseSending(settings.select, settings.encode).select)
+  checkRules(settings)
   checkCatalogOptions(settings)
   checkStatic(settings)
   checkWritable(settings.json)

@@ -11,15 +11,17 @@ import {
   parseBytes,
   parseDurationMs,
 } from '@godwit/core'
-import type { FetchName } from '@godwit/policy'
+import type { FetchName, PresetName } from '@godwit/policy'
 import {
   ENCODE_DEFAULT,
   FETCH_DEFAULT,
   FETCH_NAMES,
   MODE_DEFAULT,
+  PRESET_NAMES,
   STOP_DEFAULT,
   parseEncode,
   parseMode,
+  parsePreset,
   parseReverse,
   parseSelect,
   parseStop,
@@ -35,12 +37,13 @@ import { addSteeringOptions } from './steering-option.ts'
 /** Options that say how to migrate; `send` and `demo` share them. */
 export interface MigrationSettings extends SteeringSettings {
   readonly memory?: number
-  readonly mode: string
+  readonly preset?: PresetName
+  readonly mode?: string
   readonly fetch?: FetchName
-  readonly stop: string
+  readonly stop?: string
   readonly select?: string
   readonly verify: VerifyMode
-  readonly hash: HashName
+  readonly hash?: HashName
   readonly encode?: string
   readonly tracker: TrackerChoice
   readonly pageBytes: number
@@ -107,6 +110,12 @@ export function addMigrationOptions(command: Command): Command {
 function addModeOptions(command: Command): Command {
   return command
     .option(
+      '--preset <NAME>',
+      `as a paper or a peer migrates, but for what is given beside it: ${PRESET_NAMES.join(', ')}`,
+      parsePreset,
+    )
+    .option('--policy <FILE>', 'policies of your own, a .ts or .js module (docs/POLICIES.md)')
+    .option(
       '--memory <SIZE>',
       'guest memory (default 1GiB; image: the size of its file)',
       parseBytes,
@@ -115,9 +124,8 @@ function addModeOptions(command: Command): Command {
       '--mode <MODE>',
       'pre-copy (rounds while the guest runs here), stop-copy (all in one pause), post-copy (the ' +
         'guest runs there first, its pages follow), or both: hybrid[,rounds=N][,after=T][,stall]' +
-        '[,working-set[=T]: first only what it stores to within T, 1s]',
+        `[,working-set[=T]: first only what it stores to within T, 1s] (default ${MODE_DEFAULT})`,
       checkMode,
-      MODE_DEFAULT,
     )
     .addOption(
       new Option(
@@ -129,9 +137,9 @@ function addModeOptions(command: Command): Command {
       '--stop <RULES>',
       'when to pause: downtime=T (expected pause), ratio[=R] (sent again, of round 1), ' +
         'wws[=SHARE] (dirty pages, of those before), budget[=K] (sent, of memory), ' +
-        'max-rounds=N, few-dirty=PAGES; first to fire, A+B when both do',
+        'max-rounds=N, few-dirty=PAGES; first to fire, A+B when both do ' +
+        `(default ${STOP_DEFAULT})`,
       checkStop,
-      STOP_DEFAULT,
     )
     .option(
       '--select <NAME>',
@@ -151,9 +159,11 @@ function addEncodingOptions(command: Command): Command {
         .default('fingerprints'),
     )
     .addOption(
-      new Option('--hash <NAME>', 'fingerprints of pages on the way')
-        .choices(['xxh3', 'xxh64', 'sha256'])
-        .default('xxh3'),
+      new Option('--hash <NAME>', 'fingerprints of pages on the way (default xxh3)').choices([
+        'xxh3',
+        'xxh64',
+        'sha256',
+      ]),
     )
     .option(
       '--encode <NAMES>',

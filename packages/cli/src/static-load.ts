@@ -59,12 +59,14 @@ async function keepIn(
 /** Never rejects: what is wrong is told. */
 async function loadWithin(settings: Settings, mode: StaticMode): Promise<SendStatic['map']> {
   const late = Promise.withResolvers<never>()
+  const giving = new AbortController()
   const timer = setTimeout(() => {
+    giving.abort()
     const text = `The catalog did not give a static map within ${formatDurationMs(MAP_LOAD_MS_MAX)}`
     late.reject(new GodwitError('CATALOG_UNAVAILABLE', text))
   }, MAP_LOAD_MS_MAX)
   try {
-    return await Promise.race([load(settings, mode), late.promise])
+    return await Promise.race([load(settings, mode, giving.signal), late.promise])
   } catch (thrown) {
     note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
     return undefined
@@ -74,8 +76,12 @@ async function loadWithin(settings: Settings, mode: StaticMode): Promise<SendSta
 }
 
 /** The newest one of the guest's kind. */
-async function load(settings: Settings, mode: StaticMode): Promise<SendStatic['map']> {
-  const catalog = await Catalog.open(settings.catalog!)
+async function load(
+  settings: Settings,
+  mode: StaticMode,
+  signal: AbortSignal,
+): Promise<SendStatic['map']> {
+  const catalog = await Catalog.open(settings.catalog!, { signal })
   try {
     const pair = await pairOf(catalog, settings)
     const { pageBytes } = settings

@@ -5,7 +5,7 @@
  * @module
  */
 import { GodwitError, hasRounds } from '@godwit/core'
-import { parseMode, parseSending } from '@godwit/policy'
+import { MODE_DEFAULT, parseMode, parseSending } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { parseKeepImage } from 'godwit'
@@ -49,7 +49,7 @@ export function addStaticOptions(command: Command): Command {
 export function staticModeOf(
   settings: StaticSettings & MigrationSettings & CatalogSettings,
 ): StaticMode | undefined {
-  const { static: name = 'escdr-content', catalog, mode } = settings
+  const { static: name = 'escdr-content', catalog, mode = MODE_DEFAULT } = settings
   if (name === 'none' || catalog === undefined) return undefined
   const looksUp = hasRounds(parseMode(mode).mode) && !isRaw(settings)
   return looksUp && isPairKnown(settings) ? modes[name] : undefined
@@ -70,7 +70,7 @@ function isPairKnown({ os, hypervisor, vmName }: CatalogSettings): boolean {
  * @throws {GodwitError} `USAGE`
  */
 export function checkStatic(settings: StaticSettings & MigrationSettings & CatalogSettings): void {
-  const { static: name = 'none', images, catalog, mode } = settings
+  const { static: name = 'none', images, catalog, mode = MODE_DEFAULT } = settings
   if (images !== undefined && isRaw(settings)) refuse('--images', 'is of no use with --encode raw')
   if (name === 'none') return
   const option = `--static ${name}`

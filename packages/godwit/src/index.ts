@@ -49,6 +49,22 @@ export { NodeStaticFinder, SIBLING_SEARCH_MS_MAX } from './static-finder.ts'
 export type { SendStatic } from './static-options.ts'
 export { mapOffering } from './static-options.ts'
 export type { ImageFacts, StoredImage } from './stored-image.ts'
+export type { RuleOptions } from './rules.ts'
+export { checkRules } from './rules.ts'
+export type {
+  BandwidthPolicy,
+  BandwidthStatistics,
+  PageSelector,
+  Policy,
+  PresetName,
+  RoundStatistics,
+  SelectSettings,
+  StopDecision,
+  StopRule,
+  ThrottlePolicy,
+  ThrottleStatistics,
+} from '@godwit/policy'
+export { PRESET_NAMES } from '@godwit/policy'
 export type { SecurityOptions } from './security.ts'
 export { PSK_BYTES_MAX, PSK_BYTES_MIN, checkSecurity } from './security.ts'
 export type { ImageOffering, MapOffering, SourceLoss, StaticOffering } from '@godwit/source'
@@ -59,7 +75,6 @@ export type { ImageKey } from '@godwit/wire'
 export type { Migration, SendOptions } from './send.ts'
 export { LANES_MAX, checkDestination, createMigration, send } from './send.ts'
 export type { SteeringOptions } from './steering-options.ts'
-export { checkSteering } from './steering-options.ts'
 export type { TrackerChoice } from './tracker.ts'
 export type { Traffic, TrafficOptions } from './traffic.ts'
 export { startTraffic } from './traffic.ts'

@@ -3,11 +3,6 @@
  *
  * @module
  */
-import type { MigrationMode } from '@godwit/core'
-import { checkThrottle, parseBandwidth, parseThrottle } from '@godwit/policy'
-import type { SourceOptions } from '@godwit/source'
-import { watchLink } from './link-use.ts'
-
 /** All rates are in bytes per second. */
 export interface SteeringOptions {
   /** Cap on bandwidth, also of what a policy grants. */
@@ -27,30 +22,4 @@ export interface SteeringOptions {
    * none is taken.
    */
   readonly throttle?: string
-}
-
-/** @throws {GodwitError} `USAGE` */
-export function checkSteering(mode: MigrationMode, options: SteeringOptions): void {
-  if (options.bandwidth !== undefined) parseBandwidth(options.bandwidth)
-  if (options.throttle !== undefined) parseThrottle(options.throttle)
-  checkThrottle(mode, options.throttle)
-}
-
-/**
- * The policies. Where one is to know what others make of the link, looks at that for 0.2 s.
- *
- * @throws {GodwitError} `USAGE`
- */
-export async function steeringOf(
-  mode: MigrationMode,
-  options: SteeringOptions & { readonly to: string },
-): Promise<Pick<SourceOptions, 'bandwidth' | 'throttle' | 'linkUse'>> {
-  checkSteering(mode, options)
-  const bandwidth = options.bandwidth === undefined ? undefined : parseBandwidth(options.bandwidth)
-  const linkUse = bandwidth?.measuresLink === true ? await watchLink(options.to) : undefined
-  return {
-    ...(bandwidth === undefined ? {} : { bandwidth }),
-    ...(linkUse === undefined ? {} : { linkUse }),
-    ...(options.throttle === undefined ? {} : { throttle: parseThrottle(options.throttle) }),
-  }
 }

@@ -207,6 +207,7 @@ function parseRule(text: string): StopRule {
 export const STOP_DEFAULT = 'downtime=300ms,ratio=0.75+wws=0.9,max-rounds=30,few-dirty=50'
 /** Always in force, so that pre-copy ends even when the user's rules never fire. */
 const roundsMax = 30
+export const roundCap: StopRule = maxRoundsRule(roundsMax)
 
 /**
  * Parses `downtime=300ms,ratio=0.75+wws=0.9`: the first that fires; of those joined by `+` all
@@ -216,9 +217,7 @@ const roundsMax = 30
  */
 export function parseStop(text: string): readonly StopRule[] {
   const rules = text.split(',').map((part) => allOf(part.split('+').map(parseRule)))
-  return rules.some((rule) => rule.name === 'max-rounds')
-    ? rules
-    : [...rules, maxRoundsRule(roundsMax)]
+  return rules.some((rule) => rule.name === 'max-rounds') ? rules : [...rules, roundCap]
 }
 
 /** How the rules are written. */

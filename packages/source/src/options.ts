@@ -122,6 +122,8 @@ export interface SourceOptions {
   readonly linkUse?: LinkUse
   /** Takes time from the guest while it dirties too much. Only for guests that have `throttle`. */
   readonly throttle?: ThrottlePolicy
+  /** What policies were chosen by, for the report. */
+  readonly chosenBy?: { readonly preset?: string; readonly policy?: string }
   readonly heartbeatMs?: number
   /**
    * How long a destination that was lost after the hand-over, while the guest cannot do without

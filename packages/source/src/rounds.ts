@@ -175,6 +175,8 @@ export class Rounds {
   /** The guest is paused, for post-copy: tells which pages the destination lacks beside those. */
   async discard(round: number, send: (body: Discard) => void): Promise<void> {
     const lacking = await this.pages.takeLacking(round === 1)
+    // Policies are asked while the guest is still the source's, whatever comes of it.
+    this.steering.begin(round, 'post-copy')
     this.#round = round
     this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
     this.#postCopy!.discard(round, lacking, send)
@@ -187,7 +189,7 @@ export class Rounds {
 
   /** Sends what was discarded; resolves when it was handed to the sockets. */
   async push(announce: (body: RoundBegin) => void): Promise<void> {
-    this.steering.begin(this.#round, 'post-copy')
+    this.steering.pace()
     this.#startMs = this.#options.clock.nowMs()
     this.#heldPages = 0
     announce({ round: this.#round, kind: 'post-copy', pages: this.#pages })

@@ -15,7 +15,7 @@ import {
   toHex,
 } from '@godwit/core'
 import type { EncodeSettings, StopDecision } from '@godwit/policy'
-import { FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
+import { BANDWIDTH_DEFAULT, FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
 import { encodingReport } from './encoding-report.ts'
@@ -319,9 +319,18 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
+/** What decides; all of it where a preset or a policy of the user's own has chosen some. */
 function policiesOf(options: SourceOptions, select: string): Record<string, string> {
-  const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle } = options
+  const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle, chosenBy } = options
+  const chosen = {
+    ...chosenBy,
+    encode: options.encode.text,
+    hash: options.hash,
+    bandwidth: BANDWIDTH_DEFAULT,
+    throttle: 'none',
+  }
   return {
+    ...(chosenBy === undefined ? {} : chosen),
     ...(hasRounds(mode) ? { stop: formatStop(stop) } : {}),
     ...(hasRounds(mode) || options.select !== undefined ? { select } : {}),
     ...(mayPostCopy(mode) ? { fetch } : {}),
