@@ -28,7 +28,7 @@ type Ways = Readonly<Record<string, readonly string[]>>
 
 const main: Ways = {
   [plain]: ['--select', 'all-dirty', '--encode', 'none', '--stop', stop],
-  [preset]: hashed('sha256', ratio(75)),
+  [preset]: ['--preset', 'hash75'],
 }
 const hashes: Ways = {
   'same, SHA-256': hashed('sha256', stop),
