@@ -6,7 +6,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -72,6 +72,15 @@ export const loopback: Ends = {
 
 const runForDefault = '200ms'
 
+/** Why a migration failed, by its report. */
+function reasonIn(file: string): string {
+  // It is made empty before the migration begins.
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  if (text === '') return 'no migration was begun'
+  const { outcome, error } = JSON.parse(text) as Report
+  return error === undefined ? `a migration is ${outcome}` : `${error.code}: ${error.text}`
+}
+
 /**
  * One migration between two processes.
  *
@@ -100,7 +109,9 @@ export async function migrate(
     await ends.listening?.(address)
     const to = (await ends.reach?.(address)) ?? address
     const send = [...ends.source.prefix, ...godwit, 'send', guest, '--to', to]
-    await run(...splitCommand([...send, ...shared('source'), ...sendOptions]))
+    await run(...splitCommand([...send, ...shared('source'), ...sendOptions])).catch((cause) => {
+      throw new Error(reasonIn(file('source')), { cause })
+    })
     await ended
     const read = (name: string): Report => JSON.parse(readFileSync(file(name), 'utf8')) as Report
     const source = read('source')

@@ -16,7 +16,14 @@ import { mapsSuite } from './maps.ts'
 import { PASSWORD, PostgresServer, findPostgres } from './postgres-server.ts'
 import { schemaSuite } from './schema.ts'
 import { siblingsSuite } from './siblings.ts'
-import { chunksOf, fill, hostileFileSuite, textOf, transferSuite } from './transfer.ts'
+import {
+  chunksOf,
+  fill,
+  hostileFileSuite,
+  slowInputSuite,
+  textOf,
+  transferSuite,
+} from './transfer.ts'
 import { writersSuite } from './writers.ts'
 
 const suites = [
@@ -26,6 +33,7 @@ const suites = [
   mapsSuite,
   transferSuite,
   hostileFileSuite,
+  slowInputSuite,
   schemaSuite,
   siblingsSuite,
   writersSuite,
@@ -64,6 +72,21 @@ describe('in a file', () => {
     const { message } = await failure('CATALOG_UNAVAILABLE', Catalog.open(file))
     expect(message).toBe(`The catalog ${file}: file is not a database`)
     await failure('CATALOG_UNAVAILABLE', Catalog.open(join(directory, 'no', 'folder.db')))
+  })
+
+  it('takes no more lines of an endless import than there can be entries', async () => {
+    const catalog = await Catalog.open(freshFile())
+    const link = `${JSON.stringify({ link: { source: 'a', destination: 'b', cost: 1 } })}\n`
+    const whole = link.replace('1}', '1,"bandwidthBytesPerSecond":1,"updatedMs":0}')
+    let lines = 0
+    const endless = async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('{"godwit-catalog":1}\n')
+      for (const some = Buffer.from(whole.repeat(1024)); ; lines += 1024) yield some
+    }
+    const { message } = await failure('LIMIT_EXCEEDED', catalog.import(endless()))
+    expect(message).toBe('Line 262146: a catalog has at most 262144 entries "link"')
+    expect(lines).toBe(262_144)
+    await catalog.close()
   })
 
   it('that another keeps from being written: who waits does not stop its thread', async () => {

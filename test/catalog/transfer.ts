@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Catalog } from '@godwit/catalog'
 import type { GodwitError } from '@godwit/core'
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { failure, guest, link, machine, machineFacts, mapKey, vm } from './fixtures.ts'
 
 /** More than one piece of bytes. */
@@ -109,6 +112,39 @@ export function transferSuite(freshUrl: () => string): void {
       const newer = `{"godwit-catalog":${'['.repeat(50_000)}${']'.repeat(50_000)}}\n`
       await failure('CATALOG_VERSION', catalog.import(chunksOf(newer)))
       await catalog.close()
+    })
+  })
+}
+
+/** Input that takes its time. */
+export function slowInputSuite(freshUrl: () => string): void {
+  describe('an import that waits for its input', () => {
+    it('keeps nobody else from writing, and leaves nothing behind', async () => {
+      const [url, folder] = [freshUrl(), mkdtempSync(join(tmpdir(), 'godwit-spool-'))]
+      vi.stubEnv('TMPDIR', folder)
+      const [from, to] = [await Catalog.open(freshUrl()), await Catalog.open(url)]
+      await fill(from, mapBytes)
+      const text = await textOf(from)
+      const [begun, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const slow = async function* (): AsyncGenerator<Uint8Array> {
+        yield* chunksOf(text.slice(0, 1000))
+        begun.resolve()
+        await rest.promise
+        yield* chunksOf(text.slice(1000))
+      }
+      const importing = to.import(slow())
+      await begun.promise
+      const agent = await Catalog.open(url)
+      expect(await agent.agent('x').keepMachine(machineFacts('x'))).toBe(true)
+      expect(await to.entries.list('machine')).toMatchObject([{ name: 'x' }])
+      expect(readdirSync(folder)).toEqual([])
+      rest.resolve()
+      expect(await importing).toEqual({ machine: 2, link: 1, vm: 2, map: 1, learning: 1 })
+      expect((await to.maps.find(mapKey))?.bytes).toEqual(mapBytes)
+      expect(await to.entries.list('machine')).toHaveLength(3)
+      vi.unstubAllEnvs()
+      rmdirSync(folder)
+      for (const one of [from, to, agent]) await one.close()
     })
   })
 }

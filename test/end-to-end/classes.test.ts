@@ -31,7 +31,7 @@ class ClassedGuest extends ShadowGuest {
     super([randomBytes(pageCount * pageBytes - 100, 7)])
     this.is = Array<PageClassName>(pageCount).fill('anonymous')
     this.classes = {
-      addPages: (name, _region, _pageBytes, into) => this.#add([name], into),
+      addPages: (names, _region, _pageBytes, into) => void this.#add(names, into),
       giveUp: (names, _pageBytes, [into]) => {
         if (!this.isPaused) throw new Error('only a paused guest gives pages up')
         this.givenUp = this.#add(names, into!)

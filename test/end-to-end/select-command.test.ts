@@ -16,9 +16,12 @@ describe('--select and --stop', () => {
   const nowhere = ['--to', '127.0.0.1:9', '--memory', '1MiB', '--quiet']
 
   it.each<[string[], RegExp]>([
-    [['--select', 'nonsense'], /select: "nonsense" is not known; there are all-dirty, .*classes$/],
+    [
+      ['--select', 'nonsense'],
+      /"nonsense" is not a page selector; there are all-dirty, .*classes$/,
+    ],
     [['--select', 'ppc,rounds=99'], /rounds=99: it is a whole number from 1 to 30/],
-    [['--select', 'flag,hits=2'], /"hits=2" is no option of flag, which has times=2/],
+    [['--select', 'flag,hits=2'], /flag has no "hits"; there is times$/],
     [['--select', 'ppc', '--mode', 'post-copy'], /ppc needs a mode with rounds/],
     [['--stop', 'ratio=zero'], /ratio=zero: expected a number above 0/],
     [['--stop', 'half'], /"half" is not a stop rule; .* ratio, wws, budget, and A\+B for both/],
@@ -73,8 +76,8 @@ describe('a program', () => {
         pause: () => {},
         resume: () => {},
         classes: {
-          addPages: (name, _region, _pageBytes, into) => {
-            if (name === 'free') add(into)
+          addPages: (names, _region, _pageBytes, into) => {
+            if (names.includes('free')) add(into)
           },
           giveUp: (names, size, [into]) => {
             expect([names, size]).toEqual([['free', 'cache'], pageBytes])

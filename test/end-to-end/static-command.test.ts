@@ -151,6 +151,8 @@ describe('a command line that is wrong', () => {
     [['--images', open], 'USAGE', /chmod 600/],
     [['--images', 'gone'], 'FILE_UNREADABLE', /ENOENT/],
     [['--images', open, '--encode', 'raw'], 'USAGE', /raw/],
+    [['--images', open, '--mode', 'stop-copy'], 'USAGE', /in rounds/],
+    [['--images', open, '--mode', 'post-copy'], 'USAGE', /in rounds/],
     [['--keep-image', ',max=1GiB'], 'USAGE', /DIR,max=8GiB/],
   ])('send %j', async (args, code, text) => {
     const file = freshPath('keys')

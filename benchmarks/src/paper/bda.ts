@@ -31,8 +31,16 @@ function waysOn(linkRate: number): Readonly<Record<string, readonly string[]>> {
   }
 }
 
-/** Section 4.3: idle system, kernel compilation, and that on and off. */
-const guests = { IS: 'idle', KCS: 'kcs', IKCS: 'ikcs' } as const
+/**
+ * Section 4.3: idle system, kernel compilation, and that on and off. 10,000 pages a second are half
+ * of what is free; at 25,000 BDA leaves itself next to nothing, and the cap on rounds ends it.
+ */
+const guests = {
+  IS: 'idle',
+  KCS: 'kcs,rate=10000',
+  IKCS: 'ikcs,rate=10000',
+  'KCS, faster': 'kcs,rate=25000',
+} as const
 type Load = keyof typeof guests
 
 /** Three tenths of the link are the services'. */
@@ -41,6 +49,7 @@ const memoryOfLoads = 1024 * MIB
 /** Section 4.2: the pressure test. */
 const sizes = [128, 256, 512, 1024, 2048].map((mib) => mib * MIB)
 const smallSizes = sizes.slice(0, 2)
+const smallest = 128 * MIB
 const gigabit = parseRate('1Gbit')
 /** The paper's own link: "the Fast Ethernet switch". */
 const fastEthernet = parseRate('100Mbit')
@@ -58,13 +67,15 @@ function on(linkRate: number, load: Load, memoryBytes: number): readonly Cell[] 
 }
 
 function cells(scale: Scale): readonly Cell[] {
-  if (scale === 'quick')
-    return [on(gigabit, 'KCS', 128 * MIB), on(gigabit, 'IKCS', 128 * MIB)].flat()
+  if (scale === 'quick') {
+    return [...on(gigabit, 'KCS', smallest), ...on(gigabit, 'IKCS', smallest)]
+  }
   const links = scale === 'full' ? [gigabit, fastEthernet] : [gigabit]
-  return links.flatMap((linkRate) => [
+  const pressure = links.flatMap((linkRate) => [
     ...sizes.flatMap((memoryBytes) => on(linkRate, 'KCS', memoryBytes)),
     ...(['IS', 'IKCS'] as const).flatMap((load) => on(linkRate, load, memoryOfLoads)),
   ])
+  return scale === 'full' ? [...pressure, ...on(gigabit, 'KCS, faster', smallest)] : pressure
 }
 
 const overPpc = { way: bda, against: ppc } as const

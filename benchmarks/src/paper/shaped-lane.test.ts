@@ -45,9 +45,9 @@ function rateOf(bytesPerSecond: number, pieces: number, lateMs: number): number 
 describe('a shaped lane', () => {
   it.each([
     [12.5e6, 0],
-    [12.5e6, 5],
+    [12.5e6, 30],
     [125e6, 0],
-    [125e6, 2],
+    [125e6, 10],
   ])('has its rate, headers included: %d B/s, timers late by %d ms', (rate, lateMs) => {
     const ratio = rateOf(rate, 4000, lateMs) / (rate * payloadShare)
     expect(Math.abs(ratio - 1)).toBeLessThan(0.05)
@@ -68,6 +68,21 @@ describe('a shaped lane', () => {
     clock.run()
     expect(atOnce).toBeGreaterThanOrEqual(BURST_BYTES * payloadShare)
     expect(atOnce).toBeLessThanOrEqual(BURST_BYTES + pieceBytes)
+  })
+
+  it('has room for what tbf lets wait, and tells when there is some again', () => {
+    const clock = new LateClock(0)
+    const lane = new ShapedLane(12.5e6, clock)
+    let sent = 0
+    for (; lane.hasRoom; sent += pieceBytes) lane.send(pieceBytes, () => {})
+    // The first piece went at once; 20 ms of the rate and a bucket wait.
+    expect(sent - pieceBytes).toBeGreaterThanOrEqual(BURST_BYTES + 250_000)
+    expect(sent - pieceBytes).toBeLessThan(BURST_BYTES + 250_000 + pieceBytes)
+    let toldMs = 0
+    lane.whenRoom(() => void (toldMs = clock.nowMs()))
+    clock.run()
+    expect(toldMs).toBeGreaterThan(1000)
+    expect(toldMs).toBeLessThan(1000 + (pieceBytes * 2e3) / 12.5e6)
   })
 
   it('keeps the order, and an end behind the bytes', () => {

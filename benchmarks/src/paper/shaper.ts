@@ -45,15 +45,21 @@ export class Shaper {
   }
 }
 
-/** One piece at a time, so that connections take turns. */
 function pump(from: Socket, to: Socket, lane: ShapedLane): void {
-  from.on('data', (piece) => {
+  let waits = 0
+  const hold = (): (() => void) => {
+    waits++
     from.pause()
+    return () => {
+      if (--waits === 0) from.resume()
+    }
+  }
+  from.on('data', (piece) => {
     lane.send(piece.length, () => {
       if (to.destroyed) from.destroy()
-      else if (to.write(piece)) from.resume()
-      else to.once('drain', () => from.resume())
+      else if (!to.write(piece)) to.once('drain', hold())
     })
+    if (!lane.hasRoom) lane.whenRoom(hold())
   })
   // Behind the bytes that are still in the lane.
   from.on('end', () => lane.send(0, () => to.end()))

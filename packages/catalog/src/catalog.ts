@@ -8,7 +8,7 @@ import { parseCatalogUrl } from './catalog-url.ts'
 import type { Database } from './database.ts'
 import { Entries } from './entries.ts'
 import { exportLines } from './export.ts'
-import type { Imported } from './import.ts'
+import type { ImportSource, Imported } from './import.ts'
 import { importLines } from './import.ts'
 import { MIGRATIONS, migrate } from './migrations.ts'
 import { openDatabase } from './open-database.ts'
@@ -83,12 +83,14 @@ export class Catalog {
 
   /**
    * Takes in what {@link export} wrote: all of it, in the place of entries of the same name, or,
-   * where anything is wrong, nothing.
+   * where anything is wrong, nothing. No other writer waits until all of it has come and was
+   * checked; what comes only once is kept in a temporary file until then.
    *
-   * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED`
+   * @param source - a function is called twice, and gives the same each time
+   * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED`, `FILE_UNWRITABLE`
    */
-  import(chunks: AsyncIterable<Uint8Array>): Promise<Imported> {
-    return importLines(this.#database, chunks)
+  import(source: ImportSource): Promise<Imported> {
+    return importLines(this.#database, source)
   }
 
   async close(): Promise<void> {

@@ -94,18 +94,29 @@ export class Entries {
    * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_CONFLICT`, `LIMIT_EXCEEDED`
    */
   async add<K extends EntryKind>(kind: K, entry: NewEntry<K>, replace = false): Promise<void> {
+    await this.addAll(kind, [entry], replace)
+  }
+
+  /** As {@link add}: all of them or none. */
+  async addAll<K extends EntryKind>(
+    kind: K,
+    entries: readonly NewEntry<K>[],
+    replace = false,
+  ): Promise<void> {
     const table = tables[kind]
     const { hasLease } = table
-    const given = { ...entry, ...(hasLease ? noLease : { updatedMs: 0 }) }
-    const checked = checkRecord<object>(table.schema, given, `This ${table.what}`)
-    const columns = { ...columnsOf(checked), updated_ms: NOW } as const
     const isStale = hasLease ? hasExpired(table) : 'FALSE'
     const condition = replace ? '' : `WHERE ${isStale}`
-    const then = `${replacement(table, columns)} ${condition} RETURNING ${table.key.join(', ')}`
-    const { sql, values } = insertion(table, columns, then)
+    const additions = entries.map((entry) => {
+      const given = { ...entry, ...(hasLease ? noLease : { updatedMs: 0 }) }
+      const checked = checkRecord<object>(table.schema, given, `This ${table.what}`)
+      const columns = { ...columnsOf(checked), updated_ms: NOW } as const
+      const then = `${replacement(table, columns)} ${condition} RETURNING ${table.key.join(', ')}`
+      return insertion(table, columns, then)
+    })
     await this.#database.transaction(async (statements) => {
-      const written = await statements.query(sql, values)
-      if (written.length === 0) {
+      for (const { sql, values } of additions) {
+        if ((await statements.query(sql, values)).length > 0) continue
         const text = `There is such a ${table.what} already; --replace takes its place`
         throw new GodwitError('CATALOG_CONFLICT', text)
       }

@@ -5,17 +5,27 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { GodwitError } from '@godwit/core'
-import type { Database, Statements, Value } from './database.ts'
-import { checkRoom } from './entries.ts'
+import { GodwitError, LimitError } from '@godwit/core'
+import type { Database, Value } from './database.ts'
+import { ENTRIES_MAX, checkRoom } from './entries.ts'
 import { checkRecord } from './schemas.ts'
-import { checkPairs } from './static-maps.ts'
+import { Spool } from './spool.ts'
+import { MAP_VERSIONS_MAX, PAIRS_MAX, checkPairs } from './static-maps.ts'
 import type { Columns, Table } from './tables.ts'
 import { columnsOf, insertion, linkTable, machineTable, replacement, vmTable } from './tables.ts'
 import { LINE_BYTES_MAX, PIECE_BYTES, TRANSFER_VERSION, tables } from './transfer.ts'
 
 /** How many entries came in, by kind. */
 export type Imported = Readonly<Record<string, number>>
+
+/** How many lines of each kind there can be. */
+const entriesMax: Readonly<Record<string, number>> = {
+  machine: ENTRIES_MAX,
+  link: ENTRIES_MAX,
+  vm: ENTRIES_MAX,
+  map: PAIRS_MAX * MAP_VERSIONS_MAX,
+  learning: PAIRS_MAX,
+}
 
 /** An entry whose bytes are still to come. */
 interface Awaited {
@@ -25,20 +35,52 @@ interface Awaited {
   left: number
 }
 
-/** @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED` */
-export function importLines(
-  database: Database,
-  chunks: AsyncIterable<Uint8Array>,
-): Promise<Imported> {
+/** Where lines come from: once, or, of what gives them again, whenever they are asked for. */
+export type ImportSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>)
+
+/**
+ * Writers wait for one another, and agents are writers: all of it is read and checked before a
+ * transaction begins, since input may take its time, or never end.
+ *
+ * @throws {GodwitError} `CATALOG_ENTRY`, `CATALOG_VERSION`, `LIMIT_EXCEEDED`, `FILE_UNWRITABLE`
+ */
+export async function importLines(database: Database, source: ImportSource): Promise<Imported> {
+  if (typeof source === 'function') {
+    await readLines(source(), async () => {})
+    return write(database, source())
+  }
+  const spool = await Spool.open()
+  try {
+    await readLines(spool.keep(source), async () => {})
+    return await write(database, spool.read())
+  } finally {
+    await spool.close()
+  }
+}
+
+function write(database: Database, chunks: AsyncIterable<Uint8Array>): Promise<Imported> {
   return database.transaction(async (statements) => {
     const [row] = await statements.query('SELECT NOW_MS AS now')
-    const reader = new Reader(statements, Number(row!['now']))
-    for await (const line of splitLines(chunks)) await reader.read(line)
-    await reader.end()
+    const nowMs = Number(row!['now'])
+    const imported = await readLines(chunks, async (table, given) => {
+      const columns = (table.hasLease ? notFromTheFuture(given, nowMs) : given) as Columns
+      const { sql, values } = insertion(table, columns, replacement(table, columns))
+      await statements.query(sql, values)
+    })
     for (const table of [machineTable, linkTable, vmTable]) await checkRoom(statements, table)
     await checkPairs(statements)
-    return reader.imported
+    return imported
   })
+}
+
+/** Takes one entry. */
+type Put = (table: Table<unknown>, columns: Readonly<Record<string, Value>>) => Promise<void>
+
+async function readLines(chunks: AsyncIterable<Uint8Array>, put: Put): Promise<Imported> {
+  const reader = new Reader(put)
+  for await (const line of splitLines(chunks)) await reader.read(line)
+  reader.end()
+  return reader.imported
 }
 
 /** Lines without their line feeds. */
@@ -77,16 +119,14 @@ function unusable(line: number, reason: string): GodwitError {
 }
 
 class Reader {
-  readonly #statements: Statements
-  readonly #nowMs: number
+  readonly #put: Put
   readonly #imported: Record<string, number> = {}
   #line = 0
   #isOver = false
   #awaited: Awaited | undefined
 
-  constructor(statements: Statements, nowMs: number) {
-    this.#statements = statements
-    this.#nowMs = nowMs
+  constructor(put: Put) {
+    this.#put = put
   }
 
   get imported(): Imported {
@@ -105,15 +145,14 @@ class Reader {
     const table = Object.hasOwn(tables, name) ? tables[name] : undefined
     if (table === undefined) throw unusable(line, 'there is no such entry')
     const record = checkRecord(table.schema, value, `Line ${line}`) as object
-    this.#imported[name] = (this.#imported[name] ?? 0) + 1
-    if (table.hasLease) return this.#put(table, notFromTheFuture(columnsOf(record), this.#nowMs))
+    this.#count(name)
     if (!table.hasBytes) return this.#put(table, columnsOf(record))
     const blob = record as Awaited['record']
     this.#awaited = { table, record: blob, pieces: [], left: blob.bytesLength }
   }
 
   /** @throws {GodwitError} `CATALOG_ENTRY`: the file was cut */
-  async end(): Promise<void> {
+  end(): void {
     if (!this.#isOver) throw unusable(this.#line + 1, 'the file ends before its last line')
   }
 
@@ -158,9 +197,14 @@ class Reader {
     await this.#put(table, { ...columnsOf(record), bytes })
   }
 
-  async #put(table: Table<unknown>, columns: Readonly<Record<string, Value>>): Promise<void> {
-    const { sql, values } = insertion(table, columns as Columns, replacement(table, columns))
-    await this.#statements.query(sql, values)
+  /** @throws {LimitError} `LIMIT_EXCEEDED`: more than any catalog has */
+  #count(name: string): void {
+    const value = (this.#imported[name] ?? 0) + 1
+    this.#imported[name] = value
+    const maximum = entriesMax[name]!
+    if (value <= maximum) return
+    const text = `Line ${this.#line}: a catalog has at most ${maximum} entries "${name}"`
+    throw new LimitError('LIMIT_EXCEEDED', text, { limit: name, value, maximum })
   }
 }
 

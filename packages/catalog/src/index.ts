@@ -9,7 +9,7 @@ export {
   type EntryKinds,
   type NewEntry,
 } from './entries.ts'
-export type { Imported } from './import.ts'
+export type { ImportSource, Imported } from './import.ts'
 export * from './names.ts'
 export * from './records.ts'
 export { type PairOrUnknown, candidatesOf } from './candidates.ts'

@@ -11,9 +11,11 @@ import {
   GodwitError,
   PAGE_BYTES_DEFAULT,
   checkPageBytes,
+  formatBytes,
   parseBytes,
   parseRate,
 } from '@godwit/core'
+import { parseAddress } from '@godwit/transport'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { CatalogCommandSettings } from './catalog-command.ts'
@@ -48,11 +50,20 @@ interface AddLinkSettings extends AddSettings {
   readonly both?: boolean
 }
 
+const addHelp = `
+Example:
+  godwit catalog add machine rack1 --memory 64GiB --address 10.0.0.1:7000 --catalog fleet.db
+  godwit catalog add link rack1 rack2 --bandwidth 10Gbit --both --catalog fleet.db
+  godwit catalog add vm db1 --machine rack1 --memory 4GiB --catalog fleet.db`
+
 const gigabitBytesPerSecond = 125_000_000
 
 /** Adds the commands to `godwit catalog`. */
 export function addCatalogAddCommands(catalog: Command, finish: (code: ExitCode) => void): void {
-  const add = catalog.command('add').description('Add a guest, a machine or a link by hand')
+  const add = catalog
+    .command('add')
+    .description('Add a guest, a machine or a link by hand')
+    .addHelpText('after', addHelp)
   addVmCommand(add, finish)
   addMachineCommand(add, finish)
   addLinkCommand(add, finish)
@@ -75,7 +86,7 @@ function addVmCommand(add: Command, finish: (code: ExitCode) => void): void {
         'stored',
       ]),
     )
-    .option('--memory-path <FILE>', 'where its memory is stored on that machine')
+    .option('--memory-path <FILE>', 'where its memory is stored on that machine', parsePath)
     .option('--replace', replaceHelp)
     .addHelpText(
       'after',
@@ -84,7 +95,7 @@ function addVmCommand(add: Command, finish: (code: ExitCode) => void): void {
     )
     .action(async (name: string, settings: AddVmSettings) => {
       const { memory, memoryPath, os = null, hypervisor = null, machine, pageBytes } = settings
-      const path = memoryPath === undefined ? null : resolve(memoryPath)
+      const path = memoryPath ?? null
       const state = settings.state ?? (path === null ? 'stopped' : 'stored')
       const place = { machine, memoryBytes: memory, pageBytes, state, memoryPath: path }
       const id = randomUUID()
@@ -100,7 +111,7 @@ function addMachineCommand(add: Command, finish: (code: ExitCode) => void): void
     .requiredOption('--memory <SIZE>', 'its memory', parseBytes)
     .option('--free <SIZE>', 'what of it is free (default: all)', parseBytes)
     .option('--load <N>', 'runnable tasks per core', parseAmount, 0)
-    .option('--address <HOST:PORT>', 'where its agent will listen')
+    .option('--address <HOST:PORT>', 'where its agent will listen', parseHostPort)
     .option('--replace', replaceHelp)
     .addHelpText(
       'after',
@@ -108,6 +119,10 @@ function addMachineCommand(add: Command, finish: (code: ExitCode) => void): void
     )
     .action(async (name: string, settings: AddMachineSettings) => {
       const { memory, free = memory, load, address = null } = settings
+      if (free > memory) {
+        const text = `${formatBytes(free)} of ${formatBytes(memory)} cannot be free: see --free`
+        throw new GodwitError('USAGE', text)
+      }
       const entry = { name, memoryBytes: memory, freeBytes: free, load, address, agent: null }
       await withCatalog(settings, true, ({ entries }) =>
         entries.add('machine', entry, settings.replace),
@@ -131,18 +146,32 @@ function addLinkCommand(add: Command, finish: (code: ExitCode) => void): void {
     )
     .action(async (source: string, destination: string, settings: AddLinkSettings) => {
       const { cost, bandwidth, both, replace } = settings
+      if (source === destination) {
+        throw new GodwitError('USAGE', 'A link leads from one machine to another, not to itself')
+      }
       const facts = { cost, bandwidthBytesPerSecond: Math.round(bandwidth) }
-      await withCatalog(settings, true, async ({ entries }) => {
-        await entries.add('link', { source, destination, ...facts }, replace)
-        if (both !== true) return
-        await entries.add('link', { source: destination, destination: source, ...facts }, replace)
-      })
+      const there = { source, destination, ...facts }
+      const back = { source: destination, destination: source, ...facts }
+      const links = both === true ? [there, back] : [there]
+      await withCatalog(settings, true, ({ entries }) => entries.addAll('link', links, replace))
       finish(Exit.Done)
     })
 }
 
 function parsePageBytes(text: string): number {
   return checkPageBytes(parseBytes(text))
+}
+
+/** Relative to where this is typed. */
+function parsePath(text: string): string {
+  if (text !== '') return resolve(text)
+  throw new GodwitError('USAGE', 'A path of no characters is no file')
+}
+
+/** One that can be dialled. */
+function parseHostPort(text: string): string {
+  if (parseAddress(text).port > 0) return text
+  throw new GodwitError('ADDRESS_INVALID', `"${text}" has no port that can be dialled`)
 }
 
 /** Not negative. */

@@ -60,7 +60,7 @@ function addListCommand(catalog: Command, finish: (code: ExitCode) => void): voi
     .option('--vms', 'guests')
     .option('--machines', 'machines')
     .option('--links', 'links between machines')
-    .option('--maps', 'static maps, all versions')
+    .option('--maps', 'static maps, all versions, and what is learnt for one')
     .option('--all', 'also what has expired: its agent was not heard of any more')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  godwit catalog ls --catalog fleet.db --vms')
@@ -78,7 +78,9 @@ async function list(catalog: Catalog, settings: ListSettings): Promise<void> {
     ...(isAll || vms === true ? { vms: await entries.list('vm', all) } : {}),
     ...(isAll || machines === true ? { machines: await entries.list('machine', all) } : {}),
     ...(isAll || links === true ? { links: await entries.list('link') } : {}),
-    ...(isAll || maps === true ? { maps: await catalog.maps.list() } : {}),
+    ...(isAll || maps === true
+      ? { maps: await catalog.maps.list(), learning: await catalog.maps.listLearning() }
+      : {}),
   }
   const text = formatContents(contents, await catalog.nowMs())
   if (json === true) printJson(contents, 2)
@@ -113,10 +115,21 @@ async function show(
   else print(found.map((one) => formatEntry(one, nowMs)).join('\n\n'))
 }
 
+const exampleNames: Readonly<Record<EntryKind, string>> = {
+  vm: 'db1',
+  machine: 'rack1',
+  link: 'rack1 rack2',
+}
+
 function addRemoveCommands(catalog: Command, finish: (code: ExitCode) => void): void {
-  const remove = catalog.command('rm').description('Remove an entry')
+  const remove = catalog
+    .command('rm')
+    .description('Remove an entry')
+    .addHelpText('after', '\nExample:\n  godwit catalog rm vm db1 --catalog fleet.db')
   const add = (kind: EntryKind, description: string, ...names: readonly string[]): void => {
+    const example = `godwit catalog rm ${kind} ${exampleNames[kind]} --catalog fleet.db`
     const command = catalogCommand(remove, kind, description)
+    command.addHelpText('after', `\nExample:\n  ${example}`)
     for (const name of names) command.argument(`<${name}>`)
     command.action(async (...given: unknown[]) => {
       const key = given.slice(0, names.length) as string[]

@@ -68,13 +68,14 @@ export function addLearnCommand(catalog: Command, finish: (code: ExitCode) => vo
 /** Adds the command to `godwit catalog rm`. */
 export function addRemoveMapCommand(remove: Command, finish: (code: ExitCode) => void): void {
   const description = 'Remove all static maps of a pair, and what was learnt of it'
-  addPairOptions(catalogCommand(remove, 'map', description)).action(
-    async (settings: PairSettings) => {
+  const example = 'godwit catalog rm map --os debian/12 --hypervisor qemu/8.2 --catalog fleet.db'
+  addPairOptions(catalogCommand(remove, 'map', description))
+    .addHelpText('after', `\nExample:\n  ${example}`)
+    .action(async (settings: PairSettings) => {
       const key = { ...pairOf(settings, []), pageBytes: settings.pageBytes }
       await withCatalog(settings, false, ({ maps }) => maps.remove(key))
       finish(Exit.Done)
-    },
-  )
+    })
 }
 
 function addPairOptions(command: Command): Command {
@@ -113,6 +114,7 @@ async function learn(
     learning,
     samples.map((file) => ({ file })),
   )
+  refuseEmpty(samples, learned)
   refuseKnown(samples, learned, isFirst)
   const map = learning.map()
   await catalog.maps.learnt({
@@ -178,6 +180,17 @@ async function begin(
   const { os, hypervisor, pageBytes } = key
   const names = { os: formatRelease(os), hypervisor: formatRelease(hypervisor) }
   return { learning: Learning.begin({ ...names, pageBytes, version }), fromRevision }
+}
+
+/**
+ * A sample without content has nothing in common with any other: no page id would be left.
+ *
+ * @throws {GodwitError} `USAGE`
+ */
+function refuseEmpty(samples: readonly string[], learned: readonly LearnedSample[]): void {
+  const empty = learned.findIndex(({ contents }) => contents === 0)
+  if (empty < 0) return
+  throw new GodwitError('USAGE', `${samples[empty]} has no content: nothing is stored`)
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  LearningRecord,
   Lease,
   LinkRecord,
   MachineRecord,
@@ -21,16 +22,18 @@ export interface CatalogContents {
   machines?: readonly MachineRecord[]
   links?: readonly LinkRecord[]
   maps?: readonly MapRecord[]
+  /** What was learnt of each pair, also where it is not enough for a map. */
+  learning?: readonly LearningRecord[]
 }
 
 /** Tables with their titles, an empty line between; empty ones are left out. */
 export function formatContents(contents: CatalogContents, nowMs: number): string {
-  const { vms = [], machines = [], links = [], maps = [] } = contents
+  const { vms = [], machines = [], links = [], maps = [], learning = [] } = contents
   const tables = [
     vms.length === 0 ? '' : formatVms(vms, nowMs),
     machines.length === 0 ? '' : formatMachines(machines, nowMs),
     links.length === 0 ? '' : formatLinks(links),
-    maps.length === 0 ? '' : formatMaps(maps),
+    maps.length + learning.length === 0 ? '' : formatMaps(maps, learning),
   ]
   return tables.filter((text) => text !== '').join('\n\n')
 }
@@ -72,7 +75,11 @@ function formatLinks(links: readonly LinkRecord[]): string {
   return formatTable(['link from', 'to', 'cost', 'bandwidth'], rows, ['cost', 'bandwidth'])
 }
 
-function formatMaps(maps: readonly MapRecord[]): string {
+function formatMaps(maps: readonly MapRecord[], learning: readonly LearningRecord[]): string {
+  const keyOf = ({ os, hypervisor, pageBytes }: MapRecord | LearningRecord): string =>
+    [releaseText(os), releaseText(hypervisor), formatBytes(pageBytes)].join(' ')
+  const known = new Set(maps.map((one) => keyOf(one)))
+  const begun = learning.filter((one) => !known.has(keyOf(one)))
   const rows = maps.map((one) => [
     releaseText(one.os),
     releaseText(one.hypervisor),
@@ -81,6 +88,10 @@ function formatMaps(maps: readonly MapRecord[]): string {
     formatBytes(one.bytesLength),
     one.digest.slice(0, 16),
   ])
+  for (const { os, hypervisor, pageBytes } of begun) {
+    const kind = [releaseText(os), releaseText(hypervisor), formatBytes(pageBytes)]
+    rows.push([...kind, 'none yet', '', ''])
+  }
   const head = ['static map of', 'on', 'pages of', 'version', 'size', 'digest']
   return formatTable(head, rows, ['pages of', 'version', 'size'])
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Catalog, Imported } from '@godwit/catalog'
+import type { Catalog, ImportSource, Imported } from '@godwit/catalog'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { CatalogCommandSettings } from './catalog-command.ts'
@@ -49,7 +49,7 @@ export function addCatalogTransferCommands(
     .addHelpText('after', importHelp)
     .action(async (file: string, settings: CatalogCommandSettings) => {
       await withCatalog(settings, true, async (opened) => {
-        note(importedText(await opened.import(readFrom(file))))
+        note(importedText(await opened.import(sourceOf(file))))
       })
       finish(Exit.Done)
     })
@@ -63,6 +63,12 @@ async function exportTo(file: string, catalog: Catalog): Promise<void> {
     // Nobody reads the rest.
     if ((thrown as NodeJS.ErrnoException).code !== 'EPIPE') throw thrown
   }
+}
+
+/** A file is read twice; what comes by a pipe comes once. */
+function sourceOf(file: string): ImportSource {
+  const isFile = file !== '-' && statSync(file, { throwIfNoEntry: false })?.isFile() === true
+  return isFile ? () => readFrom(file) : readFrom(file)
 }
 
 async function* readFrom(file: string): AsyncGenerator<Uint8Array> {

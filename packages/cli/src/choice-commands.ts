@@ -102,6 +102,10 @@ function addChoiceOptions(command: Command, help: string): Command {
 
 async function placement(catalog: Catalog, settings: PlaceSettings): Promise<Ranking<Candidate>> {
   const { os = null, hypervisor = null } = settings
+  if ((os === null) !== (hypervisor === null)) {
+    const text = '--os and --hypervisor are needed both: guests are alike that have both'
+    throw new GodwitError('USAGE', text)
+  }
   if (os === null || hypervisor === null) {
     note('without --os and --hypervisor the guest is like no other: only load and room count')
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { GodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
@@ -40,9 +40,17 @@ export function writeImageKeys(file: string, images: IncomingMigration['images']
   }
 }
 
-/** Fails before a guest comes, not after it. */
+/**
+ * Fails before a guest comes, not after it.
+ *
+ * @throws {GodwitError} `FILE_UNWRITABLE`, `USAGE`
+ */
 export function checkPlace(file: string): void {
+  if (file === '') throw new GodwitError('USAGE', '--images-out needs the path of a file')
   try {
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+      throw new Error('it is a directory')
+    }
     accessSync(dirname(resolve(file)), constants.W_OK)
   } catch (thrown) {
     throw unwritable(file, thrown)

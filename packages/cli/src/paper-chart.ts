@@ -7,7 +7,7 @@ import type { Chart } from '@godwit/benchmarks'
 import type { TopLevelSpec } from 'vega-lite'
 import { drawSpec } from './chart.ts'
 
-const PLACE_WIDTH = 24
+const PLACE_WIDTH = 18
 const HEIGHT = 240
 
 /** Draws without a browser; @returns an SVG document. */

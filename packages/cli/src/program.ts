@@ -27,7 +27,9 @@ Start a destination, then move a guest to it:
 
 const exitCodes = `
 Exit codes: 0 done; 1 failed, the guest still runs at the source; 2 usage; 3 cancelled;
-4 ownership in doubt; 5 at the destination, but verification failed.`
+4 ownership in doubt; 5 at the destination, but verification failed; 6 given up in post-copy;
+7 taken over: the guest goes on at the source from an older state; 8 the guest died with the process
+that held it. docs/ERRORS.md tells more.`
 
 /** Runs one command line and tells what to exit with. Never throws. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
@@ -41,6 +43,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     // An option belongs to the command that it stands behind.
     .enablePositionalOptions()
     .addHelpText('after', exitCodes)
+  let refusing = program
   addSendCommand(program, finish)
   addReceiveCommand(program, finish)
   addDemoCommand(program, finish)
@@ -52,14 +55,18 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addBenchCommand(program, finish)
   addConformanceCommand(program, finish)
   for (const command of everyCommand(program)) {
-    command.exitOverride().configureOutput({ outputError: () => {} })
+    command.exitOverride((error) => {
+      refusing = command
+      throw error
+    })
+    command.configureOutput({ outputError: () => {} })
     command.showSuggestionAfterError(true)
   }
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
   } catch (thrown) {
-    return fail(thrown)
+    return fail(thrown, refusing)
   }
 }
 
@@ -68,12 +75,19 @@ function everyCommand(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap((one) => everyCommand(one))]
 }
 
-function fail(thrown: unknown): ExitCode {
+/** `godwit catalog add vm`. */
+function nameOf(command: Command): string {
+  const name = command.name()
+  return command.parent === null ? name : `${nameOf(command.parent)} ${name}`
+}
+
+/** @param refusing - the command that could not make sense of its arguments */
+function fail(thrown: unknown, refusing: Command): ExitCode {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return Exit.Done
     if (thrown.code === 'commander.help') return Exit.Usage
     const message = thrown.message.replace(/^error: /, '').replace(/\.$/, '')
-    note(formatError(new GodwitError('USAGE', `${message}; see godwit --help`)))
+    note(formatError(new GodwitError('USAGE', `${message}; see ${nameOf(refusing)} --help`)))
     return Exit.Usage
   }
   const error = toGodwitError(thrown)

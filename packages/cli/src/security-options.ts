@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { SecurityOptions } from 'godwit'
@@ -71,8 +71,8 @@ function readKey(file: string): Uint8Array {
 
 /** Whoever reads such a file can take memory of guests by it. */
 export function readSecret(file: string, bytesMax: number): Uint8Array {
-  const bytes = readSmall(file, bytesMax)
-  if (process.platform !== 'win32' && (statSync(file).mode & othersMode) !== 0) {
+  const { bytes, mode } = readOpened(file, bytesMax)
+  if (process.platform !== 'win32' && (mode & othersMode) !== 0) {
     const text = `${file} is open to every user of this machine; chmod 600 it, and take a new one`
     throw new GodwitError('USAGE', text)
   }
@@ -80,16 +80,33 @@ export function readSecret(file: string, bytesMax: number): Uint8Array {
 }
 
 function readSmall(file: string, bytesMax: number): Uint8Array {
+  return readOpened(file, bytesMax).bytes
+}
+
+/** A regular file: opening and reading wait for nobody, and end. */
+function readOpened(file: string, bytesMax: number): { bytes: Uint8Array; mode: number } {
+  let descriptor: number | undefined
   try {
-    const { size } = statSync(file)
-    if (size > bytesMax) {
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stat = fstatSync(descriptor)
+    if (!stat.isFile()) throw new Error('it is no regular file')
+    const read = new Uint8Array(bytesMax + 1)
+    let length = 0
+    for (let more = -1; more !== 0 && length < read.length; length += more) {
+      more = readSync(descriptor, read, length, read.length - length, null)
+    }
+    if (length > bytesMax) {
+      const size = Math.max(length, stat.size)
       const text = `${file} has ${size} bytes; what belongs there has at most ${bytesMax}`
       throw new GodwitError('USAGE', text)
     }
-    return Uint8Array.from(readFileSync(file))
+    return { bytes: read.slice(0, length), mode: stat.mode }
   } catch (thrown) {
     if (thrown instanceof GodwitError) throw thrown
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-    throw new GodwitError('FILE_UNREADABLE', `${file} cannot be read: ${code}`, { cause: thrown })
+    const { code, message } = thrown as NodeJS.ErrnoException
+    const text = `${file} cannot be read: ${code ?? message}`
+    throw new GodwitError('FILE_UNREADABLE', text, { cause: thrown })
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
   }
 }

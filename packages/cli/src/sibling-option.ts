@@ -29,13 +29,16 @@ export function addSiblingOptions(command: Command): Command {
       '--sibling <FILE|GUEST>',
       'where to look for static pages that sources offer: an image of memory, or a guest that ' +
         'runs here, by its name in the catalog or its session; again for more (default: guests ' +
-        'here that are of the same kind)',
+        'here that are of the same kind). Files that the catalog names are searched, too. ' +
+        'Files are looked through at the start, for up to 8 maps, by content; until that is ' +
+        'done a migration searches by itself, 8 s at most',
       parseSibling,
     )
     .addOption(
       new Option(
         '--static <WHEN>',
-        'auto: with --catalog, sources hear which static pages are here; none: they do not',
+        'auto: with --catalog, sources hear which static pages are here; none: no map is looked ' +
+          'up, images of --keep-image are',
       )
         .choices(['auto', 'none'])
         .default('auto'),

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { MapRecord, Pair, VmRecord } from '@godwit/catalog'
+import type { MapKey, MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
-import { GodwitError, formatCount, fromHex, toGodwitError } from '@godwit/core'
+import { GodwitError, formatBytes, formatCount, fromHex, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
 import { decodeStaticMap } from '@godwit/static'
 import type { KnownMap, MapName, SearchedSibling, Sibling } from 'godwit'
@@ -43,12 +43,26 @@ export interface Finders {
 export async function findersOf(settings: Settings, guests: ReadGuests): Promise<Finders> {
   const { keepImage, catalog, static: when } = settings
   const images = keepImage && (await ImageDirectory.open(keepImage.path, keepImage.bytesMax))
-  if (keepImage?.isLimited === true) await images?.trim()
+  if (keepImage?.isLimited === true) await trim(images!, settings)
   if (catalog === undefined || when === 'none') {
     const finder = images && new NodeStaticFinder({ images })
     return { finder, prepare: async () => {}, close: async () => {} }
   }
+  for (const sibling of settings.sibling ?? []) {
+    if (settings.quiet === true || 'file' in sibling) continue
+    note(`no file ${sibling.guest} here: a guest of that name is waited for`)
+  }
   return new Siblings(catalog, settings, guests, images)
+}
+
+/** Says what had to go. */
+async function trim(images: ImageDirectory, { keepImage, quiet }: Settings): Promise<void> {
+  const before = (await images.list()).images.length
+  await images.trim()
+  const removed = before - (await images.list()).images.length
+  if (removed === 0 || quiet === true) return
+  const limit = formatBytes(keepImage!.bytesMax)
+  note(`${removed} of ${before} stored images, the oldest, are removed: max is ${limit} in all`)
 }
 
 /** Asks the catalog anew for each migration, over one connection. */
@@ -77,23 +91,33 @@ class Siblings implements Finders {
 
   async prepare(): Promise<void> {
     const { signal } = this.#closing
-    const maps = await this.#ask((catalog) => catalog.maps.list())
-    if (maps === undefined) return
-    for (const { os, hypervisor, pageBytes } of distinct(maps).slice(-PREPARED_MAPS_MAX)) {
-      if (signal.aborted) return
-      await this.#prepare({ os, hypervisor, pageBytes }, signal)
+    // The catalog was told of where it fails, and is asked again for each migration.
+    const maps = (await this.#ask((catalog) => catalog.maps.list())) ?? []
+    let count = 0
+    for (const { os, hypervisor, pageBytes } of distinct(maps)) {
+      if (signal.aborted || count === PREPARED_MAPS_MAX) break
+      if (await this.#prepare({ os, hypervisor, pageBytes }, signal)) count++
     }
+    if (count === 0 || signal.aborted || this.#settings.quiet === true) return
+    const what = count === 1 ? 'a static map' : `${count} static maps`
+    note(`looked through files of memory for ${what}`)
   }
 
-  async #prepare(key: Pair & { readonly pageBytes: number }, signal: AbortSignal): Promise<void> {
-    const files = await this.#ask((catalog) => this.#files(catalog, key))
-    if (files === undefined || files.length === 0) return
-    const map = await this.#ask(({ maps }) => maps.find(key))
-    if (map === undefined) return
-    checkKey(decodeStaticMap(map.bytes), key, 'static map')
-    await this.finder.prepare(map.bytes, files, signal).catch((thrown: unknown) => {
-      note(`${formatError(toGodwitError(thrown))} (a static map in the catalog)`)
-    })
+  /** @returns whether there was anything to look through. Never rejects: what fails is told. */
+  async #prepare(key: MapKey, signal: AbortSignal): Promise<boolean> {
+    try {
+      const files = await this.#asked((catalog) => this.#files(catalog, key))
+      if (files.length === 0) return false
+      const map = await this.#asked(({ maps }) => maps.find(key))
+      if (map === undefined) return false
+      checkKey(decodeStaticMap(map.bytes), key, 'static map')
+      await this.finder.prepare(map.bytes, files, signal)
+      return true
+    } catch (thrown) {
+      const text = formatError(toGodwitError(thrown))
+      if (!signal.aborted) note(`${text} (its files are not looked through before a source asks)`)
+      return false
+    }
   }
 
   /** Files of memory: those that were named, then those of guests that are alike. */
@@ -116,6 +140,18 @@ class Siblings implements Finders {
 
   /** @returns undefined where the catalog fails, which is told; the next migration tries again */
   async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#asked(ask)
+    } catch (thrown) {
+      if (this.#closing.signal.aborted) return undefined
+      const text = formatError(toGodwitError(thrown))
+      note(`${text} (no static pages; everything else goes on)`)
+      return undefined
+    }
+  }
+
+  /** As {@link #ask}, and nothing is told. @throws {GodwitError} what the catalog says */
+  async #asked<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
     const before = this.#catalog
     const isReplaced = (await before?.catch(() => undefined))?.isReplaced === true
     if (isReplaced && this.#catalog === before) await this.#reset()
@@ -126,13 +162,10 @@ class Siblings implements Finders {
       catalog = await opening
       return await ask(catalog)
     } catch (thrown) {
-      const error = toGodwitError(thrown)
       // What is wrong with an entry is not by the connection, which others use meanwhile.
-      const isGone = catalog === undefined || error.code === 'CATALOG_UNAVAILABLE'
+      const isGone = catalog === undefined || toGodwitError(thrown).code === 'CATALOG_UNAVAILABLE'
       if (isGone && this.#catalog === opening) await this.#reset()
-      if (this.#closing.signal.aborted) return undefined
-      note(`${formatError(error)} (no static pages; everything else goes on)`)
-      return undefined
+      throw thrown
     }
   }
 
@@ -198,11 +231,12 @@ function pairOf({ os, hypervisor }: MapName): Pair | undefined {
   }
 }
 
-/** One of each pair and page size, however many versions there are. */
+/** One of each pair and page size, however many versions there are; the newest ones first. */
 function distinct(maps: readonly MapRecord[]): readonly MapRecord[] {
   const keyOf = ({ os, hypervisor, pageBytes }: MapRecord): string =>
     JSON.stringify([os, hypervisor, pageBytes])
-  return [...new Map(maps.map((map) => [keyOf(map), map])).values()]
+  const newest = [...new Map(maps.map((map) => [keyOf(map), map])).values()]
+  return newest.sort((a, b) => b.updatedMs - a.updatedMs)
 }
 
 function memoryOf({ guest }: IncomingMigration, name: string): Sibling | undefined {

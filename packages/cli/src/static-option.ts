@@ -30,7 +30,7 @@ export function addStaticOptions(command: Command): Command {
         '--static <NAME>',
         'pages that guests of its --os and --hypervisor have in common go by their numbers, ' +
           'found by what they hold (escdr-content, default with --catalog) or by where they are ' +
-          '(escdr-position); none: as any other page',
+          '(escdr-position); none: no map is looked up, images of --images are',
       ).choices([...Object.keys(modes), 'none']),
     )
     .option(
@@ -72,6 +72,10 @@ function isPairKnown({ os, hypervisor, vmName }: CatalogSettings): boolean {
 export function checkStatic(settings: StaticSettings & MigrationSettings & CatalogSettings): void {
   const { static: name = 'none', images, catalog, mode = MODE_DEFAULT } = settings
   if (images !== undefined && isRaw(settings)) refuse('--images', 'is of no use with --encode raw')
+  const isWithoutRounds = !hasRounds(parseMode(mode).mode)
+  if (images !== undefined && isWithoutRounds) {
+    refuse('--images', `are looked through in rounds, and --mode ${mode} has none`)
+  }
   if (name === 'none') return
   const option = `--static ${name}`
   if (catalog === undefined) refuse(option, 'takes a map from a catalog: --catalog URL is missing')
@@ -80,7 +84,7 @@ export function checkStatic(settings: StaticSettings & MigrationSettings & Catal
     refuse(option, `must know what the guest is: ${missing} (or --vm-name, if the catalog knows)`)
   }
   if (isRaw(settings)) refuse(option, 'is of no use with --encode raw')
-  if (!hasRounds(parseMode(mode).mode)) {
+  if (isWithoutRounds) {
     refuse(option, `looks pages up in rounds, and --mode ${mode} has none`)
   }
 }

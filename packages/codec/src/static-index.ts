@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { CONTENT_HASH_BYTES, PageBitmap, allocateShared } from '@godwit/core'
+import { CONTENT_HASH_BYTES, PageBitmap, allocateShared, entryFrom, wordsOf } from '@godwit/core'
 import type { StaticSet } from '@godwit/core'
-import { KEYED_HASH_BYTES } from './content-hasher.ts'
+import { STATIC_HASH_BYTES } from '@godwit/wire'
 import type { ScannedPages } from './scanned-pages.ts'
 
 /** Further than so many steps no entry is put or looked for, whatever hashes a peer may choose. */
@@ -31,7 +31,7 @@ export type AgreedSet =
       /** Entries that are told only to those who have the pages, see `KeyedHasher`. */
       readonly by: 'keyed'
       readonly key: Uint8Array
-      /** {@link KEYED_HASH_BYTES} each. */
+      /** {@link STATIC_HASH_BYTES} each. */
       readonly hashes: Uint8Array
       readonly held: PageBitmap
     }
@@ -97,7 +97,7 @@ export function indexAhead(
 
 function indexOf(agreed: AgreedSet, base: number): StaticIndex {
   const { by } = agreed
-  const entryBytes = by === 'keyed' ? KEYED_HASH_BYTES : CONTENT_HASH_BYTES
+  const entryBytes = by === 'keyed' ? STATIC_HASH_BYTES : CONTENT_HASH_BYTES
   const hashes = by === 'keyed' ? agreed.hashes : agreed.set.hashes
   const count = hashes.length / entryBytes
   const held = PageBitmap.shared(count)
@@ -129,7 +129,7 @@ function contentTable(hashes: Uint8Array): Uint32Array {
 
 function tableFor(agreed: AgreedSet): Uint32Array {
   // Of these all that are equal are held, or none is: zeros stand for what is not.
-  if (agreed.by === 'keyed') return tableOf(wordsOf(agreed.hashes), KEYED_HASH_BYTES / 4, 1)
+  if (agreed.by === 'keyed') return tableOf(wordsOf(agreed.hashes), STATIC_HASH_BYTES / 4, 1)
   return contentTable(agreed.set.hashes)
 }
 
@@ -160,10 +160,6 @@ function tableOf(words: Uint32Array, wordsPerEntry: number, most: number): Uint3
 function areEqual(words: Uint32Array, a: number, b: number, count: number): boolean {
   for (let i = 0; i < count; i++) if (words[a + i] !== words[b + i]) return false
   return true
-}
-
-export function wordsOf({ buffer, byteOffset, length }: Uint8Array): Uint32Array {
-  return new Uint32Array(buffer, byteOffset, length / 4)
 }
 
 /** An entry that is held with a hash of `index.wordsPerEntry` words, or -1. */
@@ -210,14 +206,8 @@ export function mayHaveWord(index: StaticIndex, word: number): boolean {
 
 /** The entry that every sample had at `page`, counted over all regions, or -1. */
 export function entryAtPage({ positions }: StaticIndex, page: number): number {
-  let low = 0
-  let high = positions.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (positions[middle]! < page) low = middle + 1
-    else high = middle
-  }
-  return positions[low] === page ? low : -1
+  const entry = entryFrom(positions, page)
+  return positions[entry] === page ? entry : -1
 }
 
 /** Whether an entry is there, is held, and its hash begins with `word`. */

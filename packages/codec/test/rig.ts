@@ -39,7 +39,6 @@ import type { RigOptions, RoundOptions, RoundResult } from './rig-options.ts'
 import { openFile } from './memory-files.ts'
 
 export type { RigOptions, RoundResult }
-
 export const fingerprintSeed: Uint8Array = new Uint8Array(8).fill(1)
 const native = await createPrimitives({
   kernelsWasm: readFileSync(KERNELS_WASM_URL),
@@ -102,8 +101,8 @@ export class Rig {
     this.#verifyHasher = workspace.createHasher(hash, new Uint8Array(8).fill(2))
     const entryBytes = hash === 'sha256' ? 32 : 8
     this.sent = this.source.map((region, index) => {
-      const { pageCount } = this.marked[index]!
-      return { region, fingerprints: new FingerprintTable(pageCount, entryBytes) }
+      const table = new FingerprintTable(this.marked[index]!.pageCount, entryBytes)
+      return { region, fingerprints: table }
     })
     this.installed = this.target.map((region, index) => ({
       region,

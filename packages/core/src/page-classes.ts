@@ -18,12 +18,18 @@ export type PageClassName = (typeof PAGE_CLASSES)[number]
  */
 export interface PageClasses {
   /**
-   * Adds the pages that are of a class now, whole pages of `pageBytes` only. Called while the guest
-   * runs: a hint. What is wrong about it costs time, no content; only {@link giveUp} decides.
+   * Adds the pages that are of one of these classes now, whole pages of `pageBytes` only. Called
+   * while the guest runs: a hint. What is wrong about it costs time, no content; only
+   * {@link giveUp} decides.
    *
    * @param region - its index
    */
-  addPages(name: PageClassName, region: number, pageBytes: number, into: PageBitmap): void
+  addPages(
+    names: readonly PageClassName[],
+    region: number,
+    pageBytes: number,
+    into: PageBitmap,
+  ): void
   /**
    * The guest does without all pages of these classes from now on: it takes them off its lists (a
    * cached page is no longer found), and adds them here. Called once in a migration, while it is

@@ -8,11 +8,18 @@
  * @module
  */
 import type { Clock, StaticReport } from '@godwit/core'
-import { CONTENT_HASH_BYTES, NOT_HELD, PageBitmap, fromHex, yieldTo } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  NOT_HELD,
+  PageBitmap,
+  fromHex,
+  pagesOfRegions,
+  yieldTo,
+} from '@godwit/core'
 import type { HeldSet, Primitives, StaticContents } from '@godwit/codec'
 import { KeyedHasher } from '@godwit/codec'
 import { isProved, staticKey } from '@godwit/seal'
-import { imageEntriesMax, pageCountOf, staticHeldFrames, sumOfMaps } from '@godwit/session'
+import { imageEntriesMax, staticHeldFrames, sumOfMaps } from '@godwit/session'
 import type { Hello, Reserve, StaticHeld, StaticOffer, Welcome } from '@godwit/wire'
 import { STATIC_ENTRIES_SUM_MAX, STATIC_HASH_BYTES, STATIC_HELD_BYTES_MAX } from '@godwit/wire'
 import { KeyedHashes } from './keyed-hashes.ts'
@@ -68,7 +75,7 @@ export class StaticAgreement {
     this.#parts = parts
     this.#offers = offers
     this.#guest = { pageBytes, regions }
-    this.#pageCount = pageCountOf(regions, pageBytes)
+    this.#pageCount = pagesOfRegions(regions, pageBytes)
     this.#sum = sumOfMaps(offers)
     this.#report = reportOf(offers)
     const { fingerprintSeed, verifySeed } = hello

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GodwitError, KIB, MIB } from '@godwit/core'
+import { GodwitError, KIB, MIB, toHex } from '@godwit/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeptGuest } from './image-directory.ts'
 import {
@@ -23,7 +23,7 @@ import {
   parseKeepImage,
 } from './image-directory.ts'
 import { hashSample } from './sample.ts'
-import { isLost, toHex } from './stored-image.ts'
+import { isLost } from './stored-image.ts'
 
 let path = ''
 beforeEach(() => {

@@ -7,8 +7,16 @@
 import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity, Region } from '@godwit/core'
-import { GIB, GodwitError, LimitError, formatBytes, parseBytes } from '@godwit/core'
-import { CONTENT_HASH_BYTES } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  GIB,
+  GodwitError,
+  LimitError,
+  MIB,
+  formatBytes,
+  parseBytes,
+  toHex,
+} from '@godwit/core'
 import { allocatePageHashes } from '@godwit/static'
 import type { ImageKey } from '@godwit/wire'
 import { IMAGE_ID_BYTES, IMAGE_TOKEN_BYTES } from '@godwit/wire'
@@ -25,7 +33,6 @@ import {
   readFacts,
   readImage,
   removeImage,
-  toHex,
   writeImage,
 } from './stored-image.ts'
 
@@ -212,7 +219,14 @@ export function parseKeepImage(text: string): { path: string; bytesMax: number }
     throw new GodwitError('USAGE', `"${text}" is no place for images; write it like DIR,max=8GiB`)
   }
   const [, path, size] = match
-  return { path: path!, bytesMax: size === undefined ? IMAGE_BYTES_MAX : parseBytes(size) }
+  const [, name] = /,([\w-]*)=/.exec(path!) ?? []
+  if (name !== undefined) {
+    const text = `"${name}" is no option of a place for images; write it like DIR,max=8GiB`
+    throw new GodwitError('USAGE', text)
+  }
+  const bytesMax = size === undefined ? IMAGE_BYTES_MAX : parseBytes(size)
+  if (bytesMax >= MIB) return { path: path!, bytesMax }
+  throw new GodwitError('USAGE', `max=${size} is less than 1 MiB, and no image of a guest`)
 }
 
 /** What an image would take of the disk, from the number of pages that are not zero. */

@@ -17,7 +17,7 @@ import type { OpenFile, Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
-import { nativeCopy, nativeSha256 } from './native-bytes.ts'
+import { nativeCopy, nativeSha256, nativeWriteSha } from './native-bytes.ts'
 import { createNodeZstd } from './zstd.ts'
 
 export const SOFTWARE = 'godwit/0.1.0'
@@ -41,6 +41,7 @@ let primitives: Promise<Primitives> | undefined
 export function nodePrimitives(): Promise<Primitives> {
   primitives ??= createPrimitives({
     sha256: nativeSha256,
+    writeSha: nativeWriteSha,
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
     copy: nativeCopy,
     zstd: createNodeZstd(),

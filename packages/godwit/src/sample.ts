@@ -6,9 +6,9 @@
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
-import { GodwitError, pagesCovering, spanOf } from '@godwit/core'
+import { GodwitError, LimitError, pagesCovering, spanOf } from '@godwit/core'
 import type { LearnedSample, Learning, PageHashes } from '@godwit/static'
-import { allocatePageHashes } from '@godwit/static'
+import { SAMPLE_PAGES_MAX, allocatePageHashes } from '@godwit/static'
 import type { ScanPiece } from './page-scan.ts'
 import { PageScanner } from './page-scanner.ts'
 
@@ -82,7 +82,8 @@ export function unreadable(path: string, thrown: unknown): GodwitError {
  * Content hashes of a whole guest, made by several threads.
  *
  * @param scanner - whose threads it shall be; others are started for it
- * @throws {GodwitError} `FILE_UNREADABLE`, `CANCELLED`
+ * @throws {GodwitError} `FILE_UNREADABLE`, `CANCELLED`; `LIMIT_EXCEEDED`: more than
+ *   `SAMPLE_PAGES_MAX` pages, of which none is read
  */
 export async function hashSample(
   source: SampleSource,
@@ -92,6 +93,7 @@ export async function hashSample(
   const sample = await openSample(source, pageBytes)
   const threads = scanner ?? new PageScanner()
   try {
+    checkSize(source, sample.pageCount)
     const into = allocatePageHashes(sample.pageCount, pageBytes)
     await threads.scan(sample.pieces, pageBytes, { kind: 'hash', into })
     return into
@@ -102,6 +104,15 @@ export async function hashSample(
     if (scanner === undefined) threads.end()
     await sample.close()
   }
+}
+
+/** Hashes take 33 bytes a page, which are there before the first page is read. */
+function checkSize(source: SampleSource, pageCount: number): void {
+  if (pageCount <= SAMPLE_PAGES_MAX) return
+  const name = 'file' in source ? source.file : 'A sample'
+  const text = `${name} has ${pageCount} pages; at most ${SAMPLE_PAGES_MAX} are learned from`
+  const facts = { limit: 'samplePages', value: pageCount, maximum: SAMPLE_PAGES_MAX }
+  throw new LimitError('LIMIT_EXCEEDED', text, facts)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { NOT_HELD } from '@godwit/core'
+import { NOT_HELD, toHex } from '@godwit/core'
 import type { OfferedSet } from '@godwit/destination'
 import { Learning, encodeStaticMap } from '@godwit/static'
 import { afterAll, describe, expect, it, vi } from 'vitest'
@@ -12,7 +12,6 @@ import { learnSamples } from './sample.ts'
 import type { SearchedSibling } from './sibling-search.ts'
 import type { KnownMap, MapName } from './static-finder.ts'
 import { NodeStaticFinder } from './static-finder.ts'
-import { toHex } from './stored-image.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'godwit-finder-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -14,7 +14,14 @@ import type { FileHandle } from 'node:fs/promises'
 import { open, readFile, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity, RegionShape, StaticPlaces, StaticSet } from '@godwit/core'
-import { CONTENT_HASH_BYTES, allocateShared, isPageBytes, pagesCovering } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  allocateShared,
+  fromHex,
+  isPageBytes,
+  pagesOfRegions,
+  toHex,
+} from '@godwit/core'
 import type { PageHashes } from '@godwit/static'
 import { PageKind } from '@godwit/static'
 import * as v from 'valibot'
@@ -187,7 +194,7 @@ async function readStored(folder: string): Promise<Stored> {
   if (!parsed.success) throw new Error('its facts are damaged')
   const { format: _format, contents, hashesSha256, ...rest } = parsed.output
   const { pageBytes, regions } = rest
-  const pageCount = pageCountOf(regions, pageBytes)
+  const pageCount = pagesOfRegions(regions, pageBytes)
   if (!(pageCount <= pagesMax && contents <= pageCount)) throw new Error('its shape cannot be')
   const [memory, hashes] = await Promise.all(
     ['memory', 'hashes'].map((name) => stat(join(folder, name))),
@@ -199,14 +206,6 @@ async function readStored(folder: string): Promise<Stored> {
   const diskBytes = (memory!.blocks + hashes!.blocks) * 512
   const [id, token] = [fromHex(rest.id), fromHex(rest.token)]
   return { facts: { ...rest, id, token, diskBytes }, contents, pageCount, hashesSha256 }
-}
-
-/** Pages of all regions: each begins with one of its own. */
-export function pageCountOf(
-  regions: readonly { readonly byteLength: number }[],
-  pageBytes: number,
-): number {
-  return regions.reduce((sum, { byteLength }) => sum + pagesCovering(byteLength, pageBytes), 0)
 }
 
 function packHashes({ kinds, hashes }: PageHashes): { bytes: Uint8Array; contents: number } {
@@ -241,12 +240,4 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await file.close()
   }
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'hex'))
 }

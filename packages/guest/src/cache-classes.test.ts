@@ -27,7 +27,7 @@ function createGuest() {
   const tags = new Int32Array(regions[1]!.buffer, 11 * work, 28)
   const pagesOf = (name: (typeof PAGE_CLASSES)[number], pageBytes = work): number[] => {
     const into = new PageBitmap(Math.ceil(sizes[1]! / pageBytes))
-    classes.addPages(name, 1, pageBytes, into)
+    classes.addPages([name], 1, pageBytes, into)
     return [...Array(into.pageCount).keys()].filter((page) => into.has(page))
   }
   return { regions, maps, memory, registers: registers!, workload, classes, tags, pagesOf }

@@ -21,7 +21,15 @@ import { markerOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
 
 const pageWords = WORK_PAGE_BYTES / 4
 /** What may be given up, as bits in the log. */
-const bits: Readonly<Partial<Record<PageClassName, number>>> = { free: 1, cache: 2 }
+const freeBit = 1
+const cacheBit = 2
+const bits: Readonly<Partial<Record<PageClassName, number>>> = { free: freeBit, cache: cacheBit }
+/** Above both. */
+const pinnedMark = 4
+
+function maskOf(names: readonly PageClassName[]): number {
+  return names.reduce((sum, name) => sum | (bits[name] ?? 0), 0)
+}
 
 /** A time when pages were given up. */
 export interface Drop {
@@ -69,21 +77,47 @@ export class CacheClasses implements PageClasses {
     this.#steps = steps
   }
 
-  addPages(name: PageClassName, region: number, pageBytes: number, into: PageBitmap): void {
+  addPages(
+    names: readonly PageClassName[],
+    region: number,
+    pageBytes: number,
+    into: PageBitmap,
+  ): void {
     const isOfCache = region === this.#memory.regions.length - 1
+    if (names.every((name) => bits[name] !== undefined)) {
+      if (isOfCache) this.#addDroppable(maskOf(names), pageBytes, into)
+      return
+    }
     for (let page = 0; page < into.pageCount; page++) {
       const found = isOfCache ? this.#classOf(page, pageBytes) : 'anonymous'
-      if (found === name) into.add(page)
+      if (names.includes(found)) into.add(page)
     }
   }
 
   giveUp(names: readonly PageClassName[], pageBytes: number, into: readonly PageBitmap[]): void {
     if (!this.#log(names, pageBytes)) return
     const given = into.at(-1)!
-    for (let page = 0; page < given.pageCount; page++) {
-      if (names.includes(this.#classOf(page, pageBytes))) given.add(page)
-    }
+    this.#addDroppable(maskOf(names), pageBytes, given)
     this.#forget(given, pageBytes)
+  }
+
+  /** There may be many, and the guest may be waiting: no more than a look at each tag. */
+  #addDroppable(mask: number, pageBytes: number, into: PageBitmap): void {
+    const { tagPage, slotPage, slotCount } = this.#layout
+    const words = this.#words
+    const perPage = pageBytes / WORK_PAGE_BYTES
+    const firstPage = Math.ceil(slotPage / perPage)
+    const endPage = Math.floor((slotPage + slotCount) / perPage)
+    let at = tagPage * pageWords + firstPage * perPage - slotPage
+    for (let page = firstPage; page < endPage; page++) {
+      let all = 0
+      for (const end = at + perPage; at < end; at++) {
+        const tag = words[at]!
+        all |= tag === 0 ? freeBit : tag > 0 ? cacheBit : pinnedMark
+      }
+      const found = all === freeBit ? freeBit : all < pinnedMark ? cacheBit : 0
+      if ((found & mask) !== 0) into.add(page)
+    }
   }
 
   /** @returns whether there was room for another entry */
@@ -94,8 +128,7 @@ export class CacheClasses implements PageClasses {
     const count = words[first]!
     if (count >= LOG_ENTRIES_MAX) return false
     const steps = this.#steps()
-    const mask = names.reduce((sum, name) => sum | (bits[name] ?? 0), 0)
-    const entry = [(steps % 2 ** 32) | 0, Math.floor(steps / 2 ** 32), pageBytes, mask]
+    const entry = [(steps % 2 ** 32) | 0, Math.floor(steps / 2 ** 32), pageBytes, maskOf(names)]
     words.set(entry, first + 1 + count * LOG_ENTRY_WORDS)
     words[first] = count + 1
     this.#mark(logPage)
@@ -105,13 +138,21 @@ export class CacheClasses implements PageClasses {
   /** Slots of these pages are free from now on. */
   #forget(given: PageBitmap, pageBytes: number): void {
     const { tagPage, slotPage } = this.#layout
+    const words = this.#words
     const perPage = pageBytes / WORK_PAGE_BYTES
+    const first = tagPage * pageWords - slotPage
+    let marked = -1
     for (let page = given.nextSet(0); page < given.pageCount; page = given.nextSet(page + 1)) {
-      const slot = page * perPage - slotPage
-      this.#words.fill(0, tagPage * pageWords + slot, tagPage * pageWords + slot + perPage)
-      this.#mark(tagPage + Math.floor(slot / pageWords))
-      this.#mark(tagPage + Math.floor((slot + perPage - 1) / pageWords))
+      for (let at = first + page * perPage; at < first + (page + 1) * perPage; at++) {
+        words[at] = 0
+        const ofTag = Math.floor(at / pageWords)
+        if (ofTag === marked) continue
+        // All stores to the page before it is marked.
+        if (marked >= 0) this.#mark(marked)
+        marked = ofTag
+      }
     }
+    if (marked >= 0) this.#mark(marked)
   }
 
   #mark(workPage: number): void {

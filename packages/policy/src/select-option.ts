@@ -8,6 +8,7 @@ import { GodwitError, hasRounds, parseDurationMs } from '@godwit/core'
 import { HISTORY_ROUNDS_MAX } from './dirty-history.ts'
 import type { EncodeSettings } from './encoding.ts'
 import { ENCODE_DEFAULT, parseEncode } from './encoding.ts'
+import { onlyOptions, parseChoice } from './named-choice.ts'
 import type { PageSelector } from './page-selector.ts'
 import { PEEK_DEFAULT_MS, plainSelector } from './page-selector.ts'
 import { clarkWwsSelector } from './select-clark-wws.ts'
@@ -101,23 +102,14 @@ export const SELECT_NAMES: readonly string[] = Object.keys(kinds)
  * @throws {GodwitError} `USAGE`: with what there is
  */
 export function parseSelect(text: string): SelectSettings {
-  const [name = '', ...parts] = text.split(',')
-  const found = Object.hasOwn(kinds, name) ? kinds[name]! : undefined
-  if (found === undefined) refuse(`"${name}" is not known; there are ${SELECT_NAMES.join(', ')}`)
-  const given = new Map(parts.map((part) => splitOption(name, found, part)))
-  if (given.size < parts.length) refuse(`an option of ${name} is given twice`)
-  const values = { ...found.options, ...Object.fromEntries(given) }
-  const create = found.parse(values)
-  const options = Object.entries(values).map(([key, value]) => `,${key}=${value}`)
-  return { name, text: name + options.join(''), create }
-}
-
-function splitOption(name: string, { options }: Kind, part: string): [string, string] {
-  const [key = '', value = ''] = part.split('=', 2)
-  if (Object.hasOwn(options, key) && value !== '') return [key, value]
-  const known = Object.entries(options).map(([one, byDefault]) => `${one}=${byDefault}`)
-  const has = known.length === 0 ? 'has no options' : `has ${known.join(', ')} (as by default)`
-  return refuse(`"${part}" is no option of ${name}, which ${has}`)
+  const choice = parseChoice(text, 'page selector', SELECT_NAMES)
+  const { name } = choice
+  const { options, parse } = kinds[name]!
+  onlyOptions(choice, Object.keys(options))
+  const values = { ...options, ...Object.fromEntries(choice.options) }
+  const create = parse(values)
+  const written = Object.entries(values).map(([key, value]) => `,${key}=${value}`)
+  return { name, text: name + written.join(''), create }
 }
 
 /** How pages are selected and encoded, each by default as the other one has it. */

@@ -105,6 +105,7 @@ type Column = readonly [head: string, name: keyof RoundReport, format: Format]
 
 const columns: readonly Column[] = [
   ['Pages', 'pages', countText],
+  ['Held', 'heldPages', countText],
   ['Bytes', 'bytes', bytesText],
   ['Time', 'ms', durationText],
   ['Bandwidth', 'bandwidth', rateText],

@@ -66,9 +66,16 @@ function migrationFacts(report: Report): readonly Fact[] {
     ...entriesOf(policies),
     ['session', sessionId],
   ]
-  return texts.flatMap(([name, text]): Fact[] =>
-    text === undefined ? [] : [[plainText(name), plainText(text)]],
-  )
+  return texts
+    .flatMap(([name, text]): Fact[] =>
+      text === undefined ? [] : [[plainText(name), plainText(text)]],
+    )
+    .concat(droppedFacts(report))
+}
+
+function droppedFacts({ droppedPages }: Report): readonly Fact[] {
+  if (droppedPages === undefined) return []
+  return [['pages given up', figure(droppedPages, countText, 'droppedPages')]]
 }
 
 function guestFacts({ kind, options }: NonNullable<Report['guest']>): readonly Fact[] {
@@ -87,7 +94,7 @@ function encodingFacts(encoding: EncodingReport): readonly Fact[] {
     figure(value, format, `encoding.${field}`)
   const facts: Fact[] = [
     ['asked for', plainText(asked)],
-    ['pages held back in round 1', number('heldPages', heldPages)],
+    ['pages dirty again, and held back', number('heldPages', heldPages)],
     ['pages sent once more', number('repairedPages', repairedPages)],
   ]
   if (cache !== undefined) {

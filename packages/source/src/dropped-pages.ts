@@ -20,6 +20,8 @@ export class DroppedPages {
   /** Per region, shared: pages of the round's set that are sent as zero bytes. */
   readonly #zeros: readonly PageBitmap[]
   readonly #hint: readonly PageBitmap[]
+  /** Whether the guest was asked before this round, or has decided. */
+  #isHinted = false
   /** Per region: what the guest has given up; undefined before the pause. */
   #givenUp: readonly PageBitmap[] | undefined
 
@@ -49,6 +51,7 @@ export class DroppedPages {
 
   /** Takes out of `pending` what nobody needs and the destination has as zero bytes. */
   skip(pending: readonly PageBitmap[]): void {
+    this.#isHinted = true
     for (const [region, { words }] of pending.entries()) {
       const hint = this.#hintOf(region)
       const dropped = this.#dropped[region]!.words
@@ -73,7 +76,7 @@ export class DroppedPages {
    */
   begin(set: readonly PageBitmap[]): readonly PageBitmap[] {
     for (const [region, { words }] of set.entries()) {
-      const hint = this.#givenUp === undefined ? this.#hintOf(region) : this.#hint[region]!.words
+      const hint = this.#isHinted ? this.#hint[region]!.words : this.#hintOf(region)
       const zeros = this.#zeros[region]!.words
       const dropped = this.#dropped[region]!.words
       for (let i = 0; i < words.length; i++) {
@@ -95,6 +98,7 @@ export class DroppedPages {
     for (const bitmap of this.#hint) bitmap.clear()
     this.#classes.giveUp(this.#names, this.#pageBytes, this.#hint)
     this.#givenUp = this.#hint
+    this.#isHinted = true
   }
 
   /**
@@ -115,9 +119,7 @@ export class DroppedPages {
   #hintOf(region: number): Uint32Array {
     const bitmap = this.#hint[region]!
     bitmap.clear()
-    for (const name of this.#names) {
-      this.#classes.addPages(name, region, this.#pageBytes, bitmap)
-    }
+    this.#classes.addPages(this.#names, region, this.#pageBytes, bitmap)
     return bitmap.words
   }
 }

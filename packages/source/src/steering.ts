@@ -102,7 +102,8 @@ export class Steering {
 
   #throttle(last: RoundReport | undefined): void {
     const { throttle, pageBytes } = this.#options
-    if (throttle === undefined || last === undefined) return
+    // A round of no pages is only a look at the guest's stores.
+    if (throttle === undefined || last === undefined || last.pages === 0) return
     const { bytes: sentBytes, dirtyPages = 0, dirtyRate = 0, ms } = last
     const dirtyBytes = dirtyPages * pageBytes
     this.#take(throttle.next(this.throttle, { sentBytes, dirtyBytes, dirtyRate, ms }))
