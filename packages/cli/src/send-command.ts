@@ -16,7 +16,7 @@ import type {
   SourceLoss,
   Traffic,
 } from 'godwit'
-import { CaptureFile, checkDestination, checkRules, createMigration } from 'godwit'
+import { CaptureFile, checkDestination, checkRules, createMigration, withoutPostCopy } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
@@ -246,15 +246,17 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   if (dead !== undefined) throw dead
   const interrupted = interrupts.first.then((): SendStatic => ({}))
   const known = await Promise.race([run.readStatic(), interrupted])
-  for (let left = settings.retry; ; left--) {
+  for (let [left, asked] = [settings.retry, settings]; ; ) {
+    let progress = noProgress
     run.migration = await createMigration(guest, {
-      ...settings,
+      ...asked,
       ...captureOf(run),
       static: known,
       security: run.security,
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,
+      onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
       prove: (final, digestOf) => proveGuest(guest, final, digestOf),
     })
     const { migration } = run
@@ -262,13 +264,19 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
     if (migration.trackerReason !== undefined && settings.quiet !== true) {
       note(`the pagemap tracker is not used: ${migration.trackerReason}`)
     }
-    const progress = showProgress(settings, () => migration.progress)
+    progress = showProgress(settings, () => migration.progress)
     const readTraffic = run.traffic?.measure()
     const report = await migration.run(abort.signal).finally(() => progress.stop())
     if (readTraffic !== undefined) report.competing = readTraffic()
     if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
+    const plain = withoutPostCopy(report, asked)
+    if (plain !== undefined && !abort.signal.aborted) {
+      if (settings.quiet !== true) note('auto: the destination cannot do post-copy: without it')
+      asked = plain
+      continue
+    }
     const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed
-    if (!again || left <= 0 || abort.signal.aborted) return report
+    if (!again || left-- <= 0 || abort.signal.aborted) return report
     if (settings.quiet !== true) {
       note(formatError({ code: report.error!.code, message: report.error!.text }))
       note(`the guest goes on here; trying again in ${formatDurationMs(retryDelayMs)}`)

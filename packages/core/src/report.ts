@@ -176,6 +176,16 @@ export interface TakeoverReport {
   epoch: number
 }
 
+/** What was decided while the migration went on, and why. */
+export interface DecisionReport {
+  /** After which round; 0 before the first. */
+  round: number
+  /** Since the migration began for this side. */
+  atMs: number
+  /** One line for people. */
+  text: string
+}
+
 export interface Report {
   schema: typeof REPORT_SCHEMA
   role: 'source' | 'destination'
@@ -207,6 +217,8 @@ export interface Report {
   savedBytes?: Record<string, number>
   /** Pages that the guest gave up: zero bytes at the destination. Source only. */
   droppedPages?: number
+  /** Of the preset `auto`, in order. Source only. */
+  decisions?: DecisionReport[]
   encoding?: EncodingReport
   static?: StaticReport
   stop?: StopReport

@@ -4,6 +4,7 @@
  * @module
  */
 export type {
+  DecisionReport,
   ErrorCode,
   FinalState,
   Guest,
@@ -50,7 +51,7 @@ export type { SendStatic } from './static-options.ts'
 export { mapOffering } from './static-options.ts'
 export type { ImageFacts, StoredImage } from './stored-image.ts'
 export type { RuleOptions } from './rules.ts'
-export { checkRules } from './rules.ts'
+export { checkRules, withoutPostCopy } from './rules.ts'
 export type {
   BandwidthPolicy,
   BandwidthStatistics,

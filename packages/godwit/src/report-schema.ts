@@ -7,6 +7,7 @@
  */
 import type {
   CheckpointReport,
+  DecisionReport,
   ErrorCode,
   FaultReport,
   PageCounts,
@@ -136,6 +137,12 @@ const checkpoints = v.pipe(
   v.description('States of the guest that came back to the source in post-copy.'),
 )
 
+const decision = v.object({
+  round: count('After which round; 0 before the first.'),
+  atMs: amount("Milliseconds since the migration began, by the source's clock."),
+  text: text('What was decided, and why: one line for people.'),
+} satisfies Record<keyof DecisionReport, unknown>)
+
 const takeover = v.pipe(
   v.object({
     checkpoint: count('Whose state the guest went on from; 0: as it was handed over.'),
@@ -248,6 +255,12 @@ const fields = {
   savedBytes: v.exactOptional(savedBytes),
   droppedPages: v.exactOptional(
     count('Pages that the guest gave up: zero bytes at the destination. Source only.'),
+  ),
+  decisions: v.exactOptional(
+    v.pipe(
+      v.array(decision),
+      v.description('What `--preset auto` decided, in order. Source only.'),
+    ),
   ),
   encoding: v.exactOptional(encoding),
   static: v.exactOptional(staticPages),

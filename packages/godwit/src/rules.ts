@@ -4,10 +4,12 @@
  *
  * @module
  */
-import type { HashName } from '@godwit/core'
-import { GodwitError } from '@godwit/core'
-import type { CheckedPolicy, FetchName, Policy, PresetName } from '@godwit/policy'
+import type { DirtyTracker, Guest, HashName, Report } from '@godwit/core'
+import { GodwitError, hasRounds, parseDurationMs } from '@godwit/core'
+import type { CheckedPolicy, FetchName, Policy, PresetName, StopRule } from '@godwit/policy'
 import {
+  AUTO_TARGET_MS,
+  Auto,
   MODE_DEFAULT,
   STOP_DEFAULT,
   checkFetch,
@@ -53,7 +55,8 @@ export interface RuleOptions extends SteeringOptions {
   readonly encode?: string
   /**
    * A paper's or a peer's way of migrating (`--preset`): what it has of the options above, and of
-   * `bandwidth` and `throttle`, is in force where they are not given.
+   * `bandwidth` and `throttle`, is in force where they are not given. `auto` decides while it goes
+   * on, for a pause of `downtime` in {@link stop}; the report has its `decisions`.
    */
   readonly preset?: PresetName
   /**
@@ -76,11 +79,22 @@ export interface RuleOptions extends SteeringOptions {
   readonly timeout?: string
 }
 
+type RuleNames =
+  | 'mode'
+  | 'hybrid'
+  | 'stop'
+  | 'select'
+  | 'encode'
+  | 'hash'
+  | 'bandwidth'
+  | 'throttle'
+  | 'chosenBy'
+
 /** As the source takes them. */
-export type Rules = Pick<
-  SourceOptions,
-  'mode' | 'hybrid' | 'stop' | 'select' | 'encode' | 'hash' | 'bandwidth' | 'throttle' | 'chosenBy'
->
+export interface Rules extends Pick<SourceOptions, RuleNames> {
+  /** Of the preset `auto`: the pause that is aimed at. */
+  readonly autoTargetMs?: number
+}
 
 /** @throws {GodwitError} `USAGE` */
 export function rulesOf(asked: RuleOptions): Rules {
@@ -97,10 +111,17 @@ export function rulesOf(asked: RuleOptions): Rules {
   const bandwidth = policy?.bandwidth ?? parsed(options.bandwidth, parseBandwidth)
   const throttle = policy?.throttle ?? parsed(options.throttle, parseThrottle)
   checkThrottle(mode, throttle?.setting)
+  const stop = policy?.stop ?? parseStop(options.stop ?? STOP_DEFAULT)
+  const isAuto = asked.preset === 'auto'
+  if (isAuto && !hasRounds(mode)) {
+    throw new GodwitError('USAGE', `preset auto: mode ${mode} has no rounds; leave the mode out`)
+  }
   return {
     mode,
-    hybrid,
-    stop: policy?.stop ?? parseStop(options.stop ?? STOP_DEFAULT),
+    // By default `hybrid` has a rule of its own.
+    hybrid: isAuto && asked.mode === undefined ? {} : hybrid,
+    stop,
+    ...(isAuto ? autoStop(options.stop, policy?.stop) : {}),
     ...(select === undefined ? {} : { select }),
     encode: sending.encode,
     hash: options.hash ?? 'xxh3',
@@ -108,6 +129,51 @@ export function rulesOf(asked: RuleOptions): Rules {
     ...(throttle === undefined ? {} : { throttle }),
     ...chosenBy(asked.preset, policy),
   }
+}
+
+/** What the preset `auto` makes of stop rules: `downtime` is its aim, the others stay. */
+function autoStop(
+  asked: string | undefined,
+  own: readonly StopRule[] = [],
+): Pick<Rules, 'stop' | 'autoTargetMs'> {
+  if (asked === undefined) return { stop: own, autoTargetMs: AUTO_TARGET_MS }
+  const rules = parseStop(asked)
+  const aim = rules.find(({ name }) => name === 'downtime')
+  const autoTargetMs = aim === undefined ? AUTO_TARGET_MS : parseDurationMs(aim.text.slice(9))
+  return { stop: rules.filter((rule) => rule !== aim), autoTargetMs }
+}
+
+/** The rules for one migration of this guest. @param trackers - none where there is a scan */
+export function rulesFor(
+  { autoTargetMs: targetMs, ...rules }: Rules,
+  guest: Guest,
+  trackers: readonly DirtyTracker[] | undefined,
+): Omit<Rules, 'autoTargetMs'> & Pick<SourceOptions, 'auto'> {
+  if (targetMs === undefined) return rules
+  const seesStores = trackers?.every(({ comparesContent = false }) => !comparesContent) ?? false
+  const canPeek = rules.select === undefined && seesStores
+  const canThrottle = rules.throttle === undefined && guest.throttle !== undefined
+  const auto = new Auto({ targetMs, canPostCopy: rules.mode === 'hybrid', canThrottle, canPeek })
+  return {
+    ...rules,
+    auto,
+    ...(canPeek ? { select: auto.select } : {}),
+    ...(canThrottle ? { throttle: auto.throttle } : {}),
+  }
+}
+
+/**
+ * How to try again what a destination refused that cannot do post-copy, where `auto` has chosen
+ * that it should.
+ *
+ * @returns undefined where trying again is of no use
+ */
+export function withoutPostCopy<T extends RuleOptions>(report: Report, options: T): T | undefined {
+  const { preset, mode, fetch, reverse, timeout } = options
+  if (preset !== 'auto' || mode !== undefined) return undefined
+  if (report.error?.code !== 'PROTOCOL_CAPABILITY' || report.rounds.length > 0) return undefined
+  if (fetch !== undefined || reverse !== undefined) return undefined
+  return timeout?.endsWith(':post-copy') === true ? undefined : { ...options, mode: MODE_DEFAULT }
 }
 
 /** Checks what can be checked without a guest. @throws {GodwitError} `USAGE` */

@@ -4,7 +4,7 @@
  * @module
  */
 import { closeSync } from 'node:fs'
-import type { Guest, Report, StageReport, VerifyMode } from '@godwit/core'
+import type { DecisionReport, Guest, Report, StageReport, VerifyMode } from '@godwit/core'
 import {
   GodwitError,
   PAGE_BYTES_DEFAULT,
@@ -30,7 +30,7 @@ import { entryUrl, startThread } from './thread.ts'
 import type { SecurityOptions } from './security.ts'
 import { watchLink } from './link-use.ts'
 import type { RuleOptions } from './rules.ts'
-import { rulesOf } from './rules.ts'
+import { rulesFor, rulesOf, withoutPostCopy } from './rules.ts'
 import type { SendStatic } from './static-options.ts'
 import { OfferedPast } from './static-options.ts'
 import { checkSecurity, securityOf } from './security.ts'
@@ -77,6 +77,8 @@ export interface SendOptions extends CaptureOptions, RuleOptions {
   readonly signal?: AbortSignal
   readonly prove?: SourceOptions['prove']
   readonly onStage?: (stage: StageReport) => void
+  /** Hears what the preset `auto` decides. */
+  readonly onDecision?: (decision: DecisionReport) => void
 }
 
 function isGuest(guest: Guest | MemoryGuest): guest is Guest {
@@ -189,7 +191,7 @@ export async function createMigration(
     randomBytes,
     session,
     software: SOFTWARE,
-    ...rules,
+    ...rulesFor(rules, moved, chosen.trackers),
     ...(linkUse === undefined ? {} : { linkUse }),
     verify: options.verify ?? 'fingerprints',
     trackers: chosen.trackers,
@@ -297,11 +299,11 @@ async function urgentOf(
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, postCopyBandwidth } = options
-  const { fetch, recoverMs, prove, onStage, onSuspended } = options
+  const { fetch, recoverMs, prove, onStage, onDecision, onSuspended } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
   const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
   const limits = { maxBandwidth, pauseBandwidth, postCopyBandwidth, recoverMs, checkpointMs }
-  const others = { fetch, prove, onStage, onSuspended, owners }
+  const others = { fetch, prove, onStage, onDecision, onSuspended, owners }
   const entries = Object.entries({ ...limits, ...others })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
@@ -316,6 +318,7 @@ function definedOptions(options: SendOptions): Partial<SourceOptions> {
  *   was begun
  */
 export async function send(guest: Guest | MemoryGuest, options: SendOptions): Promise<Report> {
-  const migration = await createMigration(guest, options)
-  return migration.run(options.signal)
+  const report = await (await createMigration(guest, options)).run(options.signal)
+  const again = withoutPostCopy(report, options)
+  return again === undefined ? report : (await createMigration(guest, again)).run(again.signal)
 }

@@ -1,3 +1,4 @@
+export * from './auto.ts'
 export * from './auto-converge.ts'
 export * from './bandwidth.ts'
 export * from './compression-policy.ts'

@@ -45,6 +45,7 @@ describe('as their authors have it', () => {
     ['hmdc', { mode: 'pre-copy', encode: 'delta,admit=marked' }],
     ['mdd', { mode: 'pre-copy', encode: 'same,mdd' }],
     ['mecom', { mode: 'pre-copy', encode: 'mecom' }],
+    ['auto', { mode: 'hybrid', encode: 'auto' }],
   ])('%s', (preset, settings) => {
     expect(withPreset({ preset })).toEqual({ preset, ...settings })
   })

@@ -50,6 +50,7 @@ export const PRESET_NAMES = [
   'hmdc',
   'mdd',
   'mecom',
+  'auto',
 ] as const
 export type PresetName = (typeof PRESET_NAMES)[number]
 
@@ -75,6 +76,8 @@ const presets: Readonly<Record<PresetName, Preset>> = {
   hmdc: { mode: MODE_DEFAULT, encode: 'delta,admit=marked' },
   mdd: { mode: MODE_DEFAULT, encode: 'same,mdd' },
   mecom: { mode: MODE_DEFAULT, encode: 'mecom' },
+  // All else is decided while it goes on: `auto.ts`.
+  auto: { mode: 'hybrid', encode: 'auto' },
 }
 
 /** @throws {GodwitError} `USAGE`: with what there is */

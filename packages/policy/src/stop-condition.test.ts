@@ -19,6 +19,9 @@ const quiet: RoundStatistics = {
   firstRoundBytes: 1_000_000,
   laterRoundsBytes: 0,
   memoryBytes: 1_000_000,
+  sentPages: 10_000,
+  roundMs: 400,
+  freshPages: 10_000,
 }
 
 /** What the rules say after each round of a scripted trace of dirty pages. */

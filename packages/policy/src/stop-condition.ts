@@ -25,6 +25,10 @@ export interface RoundStatistics {
   readonly laterRoundsBytes: number
   /** Of the guest. */
   readonly memoryBytes: number
+  /** Of the round that just ended: pages sent, how long it took, pages stored to meanwhile. */
+  readonly sentPages: number
+  readonly roundMs: number
+  readonly freshPages: number
 }
 
 /** A rule that fired, by name, with the numbers it looked at. */
@@ -221,6 +225,6 @@ export function parseStop(text: string): readonly StopRule[] {
 }
 
 /** How the rules are written. */
-export function formatStop(rules: readonly StopRule[]): string {
+export function formatStop(rules: readonly Pick<StopRule, 'text'>[]): string {
   return rules.map(({ text }) => text).join(',')
 }

@@ -6,6 +6,7 @@
 import type {
   Channel,
   Clock,
+  DecisionReport,
   Dialler,
   DirtyTracker,
   GodwitError,
@@ -20,6 +21,7 @@ import type {
 } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
 import type {
+  Auto,
   BandwidthPolicy,
   EncodeSettings,
   FetchName,
@@ -124,6 +126,9 @@ export interface SourceOptions {
   readonly throttle?: ThrottlePolicy
   /** What policies were chosen by, for the report. */
   readonly chosenBy?: { readonly preset?: string; readonly policy?: string }
+  /** Decides round by round, before {@link stop}; in the modes with rounds. */
+  readonly auto?: Auto
+  readonly onDecision?: (decision: DecisionReport) => void
   readonly heartbeatMs?: number
   /**
    * How long a destination that was lost after the hand-over, while the guest cannot do without

@@ -112,6 +112,7 @@ export class RoundLog {
   statistics(dirtyPages: number, pauseOverheadMs: number): RoundStatistics {
     const lastDirtyPages = this.#lastDirtyPages
     this.#lastDirtyPages = dirtyPages
+    const last = this.rounds.at(-1)
     const [firstRoundBytes = 0, ...later] = this.rounds.map(({ bytes }) => bytes)
     return {
       round: this.rounds.length,
@@ -123,6 +124,9 @@ export class RoundLog {
       dirtyBytes: dirtyPages * this.#pageBytes,
       bandwidth: this.#bandwidth,
       pauseOverheadMs,
+      sentPages: last?.pages ?? 0,
+      roundMs: last?.ms ?? 0,
+      freshPages: last?.dirtyPages ?? 0,
     }
   }
 }

@@ -13,6 +13,7 @@ import type { RoundKind } from '@godwit/session'
 import type { Discard, RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
 import type { Channels } from './channels.ts'
+import { DecisionLog } from './decision-log.ts'
 import { EarlyEnd } from './early-end.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
@@ -73,6 +74,7 @@ export class Rounds {
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
   readonly steering: Steering
+  readonly decisions: DecisionLog
   #isSending = false
   readonly #watch = new Watch()
 
@@ -102,6 +104,7 @@ export class Rounds {
       findsStatic: false,
     }
     this.steering = new Steering(options, this)
+    this.decisions = new DecisionLog(clock, options.onDecision)
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { hybrid = {} } = options
     const areShared = sent.every(({ region }) => isShared(region.bytes))
@@ -309,8 +312,9 @@ export class Rounds {
 
   /** Finds out which pages the round is of. */
   async #collectFor(round: number, kind: RoundKind): Promise<void> {
-    const { clock, hybrid } = this.#options
+    const { clock, hybrid, auto } = this.#options
     if (round === 1) {
+      if (auto !== undefined) this.decisions.add(0, [auto.beginning])
       const { workingSetMs } = hybrid ?? {}
       if (workingSetMs === undefined) this.pages.addAll(kind === 'final')
       else await this.pages.findWorkingSet(this.#watch, workingSetMs)
@@ -356,9 +360,15 @@ export class Rounds {
     this.pages.select()
     const heldPages = this.pages.heldPages
     const statistics = this.log.statistics(this.pages.size + heldPages, overheadMs)
-    const stop = evaluateStop(this.#options.stop, statistics)
     // What was kept back must not travel in the pause.
     const next = this.pages.hasAside ? 'post-copy' : 'switch-over'
+    const chosen = this.#options.auto?.observe(statistics)
+    if (chosen !== undefined) this.decisions.add(statistics.round, chosen.texts)
+    const { end } = chosen ?? {}
+    if (end !== undefined) {
+      return { decision: end, next: end.next === 'post-copy' ? end.next : next }
+    }
+    const stop = evaluateStop(this.#options.stop, statistics)
     if (stop !== undefined) return { decision: stop, next }
     const { round } = statistics
     const held = this.pages.areAllLeft ? { rule: 'held', numbers: { round, heldPages } } : undefined

@@ -247,6 +247,8 @@ export class SourceReport {
 
   #addRounds(log: RoundLog): void {
     this.#report.rounds = log.rounds
+    const { list } = this.#rounds.decisions
+    if (list.length > 0) this.#report.decisions = list
     const { static: known, lanes, pages } = this.#rounds
     const staticReport = known.report(log.pages.static, lanes.encoding?.repairedPages ?? 0)
     if (staticReport !== undefined) this.#report.static = staticReport
@@ -321,7 +323,7 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
 
 /** What decides; all of it where a preset or a policy of the user's own has chosen some. */
 function policiesOf(options: SourceOptions, select: string): Record<string, string> {
-  const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle, chosenBy } = options
+  const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle, chosenBy, auto } = options
   const chosen = {
     ...chosenBy,
     encode: options.encode.text,
@@ -329,9 +331,10 @@ function policiesOf(options: SourceOptions, select: string): Record<string, stri
     bandwidth: BANDWIDTH_DEFAULT,
     throttle: 'none',
   }
+  const stops = [...(auto === undefined ? [] : [auto]), ...stop]
   return {
     ...(chosenBy === undefined ? {} : chosen),
-    ...(hasRounds(mode) ? { stop: formatStop(stop) } : {}),
+    ...(hasRounds(mode) ? { stop: formatStop(stops) } : {}),
     ...(hasRounds(mode) || options.select !== undefined ? { select } : {}),
     ...(mayPostCopy(mode) ? { fetch } : {}),
     ...(bandwidth === undefined ? {} : { bandwidth: bandwidth.setting }),
