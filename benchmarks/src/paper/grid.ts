@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { CaseFacts } from '../result.ts'
+import type { Case, CaseFacts } from '../result.ts'
 import type { Cell, Scale } from './cell.ts'
 import type { Claim } from './claim.ts'
+import type { Run } from './journal.ts'
 import type { MetricId } from './measure.ts'
 
 /** One picture: bars of every way, side by side for each value of what is varied. */
@@ -37,6 +38,8 @@ export interface Grid {
   cells(scale: Scale): readonly Cell[]
   readonly claims: readonly Claim[]
   readonly bars: readonly GridBar[]
+  /** Bars that are no ratio to the base. */
+  checks?(cells: readonly Cell[], runs: readonly Run[]): readonly Case[]
   readonly figures: readonly Figure[]
   /** Whether users are told which way suits which load. */
   readonly recommends: boolean

@@ -5,7 +5,7 @@
  * @module
  */
 import { median } from 'simple-statistics'
-import type { BenchResult } from '../result.ts'
+import type { BenchResult, Case } from '../result.ts'
 import { toResult } from '../result.ts'
 import type { Cell, Scale } from './cell.ts'
 import { groupOf, nameOf } from './cell.ts'
@@ -34,6 +34,8 @@ export interface PaperFacts extends PaperSetting {
   /** The paper's claims, each with what was measured. */
   readonly findings: readonly Finding[]
   readonly recommendations?: Recommendations
+  /** Bars of this grid alone. */
+  readonly checks?: readonly Case[]
 }
 
 /** Schema `godwit.bench/1`, with one field more. */
@@ -52,8 +54,10 @@ export function toPaperResult(
   const findings = findingsOf(grid, cells, table)
   const facts = { grid: grid.name, title, source, ...setting, cells, runs, findings }
   const suits = grid.recommends ? { recommendations: recommend(waysOf(cells, table, runs)) } : {}
-  const result = toResult(`paper ${grid.name}`, casesOf(grid, cells, table))
-  return { ...result, paper: { ...facts, ...suits } }
+  const checks = grid.checks?.(cells, runs) ?? []
+  const result = toResult(`paper ${grid.name}`, [...casesOf(grid, cells, table), ...checks])
+  const checked = checks.length > 0 ? { checks } : {}
+  return { ...result, paper: { ...facts, ...suits, ...checked } }
 }
 
 /** The medians of the ways of each group; a way that failed once is none. */

@@ -5,7 +5,7 @@
  */
 import { formatBytes, formatDurationMs } from '@godwit/core'
 import { max, median, min } from 'simple-statistics'
-import type { Unit } from '../result.ts'
+import type { Case, Unit } from '../result.ts'
 import { formatValue } from '../result.ts'
 import { groupOf, nameOf } from './cell.ts'
 import type { Finding } from './summary.ts'
@@ -30,8 +30,21 @@ export function tablesOf(facts: PaperFacts): readonly TextTable[] {
     pageTable(facts),
     ...(facts.findings.length > 0 ? [findingTable(facts)] : []),
     ...(facts.recommendations === undefined ? [] : [recommendationTable(facts)]),
+    ...(facts.checks === undefined ? [] : [checkTable(facts.checks)]),
     ...(failures.rows.length > 0 ? [failures] : []),
   ]
+}
+
+function checkTable(checks: readonly Case[]): TextTable {
+  return {
+    title: 'Bars',
+    head: ['of', 'what', 'here', 'bar', ''],
+    rows: checks.map(({ name, metric, unit, median: middle, ratio, against, bar, pass }) => {
+      const here = ratio === undefined ? formatFigure(middle, unit) : `${ratio.toFixed(2)}`
+      const of = against === undefined ? '' : ` of ${against.name}`
+      return [name, metric, here + of, `${bar!.op} ${bar!.value}`, pass === true ? 'met' : 'MISSED']
+    }),
+  }
 }
 
 function figureTable({ cells, runs }: PaperFacts): TextTable {

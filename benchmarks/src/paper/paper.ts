@@ -20,9 +20,10 @@ import { runCell } from './run-cell.ts'
 import { runGrid, turnsLeft } from './run-grid.ts'
 import type { LinkKind } from './shaped-link.ts'
 import { layLink } from './shaped-link.ts'
+import { presetsGrid } from './presets.ts'
 import { survey } from './survey.ts'
 
-export const GRIDS: readonly Grid[] = [hash75, bdaGrid, survey]
+export const GRIDS: readonly Grid[] = [hash75, bdaGrid, survey, presetsGrid]
 
 /** @throws {GodwitError} `USAGE` */
 export function findGrid(name: string): Grid {

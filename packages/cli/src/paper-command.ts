@@ -38,7 +38,7 @@ export function addPaperCommand(bench: Command, finish: (code: ExitCode) => void
   bench
     .command('paper')
     .description("Measure a paper's experiment, and say where it is contradicted")
-    .argument('<grid>', 'hash75, bda or survey')
+    .argument('<grid>', 'hash75, bda, survey or presets')
     .option('--quick', 'few and small cells, once: does it run at all? within 3 minutes')
     .option('--full', 'all cells there are; hours')
     .option('--repeat <N>', 'how often each cell is measured (default 3)', parseCount(1))
