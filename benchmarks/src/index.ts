@@ -16,12 +16,23 @@ import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
 import { reservation } from './reservation.ts'
 import { security } from './security.ts'
+import { select } from './select.ts'
+import { shaper } from './shaper.ts'
 import { staticPages } from './static.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
 export type { BenchResult, Case } from './result.ts'
 export { formatResult } from './result.ts'
+export type { LinkKind } from './paper/shaped-link.ts'
+export { LINK_KINDS } from './paper/shaped-link.ts'
+export type { Grid } from './paper/grid.ts'
+export { GRIDS, findGrid, runPaper } from './paper/paper.ts'
+export type { PaperOptions } from './paper/paper.ts'
+export type { PaperResult } from './paper/paper-result.ts'
+export { formatPaper, paperMarkdown } from './paper/paper-text.ts'
+export type { Chart } from './paper/charts.ts'
+export { chartsOf } from './paper/charts.ts'
 
 export const BENCHMARKS: readonly Benchmark[] = [
   loopback,
@@ -37,6 +48,8 @@ export const BENCHMARKS: readonly Benchmark[] = [
   hostile,
   security,
   staticPages,
+  select,
+  shaper,
 ]
 
 /** @throws {GodwitError} `USAGE` */

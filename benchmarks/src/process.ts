@@ -59,6 +59,8 @@ export interface Ends {
   readonly host: string
   /** Done once the destination listens, before the guest is sent. */
   readonly listening?: (address: string) => Promise<void>
+  /** Where the source reaches what listens at this address; default there. */
+  readonly reach?: (address: string) => Promise<string>
 }
 
 /** Both on this machine. */
@@ -94,8 +96,9 @@ export async function migrate(
   const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
-    const to = (await firstLine(receiver)).replace('listening ', '')
-    await ends.listening?.(to)
+    const address = (await firstLine(receiver)).replace('listening ', '')
+    await ends.listening?.(address)
+    const to = (await ends.reach?.(address)) ?? address
     const send = [...ends.source.prefix, ...godwit, 'send', guest, '--to', to]
     await run(...splitCommand([...send, ...shared('source'), ...sendOptions]))
     await ended

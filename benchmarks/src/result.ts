@@ -101,10 +101,13 @@ export function toResult(name: string, cases: readonly Case[]): BenchResult {
   return { schema: BENCH_SCHEMA, name, machine, cases }
 }
 
+export function formatMachine(machine: BenchResult['machine']): string {
+  const { cpu, cores, memoryBytes, kernel, node } = machine
+  return `${cpu}, ${cores} cores, ${formatBytes(memoryBytes)}, Linux ${kernel}, Node ${node}`
+}
+
 /** The same figures for people. */
 export function formatResult({ name, machine, cases }: BenchResult): string {
-  const { cpu, cores, memoryBytes, kernel, node } = machine
-  const where = `${cpu}, ${cores} cores, ${formatBytes(memoryBytes)}, Linux ${kernel}, Node ${node}`
   const table = new Table({
     head: ['case', 'median', 'min', 'max', 'n', 'ratio', 'bar', ''],
     style: { head: [], border: [] },
@@ -121,14 +124,15 @@ export function formatResult({ name, machine, cases }: BenchResult): string {
       one.pass === undefined ? '' : one.pass ? 'met' : 'MISSED',
     ])
   }
-  return `${name}: ${where}\n${table.toString()}`
+  return `${name}: ${formatMachine(machine)}\n${table.toString()}`
 }
 
 function formatBar(one: Case): string {
   return one.ratio === undefined ? formatValue(one.bar!.value, one.unit) : String(one.bar!.value)
 }
 
-function formatValue(value: number, unit: Unit): string {
+/** With its unit, for people. */
+export function formatValue(value: number, unit: Unit): string {
   switch (unit) {
     case 'bytes/s':
       return formatRate(value)
@@ -141,7 +145,7 @@ function formatValue(value: number, unit: Unit): string {
     case 'us':
       return `${value.toFixed(0)} us`
     case 'ns':
-      return `${value.toFixed(0)} ns`
+      return `${value.toFixed(value < 10 ? 2 : 0)} ns`
     case '1/s':
       return `${value.toFixed(0)}/s`
     case 'count':

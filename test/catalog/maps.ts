@@ -29,6 +29,9 @@ export function mapsSuite(freshUrl: () => string): void {
       const newest = (await maps.find(mapKey))!
       expect(newest).toMatchObject({ version: 10, bytes: bytes(7, 10), bytesLength: 2 })
       expect((await maps.find(mapKey, 3))?.bytes).toEqual(bytes(7, 3))
+      const { bytes: _bytes, ...described } = newest
+      expect(await maps.describe(mapKey, 10)).toEqual(described)
+      expect(await maps.describe(mapKey, 2)).toBeUndefined()
       expect((await maps.findDigest(mapKey, newest.digest))?.version).toBe(10)
       expect(await maps.findLearning(mapKey)).toMatchObject({ revision: 11, bytes: bytes(10) })
       expect(await maps.find({ ...mapKey, pageBytes: 8192 })).toBeUndefined()

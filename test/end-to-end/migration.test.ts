@@ -53,6 +53,8 @@ function checkOutcome({ source, destination }: Run): void {
     expect(report.memory!.sourceDigest).toBe(report.memory!.destinationDigest)
   }
   expect([source.role, destination.role]).toEqual(['source', 'destination'])
+  expect(source.sessionId).toMatch(/^[0-9a-f]{32}$/)
+  expect(destination.sessionId).toBe(source.sessionId)
   expect(destination.memory).toEqual(source.memory)
   expect(destination.guest).toEqual(source.guest)
   expect(destination.memoryBytes).toBe(source.memoryBytes)
@@ -148,6 +150,9 @@ const preCopies: [string, ...string[]][] = [
   ['cpu', '--memory', '8MiB', 'ws'],
   ['memory-read,rate=20000', '--memory', '8MiB', '--page-bytes', '16KiB'],
   ['memory-write,wss=1MiB,rate=5000', '--memory', odd, '--page-bytes', '16KiB'],
+  ['kcs,wss=2MiB,rate=20000', '--memory', odd],
+  ['disk,size=8MiB,wss=2MiB,rate=5000', '--memory', '8MiB'],
+  ['ikcs,wss=2MiB,busy=50ms,pause=50ms', '--memory', '16MiB', 'ws'],
   ['writer,wss=4MiB,rate=20000', '--memory', '16MiB', '--stop', 'max-rounds=5'],
   ['writer,wss=2MiB,rate=5000,style=page', '--memory', odd, '--tracker', 'scan', 'ws'],
   ['writer,wss=4MiB,threads=2,order=rand', '--memory', '16MiB', '--hash', 'sha256'],

@@ -139,7 +139,7 @@ describe('stop rules', () => {
     expect(report.rounds.map((round) => round.pages)).toEqual(Array(4).fill(pageCount))
     expect(report.rounds.map((round) => round.paused)).toEqual([false, false, false, true])
     expect(report.stop).toEqual({ rule: 'max-rounds', round: 3, limit: 3, dirtyPages: pageCount })
-    expect(report.policies).toEqual({ stop: 'max-rounds=3' })
+    expect(report.policies).toEqual({ stop: 'max-rounds=3', select: 'all-dirty' })
   })
 
   it('few-dirty ends it below its number, not at it', async () => {

@@ -10,7 +10,14 @@ import type { StaticOffering } from '@godwit/source'
 import { randomBytes as seeded } from '@godwit/testkit'
 import { createMemoryNetwork } from '@godwit/transport'
 import type { Hello, Message, StaticHeld, StaticOffer, Welcome } from '@godwit/wire'
-import { MemoryHost, nodePrimitives, nodeSealTools, randomBytes } from 'godwit'
+import {
+  MemoryHost,
+  formatImageKeys,
+  nodePrimitives,
+  nodeSealTools,
+  parseImageKeys,
+  randomBytes,
+} from 'godwit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Peer, hello } from './peer.ts'
 import type { Rig } from './rig.ts'
@@ -362,5 +369,23 @@ describe('a set that a source cannot offer', () => {
     const dial = () => Promise.reject(new Error('nobody is dialled'))
     const made = createSource(shadow, dial, { static: offered })
     await expect(made).rejects.toMatchObject({ code: 'USAGE' })
+  })
+})
+
+describe('a source that names an image twice in END', () => {
+  it('loses nobody a guest: the first of each is kept', async () => {
+    const rig = await rigWith(undefined)
+    const [one, other] = [imageOf(memoryOf([1]), 3), imageOf(memoryOf([2]), 4)]
+    const keys = [one, { ...one, token: other.token }, other, one].map(({ id, token }) => {
+      return { id, token }
+    })
+    const shadow = new ShadowGuest([new Uint8Array(MIB)])
+    const migration = await rig.source(shadow, { images: keys })
+    expect(await migration.run()).toMatchObject({ outcome: 'completed' })
+    await rig.idle()
+    const { images } = rig.sessions[0]!
+    expect(images).toEqual([keys[0], keys[2]])
+    expect(parseImageKeys(formatImageKeys(images))).toEqual(images)
+    expect(rig.reports[0]!.error).toBeUndefined()
   })
 })

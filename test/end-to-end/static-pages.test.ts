@@ -5,19 +5,21 @@
 import { randomBytes as random } from 'node:crypto'
 import type { Report, ZeroMemory } from '@godwit/core'
 import { KIB, MIB, allocateShared } from '@godwit/core'
+import { StaticScan } from '@godwit/codec'
 import type { DestinationOptions, FoundSet, StaticFinder } from '@godwit/destination'
 import type { IncomingWorkload } from '@godwit/guest'
 import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import { parseEncode } from '@godwit/policy'
 import { FakeClock } from '@godwit/testkit'
 import { MemoryHost, nodeSealTools, receive, send } from 'godwit'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { LocalLanes } from '../../packages/source/src/local-lanes.ts'
 import { sourceThreads } from './fake-threads.ts'
 import { expectSameCounts } from './mixed-memory.ts'
 import { advances, expectContinuous } from './oracle.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
-import { difference } from './shadow.ts'
+import { ShadowGuest, difference } from './shadow.ts'
 import {
   SiblingFinder,
   content,
@@ -199,6 +201,7 @@ describe('a connection that is lost', () => {
     const offering = mapOffering('content', set)
     const finder = new SiblingFinder(sibling, [offering])
     const rig = await createRig(new WorkloadHost(), { static: finder, recoverMs: Infinity })
+    const opens = vi.spyOn(LocalLanes.prototype, 'open')
     let isCut = false
     const migration = await rig.source(guest, {
       mode: 'hybrid',
@@ -216,6 +219,9 @@ describe('a connection that is lost', () => {
     expect(report).toMatchObject({ outcome: 'completed', recoveries: 1, memory: { equal: true } })
     expect(report.static!.pages).toBeGreaterThan(0)
     expect(finder.asked).toHaveLength(1)
+    // Lanes of the second connection know nothing of it: their pages would be refused.
+    expect(opens.mock.calls.map(([lookup]) => lookup === undefined)).toEqual([false, true])
+    opens.mockRestore()
     const arrived = rig.sessions[0]!.guest as IncomingWorkload
     await expectContinuous(arrived, guest.identity, guest.steps())
     await guest.stop()
@@ -363,5 +369,27 @@ describe('nothing is lost but time', () => {
     expect(signal.aborted).toBe(true)
     expect([rig.held(), guest.isPaused]).toEqual([0, false])
     expect(rig.reports).toMatchObject([{ outcome: 'cancelled', static: { heldEntries: 0 } }])
+  })
+
+  it('where the migration fails before there is room: pages are looked up no further', async () => {
+    const memory = allocateShared(16 * MIB).fill(1)
+    const guest = new ShadowGuest([memory])
+    const steps = vi.spyOn(StaticScan.prototype, 'step')
+    const host = new MemoryHost({ memory: [new Uint8Array(memory.length)] }, 64 * MIB)
+    // There is no room before somebody has looked at some pages, and then there is none at all.
+    const zero: ZeroMemory = async () => {
+      while (steps.mock.calls.length < 3) await new Promise(setImmediate)
+      throw new Error('there is no room')
+    }
+    const rig = await createRig(host, { static: finderOf(), zero })
+    const report = await (await rig.source(guest, plain('content'))).run()
+    expect(report).toMatchObject({ outcome: 'failed' })
+    const count = steps.mock.calls.length
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+    expect(steps).toHaveBeenCalledTimes(count)
+    // A quarter of a mebibyte each, and one that finds that there are no more.
+    expect(count).toBeLessThan(64)
+    steps.mockRestore()
+    await rig.idle()
   })
 })

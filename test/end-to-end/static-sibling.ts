@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { StaticPlaces, StaticSet } from '@godwit/core'
 import { CONTENT_HASH_BYTES, NOT_HELD, allocateShared } from '@godwit/core'
-import { ContentHasher, Workspace } from '@godwit/codec'
+import { Workspace } from '@godwit/codec'
 import type { FoundSet, OfferedSet, StaticFinder, StaticGuest } from '@godwit/destination'
 import type { ImageOffering, MapOffering } from '@godwit/source'
 import { randomBytes } from '@godwit/testkit'
@@ -64,10 +64,10 @@ export function hashesOf(bytes: Uint8Array, size: number = pageBytes): Uint8Arra
   const hashes = allocateShared(pages * CONTENT_HASH_BYTES)
   const workspace = new Workspace(primitives, size)
   const staged = workspace.allocate(size)
-  const hasher = new ContentHasher(workspace, size, 1)
+  const hasher = workspace.createContentHasher(size, 1)
   for (let page = 0; page < pages; page++) {
     staged.set(bytes.subarray(page * size, (page + 1) * size))
-    hasher.look(staged, 0, size)
+    hasher.look(staged.byteOffset, size)
     hasher.finish(0, staged)
     hashes.set(hasher.bytes, page * CONTENT_HASH_BYTES)
   }

@@ -21,13 +21,18 @@ export interface Footprint {
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** Once the collector has run. */
-export async function measure(): Promise<Footprint> {
+/** What nobody has any more is gone. */
+export async function collectGarbage(): Promise<void> {
   // Objects of libraries go with a turn of the event loop only.
   for (let i = 0; i < 3; i++) {
     collect()
     await setImmediate()
   }
+}
+
+/** Once the collector has run. */
+export async function measure(): Promise<Footprint> {
+  await collectGarbage()
   const resources: Record<string, number> = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const { rss, heapUsed, external } = process.memoryUsage()

@@ -15,6 +15,7 @@ export const levels: readonly (readonly string[])[] = [
   ['@godwit/guest', '@godwit/catalog'],
   ['godwit'],
   ['@godwit/benchmarks'],
+  ['@godwit/report'],
   ['@godwit/cli'],
 ]
 
@@ -60,6 +61,7 @@ export const neutral: ReadonlySet<string> = new Set([
   '@godwit/destination',
   '@godwit/capture',
   '@godwit/memory',
+  '@godwit/report',
 ])
 
 /** The level of a package, or undefined for one that the table does not know. */

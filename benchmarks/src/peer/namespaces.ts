@@ -36,6 +36,8 @@ export interface Namespaces {
   readonly shaped: Route
   /** Both sides in one of them, nothing shaped. */
   readonly loopback: Route
+  /** Changes the rate of the shaped one. */
+  setRate(rate: string): Promise<void>
   remove(): Promise<void>
 }
 
@@ -51,8 +53,9 @@ export async function createNamespaces(rate: string): Promise<Namespaces> {
   try {
     const near = ['link', 'add', device, 'netns', source]
     await ip(...near, 'type', 'veth', 'peer', 'name', device, 'netns', destination)
-    await setUp(source, sourceAddress, rate)
-    await setUp(destination, destinationAddress, rate)
+    await setUp(source, sourceAddress)
+    await setUp(destination, destinationAddress)
+    for (const name of names) await shape(name, rate)
   } catch (error) {
     await remove()
     throw error
@@ -75,15 +78,21 @@ export async function createNamespaces(rate: string): Promise<Namespaces> {
       sourceHost: loopbackAddress,
       device: 'lo',
     },
+    setRate: async (changed) => {
+      for (const name of names) await shape(name, changed)
+    },
     remove,
   }
 }
 
-async function setUp(name: string, address: string, rate: string): Promise<void> {
+async function setUp(name: string, address: string): Promise<void> {
   await ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', device)
   for (const one of ['lo', device]) await ip('-n', name, 'link', 'set', one, 'up')
-  const shape = ['root', 'tbf', 'rate', rate, 'burst', burst, 'latency', latency]
-  await run('tc', ['-n', name, 'qdisc', 'add', 'dev', device, ...shape])
+}
+
+async function shape(name: string, rate: string): Promise<void> {
+  const bucket = ['rate', rate, 'burst', burst, 'latency', latency]
+  await run('tc', ['-n', name, 'qdisc', 'replace', 'dev', device, 'root', 'tbf', ...bucket])
 }
 
 function placeIn(name: string): Place {

@@ -82,7 +82,7 @@ async function measureOnce(files: readonly [string, string], samples: Samples): 
   samples.bytesPerPage.push((bytes.length - map.hashes.length) / entries)
 
   const finder = new NodeStaticFinder({
-    findMap: async () => bytes,
+    maps: [bytes],
     siblings: () => [{ file: files[1] }],
   })
   const counts = { entries, positions: map.positions.length, version: map.version }

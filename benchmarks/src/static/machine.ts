@@ -81,7 +81,7 @@ class Machine implements Commands {
     const images = await ImageDirectory.open(parts.images)
     const finder = new NodeStaticFinder({
       images,
-      findMap: async () => (map === undefined ? undefined : readMap(map)),
+      maps: map === undefined ? [] : [readMap(map)],
       siblings: () => (sibling === undefined ? [] : [{ file: sibling }]),
     })
     // As agents do that have been there for a while.

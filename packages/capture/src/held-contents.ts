@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { NOT_HELD } from '@godwit/core'
+import { NOT_HELD, pagesOfRegions } from '@godwit/core'
 import type { HeldSet, StaticContents } from '@godwit/codec'
 import type { HeldEntries } from '@godwit/session'
-import { StaticAnswers, pageCountOf } from '@godwit/session'
+import { StaticAnswers } from '@godwit/session'
 import type { Reserve, StaticHeld } from '@godwit/wire'
 import { STATIC_HASH_BYTES } from '@godwit/wire'
 
@@ -17,7 +17,7 @@ export class HeldContents {
   #isAny = false
 
   constructor({ static: offers = [], regions }: Reserve, pageBytes: number) {
-    this.#answers = new StaticAnswers(offers, pageCountOf(regions, pageBytes))
+    this.#answers = new StaticAnswers(offers, pagesOfRegions(regions, pageBytes))
   }
 
   /** @throws {ProtocolError} {@link LimitError} as a source would */

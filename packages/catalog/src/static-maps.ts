@@ -87,6 +87,14 @@ export class StaticMaps {
     return row === undefined ? undefined : withBytes(mapTable, row)
   }
 
+  /** One version of a map, without its bytes. */
+  async describe(key: MapKey, version: number): Promise<MapRecord | undefined> {
+    const columns = `${columnsWithoutBytes}, version, ${blobColumns}`
+    const sql = `SELECT ${columns} FROM ${mapTable.name} WHERE ${whereMapKey} AND version = $6`
+    const [row] = await this.#database.query(sql, [...Object.values(keyColumns(key)), version])
+    return row === undefined ? undefined : recordOf(mapTable, row)
+  }
+
   /** As {@link find}, by the digest that the other end of a migration names. */
   async findDigest(key: MapKey, digest: string): Promise<WithBytes<MapRecord> | undefined> {
     const sql = `SELECT * FROM ${mapTable.name} WHERE ${whereMapKey} AND digest = $6`

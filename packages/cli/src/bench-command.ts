@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { BENCHMARKS, findBenchmark, formatResult } from '@godwit/benchmarks'
+import { BENCHMARKS, GRIDS, findBenchmark, formatResult } from '@godwit/benchmarks'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { checkWritable, note, print, writeJson } from './output.ts'
+import { addPaperCommand } from './paper-command.ts'
 import { parseCount } from './settings.ts'
 
 interface BenchSettings {
@@ -23,8 +24,10 @@ interface BenchSettings {
 
 /** Adds the command; `finish` gets the exit code. */
 export function addBenchCommand(program: Command, finish: (code: ExitCode) => void): void {
-  program
+  const command = program
     .command('bench')
+    // What stands behind `paper` is that command's, though some options have the same names.
+    .enablePositionalOptions()
     .description('Measure; prints a table with medians and spread')
     .argument('[name]', 'which; see --list')
     .option('--list', 'list the benchmarks')
@@ -40,12 +43,17 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
     .action(async (name: string | undefined, settings: BenchSettings) => {
       finish(await bench(name, settings))
     })
+  addPaperCommand(command, finish)
 }
 
 async function bench(name: string | undefined, settings: BenchSettings): Promise<ExitCode> {
   if (settings.list === true || name === undefined) {
     if (settings.list !== true) throw new GodwitError('USAGE', 'bench needs a name; see --list')
-    for (const one of BENCHMARKS) print(`${one.name.padEnd(12)} ${one.summary}`)
+    const lines = [
+      ...BENCHMARKS.map((one) => [one.name, one.summary] as const),
+      ...GRIDS.map((grid) => [`paper ${grid.name}`, grid.title] as const),
+    ]
+    for (const [one, summary] of lines) print(`${one.padEnd(12)} ${summary}`)
     return Exit.Done
   }
   checkWritable(settings.json)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GodwitError, formatBytes, formatDurationMs, formatRate } from '@godwit/core'
+import { GodwitError, formatBytes, formatDurationMs, formatRate, formatShare } from '@godwit/core'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import type { ControlOptions } from './control-socket.ts'
@@ -35,7 +35,7 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
   program
     .command('set')
     .description('Change a migration that is going on')
-    .argument('<option...>', 'max-bandwidth=RATE, or none')
+    .argument('<option...>', 'max-bandwidth=RATE, or none; in the place of --bandwidth, too')
     .requiredOption('--control <SOCKET>', 'the control socket of the agent')
     .addHelpText('after', '\nExample:\n  godwit set --control /run/godwit.sock max-bandwidth=1Gbit')
     .action(async (options: string[], settings: ControlSettings) => {
@@ -89,6 +89,7 @@ function formatValue(key: string, value: unknown): string {
   if (typeof value !== 'number') return printable(String(value))
   if (key.endsWith('Ms')) return formatDurationMs(value)
   if (key.endsWith('Bytes')) return formatBytes(value)
+  if (key === 'throttle') return formatShare(value)
   if (key === 'dirtyRate' || key === 'bandwidth') return formatRate(value)
   return String(value)
 }

@@ -9,16 +9,22 @@ import { createInterface } from 'node:readline'
 import { GodwitError } from '@godwit/core'
 import { parseGuest } from '@godwit/guest'
 import type { Command } from 'commander'
+import { listenForTraffic } from 'godwit'
+import type { CompetingSettings } from './competing-option.ts'
+import { addCompetingOption, parseCompeting } from './competing-option.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import { checkWritable, note } from './output.ts'
+import type { PolicySettings } from './policy-file.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
 import { addMigrationOptions } from './settings.ts'
 
-interface DemoSettings extends MigrationSettings, SecuritySettings {
+type SourceSettings = MigrationSettings & PolicySettings
+
+interface DemoSettings extends SourceSettings, SecuritySettings, CompetingSettings {
   readonly transport: 'tcp' | 'ws'
   readonly runFor: string
   readonly json?: string
@@ -33,7 +39,7 @@ export function addDemoCommand(program: Command, finish: (code: ExitCode) => voi
     .command('demo')
     .description('Watch a running guest move from one process to another on this machine')
     .argument('[guest]', `NAME[,key=value...] (default: ${guestDefault}, then a real file)`)
-  addSecurityOptions(addMigrationOptions(command))
+  addCompetingOption(addSecurityOptions(addMigrationOptions(command)), true)
     .option('--transport <NAME>', 'tcp or ws (WebSocket)', parseTransport, 'tcp')
     .option('--run-for <T>', 'let the guest run on at the destination', '1s')
     .option('--json <FILE>', "write the source's report; - is stdout")
@@ -67,11 +73,14 @@ async function demo(
 }
 
 /** The source takes all of these as they were typed; the type has none forgotten. */
-const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
+const forwarded: Readonly<Record<keyof SourceSettings, true>> = {
   memory: true,
+  preset: true,
+  policy: true,
   mode: true,
   fetch: true,
   stop: true,
+  select: true,
   verify: true,
   hash: true,
   encode: true,
@@ -84,6 +93,9 @@ const forwarded: Readonly<Record<keyof MigrationSettings, true>> = {
   warmup: true,
   maxBandwidth: true,
   pauseBandwidth: true,
+  postCopyBandwidth: true,
+  bandwidth: true,
+  throttle: true,
 }
 
 /** Both sides take these. */
@@ -107,7 +119,7 @@ function flagOf(name: string, self: Command): string {
 }
 
 function forwardedArguments(settings: DemoSettings, self: Command, image: boolean): string[] {
-  return (Object.keys(forwarded) as (keyof MigrationSettings)[]).flatMap((name) => {
+  return (Object.keys(forwarded) as (keyof SourceSettings)[]).flatMap((name) => {
     // The real file brings its own size.
     if (self.getOptionValueSource(name) !== 'cli' || (image && name === 'memory')) return []
     return [flagOf(name, self), spell(name, settings[name]!)]
@@ -115,10 +127,9 @@ function forwardedArguments(settings: DemoSettings, self: Command, image: boolea
 }
 
 /** A value as the command line takes it, with its unit. */
-function spell(name: keyof MigrationSettings, value: string | number): string {
+function spell(name: keyof SourceSettings, value: string | number): string {
   if (name === 'warmup' || name === 'recoverFor') return `${value}ms`
-  const isRate = name === 'maxBandwidth' || name === 'pauseBandwidth'
-  return isRate ? `${Number(value) * 8}bit` : String(value)
+  return name.endsWith('Bandwidth') ? `${Number(value) * 8}bit` : String(value)
 }
 
 async function move(
@@ -133,6 +144,7 @@ async function move(
     ['receive', '--listen', '127.0.0.1:0', ...brief, ...security],
     ['ignore', 'pipe', 'inherit'],
   )
+  const sink = await sinkOf(settings)
   try {
     const address = await listeningAddress(destination)
     if (settings.quiet !== true) {
@@ -141,8 +153,9 @@ async function move(
     const to = settings.transport === 'ws' ? `ws://${address}` : address
     const json = settings.json === undefined ? [] : ['--json', settings.json]
     const options = forwardedArguments(settings, self, settings.image === true)
+    const beside = sink === undefined ? [] : ['--competing', sink.option]
     const send = ['send', guest, '--to', to, ...security, ...options, ...json, ...quiet]
-    const source = godwit(send, 'inherit')
+    const source = godwit([...send, ...beside], 'inherit')
     if (settings.quiet !== true) note(`source: process ${source.pid}`)
     const code = await exitOf(source)
     if (code !== Exit.Done) destination.kill('SIGTERM')
@@ -150,7 +163,18 @@ async function move(
     return code
   } finally {
     destination.kill('SIGTERM')
+    sink?.close()
   }
+}
+
+/** Where competing traffic goes: here, so that neither agent has to do with it. */
+async function sinkOf({
+  competing,
+}: CompetingSettings): Promise<{ option: string; close(): void } | undefined> {
+  if (competing === undefined) return undefined
+  if (parseCompeting(competing).to !== undefined) return { option: competing, close: () => {} }
+  const sink = await listenForTraffic('127.0.0.1:0')
+  return { option: `${competing},to=${sink.address}`, close: () => sink.close() }
 }
 
 function godwit(

@@ -15,7 +15,9 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOfError } from './exit-code.ts'
 import { formatError, note } from './output.ts'
 import { addReceiveCommand } from './receive-command.ts'
+import { addReportCommand } from './report-command.ts'
 import { addSendCommand } from './send-command.ts'
+import { addTrafficCommand } from './traffic-command.ts'
 
 const description = `Live migration of running guests over TCP.
 
@@ -38,6 +40,8 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   const program = new Command('godwit')
     .description(description)
     .version('0.1.0')
+    // An option belongs to the command that it stands behind.
+    .enablePositionalOptions()
     .addHelpText('after', exitCodes)
   let refusing = program
   addSendCommand(program, finish)
@@ -45,7 +49,9 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addDemoCommand(program, finish)
   addControlCommands(program, finish)
   addCaptureCommands(program, finish)
+  addTrafficCommand(program, finish)
   addCatalogCommands(program, finish)
+  addReportCommand(program, finish)
   addBenchCommand(program, finish)
   addConformanceCommand(program, finish)
   for (const command of everyCommand(program)) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
+import { formatBytes, formatCount, formatDurationMs, formatRate, formatShare } from '@godwit/core'
 import { Presets, SingleBar } from 'cli-progress'
 import { note } from './output.ts'
 
@@ -15,6 +15,8 @@ export interface ProgressFacts {
   readonly pagesTotal: number
   readonly wireBytes: number
   readonly dirtyRate?: number | undefined
+  /** How much of its time the guest loses, 0 to 1. */
+  readonly throttle?: number
   readonly elapsedMs: number
 }
 
@@ -58,6 +60,7 @@ function describe(facts: ProgressFacts, meter: ReturnType<typeof createMeter>): 
   const { rate, leftMs } = meter(facts)
   const parts = [`${facts.stage}, round ${facts.round}`, formatRate(rate)]
   if (facts.dirtyRate !== undefined) parts.push(`dirty ${formatRate(facts.dirtyRate)}`)
+  if (facts.throttle) parts.push(`throttle ${formatShare(facts.throttle)}`)
   if (leftMs !== undefined) parts.push(`left ${formatDurationMs(leftMs)}`)
   return parts.join(' | ')
 }

@@ -7,7 +7,7 @@
 import type { Region } from '@godwit/core'
 import { LimitError } from '@godwit/core'
 import type { WorkloadGuest } from '@godwit/guest'
-import { replay, stepsOf } from '@godwit/guest'
+import { dropsOf, replay, stepsOf } from '@godwit/guest'
 
 /** A destination that claims more steps than this would keep us busy for hours. */
 const replayStepsMax = 1e9
@@ -38,7 +38,12 @@ export async function proveGuest(
     throw new LimitError('LIMIT_EXCEEDED', `The destination claims ${total} steps`, facts)
   }
   await guest.stop()
-  const { regions, registers } = await replay(guest.identity, guest.regions, stepsPerThread)
+  const { identity, regions: memory } = guest
+  const drops = dropsOf(
+    identity,
+    memory.map(({ bytes }) => bytes),
+  )
+  const { regions, registers } = await replay(identity, memory, stepsPerThread, drops)
   const digest = await digestOf(regions)
   const continuous = sameBytes(registers, final.registers) && sameBytes(digest, final.digest)
   return { stepsBefore, stepsAfter, continuous }

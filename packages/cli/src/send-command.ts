@@ -6,15 +6,24 @@
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest, parseGuest } from '@godwit/guest'
-import { checkFetch, checkReverse, checkTimeout, parseMode } from '@godwit/policy'
 import type { Command } from 'commander'
-import type { Migration, SecurityOptions, SendOptions, SendStatic, SourceLoss } from 'godwit'
-import { CaptureFile, checkDestination, createMigration } from 'godwit'
+import type {
+  Migration,
+  Policy,
+  SecurityOptions,
+  SendOptions,
+  SendStatic,
+  SourceLoss,
+  Traffic,
+} from 'godwit'
+import { CaptureFile, checkDestination, checkRules, createMigration } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
+import type { CompetingSettings } from './competing-option.ts'
+import { addCompetingOption, startCompeting } from './competing-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -23,6 +32,8 @@ import { guestHelp } from './guest-help.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
+import type { PolicySettings } from './policy-file.ts'
+import { loadPolicy } from './policy-file.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
 import { proveGuest } from './proof.ts'
@@ -40,8 +51,10 @@ export interface SendSettings
   extends MigrationSettings,
     SecuritySettings,
     CatalogSettings,
+    CompetingSettings,
     StaticSettings {
   readonly to: string
+  readonly policy?: Policy
   readonly json?: string
   readonly capture?: string
   readonly control?: string
@@ -61,7 +74,8 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
     .description('Start a guest here and move it, running, to a destination')
     .argument('[guest]', 'NAME[,key=value...]; see below')
     .option('--to <ADDRESS>', 'destination: HOST:PORT or ws://HOST:PORT')
-  addStaticOptions(addCatalogOptions(addSecurityOptions(addMigrationOptions(command))))
+  addCompetingOption(addMigrationOptions(command), false)
+  addStaticOptions(addCatalogOptions(addSecurityOptions(command)))
     .option(
       '--retry <N>',
       'try again so often after a failure before the hand-over',
@@ -86,14 +100,17 @@ export function addSendCommand(program: Command, finish: (code: ExitCode) => voi
 }
 
 /** As they were given. */
-type AskedSettings = Omit<SendSettings, 'to'> & { readonly to?: string; readonly recover?: boolean }
+type AskedSettings = Omit<SendSettings, 'to' | 'policy'> &
+  PolicySettings & { readonly to?: string; readonly recover?: boolean }
 
 async function sendOrRecover(guest: string | undefined, asked: AskedSettings): Promise<ExitCode> {
   const { to, stateDir, recover: isRecovery, insecure } = asked
   if (isRecovery !== true) {
     if (guest === undefined) throw new GodwitError('USAGE', 'Which guest? See godwit send --help')
     if (to === undefined) throw new GodwitError('USAGE', 'Where to? --to HOST:PORT is missing')
-    return send(guest, { ...asked, to })
+    const { policy, ...settings } = asked
+    const own = policy === undefined ? {} : { policy: await loadPolicy(policy) }
+    return send(guest, { ...settings, ...own, to })
   }
   if (guest !== undefined) throw new GodwitError('USAGE', '--recover sends no guest')
   if (stateDir === undefined) throw new GodwitError('USAGE', '--recover takes --state-dir DIR')
@@ -119,9 +136,11 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const capture = file === undefined ? file : new CaptureFile(file, 'source', tellCaptureFailed)
   const parts = { settings, security, interrupts, capture, readStatic }
   const registration = beginRegistration(settings)
-  const run: SendRun = { ...parts, guest: undefined, entry: undefined, migration: undefined }
+  const later = { guest: undefined, entry: undefined, migration: undefined, traffic: undefined }
+  const run: SendRun = { ...parts, ...later }
   const control = await startControl(run)
   try {
+    run.traffic = await startCompeting(settings)
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
     run.guest = await WorkloadGuest.start(identity, memoryBytes, settings)
     const { pageBytes } = settings
@@ -130,6 +149,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
     return await end(run, run.guest, report)
   } finally {
     control?.close()
+    run.traffic?.stop()
     interrupts.stop()
     capture?.close()
     await run.guest?.stop()
@@ -139,10 +159,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
 
 /** @throws {GodwitError} `USAGE`, `FILE_UNWRITABLE` */
 function check(settings: SendSettings): void {
-  const { mode } = parseMode(settings.mode)
-  checkFetch(mode, settings.fetch)
-  checkReverse(mode, settings.reverse)
-  checkTimeout(mode, settings.timeout)
+  checkRules(settings)
   checkCatalogOptions(settings)
   checkStatic(settings)
   checkWritable(settings.json)
@@ -161,6 +178,8 @@ interface SendRun {
   /** Of the guest, in the catalog. */
   entry: RegisteredGuest | undefined
   migration: Migration | undefined
+  /** Beside it. */
+  traffic: Traffic | undefined
 }
 
 async function startControl(run: SendRun): Promise<ControlServer | undefined> {
@@ -244,7 +263,9 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       note(`the pagemap tracker is not used: ${migration.trackerReason}`)
     }
     const progress = showProgress(settings, () => migration.progress)
+    const readTraffic = run.traffic?.measure()
     const report = await migration.run(abort.signal).finally(() => progress.stop())
+    if (readTraffic !== undefined) report.competing = readTraffic()
     if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
     const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed
     if (!again || left <= 0 || abort.signal.aborted) return report

@@ -10,18 +10,20 @@ import {
   checkPageBytes,
   parseBytes,
   parseDurationMs,
-  parseRate,
 } from '@godwit/core'
-import type { FetchName } from '@godwit/policy'
+import type { FetchName, PresetName } from '@godwit/policy'
 import {
   ENCODE_DEFAULT,
   FETCH_DEFAULT,
   FETCH_NAMES,
   MODE_DEFAULT,
+  PRESET_NAMES,
   STOP_DEFAULT,
   parseEncode,
   parseMode,
+  parsePreset,
   parseReverse,
+  parseSelect,
   parseStop,
   parseTimeout,
 } from '@godwit/policy'
@@ -29,16 +31,20 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { TrackerChoice } from 'godwit'
 import { LANES_MAX } from 'godwit'
+import type { SteeringSettings } from './steering-option.ts'
+import { addSteeringOptions } from './steering-option.ts'
 
 /** Options that say how to migrate; `send` and `demo` share them. */
-export interface MigrationSettings {
+export interface MigrationSettings extends SteeringSettings {
   readonly memory?: number
-  readonly mode: string
+  readonly preset?: PresetName
+  readonly mode?: string
   readonly fetch?: FetchName
-  readonly stop: string
+  readonly stop?: string
+  readonly select?: string
   readonly verify: VerifyMode
-  readonly hash: HashName
-  readonly encode: string
+  readonly hash?: HashName
+  readonly encode?: string
   readonly tracker: TrackerChoice
   readonly pageBytes: number
   readonly lanes?: number
@@ -46,8 +52,6 @@ export interface MigrationSettings {
   readonly reverse?: string
   readonly timeout?: string
   readonly warmup: number
-  readonly maxBandwidth?: number
-  readonly pauseBandwidth?: number
 }
 
 function checkMode(text: string): string {
@@ -75,15 +79,14 @@ function checkStop(text: string): string {
   return text
 }
 
+function checkSelection(text: string): string {
+  parseSelect(text)
+  return text
+}
+
 /** Adds the options of {@link MigrationSettings}. */
 export function addMigrationOptions(command: Command): Command {
-  return addEncodingOptions(addModeOptions(command))
-    .option('--max-bandwidth <RATE>', 'cap on bandwidth, like 100Mbit or 1Gbit', parseRate)
-    .option(
-      '--pause-bandwidth <RATE>',
-      'cap while the guest is paused (default the same)',
-      parseRate,
-    )
+  return addSteeringOptions(addEncodingOptions(addModeOptions(command)))
     .option(
       '--recover-for <T>',
       'how long to try to reach a destination lost after the hand-over (default: for ever)',
@@ -107,6 +110,12 @@ export function addMigrationOptions(command: Command): Command {
 function addModeOptions(command: Command): Command {
   return command
     .option(
+      '--preset <NAME>',
+      `as a paper or a peer migrates, but for what is given beside it: ${PRESET_NAMES.join(', ')}`,
+      parsePreset,
+    )
+    .option('--policy <FILE>', 'policies of your own, a .ts or .js module (docs/POLICIES.md)')
+    .option(
       '--memory <SIZE>',
       'guest memory (default 1GiB; image: the size of its file)',
       parseBytes,
@@ -115,9 +124,8 @@ function addModeOptions(command: Command): Command {
       '--mode <MODE>',
       'pre-copy (rounds while the guest runs here), stop-copy (all in one pause), post-copy (the ' +
         'guest runs there first, its pages follow), or both: hybrid[,rounds=N][,after=T][,stall]' +
-        '[,working-set[=T]: first only what it stores to within T, 1s]',
+        `[,working-set[=T]: first only what it stores to within T, 1s] (default ${MODE_DEFAULT})`,
       checkMode,
-      MODE_DEFAULT,
     )
     .addOption(
       new Option(
@@ -127,9 +135,19 @@ function addModeOptions(command: Command): Command {
     )
     .option(
       '--stop <RULES>',
-      'when to pause: downtime=T (expected pause), max-rounds=N, few-dirty=PAGES; first to fire',
+      'when to pause: downtime=T (expected pause), ratio[=R] (sent again, of round 1), ' +
+        'wws[=SHARE] (dirty pages, of those before), budget[=K] (sent, of memory), ' +
+        'max-rounds=N, few-dirty=PAGES; first to fire, A+B when both do ' +
+        `(default ${STOP_DEFAULT})`,
       checkStop,
-      STOP_DEFAULT,
+    )
+    .option(
+      '--select <NAME>',
+      'which dirty pages a round sends, others wait: all-dirty (default), ' +
+        'clark-wws[,rounds=N,every=T], second-chance[,rounds=N], history[,rounds=N,hits=K], ' +
+        'history-send[,rounds=N,hits=K], ppc[,rounds=N,threshold=P], flag[,times=N], ' +
+        'tpo[,rounds=N,hits=K], classes[,drop=free+cache]; see docs/POLICIES.md',
+      checkSelection,
     )
 }
 
@@ -141,17 +159,19 @@ function addEncodingOptions(command: Command): Command {
         .default('fingerprints'),
     )
     .addOption(
-      new Option('--hash <NAME>', 'fingerprints of pages on the way')
-        .choices(['xxh3', 'xxh64', 'sha256'])
-        .default('xxh3'),
+      new Option('--hash <NAME>', 'fingerprints of pages on the way (default xxh3)').choices([
+        'xxh3',
+        'xxh64',
+        'sha256',
+      ]),
     )
     .option(
       '--encode <NAMES>',
       'raw, none (no bytes for zero and unchanged pages), auto (what pays), or any of ' +
         'same[,store=SIZE], delta[,cache=SIZE,admit=all|marked], mdd, ' +
-        'zstd[,level=N] | lz4 | mecom[,level=N,budget=PERCENT]',
+        'zstd[,level=N] | lz4 | mecom[,level=N,budget=PERCENT] ' +
+        `(default ${ENCODE_DEFAULT}; with --select tpo: delta)`,
       checkEncode,
-      ENCODE_DEFAULT,
     )
     .addOption(
       new Option('--tracker <NAME>', 'how stores are found: by the kernel, marks, or a scan')

@@ -6,10 +6,10 @@
  */
 import type { MapKey, MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
-import { formatBytes, formatCount, toGodwitError } from '@godwit/core'
+import { GodwitError, formatBytes, formatCount, fromHex, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
 import { decodeStaticMap } from '@godwit/static'
-import type { MapName, SearchedSibling, Sibling } from 'godwit'
+import type { KnownMap, MapName, SearchedSibling, Sibling } from 'godwit'
 import { ImageDirectory, NodeStaticFinder } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { checkKey } from './catalog-key.ts'
@@ -80,8 +80,11 @@ class Siblings implements Finders {
     this.#guests = guests
     this.finder = new NodeStaticFinder({
       ...(images === undefined ? {} : { images }),
-      findMap: (name) => this.#ask((catalog) => findMap(catalog, pairOf(name), name)),
-      siblings: (name) => this.#ask((catalog) => this.#here(catalog, pairOf(name))),
+      findMap: (name) => this.#findMap(name),
+      siblings: async (name) => {
+        const pair = pairOf(name)
+        return (pair && (await this.#ask((catalog) => this.#here(catalog, pair)))) ?? []
+      },
       onSearched: (siblings) => this.#tell(siblings),
     })
   }
@@ -89,7 +92,7 @@ class Siblings implements Finders {
   async prepare(): Promise<void> {
     const { signal } = this.#closing
     // The catalog was told of where it fails, and is asked again for each migration.
-    const maps = await this.#ask((catalog) => catalog.maps.list()).catch(() => [])
+    const maps = (await this.#ask((catalog) => catalog.maps.list())) ?? []
     let count = 0
     for (const { os, hypervisor, pageBytes } of distinct(maps)) {
       if (signal.aborted || count === PREPARED_MAPS_MAX) break
@@ -135,30 +138,50 @@ class Siblings implements Finders {
     await catalog?.then((open) => open.close()).catch(() => {})
   }
 
-  /** @throws {GodwitError} what the catalog says; the next migration tries again */
-  async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
+  /** @returns undefined where the catalog fails, which is told; the next migration tries again */
+  async #ask<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T | undefined> {
     try {
       return await this.#asked(ask)
     } catch (thrown) {
-      if (this.#closing.signal.aborted) throw thrown
-      note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
-      throw thrown
+      if (this.#closing.signal.aborted) return undefined
+      const text = formatError(toGodwitError(thrown))
+      note(`${text} (no static pages; everything else goes on)`)
+      return undefined
     }
   }
 
-  /** As {@link #ask}, and nothing is told. */
+  /** As {@link #ask}, and nothing is told. @throws {GodwitError} what the catalog says */
   async #asked<T>(ask: (catalog: Catalog) => Promise<T>): Promise<T> {
     const before = this.#catalog
     const isReplaced = (await before?.catch(() => undefined))?.isReplaced === true
     if (isReplaced && this.#catalog === before) await this.#reset()
     this.#catalog ??= Catalog.open(this.#url, { signal: this.#closing.signal })
     const opening = this.#catalog
+    let catalog: Catalog | undefined
     try {
-      return await ask(await opening)
+      catalog = await opening
+      return await ask(catalog)
     } catch (thrown) {
-      if (this.#catalog === opening) await this.#reset()
+      // What is wrong with an entry is not by the connection, which others use meanwhile.
+      const isGone = catalog === undefined || toGodwitError(thrown).code === 'CATALOG_UNAVAILABLE'
+      if (isGone && this.#catalog === opening) await this.#reset()
       throw thrown
     }
+  }
+
+  async #findMap(name: MapName): Promise<KnownMap | undefined> {
+    const pair = pairOf(name)
+    if (pair === undefined) return undefined
+    const key = { ...pair, pageBytes: name.pageBytes }
+    const record = await this.#ask(({ maps }) => maps.describe(key, name.version))
+    if (record === undefined) return undefined
+    const { digest } = record
+    const find = async ({ maps }: Catalog): Promise<Uint8Array | undefined> => {
+      const found = await maps.findDigest(key, digest)
+      if (found !== undefined) checkKey(decodeStaticMap(found.bytes), found, 'static map')
+      return found?.bytes
+    }
+    return { digest: fromHex(digest), load: () => this.#ask(find) }
   }
 
   /** Those that were named, or guests that are alike; then files of memory that are. */
@@ -189,16 +212,23 @@ class Siblings implements Finders {
 
   #tell(siblings: readonly SearchedSibling[]): void {
     for (const { name, heldEntries, failure } of siblings) {
-      if (failure !== undefined) note(`sibling ${name} is not searched: ${failure}`)
-      else if (this.#settings.quiet !== true) {
-        note(`sibling ${name}: ${formatCount(heldEntries)} static pages are here`)
-      }
+      const found = `static pages: ${formatCount(heldEntries)} are in ${name}`
+      if (failure === undefined) {
+        if (this.#settings.quiet !== true) note(found)
+      } else if (heldEntries > 0) note(`${found}; ${failure}`)
+      else note(`static pages: ${name} is not searched: ${failure}`)
     }
   }
 }
 
-function pairOf({ os, hypervisor }: MapName): Pair {
-  return { os: parseRelease(os), hypervisor: parseRelease(hypervisor) }
+/** Undefined where a source names what no catalog can have. */
+function pairOf({ os, hypervisor }: MapName): Pair | undefined {
+  try {
+    return { os: parseRelease(os), hypervisor: parseRelease(hypervisor) }
+  } catch (thrown) {
+    if (thrown instanceof GodwitError) return undefined
+    throw thrown
+  }
 }
 
 /** One of each pair and page size, however many versions there are; the newest ones first. */
@@ -207,16 +237,6 @@ function distinct(maps: readonly MapRecord[]): readonly MapRecord[] {
     JSON.stringify([os, hypervisor, pageBytes])
   const newest = [...new Map(maps.map((map) => [keyOf(map), map])).values()]
   return newest.sort((a, b) => b.updatedMs - a.updatedMs)
-}
-
-async function findMap(
-  { maps }: Catalog,
-  pair: Pair,
-  { pageBytes, version }: MapName,
-): Promise<Uint8Array | undefined> {
-  const found = await maps.find({ ...pair, pageBytes }, version)
-  if (found !== undefined) checkKey(decodeStaticMap(found.bytes), found, 'static map')
-  return found?.bytes
 }
 
 function memoryOf({ guest }: IncomingMigration, name: string): Sibling | undefined {

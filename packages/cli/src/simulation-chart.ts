@@ -5,18 +5,12 @@
  */
 import type { PairResult, PolicyResult, Simulation } from '@godwit/catalog'
 import { formatCount } from '@godwit/core'
-import { parse, View } from 'vega'
 import type { TopLevelSpec } from 'vega-lite'
-import { compile } from 'vega-lite'
+import { drawSpec } from './chart.ts'
 
 /** Draws without a browser; @returns an SVG document. */
-export async function drawSimulation(simulation: Simulation): Promise<string> {
-  const view = new View(parse(compile(chartOf(simulation)).spec), { renderer: 'none' })
-  try {
-    return `${await view.toSVG()}\n`
-  } finally {
-    view.finalize()
-  }
+export function drawSimulation(simulation: Simulation): Promise<string> {
+  return drawSpec(chartOf(simulation))
 }
 
 /** `escdr + random`: placement, then routing. */

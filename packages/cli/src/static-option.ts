@@ -5,7 +5,7 @@
  * @module
  */
 import { GodwitError, hasRounds } from '@godwit/core'
-import { parseEncode, parseMode } from '@godwit/policy'
+import { MODE_DEFAULT, parseMode, parseSending } from '@godwit/policy'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { parseKeepImage } from 'godwit'
@@ -49,10 +49,14 @@ export function addStaticOptions(command: Command): Command {
 export function staticModeOf(
   settings: StaticSettings & MigrationSettings & CatalogSettings,
 ): StaticMode | undefined {
-  const { static: name = 'escdr-content', catalog, mode } = settings
+  const { static: name = 'escdr-content', catalog, mode = MODE_DEFAULT } = settings
   if (name === 'none' || catalog === undefined) return undefined
-  const looksUp = hasRounds(parseMode(mode).mode) && !parseEncode(settings.encode).raw
+  const looksUp = hasRounds(parseMode(mode).mode) && !isRaw(settings)
   return looksUp && isPairKnown(settings) ? modes[name] : undefined
+}
+
+function isRaw({ select, encode }: MigrationSettings): boolean {
+  return parseSending(select, encode).encode.raw
 }
 
 /** It is said, or the catalog may know. */
@@ -66,9 +70,8 @@ function isPairKnown({ os, hypervisor, vmName }: CatalogSettings): boolean {
  * @throws {GodwitError} `USAGE`
  */
 export function checkStatic(settings: StaticSettings & MigrationSettings & CatalogSettings): void {
-  const { static: name = 'none', images, catalog, mode, encode } = settings
-  const isRaw = parseEncode(encode).raw
-  if (images !== undefined && isRaw) refuse('--images', 'is of no use with --encode raw')
+  const { static: name = 'none', images, catalog, mode = MODE_DEFAULT } = settings
+  if (images !== undefined && isRaw(settings)) refuse('--images', 'is of no use with --encode raw')
   const isWithoutRounds = !hasRounds(parseMode(mode).mode)
   if (images !== undefined && isWithoutRounds) {
     refuse('--images', `are looked through in rounds, and --mode ${mode} has none`)
@@ -80,7 +83,7 @@ export function checkStatic(settings: StaticSettings & MigrationSettings & Catal
     const missing = '--os NAME/VERSION and --hypervisor NAME/VERSION are missing'
     refuse(option, `must know what the guest is: ${missing} (or --vm-name, if the catalog knows)`)
   }
-  if (isRaw) refuse(option, 'is of no use with --encode raw')
+  if (isRaw(settings)) refuse(option, 'is of no use with --encode raw')
   if (isWithoutRounds) {
     refuse(option, `looks pages up in rounds, and --mode ${mode} has none`)
   }

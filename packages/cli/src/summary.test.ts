@@ -51,3 +51,44 @@ describe('a summary', () => {
     expect(formatSummary(report)).not.toContain('static')
   })
 })
+
+describe('what ended the rounds', () => {
+  it.each([
+    [
+      { rule: 'downtime', expectedMs: 42, limitMs: 300, dirtyPages: 1200 },
+      'downtime: 42 ms expected, 300 ms allowed, 1,200 pages dirty',
+    ],
+    [
+      {
+        rule: 'ratio+wws',
+        firstRoundBytes: 4096,
+        laterRoundsBytes: 3072,
+        dirtyPages: 9,
+        lastDirtyPages: 9,
+      },
+      'ratio+wws: 3 KiB sent again, 4 KiB in round 1; 9 pages dirty, 9 a round before',
+    ],
+    [
+      { rule: 'budget', totalBytes: 4096, memoryBytes: 1024, factor: 3 },
+      'budget: 4 KiB sent of 1 KiB',
+    ],
+    [{ rule: 'held', round: 3, heldPages: 1200 }, 'held: all that is left is held: 1,200 pages'],
+    [{ rule: 'timeout', elapsedMs: 5001, limitMs: 5000 }, 'timeout: after 5 s, 5 s allowed'],
+  ])('%j', (stop, text) => {
+    const lines = formatSummary({ ...report, stop }).replaceAll(/\s+/g, ' ')
+    expect(lines.replaceAll(/(\d)\.0+ /g, '$1 ')).toContain(`stopped by ${text}`)
+  })
+
+  it('tells what was held in rounds, where something was, and what was dropped', () => {
+    const one = { round: 1, pages: 8, bytes: 4096, ms: 1, bandwidth: 1, paused: false }
+    const text = formatSummary({
+      ...report,
+      droppedPages: 1500,
+      rounds: [{ ...one, heldPages: 7 }],
+    })
+    expect(text).toMatch(/pages +held +bytes/)
+    expect(text).toMatch(/8 +7 +4/)
+    expect(text).toContain('1,500 pages that the guest gave up')
+    expect(formatSummary({ ...report, rounds: [one] })).not.toContain('held')
+  })
+})

@@ -3,8 +3,16 @@
  *
  * @module
  */
-import type { Report, StopReport } from '@godwit/core'
-import { formatBytes, formatCount, formatDurationMs, formatRate } from '@godwit/core'
+import type { Report } from '@godwit/core'
+import {
+  formatBytes,
+  formatCount,
+  formatDurationMs,
+  formatRate,
+  formatShare,
+  outcomeText,
+  stopText,
+} from '@godwit/core'
 import Table from 'cli-table3'
 import { plain, style } from './plain-table.ts'
 import { printable } from './printable.ts'
@@ -21,6 +29,7 @@ export function formatSummary(report: Report): string {
   addTimes(rows, report)
   addRecoveries(rows, report)
   addTraffic(rows, report)
+  addCompeting(rows, report)
   addFaults(rows, report)
   addCheckpoints(rows, report)
   addProof(rows, report)
@@ -42,16 +51,6 @@ function addOutcome(rows: Rows, report: Report): void {
     const memory = formatBytes(report.memoryBytes)
     rows.push(['guest', `${report.guest.kind}, ${memory}, mode ${report.mode}${tracker}`])
   }
-}
-
-function outcomeText({ outcome, error, role }: Report): string {
-  if (outcome === 'completed') return role === 'source' ? 'moved; it runs there' : 'arrived'
-  if (error?.code === 'OWNERSHIP_IN_DOUBT') return 'in doubt; stopped here'
-  if (error?.code === 'POST_COPY_LOST') return 'lost halfway; the guest cannot go on'
-  if (error?.code === 'LOST_WITH_HOST') return 'lost with its host; stopped here'
-  if (error?.code === 'TAKEN_OVER') return 'taken over; the guest goes on here'
-  const where = role === 'source' ? 'the guest goes on here' : 'nothing was kept'
-  return `${outcome}; ${where}`
 }
 
 /** Rounds and pages that were lost are told nowhere else. */
@@ -89,32 +88,6 @@ function addTimes(rows: Rows, report: Report): void {
   }
 }
 
-/** The rule's numbers in words. */
-function stopText(stop: StopReport): string {
-  const number = (key: string): number => Number(stop[key])
-  const dirty = `${formatCount(number('dirtyPages'))} pages dirty`
-  switch (stop.rule) {
-    case 'downtime': {
-      const expected = formatDurationMs(number('expectedMs'))
-      return `${expected} expected, ${formatDurationMs(number('limitMs'))} allowed, ${dirty}`
-    }
-    case 'rounds':
-      return `post-copy after ${formatCount(number('round'))} rounds`
-    case 'after':
-      return `post-copy after ${formatDurationMs(number('elapsedMs'))}`
-    case 'stall':
-      return `post-copy, ${dirty} after ${formatCount(number('lastDirtyPages'))}`
-    case 'asked':
-      return 'post-copy, as it was asked for'
-    case 'timeout':
-      return `after ${formatDurationMs(number('elapsedMs'))}`
-    case 'max-rounds':
-      return `${number('limit')} rounds are over, ${dirty}`
-    default:
-      return `${dirty}, the limit is ${formatCount(number('limit'))}`
-  }
-}
-
 function addTraffic(rows: Rows, report: Report): void {
   const { pages, savedBytes, cpu, overheadBytes } = report
   rows.push(['on the wire', formatBytes(report.wireBytes)])
@@ -128,6 +101,7 @@ function addTraffic(rows: Rows, report: Report): void {
     rows.push(['saved', saved.join(', ')])
   }
   addEncoding(rows, report)
+  addDropped(rows, report)
   addStatic(rows, report)
   if (cpu !== undefined) {
     const { sourceSeconds, destinationSeconds } = cpu
@@ -147,7 +121,7 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
   if (encoding === undefined) return
   const { cache, store, compression, heldPages, repairedPages } = encoding
   const lines: string[] = []
-  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages held back in round 1`)
+  if (heldPages > 0) lines.push(`${formatCount(heldPages)} pages were dirty again, and held back`)
   if (repairedPages > 0) lines.push(`${formatCount(repairedPages)} pages sent once more`)
   if (cache !== undefined && cache.hits + cache.misses > 0) {
     const lookups = formatCount(cache.hits + cache.misses)
@@ -160,6 +134,11 @@ function addEncoding(rows: Rows, { encoding }: Report): void {
     lines.push(reason === undefined ? algorithm : `${algorithm}, ${reason}`)
   }
   if (lines.length > 0) rows.push(['encoding', lines.join('; ')])
+}
+
+function addDropped(rows: Rows, { droppedPages }: Report): void {
+  if (droppedPages === undefined) return
+  rows.push(['dropped', `${formatCount(droppedPages)} pages that the guest gave up: zero there`])
 }
 
 /** What the destination had before. */
@@ -187,6 +166,14 @@ function seconds(value: number | undefined): string {
 
 function bytes(value: number | undefined): string {
   return value === undefined ? 'unknown' : formatBytes(value)
+}
+
+/** What else went over the link. */
+function addCompeting(rows: Rows, { competing }: Report): void {
+  if (competing === undefined) return
+  const { bytesPerSecond, askedBytesPerSecond, bytes: sent } = competing
+  const rates = `${formatRate(bytesPerSecond)} of ${formatRate(askedBytesPerSecond)}`
+  rows.push(['beside it', `${rates}, ${formatBytes(sent)}`])
 }
 
 /** What the guest waited for pages. */
@@ -222,23 +209,34 @@ function addProof(rows: Rows, { memory, guestProof }: Report): void {
   }
 }
 
+function orNothing(value: number | undefined, format: (value: number) => string): string {
+  return value === undefined ? '' : format(value)
+}
+
 function formatRounds({ rounds }: Report): string {
   if (rounds.length === 0) return ''
-  const table = new Table({
-    head: ['round', 'pages', 'bytes', 'time', 'rate', 'dirty after', 'dirty rate'],
-    chars: plain,
-    style,
-    colAligns: ['right', 'right', 'right', 'right', 'right', 'right', 'right'],
-  })
+  const hasHeld = rounds.some(({ heldPages }) => heldPages !== undefined)
+  // Columns of policies, where there are some.
+  const isCapped = rounds.some(({ grantedBandwidth }) => grantedBandwidth !== undefined)
+  const isThrottled = rounds.some(({ throttle }) => throttle !== undefined)
+  const held = hasHeld ? ['held'] : []
+  const head = ['round', 'pages', ...held, 'bytes', 'time', 'rate', 'dirty after', 'dirty rate']
+  if (isCapped) head.push('cap')
+  if (isThrottled) head.push('throttle')
+  const colAligns = head.map((): 'right' => 'right')
+  const table = new Table({ head, chars: plain, style, colAligns })
   for (const one of rounds) {
     table.push([
       one.paused ? `${one.round} (paused)` : `${one.round}`,
       formatCount(one.pages),
+      ...(hasHeld ? [formatCount(one.heldPages ?? 0)] : []),
       formatBytes(one.bytes),
       formatDurationMs(one.ms),
       formatRate(one.bandwidth),
       one.dirtyPages === undefined ? '' : formatCount(one.dirtyPages),
       one.dirtyRate === undefined ? '' : formatRate(one.dirtyRate),
+      ...(isCapped ? [orNothing(one.grantedBandwidth, formatRate)] : []),
+      ...(isThrottled ? [orNothing(one.throttle, formatShare)] : []),
     ])
   }
   return table.toString()

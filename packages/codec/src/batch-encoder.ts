@@ -45,6 +45,8 @@ export interface RegionRound {
   readonly untouched?: PageBitmap | undefined
   /** Dirty pages that are dirty again since the round began, as far as is known. */
   readonly again?: PageBitmap | undefined
+  /** Whether those are left out when their turn comes: a later round has them in its set. */
+  readonly leavesAgain?: boolean
   /** Whether `sent.fingerprints` holds every page: from round 2 on. */
   readonly known: boolean
   /** The guest runs at the destination and waits for these pages: each must be sent. */
@@ -61,6 +63,8 @@ export interface EncodedBatch {
   rawPages: number
   zeroPages: number
   unchangedPages: number
+  /** Left out, since they were dirty again. */
+  heldPages: number
   /** Bytes of the zero pages, and of the unchanged ones: what was saved. */
   zeroBytes: number
   unchangedBytes: number
@@ -80,6 +84,7 @@ export function emptyBatch(): EncodedBatch {
     rawPages: 0,
     zeroPages: 0,
     unchangedPages: 0,
+    heldPages: 0,
     zeroBytes: 0,
     unchangedBytes: 0,
     payloadBytes: 0,
@@ -138,6 +143,7 @@ export class BatchEncoder {
   ): boolean {
     const payloadPagesMax = Math.min(pagesMax, this.#batchPages)
     const { dirty, untouched } = work
+    const again = work.leavesAgain === true ? work.again : undefined
     this.#begin(out)
     let page = dirty.nextSet(fromPage, endPage)
     let scanned = 0
@@ -145,6 +151,14 @@ export class BatchEncoder {
       if (this.#payloadPages === payloadPagesMax) break
       const room = Math.min(payloadPagesMax - this.#payloadPages, scannedPagesMax - scanned)
       let end = dirty.nextClear(page, Math.min(page + room, endPage))
+      if (again?.has(page) === true) {
+        end = again.nextClear(page, end)
+        out.heldPages += end - page
+        scanned += end - page
+        page = dirty.nextSet(end, endPage)
+        continue
+      }
+      if (again !== undefined) end = again.nextSet(page, end)
       if (!this.#raw && untouched?.has(page) === true) {
         end = untouched.nextClear(page, end)
         if (work.known && !work.postCopy)
@@ -168,6 +182,7 @@ export class BatchEncoder {
     out.rawPages = 0
     out.zeroPages = 0
     out.unchangedPages = 0
+    out.heldPages = 0
     out.zeroBytes = 0
     out.unchangedBytes = 0
     out.payloadBytes = 0

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PageHasher, Region } from '@godwit/core'
+import type { PageBitmap, PageHasher, Region } from '@godwit/core'
 import { FingerprintTable, pagesCovering } from '@godwit/core'
 
 /** Pages hashed before the event loop gets its turn. */
@@ -41,15 +41,18 @@ export function digestFingerprints(
 /**
  * Hashes memory that nobody stores to, in chunks with `pauseBetween` awaited in between. Takes one
  * table of fingerprints for the time of the call.
+ *
+ * @param zeros - per region: pages that count as zero bytes, whatever they hold
  */
 export async function digestMemory(
   hasher: PageHasher,
   regions: readonly Region[],
   pageBytes: number,
   pauseBetween: () => Promise<void>,
+  zeros?: readonly PageBitmap[],
 ): Promise<MemoryDigest> {
   const tables: { id: number; fingerprints: FingerprintTable }[] = []
-  for (const { id, bytes } of regions) {
+  for (const [index, { id, bytes }] of regions.entries()) {
     const pages = pagesCovering(bytes.length, pageBytes)
     const fingerprints = new FingerprintTable(pages, hasher.entryBytes)
     for (let page = 0; page < pages; page += chunkPages) {
@@ -57,9 +60,36 @@ export async function digestMemory(
       hasher.hashPages(bytes, page * pageBytes, end, pageBytes, fingerprints, page)
       await pauseBetween()
     }
+    if (zeros !== undefined) clearPages(hasher, fingerprints, zeros[index]!, bytes, pageBytes)
     tables.push({ id, fingerprints })
   }
   return digestFingerprints(hasher, tables)
+}
+
+function clearPages(
+  hasher: PageHasher,
+  fingerprints: FingerprintTable,
+  zeros: PageBitmap,
+  { length }: Uint8Array,
+  pageBytes: number,
+): void {
+  const { table, last } = zeroPages(hasher, length, pageBytes)
+  for (let page = zeros.nextSet(0); page < zeros.pageCount; page = zeros.nextSet(page + 1)) {
+    fingerprints.copyEntry(page, table, page === last ? 1 : 0)
+  }
+}
+
+/** Fingerprints of a page of zero bytes, and of the last one of memory, which may be shorter. */
+function zeroPages(
+  hasher: PageHasher,
+  length: number,
+  pageBytes: number,
+): { readonly table: FingerprintTable; readonly last: number } {
+  const last = pagesCovering(length, pageBytes) - 1
+  const zeros = new Uint8Array(pageBytes + length - last * pageBytes)
+  const table = new FingerprintTable(2, hasher.entryBytes)
+  hasher.hashPages(zeros, 0, zeros.length, pageBytes, table, 0)
+  return { table, last }
 }
 
 /**
@@ -71,13 +101,9 @@ export function zeroFingerprints(
   region: Region,
   pageBytes: number,
 ): FingerprintTable {
-  const pages = pagesCovering(region.bytes.length, pageBytes)
-  const table = FingerprintTable.shared(pages, hasher.entryBytes)
-  const lastBytes = region.bytes.length - (pages - 1) * pageBytes
-  const zeros = new Uint8Array(pageBytes + lastBytes)
-  const zero = new FingerprintTable(2, hasher.entryBytes)
-  hasher.hashPages(zeros, 0, zeros.length, pageBytes, zero, 0)
-  for (let page = 0; page < pages - 1; page++) table.copyEntry(page, zero, 0)
-  table.copyEntry(pages - 1, zero, 1)
+  const { table: zero, last } = zeroPages(hasher, region.bytes.length, pageBytes)
+  const table = FingerprintTable.shared(last + 1, hasher.entryBytes)
+  for (let page = 0; page < last; page++) table.copyEntry(page, zero, 0)
+  table.copyEntry(last, zero, 1)
   return table
 }

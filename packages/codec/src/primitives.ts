@@ -4,7 +4,8 @@
  * @module
  */
 import type { HashName, VerifyMode } from '@godwit/core'
-import type { KernelsOptions } from '@godwit/kernels'
+import type { KernelsOptions, WriteSha } from '@godwit/kernels'
+import { SHA_BYTES } from '@godwit/kernels'
 import type { Compressor, Compressors } from './compressor.ts'
 import { createLz4 } from './lz4.ts'
 import type { Sha256 } from './sha256.ts'
@@ -43,6 +44,8 @@ export type OpenFile = (path: string) => ReadableFile
 export interface Primitives {
   readonly xxh64: Xxh64
   readonly sha256: Sha256
+  /** The same of a page, where it is wanted. */
+  readonly writeSha: WriteSha
   /** The kernels' binary; without it they run as plain TypeScript. */
   readonly kernelsWasm: KernelsOptions['wasm']
   readonly copy: CopyBytes
@@ -54,6 +57,8 @@ export interface Primitives {
 /** What the runtime has of its own; everything has a portable stand-in. */
 export interface PrimitivesOptions {
   readonly sha256?: Sha256
+  /** By default by way of `sha256`. */
+  readonly writeSha?: WriteSha
   readonly kernelsWasm?: KernelsOptions['wasm']
   /** Engines copy shared memory word by word; a runtime may know better. */
   readonly copy?: CopyBytes
@@ -64,8 +69,17 @@ export interface PrimitivesOptions {
 
 export async function createPrimitives(options: PrimitivesOptions = {}): Promise<Primitives> {
   const { sha256 = portableSha256, kernelsWasm, copy = portableCopy, zstd, openFile } = options
+  const { writeSha = writingShaOf(sha256) } = options
   const [xxh64, lz4] = await Promise.all([createXxh64(), createLz4()])
-  return { xxh64, sha256, kernelsWasm, copy, compressors: { zstd, lz4 }, openFile }
+  return { xxh64, sha256, writeSha, kernelsWasm, copy, compressors: { zstd, lz4 }, openFile }
+}
+
+function writingShaOf(sha256: Sha256): WriteSha {
+  return (page, into, at) => {
+    const sha = sha256(page)
+    // Faster than `set` of a view.
+    for (let i = 0; i < SHA_BYTES; i++) into[at + i] = sha[i]!
+  }
 }
 
 /**

@@ -92,7 +92,8 @@ export class RichEncoder {
     tally: PageTally,
   ): number {
     this.#writer.enter(work.round, regionIndex)
-    const { untouched, again } = work
+    const { untouched } = work
+    const again = work.leavesAgain === true ? work.again : undefined
     const page = work.dirty.nextSet(fromPage, endPage)
     if (page >= endPage) return endPage
     if (untouched?.has(page) === true) {
@@ -103,7 +104,7 @@ export class RichEncoder {
     }
     let end = work.dirty.nextClear(page, Math.min(page + this.#stepPages, endPage))
     if (untouched !== undefined) end = untouched.nextSet(page, end)
-    if (again !== undefined && this.#options.settings.hold) {
+    if (again !== undefined) {
       if (again.has(page)) {
         const heldEnd = again.nextClear(page, end)
         tally.heldPages += heldEnd - page

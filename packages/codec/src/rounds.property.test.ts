@@ -56,6 +56,7 @@ function guardIsWhole({ bytes }: Region): boolean {
 interface RoundTotals extends DecodedTotals {
   scanned: number
   unchanged: number
+  held: number
 }
 
 /** A source and a destination with frames in between; every batch uses the same slot. */
@@ -66,6 +67,8 @@ class Pair {
   readonly decoder: BatchDecoder
   /** Per region, for the next round. */
   untouched: readonly PageBitmap[] = []
+  /** Per region: left out of the next round. */
+  again: readonly PageBitmap[] = []
   readonly #sent: readonly FingerprintTable[]
   readonly #encoder: BatchEncoder
   readonly #slot = slots.next()
@@ -99,7 +102,7 @@ class Pair {
 
   /** Sends the dirty pages of every region and compares what both sides counted. */
   round(round: number, dirty: readonly PageBitmap[], known: boolean): RoundTotals {
-    const sum: RoundTotals = { ...emptyTotals(), scanned: 0, unchanged: 0 }
+    const sum: RoundTotals = { ...emptyTotals(), scanned: 0, unchanged: 0, held: 0 }
     const arrived = emptyTotals()
     const out = emptyBatch()
     for (const [index, region] of this.source.entries()) {
@@ -110,6 +113,8 @@ class Pair {
         sent,
         dirty: set,
         untouched: this.untouched[index],
+        again: this.again[index],
+        leavesAgain: true,
         known,
         postCopy: false,
       }
@@ -117,10 +122,11 @@ class Pair {
         const any = this.#encoder.encode(work, page, set.pageCount, this.#slot, out)
         sum.scanned += out.pages
         sum.unchanged += out.unchangedPages
+        sum.held += out.heldPages
         if (any) this.#deliver(round, out, sum, arrived)
       }
     }
-    const { scanned: _, unchanged: __, ...counted } = sum
+    const { scanned: _, unchanged: __, held: ___, ...counted } = sum
     deepStrictEqual(arrived, counted)
     return sum
   }
@@ -388,3 +394,31 @@ describe('BatchDecoder, with bytes of an enemy', () => {
     }
   })
 })
+
+it('pages that are dirty again are left out, and those beside them are not', () => {
+  const pair = new Pair([10 * pageBytes, 3 * pageBytes], 'xxh3', false)
+  for (const [region, { bytes }] of pair.source.entries()) bytes.fill(region + 1)
+  const all = [10, 3].map((count) => setOf(count, (page) => page >= 0))
+  pair.again = [setOf(10, (page) => page >= 4 && page < 7), setOf(3, (page) => page === 2)]
+  const first = pair.round(1, all, false)
+  expect([first.rawPages, first.held]).toEqual([9, 4])
+  expect(pair.target[0]!.bytes.subarray(3 * pageBytes, 8 * pageBytes)).toEqual(
+    Uint8Array.from({ length: 5 * pageBytes }, (_, at) => {
+      const page = 3 + Math.floor(at / pageBytes)
+      return page >= 4 && page < 7 ? 0 : 1
+    }),
+  )
+  const left = pair.again
+  pair.again = []
+  const second = pair.round(2, left, true)
+  expect([second.rawPages, second.held]).toEqual([4, 0])
+  for (const [region, { bytes }] of pair.source.entries()) {
+    expect(pair.target[region]!.bytes).toEqual(bytes)
+  }
+})
+
+function setOf(pageCount: number, isIn: (page: number) => boolean): PageBitmap {
+  const set = new PageBitmap(pageCount)
+  for (let page = 0; page < pageCount; page++) if (isIn(page)) set.add(page)
+  return set
+}

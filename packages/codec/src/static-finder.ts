@@ -4,15 +4,17 @@
  * @module
  */
 import type { FingerprintTable } from '@godwit/core'
-import { ContentHasher, KEYED_HASH_BYTES, KeyedHasher } from './content-hasher.ts'
+import type { ContentHasher } from '@godwit/kernels'
+import { STATIC_HASH_BYTES } from '@godwit/wire'
+import { KeyedHasher } from './keyed-hasher.ts'
 import { NOT_SCANNED, ScannedTable } from './scanned-pages.ts'
 import type { StaticIndex, StaticLookup } from './static-index.ts'
 import {
   entryAtPage,
   entryOfHash,
   hasHash,
+  heldEqual,
   isCandidate,
-  isHeld,
   mayHaveWord,
 } from './static-index.ts'
 import type { Workspace } from './workspace.ts'
@@ -35,7 +37,7 @@ export class StaticFinder {
   #isLookedAt = false
   /** Per staged page. */
   readonly #pages: readonly Uint8Array[]
-  readonly #keyedBytes = new Uint8Array(KEYED_HASH_BYTES)
+  readonly #keyedBytes = new Uint8Array(STATIC_HASH_BYTES)
   readonly #keyedWords = new Uint32Array(this.#keyedBytes.buffer)
   /** Whether the hasher has finished the page that is looked up. */
   #isHashed = false
@@ -45,7 +47,7 @@ export class StaticFinder {
   /** @param stage - where pages are looked up, one behind the other from its start on */
   constructor(lookup: StaticLookup, workspace: Workspace, pageBytes: number, stage: Uint8Array) {
     const pagesMax = stage.length / pageBytes
-    this.#hasher = new ContentHasher(workspace, pageBytes, pagesMax)
+    this.#hasher = workspace.createContentHasher(pageBytes, pagesMax)
     this.#scanned = lookup.scanned && new ScannedTable(lookup.scanned)
     this.#stage = stage
     this.#pages = Array.from({ length: pagesMax }, (_, i) => {
@@ -76,8 +78,9 @@ export class StaticFinder {
     for (const place of this.#places) {
       const { index } = place
       const isNew = scanned === NOT_SCANNED
-      let entry = isNew ? this.#findIn(place, staged, page) : scanned
-      if (!isNew && entry >= 0 && !isHeld(index, entry)) entry = -1
+      // What was found out ahead was so as if all of the set were held.
+      const known = scanned < 0 ? -1 : heldEqual(index, scanned)
+      const entry = isNew ? this.#findIn(place, staged, page) : known
       // It tells of the first set.
       scanned = NOT_SCANNED
       if (entry < 0) continue
@@ -121,7 +124,7 @@ export class StaticFinder {
 
   /** Of all staged pages at a time, at most once. */
   #quickWord(staged: number): number {
-    if (!this.#isLookedAt) this.#hasher.look(this.#stage, 0, this.#stagedBytes)
+    if (!this.#isLookedAt) this.#hasher.look(this.#stage.byteOffset, this.#stagedBytes)
     this.#isLookedAt = true
     return this.#hasher.quickWord(staged)
   }

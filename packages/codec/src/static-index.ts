@@ -4,13 +4,16 @@
  *
  * @module
  */
-import { CONTENT_HASH_BYTES, PageBitmap, allocateShared } from '@godwit/core'
+import { CONTENT_HASH_BYTES, PageBitmap, allocateShared, entryFrom, wordsOf } from '@godwit/core'
 import type { StaticSet } from '@godwit/core'
-import { KEYED_HASH_BYTES } from './content-hasher.ts'
+import { STATIC_HASH_BYTES } from '@godwit/wire'
 import type { ScannedPages } from './scanned-pages.ts'
 
 /** Further than so many steps no entry is put or looked for, whatever hashes a peer may choose. */
 const probesMax = 64
+
+/** A map may have a content at many places: so many of its entries are in the table, no more. */
+const equalsMax = 8
 
 /** Of {@link StaticIndex.table}. */
 const SLOT_WORDS = 2
@@ -28,7 +31,7 @@ export type AgreedSet =
       /** Entries that are told only to those who have the pages, see `KeyedHasher`. */
       readonly by: 'keyed'
       readonly key: Uint8Array
-      /** {@link KEYED_HASH_BYTES} each. */
+      /** {@link STATIC_HASH_BYTES} each. */
       readonly hashes: Uint8Array
       readonly held: PageBitmap
     }
@@ -47,9 +50,9 @@ export interface StaticIndex {
   /** Where entries are looked up by their positions. */
   readonly positions: Uint32Array
   /**
-   * Else, of all entries, held or not: where the first word of a hash says, or behind, two words a
-   * slot: an entry plus one, or 0 for none, and that first word, so that other entries are passed
-   * over without a look at them.
+   * Else, of all entries, held or not, of those with equal hashes some: where the first word of a
+   * hash says, or behind, two words a slot: an entry plus one, or 0 for none, and that first word,
+   * so that other entries are passed over without a look at them.
    */
   readonly table: Uint32Array
   readonly key: Uint8Array | undefined
@@ -94,7 +97,7 @@ export function indexAhead(
 
 function indexOf(agreed: AgreedSet, base: number): StaticIndex {
   const { by } = agreed
-  const entryBytes = by === 'keyed' ? KEYED_HASH_BYTES : CONTENT_HASH_BYTES
+  const entryBytes = by === 'keyed' ? STATIC_HASH_BYTES : CONTENT_HASH_BYTES
   const hashes = by === 'keyed' ? agreed.hashes : agreed.set.hashes
   const count = hashes.length / entryBytes
   const held = PageBitmap.shared(count)
@@ -119,18 +122,19 @@ const tables = new WeakMap<Uint8Array, Uint32Array>()
 function contentTable(hashes: Uint8Array): Uint32Array {
   const known = tables.get(hashes)
   if (known !== undefined) return known
-  const table = tableOf(wordsOf(hashes), CONTENT_HASH_BYTES / 4)
+  const table = tableOf(wordsOf(hashes), CONTENT_HASH_BYTES / 4, equalsMax)
   tables.set(hashes, table)
   return table
 }
 
 function tableFor(agreed: AgreedSet): Uint32Array {
-  if (agreed.by === 'keyed') return tableOf(wordsOf(agreed.hashes), KEYED_HASH_BYTES / 4)
+  // Of these all that are equal are held, or none is: zeros stand for what is not.
+  if (agreed.by === 'keyed') return tableOf(wordsOf(agreed.hashes), STATIC_HASH_BYTES / 4, 1)
   return contentTable(agreed.set.hashes)
 }
 
-/** Entries by the first words of their hashes, each content once. */
-function tableOf(words: Uint32Array, wordsPerEntry: number): Uint32Array {
+/** Entries by the first words of their hashes, the first `most` of each content. */
+function tableOf(words: Uint32Array, wordsPerEntry: number, most: number): Uint32Array {
   const count = words.length / wordsPerEntry
   const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * count)))
   const table = new Uint32Array(allocateShared(size * SLOT_WORDS * 4).buffer)
@@ -138,6 +142,7 @@ function tableOf(words: Uint32Array, wordsPerEntry: number): Uint32Array {
     const at = entry * wordsPerEntry
     const word = words[at]!
     let slot = word & (size - 1)
+    let equals = 0
     for (let probes = 0; probes < probesMax; probes++) {
       const other = table[slot * SLOT_WORDS]! - 1
       if (other < 0) {
@@ -145,7 +150,7 @@ function tableOf(words: Uint32Array, wordsPerEntry: number): Uint32Array {
         table[slot * SLOT_WORDS + 1] = word
         break
       }
-      if (areEqual(words, at, other * wordsPerEntry, wordsPerEntry)) break
+      if (areEqual(words, at, other * wordsPerEntry, wordsPerEntry) && ++equals === most) break
       slot = (slot + 1) & (size - 1)
     }
   }
@@ -157,20 +162,28 @@ function areEqual(words: Uint32Array, a: number, b: number, count: number): bool
   return true
 }
 
-export function wordsOf({ buffer, byteOffset, length }: Uint8Array): Uint32Array {
-  return new Uint32Array(buffer, byteOffset, length / 4)
+/** An entry that is held with a hash of `index.wordsPerEntry` words, or -1. */
+export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
+  return heldEntry(index, hash, 0)
 }
 
-/** The entry that is held with a hash of `index.wordsPerEntry` words, or -1. */
-export function entryOfHash(index: StaticIndex, hash: Uint32Array): number {
+/** An entry that is held and has the hash of `entry`, or -1. By position there is no other. */
+export function heldEqual(index: StaticIndex, entry: number): number {
+  if (isHeld(index, entry)) return entry
+  return index.by === 'position' ? -1 : heldEntry(index, index.words, entry * index.wordsPerEntry)
+}
+
+/** @param at - where the hash begins in `words` */
+function heldEntry(index: StaticIndex, words: Uint32Array, at: number): number {
   const { table } = index
   const mask = table.length / SLOT_WORDS - 1
-  let slot = hash[0]! & mask
+  const word = words[at]!
+  let slot = word & mask
   for (let probes = 0; probes < probesMax; probes++) {
     const entry = table[slot * SLOT_WORDS]! - 1
     if (entry < 0) return -1
-    if (table[slot * SLOT_WORDS + 1] === hash[0] && hasHash(index, entry, hash)) {
-      return isHeld(index, entry) ? entry : -1
+    if (table[slot * SLOT_WORDS + 1] === word && isHeld(index, entry)) {
+      if (hasHash(index, entry, words, at)) return entry
     }
     slot = (slot + 1) & mask
   }
@@ -193,14 +206,8 @@ export function mayHaveWord(index: StaticIndex, word: number): boolean {
 
 /** The entry that every sample had at `page`, counted over all regions, or -1. */
 export function entryAtPage({ positions }: StaticIndex, page: number): number {
-  let low = 0
-  let high = positions.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (positions[middle]! < page) low = middle + 1
-    else high = middle
-  }
-  return positions[low] === page ? low : -1
+  const entry = entryFrom(positions, page)
+  return positions[entry] === page ? entry : -1
 }
 
 /** Whether an entry is there, is held, and its hash begins with `word`. */
@@ -211,14 +218,15 @@ export function isCandidate(index: StaticIndex, entry: number, word: number): bo
   )
 }
 
-/** Whether the hash of an entry is that. */
+/** Whether the hash of an entry is that at word `at` of `hash`. */
 export function hasHash(
   { words, wordsPerEntry }: StaticIndex,
   entry: number,
   hash: Uint32Array,
+  at = 0,
 ): boolean {
-  const at = entry * wordsPerEntry
-  for (let i = 0; i < wordsPerEntry; i++) if (words[at + i] !== hash[i]) return false
+  const own = entry * wordsPerEntry
+  for (let i = 0; i < wordsPerEntry; i++) if (words[own + i] !== hash[at + i]) return false
   return true
 }
 

@@ -7,10 +7,10 @@
  * @module
  */
 import type { StaticPlaces } from '@godwit/core'
-import { CodecError, NOT_HELD } from '@godwit/core'
-import { CONTENT_WORDS, ContentHasher } from './content-hasher.ts'
+import { CodecError, NOT_HELD, wordsOf } from '@godwit/core'
+import type { ContentHasher } from '@godwit/kernels'
+import { CONTENT_WORDS } from '@godwit/kernels'
 import type { OpenFile, ReadableFile } from './primitives.ts'
-import { wordsOf } from './static-index.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Where some entries of a set are. Shared memory and names of files. */
@@ -54,6 +54,7 @@ export class StaticPages {
   readonly #sets: readonly Numbered[]
   readonly #openFile: OpenFile | undefined
   readonly #hasher: ContentHasher
+  readonly #views: PageViews
   /** By name; undefined where one cannot be read. */
   readonly #files = new Map<string, ReadableFile | undefined>()
   /** What was asked for: sets and entries in them. */
@@ -65,7 +66,8 @@ export class StaticPages {
     const { contents, workspace, pageBytes, pagesMax } = options
     this.#options = options
     this.#openFile = workspace.openFile
-    this.#hasher = new ContentHasher(workspace, pageBytes, pagesMax)
+    this.#hasher = workspace.createContentHasher(pageBytes, pagesMax)
+    this.#views = new PageViews(pageBytes)
     this.#askedSets = new Uint16Array(pagesMax)
     this.#askedEntries = new Uint32Array(pagesMax)
     let end = 0
@@ -180,7 +182,7 @@ export class StaticPages {
   #areRight(into: Uint8Array, start: number): boolean {
     const { pageBytes } = this.#options
     const hasher = this.#hasher
-    hasher.look(into, start, start + this.#count * pageBytes)
+    hasher.look(into.byteOffset + start, this.#count * pageBytes)
     for (let i = 0; i < this.#count; i++) {
       const { words } = this.#sets[this.#askedSets[i]!]!
       const word = this.#askedEntries[i]! * CONTENT_WORDS
@@ -188,10 +190,28 @@ export class StaticPages {
     }
     for (let i = 0; i < this.#count; i++) {
       const { words } = this.#sets[this.#askedSets[i]!]!
-      const at = start + i * pageBytes
-      hasher.finish(i, into.subarray(at, at + pageBytes))
+      hasher.finish(i, this.#views.at(into, start + i * pageBytes))
       if (!hasher.equals(words, this.#askedEntries[i]! * CONTENT_WORDS)) return false
     }
     return true
+  }
+}
+
+/** Views of pages of a buffer, made once for each: nearly all begin at a multiple of their size. */
+class PageViews {
+  readonly #pageBytes: number
+  #of: Uint8Array | undefined
+  #views: Uint8Array[] = []
+
+  constructor(pageBytes: number) {
+    this.#pageBytes = pageBytes
+  }
+
+  at(bytes: Uint8Array, start: number): Uint8Array {
+    const end = start + this.#pageBytes
+    if (start % this.#pageBytes !== 0) return bytes.subarray(start, end)
+    if (this.#of !== bytes) this.#views = []
+    this.#of = bytes
+    return (this.#views[start / this.#pageBytes] ??= bytes.subarray(start, end))
   }
 }

@@ -67,6 +67,26 @@ describe('a look ahead', () => {
     expect(rig.differing()).toEqual([])
   })
 
+  it('finds another entry with the same content that the destination holds', () => {
+    const { origin: _, page: __, ...nowhere } = entry(0)
+    const set: SetOptions = { by: 'content', entries: [nowhere, entry(3), nowhere, entry(0)] }
+    const { rig, siblings, entries } = worldOf(set)
+    lookAhead(rig, siblings)
+    expect(entries().slice(0, 4)).toEqual([2, 1, 1, 3])
+    expect(pagesByEncoding(rig.round().frames)).toEqual({ [Raw]: 6, [Zero]: 1, [Static]: 2 })
+    expect(rig.differing()).toEqual([])
+  })
+
+  it('finds no other entry where the map goes by position', () => {
+    const { origin: _, page: __, ...nowhere } = entry(2, 2)
+    const set: SetOptions = { by: 'position', entries: [nowhere, entry(2, 4)] }
+    const { rig, siblings, entries } = worldOf(set)
+    lookAhead(rig, siblings)
+    expect(entries().slice(0, 5)).toEqual([1, 1, 2, 1, 1])
+    expect(pagesByEncoding(rig.round().frames)).toEqual({ [Raw]: 8, [Zero]: 1 })
+    expect(rig.differing()).toEqual([])
+  })
+
   it('is believed as long as the page is the same', () => {
     const { rig, siblings } = worldOf(byContent)
     lookAhead(rig, siblings)

@@ -6,23 +6,29 @@
  */
 import type { HashName, PageHasher } from '@godwit/core'
 import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
-import type { Kernels, Xxh3Scratch } from '@godwit/kernels'
-import { Xxh3Hasher, allocateXxh3Scratch, createKernels } from '@godwit/kernels'
+import type { ContentScratch, Kernels, Xxh3Scratch } from '@godwit/kernels'
+import {
+  ContentHasher,
+  Xxh3Hasher,
+  allocateContentScratch,
+  allocateXxh3Scratch,
+  createKernels,
+} from '@godwit/kernels'
 import { batchSlotBytes } from './batch-slot.ts'
 import type { CopyBytes, OpenFile, Primitives } from './primitives.ts'
 import type { Sha256 } from './sha256.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
 
-/** Room to stage pages from elsewhere, for the keys of a few seeds, and for the warm-up's slot. */
-const ownBytes: number = 320 * KIB + batchSlotBytes(PAGE_BYTES_DEFAULT)
+/** To stage pages from elsewhere, for keys, for content hashes, and for the warm-up's slot. */
+const ownBytes: number = 324 * KIB + batchSlotBytes(PAGE_BYTES_DEFAULT)
 
 /** One per migration; garbage with it. */
 export class Workspace {
   readonly #primitives: Primitives
   readonly #kernels: Kernels
   readonly #scratch: Xxh3Scratch
-  #unseeded: PageHasher | undefined
+  #contentScratch: ContentScratch | undefined
 
   /** @param memoryBytes - what will be {@link allocate}d */
   constructor(primitives: Primitives, memoryBytes: number) {
@@ -61,9 +67,12 @@ export class Workspace {
     return this.#kernels.isZero(bytes.byteOffset + start, end - start)
   }
 
-  /** XXH3 with seed 0, which is the same in all sessions. */
-  get unseededHasher(): PageHasher {
-    return (this.#unseeded ??= new Xxh3Hasher(this.#kernels, 0n, this.#scratch))
+  /** Content hashes of pages in this memory. @param pagesMax - at a time */
+  createContentHasher(pageBytes: number, pagesMax: number): ContentHasher {
+    const kernels = this.#kernels
+    const scratch = (this.#contentScratch ??= allocateContentScratch(kernels))
+    const { writeSha } = this.#primitives
+    return new ContentHasher({ kernels, scratch, writeSha, pageBytes, pagesMax })
   }
 
   /** A page hasher of `name`, seeded with 8 little-endian bytes. */

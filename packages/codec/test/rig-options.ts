@@ -43,6 +43,8 @@ export interface RoundOptions {
   readonly during?: () => void
   /** Whether encoders are told what is dirty again. */
   readonly again?: boolean
+  /** Whether they leave that out, then. */
+  readonly leaves?: boolean
   /** Per region. */
   readonly untouched?: readonly PageBitmap[]
 }

@@ -39,7 +39,6 @@ import type { RigOptions, RoundOptions, RoundResult } from './rig-options.ts'
 import { openFile } from './memory-files.ts'
 
 export type { RigOptions, RoundResult }
-
 export const fingerprintSeed: Uint8Array = new Uint8Array(8).fill(1)
 const native = await createPrimitives({
   kernelsWasm: readFileSync(KERNELS_WASM_URL),
@@ -102,8 +101,8 @@ export class Rig {
     this.#verifyHasher = workspace.createHasher(hash, new Uint8Array(8).fill(2))
     const entryBytes = hash === 'sha256' ? 32 : 8
     this.sent = this.source.map((region, index) => {
-      const { pageCount } = this.marked[index]!
-      return { region, fingerprints: new FingerprintTable(pageCount, entryBytes) }
+      const table = new FingerprintTable(this.marked[index]!.pageCount, entryBytes)
+      return { region, fingerprints: table }
     })
     this.installed = this.target.map((region, index) => ({
       region,
@@ -133,7 +132,7 @@ export class Rig {
 
   /** Sends what is marked and compares it, as far as it was not stored to meanwhile. */
   round(options: RoundOptions = {}): RoundResult {
-    const { seed, during, again = false, untouched } = options
+    const { seed, during, again = false, leaves = false, untouched } = options
     const dirty = this.marked
     this.marked = this.#emptySets()
     this.roundNumber++
@@ -143,7 +142,7 @@ export class Rig {
     this.#naks.length = 0
     const random = seed === undefined ? undefined : randomOf(seed)
     this.#split(random)
-    const played = { dirty, again: again ? this.marked : undefined, untouched }
+    const played = { dirty, again: again ? this.marked : undefined, leaves, untouched }
     for (;;) {
       const busy = this.lanes.filter(({ pieces }) => pieces.length > 0)
       if (busy.length === 0) break
@@ -275,6 +274,7 @@ export class Rig {
     played: {
       readonly dirty: readonly PageBitmap[]
       readonly again: readonly PageBitmap[] | undefined
+      readonly leaves: boolean
       readonly untouched: readonly PageBitmap[] | undefined
     },
   ): void {
@@ -286,6 +286,7 @@ export class Rig {
       dirty: played.dirty[region]!,
       untouched: played.untouched?.[region],
       again: played.again?.[region],
+      leavesAgain: played.leaves,
       known: this.roundNumber > 1,
       postCopy: false,
       mayLack: true,

@@ -6,8 +6,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { NOT_HELD, PageBitmap, allocateShared } from '@godwit/core'
+import type { ContentHasher } from '@godwit/kernels'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
-import { ContentHasher, KEYED_HASH_BYTES, KeyedHasher } from '../src/content-hasher.ts'
+import { STATIC_HASH_BYTES } from '@godwit/wire'
+import { KeyedHasher } from '../src/keyed-hasher.ts'
 import { createPrimitives } from '../src/primitives.ts'
 import type { ScannedPages } from '../src/scanned-pages.ts'
 import { scannedPages } from '../src/scanned-pages.ts'
@@ -35,7 +37,7 @@ function hashingOf(pageBytes: number): Hashing {
   if (made !== undefined) return made
   const workspace = new Workspace(primitives, pageBytes)
   const page = workspace.allocate(pageBytes)
-  const hashing = { hasher: new ContentHasher(workspace, pageBytes, 1), page }
+  const hashing = { hasher: workspace.createContentHasher(pageBytes, 1), page }
   hashings.set(pageBytes, hashing)
   return hashing
 }
@@ -44,7 +46,7 @@ function hashingOf(pageBytes: number): Hashing {
 export function contentHashOf(content: Uint8Array): Uint8Array {
   const { hasher, page } = hashingOf(content.length)
   page.set(content)
-  hasher.look(page, 0, page.length)
+  hasher.look(page.byteOffset, page.length)
   hasher.finish(0, page)
   return hasher.bytes.slice()
 }
@@ -154,7 +156,7 @@ function mapped(
 function keyed(contentHashes: Uint8Array, held: PageBitmap): AgreedSet {
   const key = new Uint8Array(32).fill(7)
   const hasher = new KeyedHasher(primitives.sha256, key)
-  const hashes = allocateShared((contentHashes.length / 32) * KEYED_HASH_BYTES)
+  const hashes = allocateShared((contentHashes.length / 32) * STATIC_HASH_BYTES)
   for (let at = 0; at < contentHashes.length; at += 32) {
     hasher.hash(contentHashes.subarray(at, at + 32), hashes, at / 2)
   }

@@ -111,6 +111,9 @@ export const proofs: readonly Proof[] = [
     'C5.45',
   ),
   ...proof(`${endToEnd}/rounds.test.ts`, 'arrives whatever it is (seed %i)', 'C6.4'),
+  ...proof(`${endToEnd}/select.test.ts`, 'arrives whole: %s', 'C6.116'),
+  ...proof(`${endToEnd}/select.test.ts`, 'what is held follows it in post-copy: %s, %s', 'C6.117'),
+  ...proof(`${endToEnd}/classes.test.ts`, 'whatever becomes of them: %i, %s, %s, %i, %s', 'C6.118'),
   ...proof(
     `${endToEnd}/working-set.test.ts`,
     'never leaves the rest to the pause, whichever rule ends the rounds',

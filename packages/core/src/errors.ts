@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'FILE_UNREADABLE'
   | 'FILE_UNWRITABLE'
   | 'INSECURE_ADDRESS'
+  | 'POLICY_FAILED'
   // transport
   | 'ADDRESS_INVALID'
   | 'ADDRESS_UNRESOLVED'

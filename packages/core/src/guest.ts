@@ -6,6 +6,7 @@
  */
 import type { PageBitmap } from './bitmap.ts'
 import type { DemandPager } from './demand-pager.ts'
+import type { PageClasses } from './page-classes.ts'
 
 /** A contiguous piece of guest memory; at most 4 GiB. */
 export interface Region {
@@ -71,6 +72,8 @@ export interface Guest {
    * then scans, comparing every page with the fingerprint of what it sent.
    */
   readonly trackers?: readonly DirtyTracker[]
+  /** What the guest can do without; for page selector `classes`, which needs it. */
+  readonly classes?: PageClasses
   /** Stops every store to guest memory; resolved once that is true. */
   pause(): Promise<void>
   /**
@@ -78,6 +81,13 @@ export interface Guest {
    * is dead and the guest is taken over.
    */
   resume(): void
+  /**
+   * Takes away so much of the guest's time from now on, evenly: 0 (all of it is the guest's again)
+   * to below 1. What it would have done in that time is not made up for, so that a guest that does
+   * its work by the clock does less, too. Changes when something is computed, never what. Absent
+   * where a guest can only be stopped altogether.
+   */
+  throttle?(share: number): void
   /** Everything beside memory (registers), as one opaque package. Only while paused. */
   captureState(): Uint8Array | Promise<Uint8Array>
   /**

@@ -14,6 +14,14 @@ export function pagesCovering(regionBytes: number, pageBytes: number): number {
   return Math.ceil(regionBytes / pageBytes)
 }
 
+/** Pages of all regions, counted in their order: each begins with one of its own. */
+export function pagesOfRegions(
+  regions: readonly { readonly byteLength: number }[],
+  pageBytes: number,
+): number {
+  return regions.reduce((sum, { byteLength }) => sum + pagesCovering(byteLength, pageBytes), 0)
+}
+
 /** Bytes of `pageCount` pages from `firstPage`, cut at the region's end. */
 export function pageRunBytes(
   regionBytes: number,

@@ -21,15 +21,24 @@ export interface RoundReport {
   round: number
   /** Pages of the round's set: every page in round 1, the dirty ones later. */
   pages: number
+  /** Dirty pages that were not sent in it: left to later rounds, or to the end. Source only. */
+  heldPages?: number
   /** Bytes of all page frames of the round, headers included. */
   bytes: number
   ms: number
-  /** Pages found dirty when the round had ended (what the next round sends). Source only. */
+  /** Pages found dirty since it began: the next round sends those, or holds some. Source only. */
   dirtyPages?: number
   /** Dirtied bytes per second during the round. Source only. */
   dirtyRate?: number
   /** Bytes of page frames per second. */
   bandwidth: number
+  /**
+   * The cap on it, as the round began or, where it was changed since, as it ended. Absent where
+   * there was none. Source only.
+   */
+  grantedBandwidth?: number
+  /** How much of its time the guest lost meanwhile, 0 to 1. With a throttle only. Source only. */
+  throttle?: number
   /** True for the stop-and-copy round. */
   paused: boolean
 }
@@ -55,7 +64,7 @@ export interface PageCounts {
 export interface EncodingReport {
   /** As `--encode` has it. */
   asked: string
-  /** Pages of round 1 that were dirty again when their turn came, and left to round 2. */
+  /** Pages that were dirty again when their turn came, and left to a later round. */
   heldPages: number
   /** Pages that the destination asked for once more. */
   repairedPages: number
@@ -146,6 +155,15 @@ export interface CheckpointReport {
   pauseMaxMs: number
 }
 
+/** Traffic of a service beside the migration, as long as that went on. */
+export interface TrafficReport {
+  askedBytesPerSecond: number
+  /** What it came to. */
+  bytesPerSecond: number
+  bytes: number
+  ms: number
+}
+
 /** The guest went on at the source, after the destination had died in post-copy. */
 export interface TakeoverReport {
   /** Whose state it went on from; 0: as it was handed over. */
@@ -161,6 +179,8 @@ export interface TakeoverReport {
 export interface Report {
   schema: typeof REPORT_SCHEMA
   role: 'source' | 'destination'
+  /** By which both sides know it: 16 bytes in hex. */
+  sessionId?: string
   outcome: Outcome
   error?: { code: ErrorCode; text: string; phase: string }
   mode?: MigrationMode
@@ -185,6 +205,8 @@ export interface Report {
   rounds: RoundReport[]
   pages?: PageCounts
   savedBytes?: Record<string, number>
+  /** Pages that the guest gave up: zero bytes at the destination. Source only. */
+  droppedPages?: number
   encoding?: EncodingReport
   static?: StaticReport
   stop?: StopReport
@@ -193,6 +215,7 @@ export interface Report {
   recoveries?: number
   checkpoints?: CheckpointReport
   takeover?: TakeoverReport
+  competing?: TrafficReport
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
   cpu?: { sourceSeconds?: number; destinationSeconds?: number }
   overheadBytes?: { source?: number; destination?: number }

@@ -38,3 +38,19 @@ export interface StaticPlaces {
 
 /** In {@link StaticPlaces.origin}: nowhere. */
 export const NOT_HELD = 255
+
+/** Content hashes as words; they begin at a multiple of 4. */
+export function wordsOf({ buffer, byteOffset, length }: Uint8Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length / 4)
+}
+
+/** The first entry whose place is not before `page`: all of {@link StaticSet.positions} ascend. */
+export function entryFrom(positions: Uint32Array, page: number): number {
+  let [low, high] = [0, positions.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (positions[middle]! < page) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -111,6 +111,11 @@ export function formatRate(bytesPerSecond: number): string {
   return `${value.toFixed(unit === 0 ? 0 : value < 10 ? 2 : 1)} ${units[unit]}`
 }
 
+/** `0.205` -> `21 %`. */
+export function formatShare(share: number): string {
+  return `${(share * 100).toFixed(0)} %`
+}
+
 /** Groups thousands: `262144` -> `262,144`. */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')

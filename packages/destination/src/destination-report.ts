@@ -60,7 +60,7 @@ export class DestinationReport {
   /** Where the source offered something. */
   static: StaticAgreement | undefined
 
-  constructor(options: DestinationOptions) {
+  constructor(options: DestinationOptions, sessionId: string) {
     this.#options = options
     this.#startMs = options.clock.nowMs()
     this.#meter = options.usage?.()
@@ -68,6 +68,7 @@ export class DestinationReport {
     this.#report = {
       schema: REPORT_SCHEMA,
       role: 'destination',
+      sessionId,
       outcome: 'failed',
       security: options.security?.method ?? 'none',
       stages: [],

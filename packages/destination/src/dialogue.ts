@@ -5,7 +5,7 @@
  * @module
  */
 import type { DemandPager, FinalState } from '@godwit/core'
-import { PeerError } from '@godwit/core'
+import { PeerError, toHex } from '@godwit/core'
 import type { DestinationState, DestinationTermsInForce } from '@godwit/session'
 import { OWNER_EPOCH, checkStaticOffers, negotiate } from '@godwit/session'
 import type {
@@ -155,11 +155,20 @@ export class Dialogue {
         break
       case 'End':
         report.addSourceUsage(message.body.usage)
-        this.images = message.body.images ?? []
+        this.images = distinct(message.body.images ?? [])
         break
       default:
         // Nothing to note: the machine has drawn its conclusions.
         break
     }
   }
+}
+
+/**
+ * The first of each: a source says each once. The guest runs here by now, and is not worth less
+ * where it does not; but a guest that offers an image twice is refused everywhere.
+ */
+function distinct(images: readonly ImageKey[]): readonly ImageKey[] {
+  const ids = images.map(({ id }) => toHex(id))
+  return images.filter((_, i) => ids.indexOf(ids[i]!) === i)
 }

@@ -60,7 +60,7 @@ export class IncomingMigration implements LanesOwner {
   constructor(link: Link, sessionId: string, options: DestinationOptions, owners: OwnerStore) {
     this.sessionId = sessionId
     this.#options = options
-    this.#report = new DestinationReport(options)
+    this.#report = new DestinationReport(options, sessionId)
     this.#arrival = new Arrival(options, async () => (await options.makeRoom?.(this)) ?? false)
     this.#ownership = new Ownership(owners, sessionId)
     this.#dialogue = new Dialogue({
@@ -373,7 +373,11 @@ export class IncomingMigration implements LanesOwner {
     if (!this.ownsGuest) await this.#discard()
     await this.#report.channels.ended()
     if (!this.ownsGuest) await this.#ownership.close()
-    return this.#report.finish(this.#runner.state, this.#rounds?.checkpoints)
+    const report = this.#report.finish(this.#runner.state, this.#rounds?.checkpoints)
+    // They know memory of siblings, which may leave while the guest stays.
+    this.#rounds = undefined
+    this.#reservation = undefined
+    return report
   }
 
   async #discard(): Promise<void> {

@@ -8,18 +8,28 @@
  * @module
  */
 import type { Clock, StaticReport } from '@godwit/core'
-import { CONTENT_HASH_BYTES, NOT_HELD, PageBitmap, fromHex, yieldTo } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  NOT_HELD,
+  PageBitmap,
+  fromHex,
+  pagesOfRegions,
+  yieldTo,
+} from '@godwit/core'
 import type { HeldSet, Primitives, StaticContents } from '@godwit/codec'
 import { KeyedHasher } from '@godwit/codec'
 import { isProved, staticKey } from '@godwit/seal'
-import { imageEntriesMax, pageCountOf, staticHeldFrames, sumOfMaps } from '@godwit/session'
+import { imageEntriesMax, staticHeldFrames, sumOfMaps } from '@godwit/session'
 import type { Hello, Reserve, StaticHeld, StaticOffer, Welcome } from '@godwit/wire'
 import { STATIC_ENTRIES_SUM_MAX, STATIC_HASH_BYTES, STATIC_HELD_BYTES_MAX } from '@godwit/wire'
+import { KeyedHashes } from './keyed-hashes.ts'
 import type { FoundSet, OfferedSet, StaticFinder } from './static-finder.ts'
 import { StaticSearch } from './static-search.ts'
 
 /** How long contents are looked for: a source that brings nothing but them has waited in vain. */
 export const STATIC_SEARCH_MS_MAX = 10_000
+/** So long after there is room the source has its answer; what was not told by then is not held. */
+export const STATIC_ANSWER_MS_MAX = 10_000
 
 /** What it is made with. */
 export interface StaticAgreementParts {
@@ -35,6 +45,8 @@ interface Usable {
   readonly one: FoundSet
   /** Its entries that are here. */
   readonly held: PageBitmap
+  /** Of an image: what is told of them. */
+  readonly hashes: KeyedHashes | undefined
 }
 
 /** Of one migration whose source has offered something. */
@@ -47,11 +59,13 @@ export class StaticAgreement {
   /** Of sets whose secret was proved, by index of the offer. */
   readonly #keys = new Map<number, Uint8Array>()
   readonly #report: StaticReport
-  readonly #cancelled = Promise.withResolvers<void>()
+  readonly #stopped = Promise.withResolvers<void>()
   #search: StaticSearch<FoundSet> | undefined
   #found: Promise<readonly Usable[]> | undefined
   #beginMs = 0
   #isCancelled = false
+  /** Nothing more is told. */
+  #isStopped = false
   /** Entries that were told of, or can be. */
   #sum: number
 
@@ -61,7 +75,7 @@ export class StaticAgreement {
     this.#parts = parts
     this.#offers = offers
     this.#guest = { pageBytes, regions }
-    this.#pageCount = pageCountOf(regions, pageBytes)
+    this.#pageCount = pagesOfRegions(regions, pageBytes)
     this.#sum = sumOfMaps(offers)
     this.#report = reportOf(offers)
     const { fingerprintSeed, verifySeed } = hello
@@ -90,34 +104,62 @@ export class StaticAgreement {
     this.#found = this.#look(this.#search)
   }
 
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it any more. What was found is forgotten: the report outlives it. */
   cancel(): void {
     this.#isCancelled = true
     this.#search?.cancel()
-    this.#cancelled.resolve()
+    this.#search = undefined
+    this.#found = undefined
+    this.#stop()
+  }
+
+  #stop(): void {
+    this.#isStopped = true
+    this.#stopped.resolve()
   }
 
   /**
-   * Says what was found.
+   * There is room: says what was found, within {@link STATIC_ANSWER_MS_MAX}.
    *
    * @returns it, as the source was told; undefined where nothing was
    */
   async tell(): Promise<StaticContents | undefined> {
     this.begin()
     if (this.#search === undefined) return undefined
-    const usable = await this.#found
-    if (usable === undefined || usable.length === 0) return undefined
-    for (const { one, held } of usable) {
-      this.#report.heldEntries += held.size
-      if (this.#offers[one.index]!.kind === 'map') await this.#tellBits(one.index, held)
-      else await this.#tellHashes(one, held)
+    const cancelDeadline = this.#parts.clock.after(STATIC_ANSWER_MS_MAX, () => this.#stop())
+    try {
+      const told = await this.#tellAll((await this.#found) ?? [])
+      if (told.size === 0 || this.#isCancelled) return undefined
+      if (this.#isStopped) this.#report.reason = 'there was no time to tell of all of it'
+      const sets = this.#offers.map((offer, index): HeldSet => {
+        const known = told.get(index)
+        if (known !== undefined) return known
+        return { entryCount: offer.kind === 'map' ? offer.entries : 0, held: undefined }
+      })
+      return { sets }
+    } finally {
+      cancelDeadline()
     }
-    const sets = this.#offers.map((offer, index): HeldSet => {
-      const one = usable.find((each) => each.one.index === index)?.one
-      if (one !== undefined) return { entryCount: entriesOf(one), held: placesOf(one) }
-      return { entryCount: offer.kind === 'map' ? offer.entries : 0, held: undefined }
-    })
-    return { sets }
+  }
+
+  /** @returns by index of the offer, what the source was told of */
+  async #tellAll(usable: readonly Usable[]): Promise<ReadonlyMap<number, HeldSet>> {
+    const all = new Map<number, HeldSet>()
+    for (const { one, held, hashes } of usable) {
+      if (this.#isStopped) break
+      const { index, set, places } = one
+      const told =
+        hashes === undefined
+          ? await this.#tellBits(index, held)
+          : await this.#tellHashes(index, held.pageCount, hashes)
+      if (told === 0) continue
+      this.#report.heldEntries += countBelow(held, told)
+      if (hashes !== undefined) this.#report.entries += told
+      // An image has as many entries as were told; a map has its own, whatever was told of them.
+      const entryCount = hashes === undefined ? held.pageCount : told
+      all.set(index, { entryCount, held: { hashes: set.hashes, places } })
+    }
+    return all
   }
 
   /** @param pages - that came by their numbers */
@@ -130,7 +172,28 @@ export class StaticAgreement {
     const { found, failure } = await search.result
     this.#report.ms = this.#parts.clock.nowMs() - this.#beginMs
     if (failure !== undefined) this.#report.reason = failure
-    return this.#usable(found).map((one) => ({ one, held: heldOf(one) }))
+    const usable = this.#usable(found).map((one): Usable => {
+      const held = heldOf(one)
+      const isImage = this.#offers[one.index]!.kind === 'image'
+      return { one, held, hashes: isImage ? this.#hashesOf(one, held) : undefined }
+    })
+    void this.#hashAhead(usable)
+    return usable
+  }
+
+  #hashesOf({ index, set }: FoundSet, held: PageBitmap): KeyedHashes {
+    const hasher = new KeyedHasher(this.#parts.primitives.sha256, this.#keys.get(index)!)
+    return new KeyedHashes(set, held, hasher)
+  }
+
+  /** While room is made: whoever waits for it waits for less then. */
+  async #hashAhead(usable: readonly Usable[]): Promise<void> {
+    for (const { hashes } of usable) {
+      while (hashes?.isComplete === false && !this.#isStopped) {
+        hashes.step()
+        await yieldTo(this.#parts.clock)
+      }
+    }
   }
 
   /** Those that are what was offered, in that order, and of which anything is here. */
@@ -148,7 +211,6 @@ export class StaticAgreement {
       if (offer.kind === 'image') {
         if (this.#sum + entries > STATIC_ENTRIES_SUM_MAX) return []
         this.#sum += entries
-        this.#report.entries += entries
       }
       return [one]
     })
@@ -163,45 +225,46 @@ export class StaticAgreement {
       : entries <= imageEntriesMax(this.#pageCount)
   }
 
-  async #tellBits(set: number, held: PageBitmap): Promise<void> {
+  /** @returns up to which entry was told */
+  async #tellBits(set: number, held: PageBitmap): Promise<number> {
+    let told = 0
     for (const frame of staticHeldFrames(held, STATIC_HELD_BYTES_MAX)) {
+      if (this.#isStopped) break
       await this.#send({ set, ...frame })
+      told = Math.min(held.pageCount, frame.first + frame.held.length * 8)
     }
+    return told
   }
 
-  /** Who has the page knows it by its hash; nobody else learns anything by it. */
-  async #tellHashes({ index, set }: FoundSet, held: PageBitmap): Promise<void> {
-    const { primitives, clock } = this.#parts
-    const hasher = new KeyedHasher(primitives.sha256, this.#keys.get(index)!)
+  /**
+   * Who has the page knows it by its hash; nobody else learns anything by it.
+   *
+   * @returns up to which entry was told
+   */
+  async #tellHashes(set: number, entryCount: number, hashes: KeyedHashes): Promise<number> {
     const perFrame = STATIC_HELD_BYTES_MAX / STATIC_HASH_BYTES
-    for (let first = 0; first < held.pageCount; first += perFrame) {
-      const end = Math.min(held.pageCount, first + perFrame)
-      const hashes = new Uint8Array((end - first) * STATIC_HASH_BYTES)
-      for (let entry = first; entry < end; entry++) {
-        const at = entry * CONTENT_HASH_BYTES
-        if (!held.has(entry)) continue
-        const content = set.hashes.subarray(at, at + CONTENT_HASH_BYTES)
-        hasher.hash(content, hashes, (entry - first) * STATIC_HASH_BYTES)
+    for (let first = 0; first < entryCount; first += perFrame) {
+      const end = Math.min(entryCount, first + perFrame)
+      while (hashes.count < end) {
+        if (this.#isStopped) return first
+        hashes.step()
+        await yieldTo(this.#parts.clock)
       }
-      await this.#send({ set: index, first, hashes })
-      await yieldTo(clock)
+      if (this.#isStopped) return first
+      await this.#send({ set, first, hashes: hashes.slice(first, end) })
     }
+    return entryCount
   }
 
   /** One after the other: a source that does not read makes nobody hold all of them. */
   async #send(body: StaticHeld): Promise<void> {
-    if (this.#isCancelled) return
     const written = new Promise<void>((resolve) => this.#parts.send(body, resolve))
-    await Promise.race([written, this.#cancelled.promise])
+    await Promise.race([written, this.#stopped.promise])
   }
 }
 
 function entriesOf({ set }: FoundSet): number {
   return set.hashes.length / CONTENT_HASH_BYTES
-}
-
-function placesOf({ set, places }: FoundSet): HeldSet['held'] {
-  return { hashes: set.hashes, places }
 }
 
 function heldOf({ places }: FoundSet): PageBitmap {
@@ -211,6 +274,12 @@ function heldOf({ places }: FoundSet): PageBitmap {
     if (origin[entry] !== NOT_HELD) held.add(entry)
   }
   return held
+}
+
+function countBelow(held: PageBitmap, end: number): number {
+  let count = 0
+  for (let entry = held.nextSet(0); entry < end; entry = held.nextSet(entry + 1)) count++
+  return count
 }
 
 function reportOf(offers: readonly StaticOffer[]): StaticReport {

@@ -57,7 +57,7 @@ const compression = v.pipe(
 export const encoding: v.GenericSchema<EncodingReport> = v.pipe(
   v.object({
     asked: text('What was asked for, as `--encode` has it.'),
-    heldPages: count('Pages of round 1 left to round 2, since they were dirty again.'),
+    heldPages: count('Pages left to a later round, since they were dirty again.'),
     repairedPages: count('Pages that the destination asked for once more.'),
     cache: v.exactOptional(cache),
     store: v.exactOptional(store),

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GodwitError, KIB, MIB } from '@godwit/core'
+import { GodwitError, KIB, MIB, toHex } from '@godwit/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeptGuest } from './image-directory.ts'
 import {
@@ -23,7 +23,7 @@ import {
   parseKeepImage,
 } from './image-directory.ts'
 import { hashSample } from './sample.ts'
-import { toHex } from './stored-image.ts'
+import { isLost } from './stored-image.ts'
 
 let path = ''
 beforeEach(() => {
@@ -49,7 +49,8 @@ function guestOf(seed: number, contentPages = 3): KeptGuest {
   }
 }
 
-const folderOf = (id: Uint8Array): string => join(path, toHex(id))
+const nameOf = (id: Uint8Array): string => `${toHex(id)}.image`
+const folderOf = (id: Uint8Array): string => join(path, nameOf(id))
 
 describe('an image', () => {
   it('has everything that the guest had, at its page ids', async () => {
@@ -165,7 +166,7 @@ describe('a directory of images', () => {
       (folder) => edit(folder, { pageBytes: 5000 }),
       (folder) => edit(folder, { contents: 2 ** 40 }),
       (folder) => edit(folder, { padding: 'x'.repeat(2 * MIB) }),
-      (folder) => renameSync(folder, join(path, '0'.repeat(32))),
+      (folder) => renameSync(folder, join(path, `${'0'.repeat(32)}.image`)),
     ]
     for (const [seed, damage] of damages.entries()) {
       damage(folderOf((await images.store(guestOf(seed))).id))
@@ -174,7 +175,56 @@ describe('a directory of images', () => {
       expect(damaged[0]!.reason).not.toBe('')
     }
     const { id } = await images.store(guestOf(20))
-    expect(readdirSync(path)).toEqual([toHex(id)])
+    expect(readdirSync(path)).toEqual([nameOf(id)])
+  })
+
+  it('removes nothing that is not its own, whatever it is called', async () => {
+    const images = await ImageDirectory.open(path)
+    const name = '0123456789abcdef'.repeat(2)
+    const others = [name, `${name}.tmp`, `${name}.image`, `${'f'.repeat(32)}.image.tmp`]
+    for (const other of others) {
+      mkdirSync(join(path, other))
+      writeFileSync(join(path, other, 'system.journal'), 'of somebody else')
+      writeFileSync(join(path, other, 'memory'), '')
+      utimesSync(join(path, other, 'memory'), 0, 0)
+    }
+    mkdirSync(join(path, `${'d'.repeat(32)}.image`, 'memory'), { recursive: true })
+    const { id } = await images.store(guestOf(1))
+    writeFileSync(join(folderOf(id), 'notes'), 'of somebody else')
+    await images.remove(id)
+    await ImageDirectory.open(path)
+    const left = readdirSync(path, { recursive: true, encoding: 'utf8' })
+    for (const other of others) {
+      expect(left).toContain(join(other, 'system.journal'))
+      expect(left).toContain(join(other, 'memory'))
+    }
+    expect(left).toContain(join(`${'d'.repeat(32)}.image`, 'memory'))
+    expect(left).toContain(join(`${nameOf(id)}.tmp`, 'notes'))
+    expect(left).not.toContain(join(`${nameOf(id)}.tmp`, 'memory'))
+  })
+
+  it('leaves images of later releases', async () => {
+    const images = await ImageDirectory.open(path)
+    const { id } = await images.store(guestOf(1))
+    edit(folderOf(id), { format: 'godwit.image/2' })
+    await images.store(guestOf(2))
+    const { damaged } = await images.list()
+    expect(damaged).toEqual([
+      { name: nameOf(id), reason: expect.stringContaining('godwit.image/2'), isLost: false },
+    ])
+    edit(folderOf(id), { format: 'something' })
+    await images.trim()
+    expect((await images.list()).damaged).toEqual([])
+  })
+
+  it.each([
+    ['EMFILE', false],
+    ['EIO', false],
+    ['EACCES', false],
+    ['ENOENT', true],
+    [undefined, true],
+  ])('takes an image that %s kept it from reading for lost: %s', (code, lost) => {
+    expect(isLost(Object.assign(new Error('it was not read'), code && { code }))).toBe(lost)
   })
 
   it('does not give out an image whose hashes are damaged', async () => {
@@ -184,11 +234,11 @@ describe('a directory of images', () => {
     const bytes = readFileSync(file)
     bytes[bytes.length - 1]! ^= 1
     writeFileSync(file, bytes)
-    await expect(images.load(id)).rejects.toMatchObject({ message: /hashes are damaged/ })
+    await expect(images.load(id)).rejects.toThrow(/hashes are damaged/)
   })
 
   it('clears away what was never finished, and leaves alone what is being written', async () => {
-    const [old, young] = ['a', 'b'].map((letter) => join(path, `${letter.repeat(32)}.tmp`))
+    const [old, young] = ['a', 'b'].map((letter) => join(path, `${letter.repeat(32)}.image.tmp`))
     for (const folder of [old!, young!]) {
       mkdirSync(folder, { recursive: true })
       writeFileSync(join(folder, 'memory'), 'x')
@@ -196,7 +246,7 @@ describe('a directory of images', () => {
     writeFileSync(join(path, 'notes.txt'), 'of somebody else')
     utimesSync(join(old!, 'memory'), 0, 0)
     await ImageDirectory.open(path)
-    expect(readdirSync(path).sort()).toEqual([`${'b'.repeat(32)}.tmp`, 'notes.txt'])
+    expect(readdirSync(path).sort()).toEqual([`${'b'.repeat(32)}.image.tmp`, 'notes.txt'])
   })
 
   it('that cannot be is an error', async () => {

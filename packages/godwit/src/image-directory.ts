@@ -4,20 +4,37 @@
  *
  * @module
  */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity, Region } from '@godwit/core'
-import { GIB, GodwitError, LimitError, MIB, formatBytes, parseBytes } from '@godwit/core'
-import { CONTENT_HASH_BYTES } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  GIB,
+  GodwitError,
+  LimitError,
+  MIB,
+  formatBytes,
+  parseBytes,
+  toHex,
+} from '@godwit/core'
 import { allocatePageHashes } from '@godwit/static'
 import type { ImageKey } from '@godwit/wire'
 import { IMAGE_ID_BYTES, IMAGE_TOKEN_BYTES } from '@godwit/wire'
+import { makeDirectory } from './directory.ts'
 import { syncDirectory } from './owner-file.ts'
 import { PageScanner } from './page-scanner.ts'
 import { randomBytes } from './runtime.ts'
 import { piecesOf } from './sample.ts'
 import type { ImageFacts, StoredImage } from './stored-image.ts'
-import { createMemoryFile, readFacts, readImage, toHex, writeImage } from './stored-image.ts'
+import {
+  createMemoryFile,
+  isLost,
+  isOfImage,
+  readFacts,
+  readImage,
+  removeImage,
+  writeImage,
+} from './stored-image.ts'
 
 /** Of all images of a directory, where nothing else is said. */
 export const IMAGE_BYTES_MAX: number = 16 * GIB
@@ -27,8 +44,11 @@ const factsBytes = 65536
 /** After that, a folder that was never finished is nobody's. */
 const abandonedMs = 3_600_000
 
-const isImage = (name: string): boolean => /^[0-9a-f]{32}$/.test(name)
-const isTorn = (name: string): boolean => /^[0-9a-f]{32}\.tmp$/.test(name)
+// Whatever is called otherwise is somebody else's.
+const isImage = (name: string): boolean => /^[0-9a-f]{32}\.image$/.test(name)
+const isTorn = (name: string): boolean => /^[0-9a-f]{32}\.image\.tmp$/.test(name)
+const nameOf = (id: Uint8Array): string => `${toHex(id)}.image`
+const tornNameOf = (name: string): string => `${name}.tmp`
 
 /** What a guest was when its memory is kept. It is not to be stored to meanwhile. */
 export interface KeptGuest {
@@ -45,7 +65,17 @@ export function createImageKey(): ImageKey {
 export interface ImageList {
   /** The newest first. */
   readonly images: readonly ImageFacts[]
-  readonly damaged: readonly { readonly name: string; readonly reason: string }[]
+  readonly damaged: readonly DamagedImage[]
+}
+
+/** What is called like an image and is none, or cannot be read. */
+export interface DamagedImage {
+  readonly name: string
+  readonly reason: string
+  /**
+   * Whether it goes when room is made: it is lost for good, and has nothing but files of an image.
+   */
+  readonly isLost: boolean
 }
 
 /** Images up to `bytesMax` on the disk. One process writes to it. */
@@ -62,7 +92,7 @@ export class ImageDirectory {
   /** @throws {GodwitError} `FILE_UNWRITABLE`: the directory cannot be made or read */
   static async open(path: string, bytesMax: number = IMAGE_BYTES_MAX): Promise<ImageDirectory> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      makeDirectory(path)
       await tidy(path)
     } catch (thrown) {
       throw unwritable(path, thrown)
@@ -73,12 +103,14 @@ export class ImageDirectory {
   /** What there is. Never rejects but where the directory itself is gone. */
   async list(): Promise<ImageList> {
     const images: ImageFacts[] = []
-    const damaged: { name: string; reason: string }[] = []
+    const damaged: DamagedImage[] = []
     for (const name of (await readdir(this.path)).filter(isImage)) {
+      const folder = join(this.path, name)
       try {
-        images.push(named(await readFacts(join(this.path, name)), name))
+        images.push(named(await readFacts(folder), name))
       } catch (thrown) {
-        damaged.push({ name, reason: reasonOf(thrown) })
+        const goes = isLost(thrown) && (await isOfImage(folder))
+        damaged.push({ name, reason: reasonOf(thrown), isLost: goes })
       }
     }
     return { images: images.toSorted((a, b) => b.storedMs - a.storedMs), damaged }
@@ -86,7 +118,7 @@ export class ImageDirectory {
 
   /** What is known of an image; undefined when there is none, or none that is whole. */
   async find(id: Uint8Array): Promise<ImageFacts | undefined> {
-    const name = toHex(id)
+    const name = nameOf(id)
     try {
       return named(await readFacts(join(this.path, name)), name)
     } catch {
@@ -96,20 +128,20 @@ export class ImageDirectory {
 
   /** @throws {GodwitError} `FILE_UNREADABLE` when there is no such image, or none that is whole */
   async load(id: Uint8Array): Promise<StoredImage> {
-    const name = toHex(id)
+    const name = nameOf(id)
     try {
       const image = await readImage(join(this.path, name))
       named(image.facts, name)
       return image
     } catch (thrown) {
-      const text = `The image ${name} cannot be read: ${reasonOf(thrown)}`
+      const text = `The image ${toHex(id)} cannot be read: ${reasonOf(thrown)}`
       throw new GodwitError('FILE_UNREADABLE', text, { cause: thrown })
     }
   }
 
   /** Idempotent. */
   async remove(id: Uint8Array): Promise<void> {
-    await this.#after(() => this.#drop(toHex(id)))
+    await this.#after(() => this.#drop(nameOf(id)))
   }
 
   /**
@@ -129,18 +161,19 @@ export class ImageDirectory {
   }
 
   async #store(guest: KeptGuest, { id, token }: ImageKey): Promise<ImageKey> {
-    const folder = join(this.path, toHex(id))
+    const folder = join(this.path, nameOf(id))
+    const torn = tornNameOf(folder)
     const scanner = new PageScanner()
     try {
       await this.#makeRoom(await diskBytesOf(guest, scanner))
-      await mkdir(`${folder}.tmp`, { mode: 0o700 })
-      await writeAll(`${folder}.tmp`, guest, { id, token, scanner })
-      await syncDirectory(join(`${folder}.tmp`, 'memory'))
-      await rename(`${folder}.tmp`, folder)
+      await mkdir(torn, { mode: 0o700 })
+      await writeAll(torn, guest, { id, token, scanner })
+      await syncDirectory(join(torn, 'memory'))
+      await rename(torn, folder)
       await syncDirectory(folder)
       return { id, token }
     } catch (thrown) {
-      await rm(`${folder}.tmp`, { recursive: true, force: true })
+      await removeImage(torn, torn)
       throw unwritable(this.path, thrown)
     } finally {
       scanner.end()
@@ -157,11 +190,11 @@ export class ImageDirectory {
     }
     const { images, damaged } = await this.list()
     // Nobody has a use for these, and what they take is not known.
-    for (const { name } of damaged) await this.#drop(name)
+    for (const { name, isLost: goes } of damaged) if (goes) await this.#drop(name)
     let taken = images.reduce((sum, { diskBytes }) => sum + diskBytes + factsBytes, byteCount)
     for (const { id, diskBytes } of images.toReversed()) {
       if (taken <= this.bytesMax) return
-      await this.#drop(toHex(id))
+      await this.#drop(nameOf(id))
       taken -= diskBytes + factsBytes
     }
   }
@@ -169,12 +202,7 @@ export class ImageDirectory {
   /** Its name goes first: what is left when this is interrupted is no image. */
   async #drop(name: string): Promise<void> {
     const folder = join(this.path, name)
-    try {
-      await rename(folder, `${folder}.tmp`)
-    } catch {
-      return
-    }
-    await rm(`${folder}.tmp`, { recursive: true, force: true })
+    await removeImage(folder, tornNameOf(folder))
   }
 
   #after<Kind>(work: () => Promise<Kind>): Promise<Kind> {
@@ -241,7 +269,7 @@ function shapeOf({ regions, pageBytes }: KeptGuest): ReturnType<typeof piecesOf>
 
 /** An image that was given another's name is none. */
 function named(facts: ImageFacts, name: string): ImageFacts {
-  if (toHex(facts.id) !== name) throw new Error('it is another image')
+  if (nameOf(facts.id) !== name) throw new Error('it is another image')
   return facts
 }
 
@@ -251,7 +279,7 @@ async function tidy(path: string): Promise<void> {
     const folder = join(path, name)
     const memory = await stat(join(folder, 'memory')).catch(() => stat(folder))
     const isOld = Date.now() - memory.mtimeMs > abandonedMs
-    if (isOld) await rm(folder, { recursive: true, force: true })
+    if (isOld && (await isOfImage(folder))) await removeImage(folder, folder)
   }
 }
 

@@ -3,20 +3,15 @@
  *
  * @module
  */
-import { GodwitError } from '@godwit/core'
+import { GodwitError, fromHex, toHex } from '@godwit/core'
 import type { ImageKey } from '@godwit/wire'
 import { IMAGES_MAX, IMAGE_ID_BYTES, IMAGE_TOKEN_BYTES } from '@godwit/wire'
 import * as v from 'valibot'
-import { toHex } from './stored-image.ts'
 
 const format = 'godwit.images/1'
 
 const bytes = (byteCount: number) =>
-  v.pipe(
-    v.string(),
-    v.regex(new RegExp(`^[0-9a-f]{${byteCount * 2}}$`)),
-    v.transform((text) => Uint8Array.from(Buffer.from(text, 'hex'))),
-  )
+  v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${byteCount * 2}}$`)), v.transform(fromHex))
 
 const schema = v.object({
   format: v.literal(format),

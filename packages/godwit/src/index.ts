@@ -11,10 +11,13 @@ export type {
   GuestIdentity,
   GuestOffer,
   IncomingGuest,
+  PageClassName,
+  PageClasses,
   Region,
   Report,
+  TrafficReport,
 } from '@godwit/core'
-export { GodwitError } from '@godwit/core'
+export { GodwitError, PAGE_CLASSES, PageBitmap } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
 export { CaptureFile } from './capture-file.ts'
 export type { ImageList, KeptGuest } from './image-directory.ts'
@@ -41,11 +44,27 @@ export { nodeSealTools } from './seal-tools.ts'
 export type { SampleSource } from './sample.ts'
 export { hashSample, learnSamples } from './sample.ts'
 export type { SearchedSibling, Sibling } from './sibling-search.ts'
-export type { MapName, StaticFinderOptions } from './static-finder.ts'
+export type { KnownMap, MapName, StaticFinderOptions } from './static-finder.ts'
 export { NodeStaticFinder, SIBLING_SEARCH_MS_MAX } from './static-finder.ts'
 export type { SendStatic } from './static-options.ts'
 export { mapOffering } from './static-options.ts'
 export type { ImageFacts, StoredImage } from './stored-image.ts'
+export type { RuleOptions } from './rules.ts'
+export { checkRules } from './rules.ts'
+export type {
+  BandwidthPolicy,
+  BandwidthStatistics,
+  PageSelector,
+  Policy,
+  PresetName,
+  RoundStatistics,
+  SelectSettings,
+  StopDecision,
+  StopRule,
+  ThrottlePolicy,
+  ThrottleStatistics,
+} from '@godwit/policy'
+export { PRESET_NAMES } from '@godwit/policy'
 export type { SecurityOptions } from './security.ts'
 export { PSK_BYTES_MAX, PSK_BYTES_MIN, checkSecurity } from './security.ts'
 export type { ImageOffering, MapOffering, SourceLoss, StaticOffering } from '@godwit/source'
@@ -55,4 +74,9 @@ export { CONTENT_HASH_BYTES, NOT_HELD } from '@godwit/core'
 export type { ImageKey } from '@godwit/wire'
 export type { Migration, SendOptions } from './send.ts'
 export { LANES_MAX, checkDestination, createMigration, send } from './send.ts'
+export type { SteeringOptions } from './steering-options.ts'
 export type { TrackerChoice } from './tracker.ts'
+export type { Traffic, TrafficOptions } from './traffic.ts'
+export { startTraffic } from './traffic.ts'
+export type { TrafficSink } from './traffic-sink.ts'
+export { listenForTraffic } from './traffic-sink.ts'

@@ -2,7 +2,8 @@ import type { ZeroMemory } from '@godwit/core'
 import { GodwitError, systemClock } from '@godwit/core'
 import { zeroInPieces } from '@godwit/destination'
 import { describe, expect, it } from 'vitest'
-import { MEMORY_GUEST, MemoryHost } from './memory.ts'
+import { MEMORY_GUEST, MemoryHost, memoryGuest } from './memory.ts'
+import { createMigration } from './send.ts'
 
 const zero = zeroInPieces(systemClock)
 
@@ -65,5 +66,23 @@ describe('MemoryHost', () => {
     const failing: ZeroMemory = () => Promise.reject(error)
     await expect(host.reserve(offer(8192), failing)).rejects.toBe(error)
     await expect(host.reserve(offer(8192), zero)).resolves.toBeDefined()
+  })
+})
+
+describe('a throttle', () => {
+  const owner = { memory: new SharedArrayBuffer(4096), pause: () => {}, resume: () => {} }
+
+  it("is the program's own, where it has one", () => {
+    const shares: number[] = []
+    const guest = memoryGuest({ ...owner, throttle: (share) => shares.push(share) })
+    guest.throttle!(0.25)
+    guest.throttle!(0)
+    expect(shares).toEqual([0.25, 0])
+  })
+
+  it('is missing where it has none, and asking for one is refused', async () => {
+    expect(memoryGuest(owner)).not.toHaveProperty('throttle')
+    const created = createMigration(owner, { to: '127.0.0.1:9', throttle: 'auto-converge' })
+    await expect(created).rejects.toMatchObject({ code: 'USAGE', message: /has no throttle/ })
   })
 })

@@ -10,6 +10,7 @@ import type {
   GuestHost,
   GuestOffer,
   IncomingGuest,
+  PageClasses,
   Region,
   ZeroMemory,
 } from '@godwit/core'
@@ -31,8 +32,12 @@ export interface MemoryGuest {
   pause(): void | Promise<void>
   /** Goes on after a migration that did not happen. */
   resume(): void
+  /** See `Guest.throttle`: takes a share of the time of whoever stores, 0 (none) to below 1. */
+  throttle?(share: number): void
   /** Whatever the other side needs beside the memory; taken while paused. */
   state?(): Uint8Array | Promise<Uint8Array>
+  /** Pages that can be done without; for `select: 'classes'`. */
+  readonly classes?: PageClasses
 }
 
 /** What a program does with memory that arrives. */
@@ -62,7 +67,9 @@ export function memoryGuest(owner: MemoryGuest): Guest {
     regions: regionsOf(owner.memory),
     pause: async () => owner.pause(),
     resume: () => owner.resume(),
+    ...(owner.throttle === undefined ? {} : { throttle: (share) => owner.throttle!(share) }),
     captureState: async () => (await owner.state?.()) ?? new Uint8Array(0),
+    ...(owner.classes === undefined ? {} : { classes: owner.classes }),
   }
 }
 

@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { mkdirSync, readFileSync, readdirSync, statSync, unlinkSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Owned, OwnerFacts, OwnerLog, OwnerRecord, OwnerStore } from '@godwit/core'
 import { GodwitError } from '@godwit/core'
 import * as v from 'valibot'
+import { makeDirectory } from './directory.ts'
 import { OwnerFile, readOwnerFile } from './owner-file.ts'
 import { isAlive, ownIdentity } from './process-identity.ts'
 
@@ -64,7 +65,7 @@ export class OwnerDirectory implements OwnerStore {
   constructor(path: string) {
     this.path = path
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 })
+      makeDirectory(path)
       this.#tidy()
     } catch (thrown) {
       throw unwritable(path, thrown)

@@ -4,21 +4,13 @@
  *
  * @module
  */
-import { hash } from 'node:crypto'
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { Span } from '@godwit/core'
 import { bytesOf } from '@godwit/core'
 import { KERNELS_WASM_URL, createKernels } from '@godwit/kernels'
 import type { PageHashes, SiblingIndex } from '@godwit/static'
-import {
-  ContentHasher,
-  PageKind,
-  SHA_BYTES,
-  STAGED_BYTES,
-  SiblingSearch,
-  hasherBytes,
-} from '@godwit/static'
-import { nativeCopy } from './native-bytes.ts'
+import { StagedHasher, PageKind, STAGED_BYTES, SiblingSearch, hasherBytes } from '@godwit/static'
+import { nativeCopy, nativeWriteSha } from './native-bytes.ts'
 
 /** Pages in order: the memory of a region, or the start of a file. */
 export interface ScanPiece {
@@ -54,21 +46,15 @@ export function stopScan({ next }: ScanJob): void {
   Atomics.store(next, 0, noChunk)
 }
 
-/** A text is made quicker than memory for 32 bytes is: by a quarter, hashing included. */
-function writeSha(page: Uint8Array, into: Uint8Array, at: number): void {
-  const sha = hash('sha256', page, 'binary')
-  for (let i = 0; i < SHA_BYTES; i++) into[at + i] = sha.charCodeAt(i)
-}
-
 /** Hashers of a thread, one per size of pages. */
-const hashers = new Map<number, ContentHasher>()
+const hashers = new Map<number, StagedHasher>()
 
-function hasherOf(pageBytes: number): ContentHasher {
+function hasherOf(pageBytes: number): StagedHasher {
   let hasher = hashers.get(pageBytes)
   if (hasher === undefined) {
     const wasm = readFileSync(KERNELS_WASM_URL)
     const kernels = createKernels({ wasm, memoryBytes: hasherBytes })
-    hasher = new ContentHasher(kernels, writeSha, pageBytes)
+    hasher = new StagedHasher(kernels, nativeWriteSha, pageBytes)
     hashers.set(pageBytes, hasher)
   }
   return hasher
@@ -108,7 +94,7 @@ interface Todo {
   run(byteCount: number, firstPage: number): void
 }
 
-function workOn(work: ScanWork, hasher: ContentHasher): Todo {
+function workOn(work: ScanWork, hasher: StagedHasher): Todo {
   const wants = (): boolean => true
   switch (work.kind) {
     case 'count':
@@ -136,7 +122,7 @@ function workOn(work: ScanWork, hasher: ContentHasher): Todo {
   }
 }
 
-function count(hasher: ContentHasher, byteCount: number, into: Int32Array): void {
+function count(hasher: StagedHasher, byteCount: number, into: Int32Array): void {
   const pageCount = hasher.look(byteCount)
   let sum = 0
   for (let page = 0; page < pageCount; page++) if (hasher.kindOf(page) !== PageKind.zero) sum++
@@ -144,12 +130,7 @@ function count(hasher: ContentHasher, byteCount: number, into: Int32Array): void
 }
 
 /** Runs of pages that were looked at and are not zero. */
-function writeRuns(
-  hasher: ContentHasher,
-  byteCount: number,
-  file: number,
-  firstPage: number,
-): void {
+function writeRuns(hasher: StagedHasher, byteCount: number, file: number, firstPage: number): void {
   const { pageBytes, staging } = hasher
   const pageCount = Math.ceil(byteCount / pageBytes)
   const isZero = (page: number): boolean => hasher.kindOf(page) === PageKind.zero

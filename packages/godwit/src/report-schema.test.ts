@@ -51,6 +51,8 @@ describe('reportSchema', () => {
       ['source', 'completed'],
       ['destination', 'completed'],
     ])
+    expect(reports[0]!.sessionId).toMatch(/^[0-9a-f]{32}$/)
+    expect(reports[1]!.sessionId).toBe(reports[0]!.sessionId)
     // Parsing drops what the schema does not list, so equality means that nothing is missing in it.
     for (const report of reports) {
       expect(v.parse(reportSchema, written(report))).toEqual(written(report))

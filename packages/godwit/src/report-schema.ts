@@ -13,6 +13,7 @@ import type {
   Report,
   RoundReport,
   TakeoverReport,
+  TrafficReport,
 } from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
 import { errorNumbers } from '@godwit/wire'
@@ -63,11 +64,22 @@ const stage = v.object({
 const round = v.object({
   round: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.description('From 1.')),
   pages: count("Pages of the round's set: all of them in a full round, the dirty ones later."),
+  heldPages: v.exactOptional(
+    count(
+      'Dirty pages that were not sent in it: left to later rounds, or to the end. Source only.',
+    ),
+  ),
   bytes: count('Bytes of all page frames of the round, headers included.'),
   ms: amount('Milliseconds the round took.'),
-  dirtyPages: v.exactOptional(count('Pages dirty when the round had ended. Source only.')),
+  dirtyPages: v.exactOptional(count('Pages found dirty since the round began. Source only.')),
   dirtyRate: v.exactOptional(amount('Dirtied bytes per second in the round. Source only.')),
   bandwidth: amount('Bytes of page frames per second.'),
+  grantedBandwidth: v.exactOptional(
+    amount('The cap on it, as it last was; absent where there was none. Source only.'),
+  ),
+  throttle: v.exactOptional(
+    amount('Share of its time that the guest lost meanwhile, 0 to 1; with `--throttle`.'),
+  ),
   paused: flag('True for the stop-and-copy round.'),
 } satisfies Record<keyof RoundReport, unknown>)
 
@@ -134,6 +146,16 @@ const takeover = v.pipe(
   v.description('The destination died in post-copy, and the guest went on at the source.'),
 )
 
+const competing = v.pipe(
+  v.object({
+    askedBytesPerSecond: amount('What was to be sent per second.'),
+    bytesPerSecond: amount('What was sent per second.'),
+    bytes: count('Bytes that were sent.'),
+    ms: amount('Milliseconds that the migration took, verification included.'),
+  } satisfies Record<keyof TrafficReport, unknown>),
+  v.description('Traffic of a service beside the migration (`--competing`). Source only.'),
+)
+
 const guestProof = v.pipe(
   v.object({
     stepsBefore: count('Steps of the guest at the source.'),
@@ -184,6 +206,13 @@ const times = {
 const fields = {
   schema: v.literal(REPORT_SCHEMA),
   role: v.picklist(['source', 'destination']),
+  sessionId: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[0-9a-f]{32}$/),
+      v.description('Of the migration, the same in the reports of both sides: 16 bytes in hex.'),
+    ),
+  ),
   outcome: v.pipe(
     v.picklist(['completed', 'failed', 'cancelled']),
     v.description('`completed`: the guest is at the destination.'),
@@ -217,6 +246,9 @@ const fields = {
   rounds: v.array(round),
   pages: v.exactOptional(pages),
   savedBytes: v.exactOptional(savedBytes),
+  droppedPages: v.exactOptional(
+    count('Pages that the guest gave up: zero bytes at the destination. Source only.'),
+  ),
   encoding: v.exactOptional(encoding),
   static: v.exactOptional(staticPages),
   stop: v.exactOptional(stop),
@@ -227,6 +259,7 @@ const fields = {
   ),
   checkpoints: v.exactOptional(checkpoints),
   takeover: v.exactOptional(takeover),
+  competing: v.exactOptional(competing),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),

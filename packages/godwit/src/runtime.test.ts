@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,4 +33,11 @@ it('a file is read where it is asked to, as far as it goes at that time', () => 
   expect(file.read(into, 0, 6, 3)).toBe(1)
   file.close()
   expect(() => openFile!(path)).toThrow('ENOENT')
+})
+
+it('what is no regular file is not waited for', () => {
+  const path = join(folder, 'pipe')
+  expect(spawnSync('mkfifo', [path]).status).toBe(0)
+  expect(() => openFile!(path)).toThrow('no regular file')
+  expect(() => openFile!(folder)).toThrow('no regular file')
 })

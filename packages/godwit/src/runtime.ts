@@ -4,18 +4,31 @@
  * @module
  */
 import { randomBytes as nodeRandomBytes } from 'node:crypto'
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs'
 import type { OpenFile, Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
 import { KERNELS_WASM_URL } from '@godwit/kernels'
-import { nativeCopy, nativeSha256 } from './native-bytes.ts'
+import { nativeCopy, nativeSha256, nativeWriteSha } from './native-bytes.ts'
 import { createNodeZstd } from './zstd.ts'
 
 export const SOFTWARE = 'godwit/0.1.0'
 
+/** A regular file: whatever else stands there by now is not waited for. */
 const openFile: OpenFile = (path) => {
-  const descriptor = openSync(path, 'r')
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  if (!fstatSync(descriptor).isFile()) {
+    closeSync(descriptor)
+    throw new Error(`${path} is no regular file`)
+  }
   return {
     read: (into, at, byteCount, position) => readSync(descriptor, into, at, byteCount, position),
     close: () => closeSync(descriptor),
@@ -28,6 +41,7 @@ let primitives: Promise<Primitives> | undefined
 export function nodePrimitives(): Promise<Primitives> {
   primitives ??= createPrimitives({
     sha256: nativeSha256,
+    writeSha: nativeWriteSha,
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
     copy: nativeCopy,
     zstd: createNodeZstd(),

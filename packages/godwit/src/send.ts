@@ -4,7 +4,7 @@
  * @module
  */
 import { closeSync } from 'node:fs'
-import type { Guest, HashName, Report, StageReport, VerifyMode } from '@godwit/core'
+import type { Guest, Report, StageReport, VerifyMode } from '@godwit/core'
 import {
   GodwitError,
   PAGE_BYTES_DEFAULT,
@@ -14,18 +14,7 @@ import {
   toHex,
 } from '@godwit/core'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
-import type { FetchName } from '@godwit/policy'
-import { ENCODE_DEFAULT, MODE_DEFAULT, STOP_DEFAULT } from '@godwit/policy'
-import {
-  checkFetch,
-  checkReverse,
-  checkTimeout,
-  parseEncode,
-  parseMode,
-  parseReverse,
-  parseStop,
-  parseTimeout,
-} from '@godwit/policy'
+import { parseReverse, parseTimeout } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration, runWithin } from '@godwit/source'
 import type { TlsCredentials } from '@godwit/transport'
@@ -39,6 +28,9 @@ import { OwnerDirectory } from './owner-directory.ts'
 import { SOFTWARE, createUsageMeter, nodePrimitives, randomBytes } from './runtime.ts'
 import { entryUrl, startThread } from './thread.ts'
 import type { SecurityOptions } from './security.ts'
+import { watchLink } from './link-use.ts'
+import type { RuleOptions } from './rules.ts'
+import { rulesOf } from './rules.ts'
 import type { SendStatic } from './static-options.ts'
 import { OfferedPast } from './static-options.ts'
 import { checkSecurity, securityOf } from './security.ts'
@@ -47,24 +39,10 @@ import { chooseTrackers } from './tracker.ts'
 import { startUrgentThread } from './urgent-thread.ts'
 
 /** How to send; everything has a default but the address. */
-export interface SendOptions extends CaptureOptions {
+export interface SendOptions extends CaptureOptions, RuleOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
-  /**
-   * `pre-copy` (default), `stop-copy`, `post-copy`, or
-   * `hybrid[,rounds=N][,after=T][,stall][,working-set[=T]]`, as `--mode` takes it. In the last two
-   * the guest runs at the destination before all of its pages are there; the destination's host
-   * must be able to make it wait for them.
-   */
-  readonly mode?: string
-  /** In which order pages follow in post-copy: `bubbles` (default), `prepage`, `push`, `demand`. */
-  readonly fetch?: FetchName
-  /** Stop rules, as `--stop` takes them. Default `downtime=300ms,max-rounds=30,few-dirty=50`. */
-  readonly stop?: string
-  readonly hash?: HashName
   readonly verify?: VerifyMode
-  /** How pages are encoded, as `--encode` takes it. Default `none`. */
-  readonly encode?: string
   /**
    * Contents that the destination may hold already, of a map of siblings or of stored images: where
    * it does, only their numbers are sent. In the modes with rounds, and not with `encode: 'raw'`.
@@ -78,10 +56,6 @@ export interface SendOptions extends CaptureOptions {
    * where the guest's memory is not shared, the one channel is the calling thread's.
    */
   readonly lanes?: number
-  /** Cap on bandwidth while the guest runs, bytes per second. */
-  readonly maxBandwidth?: number
-  /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
-  readonly pauseBandwidth?: number
   /** By what the two sides know each other; the destination must have the same. */
   readonly security?: SecurityOptions | undefined
   /** Send off loopback although nobody is authenticated. */
@@ -92,19 +66,6 @@ export interface SendOptions extends CaptureOptions {
    * nobody but the two sides together has all of it.
    */
   readonly recoverMs?: number
-  /**
-   * `checkpoint=T`, in the modes with post-copy: the guest's state comes back as often while its
-   * pages follow, so that {@link Migration.takeOver} loses less when the destination died. By
-   * default nothing does.
-   */
-  readonly reverse?: string
-  /**
-   * `T` or `T:ACTION`: what is done when the migration has not handed the guest over within this
-   * time, counted from the call of `run`. `cancel` (default): it ends, the guest goes on here.
-   * `stop`: the rounds end, in the midst of one, and what is left goes in the pause, however long
-   * that is. `post-copy`: it goes on with post-copy after the round (mode `hybrid`).
-   */
-  readonly timeout?: string
   /** The destination was lost, and is needed: it is tried to be reached again. */
   readonly onSuspended?: SourceOptions['onSuspended']
   /**
@@ -160,7 +121,10 @@ export interface Migration {
   run(signal?: AbortSignal): Promise<Report>
   /** @throws {GodwitError} `TOO_LATE` */
   cancel(): void
-  /** Changes the cap on bandwidth, bytes per second; takes effect at once. */
+  /**
+   * Changes the cap on bandwidth, bytes per second; takes effect at once and until the end, in the
+   * place of what a policy grants. Caps of a pause and of post-copy stay.
+   */
   limitBandwidth(bytesPerSecond: number): void
   /**
    * Goes on with post-copy when the round that is going on has ended; in mode `hybrid`.
@@ -203,6 +167,8 @@ export async function createMigration(
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
   const rules = rulesOf(options)
   const { mode } = rules
+  const isMeasured = rules.bandwidth?.measuresLink === true
+  const linkUse = isMeasured ? await watchLink(options.to) : undefined
   // Nothing is tracked where everything is sent in the pause.
   const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
@@ -224,7 +190,7 @@ export async function createMigration(
     session,
     software: SOFTWARE,
     ...rules,
-    hash: options.hash ?? 'xxh3',
+    ...(linkUse === undefined ? {} : { linkUse }),
     verify: options.verify ?? 'fingerprints',
     trackers: chosen.trackers,
     pageBytes,
@@ -261,18 +227,6 @@ export async function createMigration(
     },
     trackerReason: chosen.reason,
   }
-}
-
-/** How the guest is to move. @throws {GodwitError} `USAGE` */
-function rulesOf(
-  options: SendOptions,
-): Pick<SourceOptions, 'mode' | 'stop' | 'encode'> & ReturnType<typeof parseMode> {
-  const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
-  checkFetch(mode, options.fetch)
-  checkReverse(mode, options.reverse)
-  checkTimeout(mode, options.timeout)
-  const stop = parseStop(options.stop ?? STOP_DEFAULT)
-  return { mode, hybrid, stop, encode: parseEncode(options.encode ?? ENCODE_DEFAULT) }
 }
 
 function endAll(chosen: ChosenTrackers, capture: AgentCapture | undefined): void {
@@ -342,10 +296,11 @@ async function urgentOf(
 
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
-  const { maxBandwidth, pauseBandwidth, fetch, recoverMs, prove, onStage, onSuspended } = options
+  const { maxBandwidth, pauseBandwidth, postCopyBandwidth } = options
+  const { fetch, recoverMs, prove, onStage, onSuspended } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
   const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
-  const limits = { maxBandwidth, pauseBandwidth, recoverMs, checkpointMs }
+  const limits = { maxBandwidth, pauseBandwidth, postCopyBandwidth, recoverMs, checkpointMs }
   const others = { fetch, prove, onStage, onSuspended, owners }
   const entries = Object.entries({ ...limits, ...others })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))

@@ -39,6 +39,7 @@ class CountingCache extends SiblingCache {
 }
 
 const content = { mode: 'content' } as const
+const failure = 'it was not looked through to its end'
 
 describe('siblings', () => {
   it('have what is found in them, the first one first', async () => {
@@ -100,6 +101,28 @@ describe('siblings', () => {
     expect([...finds.places.origin]).toEqual([0])
   })
 
+  it('that there was no time for have what was found until then', async () => {
+    const bytes = new Uint8Array(new SharedArrayBuffer(4 * MIB))
+    for (const [page, number] of [1, 2, 3].entries())
+      bytes.fill(number, page * MIB, page * MIB + 4096)
+    const set = await setOf([3, 2, 1])
+    const stop = new AbortController()
+    // The first piece of the memory is looked through by then, and no other.
+    setImmediate(() => stop.abort())
+    const siblings = [
+      { name: 'large', regions: [bytes] },
+      { name: 'next', regions: [memoryOf(3)] },
+    ]
+    const options = { ...content, signal: stop.signal }
+    const { held, places, siblings: searched } = await searchSiblings(set, siblings, options)
+    expect([0, 1, 2].map((entry) => held.has(entry))).toEqual([false, false, true])
+    expect([...places.origin]).toEqual([NOT_HELD, NOT_HELD, 0])
+    expect(searched).toEqual([
+      { name: 'large', heldEntries: 1, failure },
+      { name: 'next', heldEntries: 0, failure },
+    ])
+  })
+
   it('are not looked through when nobody waits for it, or nothing is missing', async () => {
     const set = await setOf([1])
     const [stopped] = (
@@ -108,7 +131,7 @@ describe('siblings', () => {
         signal: AbortSignal.abort(),
       })
     ).siblings
-    expect(stopped).toMatchObject({ heldEntries: 0, failure: /cancelled/ })
+    expect(stopped).toMatchObject({ heldEntries: 0, failure })
     const siblings = [{ name: 'a', regions: [memoryOf(1)] }, { file: join(folder, 'missing') }]
     expect((await searchSiblings(set, siblings, content)).siblings[1]).toEqual({
       name: join(folder, 'missing'),
@@ -134,6 +157,28 @@ describe('what was found in a file', () => {
     writeFileSync(file, memoryOf(3, 1))
     utimesSync(file, 1000, 1000)
     expect([await pagesOf(set), cache.hits]).toEqual([[1, 0], 1])
+  })
+
+  it('is not known of a file that there was no time for', async () => {
+    const stop = new AbortController()
+    class StoppingCache extends CountingCache {
+      override get(key: string): Uint32Array | undefined {
+        setImmediate(() => stop.abort())
+        return super.get(key)
+      }
+    }
+    const cache = new StoppingCache()
+    const file = join(folder, 'long')
+    const bytes = memoryOf(...Array.from({ length: 1024 }, (_, page) => 1 + (page >> 8)))
+    writeFileSync(file, bytes)
+    const set = await setOf([1, 2, 3, 4])
+    const heldBy = async (signal?: AbortSignal): Promise<number> => {
+      const options = { ...content, cache, ...(signal && { signal }) }
+      return (await searchSiblings(set, [{ file }], options)).siblings[0]!.heldEntries
+    }
+    expect([await heldBy(stop.signal), cache.hits]).toEqual([1, 0])
+    expect([await heldBy(), cache.hits]).toEqual([4, 0])
+    expect([await heldBy(), cache.hits]).toEqual([4, 1])
   })
 
   it('is forgotten for what was used later', () => {

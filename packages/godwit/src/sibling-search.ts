@@ -10,6 +10,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { StaticPlaces, StaticSet } from '@godwit/core'
 import {
   CONTENT_HASH_BYTES,
+  CancelledError,
   NOT_HELD,
   PageBitmap,
   allocateShared,
@@ -33,7 +34,7 @@ export interface SearchedSibling {
   readonly name: string
   /** Entries that are taken from it; what an earlier one has is not. */
   readonly heldEntries: number
-  /** Why it could not be looked through. */
+  /** Why it could not be looked through, or not to its end. */
   readonly failure?: string
 }
 
@@ -69,6 +70,16 @@ export async function searchSiblings(
   }
 }
 
+/** What was found in one sibling. */
+interface FoundPages {
+  /** By entry. */
+  readonly pages: Uint32Array
+  /** Whether all of it was looked through. */
+  readonly isWhole: boolean
+}
+
+const cutShort = 'it was not looked through to its end'
+
 class Search {
   readonly finds: { readonly held: PageBitmap; readonly places: StaticPlaces }
   readonly #set: StaticSet
@@ -95,14 +106,15 @@ class Search {
     const name = 'file' in sibling ? sibling.file : sibling.name
     try {
       if (this.#missing === 0) return { name, heldEntries: 0 }
-      return { name, heldEntries: await this.#lookAt(sibling) }
+      const { heldEntries, isWhole } = await this.#lookAt(sibling)
+      return { name, heldEntries, ...(isWhole ? {} : { failure: cutShort }) }
     } catch (thrown) {
       return { name, heldEntries: 0, failure: toGodwitError(thrown).message }
     }
   }
 
   /** @throws whatever keeps a sibling from being looked through; nothing is held then */
-  async #lookAt(sibling: Sibling): Promise<number> {
+  async #lookAt(sibling: Sibling): Promise<{ heldEntries: number; isWhole: boolean }> {
     const origins = 'file' in sibling ? [sibling.file] : sibling.regions
     if ('regions' in sibling && !sibling.regions.every(isShared)) {
       throw new Error('its memory is not shared')
@@ -111,33 +123,41 @@ class Search {
     if (this.#origins.length + origins.length > NOT_HELD) throw new Error('there are too many')
     const sample = await openSample(sibling, this.#set.pageBytes)
     try {
-      const pages = await this.#pagesIn(sample)
+      const { pages, isWhole } = await this.#pagesIn(sample)
       const first = this.#origins.length
       this.#origins.push(...origins)
-      return this.#hold(pages, sample, first)
+      return { heldEntries: this.#hold(pages, sample, first), isWhole }
     } finally {
       await sample.close()
     }
   }
 
-  async #pagesIn(sample: OpenSample): Promise<Uint32Array> {
+  async #pagesIn(sample: OpenSample): Promise<FoundPages> {
     const { cache } = this.#options
     if (sample.file === undefined || cache === undefined) return this.#scan(sample)
     const key = await this.#keyOf(sample.file)
     const known = cache.get(key)
-    if (known !== undefined) return known
-    const pages = await this.#scan(sample)
+    if (known !== undefined) return { pages: known, isWhole: true }
+    const { pages, isWhole } = await this.#scan(sample)
     // Of a file that was written to meanwhile, nothing is known for the next time.
-    if ((await this.#keyOf(sample.file)) === key) cache.set(key, pages)
-    return pages
+    if (isWhole && (await this.#keyOf(sample.file)) === key) cache.set(key, pages)
+    return { pages, isWhole }
   }
 
-  async #scan(sample: OpenSample): Promise<Uint32Array> {
-    this.#index ??= indexSet(this.#set, this.#options.mode)
+  async #scan({ pieces }: OpenSample): Promise<FoundPages> {
+    const { mode } = this.#options
+    this.#index ??= indexSet(this.#set, mode)
     const index = this.#index
-    const found = allocateFoundPages(index)
-    await this.#scanner.scan(sample.pieces, this.#set.pageBytes, { kind: 'search', index, found })
-    return found
+    const pages = allocateFoundPages(index)
+    try {
+      const work = { kind: 'search', index, found: pages } as const
+      await this.#scanner.scan(pieces, this.#set.pageBytes, work)
+      return { pages, isWhole: true }
+    } catch (thrown) {
+      // Nobody waits for the rest. What was found is as good as ever.
+      if (thrown instanceof CancelledError) return { pages, isWhole: false }
+      throw thrown
+    }
   }
 
   /** A file by what changes when it does, and what is looked for in it. */

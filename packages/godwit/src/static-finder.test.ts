@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { NOT_HELD } from '@godwit/core'
+import { NOT_HELD, toHex } from '@godwit/core'
 import type { OfferedSet } from '@godwit/destination'
 import { Learning, encodeStaticMap } from '@godwit/static'
 import { afterAll, describe, expect, it, vi } from 'vitest'
@@ -10,9 +10,8 @@ import { nativeSha256 } from './native-bytes.ts'
 import { PageScanner } from './page-scanner.ts'
 import { learnSamples } from './sample.ts'
 import type { SearchedSibling } from './sibling-search.ts'
-import type { MapName } from './static-finder.ts'
+import type { KnownMap, MapName } from './static-finder.ts'
 import { NodeStaticFinder } from './static-finder.ts'
-import { toHex } from './stored-image.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'godwit-finder-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -48,6 +47,10 @@ async function learned(): Promise<Uint8Array> {
   return encodeStaticMap(learning.map()!)
 }
 
+const knownMap = (bytes: Uint8Array): KnownMap => {
+  return { digest: nativeSha256(bytes), load: async () => bytes }
+}
+
 const proof = new Uint8Array(16)
 const mapOffer = {
   kind: 'map',
@@ -68,7 +71,7 @@ describe('a finder', () => {
     const finder = new NodeStaticFinder({
       findMap: async (name) => {
         names.push(name)
-        return map
+        return knownMap(map)
       },
       siblings: () => [{ name: 'sibling', regions: [memoryOf(9, 3)] }],
       onSearched: (siblings) => searched.push(...siblings),
@@ -96,15 +99,15 @@ describe('a finder', () => {
 
   it('looks into nobody’s memory for a map that the source has not proved to have', async () => {
     const map = await learned()
+    const asked = vi.fn<() => Promise<never>>(() => Promise.reject(new Error('was asked')))
     const finder = new NodeStaticFinder({
-      findMap: async () => map,
-      siblings: () => {
-        throw new Error('was asked')
-      },
+      findMap: async () => ({ ...knownMap(map), load: asked }),
+      siblings: asked,
     })
     const wrong = offered(mapOffer, new Uint8Array(32))
     expect(await finder.find([wrong], guest, signal)).toEqual([])
     expect(wrong.asked).toEqual([toHex(nativeSha256(map))])
+    expect(asked).not.toHaveBeenCalled()
   })
 
   it('finds an image of the same guest for who has its token, and tells of no other', async () => {
@@ -130,7 +133,7 @@ describe('a finder', () => {
     const regions = [{ id: 0, name: 'ram', bytes: memoryOf(1) }]
     const guest = { identity: { kind: 'writer', options: {} }, regions, pageBytes }
     const { id, token } = await images.store(guest)
-    const file = join(folder, 'damaged', toHex(id), 'hashes')
+    const file = join(folder, 'damaged', `${toHex(id)}.image`, 'hashes')
     const searched: SearchedSibling[] = []
     const finder = new NodeStaticFinder({
       images,
@@ -145,6 +148,87 @@ describe('a finder', () => {
         signal,
       ),
     ).toEqual([])
-    expect(searched).toMatchObject([{ name: 'image', failure: /hashes are damaged/ }])
+    expect(searched).toMatchObject([
+      { name: 'image', failure: expect.stringMatching(/hashes are damaged/) },
+    ])
+  })
+
+  it('takes no map whose bytes are not those of its digest', async () => {
+    const map = await learned()
+    const searched: SearchedSibling[] = []
+    const load = async (): Promise<Uint8Array> => map.slice(1)
+    const finder = new NodeStaticFinder({
+      findMap: async () => ({ ...knownMap(map), load }),
+      onSearched: (siblings) => searched.push(...siblings),
+    })
+    expect(await finder.find([offered(mapOffer, nativeSha256(map))], guest, signal)).toEqual([])
+    const failure = expect.stringMatching(/another digest/)
+    expect(searched).toEqual([{ name: 'the map of a/1 on b/1', heldEntries: 0, failure }])
+  })
+
+  it('hashes the maps that it knows once', async () => {
+    const map = await learned()
+    const digests: Uint8Array[] = []
+    const provesSecret = (one: Uint8Array): boolean => digests.push(one) < 0
+    const finder = new NodeStaticFinder({ maps: [map] })
+    for (let i = 0; i < 2; i++)
+      await finder.find([{ offer: mapOffer, provesSecret }], guest, signal)
+    expect(digests[0]).toEqual(nativeSha256(map))
+    expect(digests[1]).toBe(digests[0])
+  })
+})
+
+describe('one of several sets', () => {
+  const unavailable = (): Promise<never> => Promise.reject(new Error('the catalog is gone'))
+  const never = (): Promise<never> => new Promise(() => {})
+
+  /** A guest's image here, and both offers of its source. */
+  async function keptImage() {
+    const images = await ImageDirectory.open(join(folder, 'several'))
+    const regions = [{ id: 0, name: 'ram', bytes: memoryOf(1, 2) }]
+    const kept = await images.store({
+      identity: { kind: 'writer', options: {} },
+      regions,
+      pageBytes,
+    })
+    const image = offered({ kind: 'image', id: kept.id, proof }, kept.token)
+    return { images, offers: [offered(mapOffer, new Uint8Array(32)), image] }
+  }
+
+  it.each([
+    ['fails', unavailable, 'the catalog is gone'],
+    ['does not answer', never, 'there was no time for it'],
+  ])('is found where the look-up of another %s', async (_, findMap, failure) => {
+    const { images, offers } = await keptImage()
+    const searched: SearchedSibling[] = []
+    const finder = new NodeStaticFinder({
+      images,
+      findMap,
+      siblingSearchMs: 20,
+      onSearched: (siblings) => searched.push(...siblings),
+    })
+    const found = await finder.find(offers, guest, signal)
+    expect(found.map(({ index }) => index)).toEqual([1])
+    expect(searched).toEqual([{ name: 'the map of a/1 on b/1', heldEntries: 0, failure }])
+  })
+
+  it('is found before a map is looked up: an image takes no time', async () => {
+    const { images, offers } = await keptImage()
+    const load = vi.spyOn(images, 'load')
+    const findMap = vi.fn<() => Promise<undefined>>(async () => {
+      expect(load).toHaveBeenCalledTimes(1)
+      return undefined
+    })
+    await new NodeStaticFinder({ images, findMap }).find(offers, guest, signal)
+    expect(findMap).toHaveBeenCalledTimes(1)
+  })
+
+  it('has its share of the time of all', async () => {
+    const deadline = vi.spyOn(AbortSignal, 'timeout')
+    const offers = [1, 2, 3].map((version) => offered({ ...mapOffer, version }, new Uint8Array(32)))
+    const finder = new NodeStaticFinder({ findMap: never, siblingSearchMs: 20 })
+    expect(await finder.find(offers, guest, signal)).toEqual([])
+    expect(deadline.mock.calls).toEqual([[20]])
+    deadline.mockRestore()
   })
 })

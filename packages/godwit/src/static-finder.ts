@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CancelledError, GodwitError } from '@godwit/core'
 import type { FoundSet, OfferedSet, StaticFinder, StaticGuest } from '@godwit/destination'
 import { decodeStaticMap } from '@godwit/static'
 import type { MapOffer } from '@godwit/wire'
@@ -24,11 +25,22 @@ export interface MapName {
   readonly pageBytes: number
 }
 
+/** A map that is known somewhere. */
+export interface KnownMap {
+  /** SHA-256 of its bytes, which only who has the map can know. */
+  readonly digest: Uint8Array
+  /**
+   * Its bytes, as `encodeStaticMap` writes them; asked for where the source has it, too. Undefined
+   * where it is gone meanwhile.
+   */
+  readonly load: () => Promise<Uint8Array | undefined>
+}
+
 export interface StaticFinderOptions {
   /** Maps that are known here, as `encodeStaticMap` writes them. */
   readonly maps?: readonly Uint8Array[]
-  /** Of others, the bytes of a map, or undefined where it is not known. */
-  readonly findMap?: (name: MapName) => Promise<Uint8Array | undefined>
+  /** Others, or undefined where there is none of that name. */
+  readonly findMap?: (name: MapName) => Promise<KnownMap | undefined>
   /**
    * Where to look for what is in a map, the best first; a function is asked for each migration. A
    * guest that still lacks pages must not be among them: whoever reads those waits for them.
@@ -36,11 +48,14 @@ export interface StaticFinderOptions {
   readonly siblings?:
     | readonly Sibling[]
     | ((name: MapName) => readonly Sibling[] | Promise<readonly Sibling[]>)
-  /** Most time for all siblings; default {@link SIBLING_SEARCH_MS_MAX}. */
+  /** Most time for all that a source offers; default {@link SIBLING_SEARCH_MS_MAX}. */
   readonly siblingSearchMs?: number
   /** Where images of guests are kept that were here before. */
   readonly images?: ImageDirectory
-  /** What siblings were good for, for whoever runs the agent: nothing of it goes to a peer. */
+  /**
+   * What siblings were good for, and which sets could not be looked up, for whoever runs the agent:
+   * nothing of it goes to a peer.
+   */
   readonly onSearched?: (siblings: readonly SearchedSibling[]) => void
 }
 
@@ -48,9 +63,12 @@ export interface StaticFinderOptions {
 export class NodeStaticFinder implements StaticFinder {
   readonly #options: StaticFinderOptions
   readonly #cache = new SiblingCache()
+  readonly #maps: readonly KnownMap[]
 
   constructor(options: StaticFinderOptions) {
+    const { maps = [] } = options
     this.#options = options
+    this.#maps = maps.map((bytes) => ({ digest: nativeSha256(bytes), load: async () => bytes }))
   }
 
   /**
@@ -72,43 +90,70 @@ export class NodeStaticFinder implements StaticFinder {
   }
 
   /**
+   * Images first, which take no time. What cannot be looked up holds nothing, and no other set
+   * suffers by it.
+   *
    * @param signal - stops it soon
-   * @throws what the catalog throws; a sibling or image that cannot be read only holds nothing
    */
   async find(
     offers: readonly OfferedSet[],
-    { pageBytes }: StaticGuest,
+    guest: StaticGuest,
     signal: AbortSignal,
   ): Promise<readonly FoundSet[]> {
+    const { siblingSearchMs = SIBLING_SEARCH_MS_MAX, onSearched } = this.#options
+    // One for all of them: who offers many has no more time.
+    const late = AbortSignal.any([signal, AbortSignal.timeout(siblingSearchMs)])
+    const indexed = offers.map((offered, index) => ({ index, ...offered }))
+    const isImage = ({ offer }: OfferedSet): boolean => offer.kind === 'image'
+    const ordered = [...indexed.filter(isImage), ...indexed.filter((one) => !isImage(one))]
     const found: FoundSet[] = []
-    for (const [index, { offer, provesSecret }] of offers.entries()) {
+    for (const { index, ...offered } of ordered) {
       if (signal.aborted) break
-      const one =
-        offer.kind === 'map'
-          ? await this.#findMap(offer, pageBytes, provesSecret, signal)
-          : await this.#findImage(offer.id, pageBytes, provesSecret)
-      if (one !== undefined) found.push({ index, ...one })
+      try {
+        const one = await this.#findOne(offered, guest.pageBytes, late)
+        if (one !== undefined) found.push({ index, ...one })
+      } catch (thrown) {
+        const failure = thrown instanceof Error ? thrown.message : String(thrown)
+        onSearched?.([{ name: nameOf(offered.offer), heldEntries: 0, failure }])
+      }
     }
     return found
+  }
+
+  #findOne(
+    { offer, provesSecret }: OfferedSet,
+    pageBytes: number,
+    late: AbortSignal,
+  ): Promise<Found | undefined> {
+    return offer.kind === 'image'
+      ? inTime(this.#findImage(offer.id, pageBytes, provesSecret), late)
+      : this.#findMap(offer, pageBytes, provesSecret, late)
   }
 
   async #findMap(
     { os, hypervisor, version, mode }: MapOffer,
     pageBytes: number,
-    provesSecret: (digest: Uint8Array) => boolean,
-    signal: AbortSignal,
-  ): Promise<Omit<FoundSet, 'index'> | undefined> {
-    const { maps = [], findMap, onSearched } = this.#options
-    const { siblings = [], siblingSearchMs = SIBLING_SEARCH_MS_MAX } = this.#options
+    provesSecret: OfferedSet['provesSecret'],
+    late: AbortSignal,
+  ): Promise<Found | undefined> {
+    const { findMap, siblings = [], onSearched } = this.#options
     const name = { os, hypervisor, version, pageBytes }
-    const isMeant = (bytes: Uint8Array): boolean => provesSecret(nativeSha256(bytes))
-    const bytes = maps.find(isMeant) ?? (await findMap?.(name))
-    if (bytes === undefined || !isMeant(bytes)) return undefined
+    const isMeant = ({ digest }: KnownMap): boolean => provesSecret(digest)
+    let map = this.#maps.find(isMeant)
+    if (map === undefined && findMap !== undefined) {
+      const other = await inTime(findMap(name), late)
+      // Before it is loaded: that costs time, and anybody may ask.
+      if (other !== undefined && isMeant(other)) map = other
+    }
+    const bytes = map && (await inTime(map.load(), late))
+    if (map === undefined || bytes === undefined) return undefined
+    if (!this.#maps.includes(map)) checkDigest(bytes, map.digest)
     const set = decodeStaticMap(bytes)
-    const late = AbortSignal.timeout(siblingSearchMs)
-    const here = typeof siblings === 'function' ? await siblings(name) : siblings
-    const options = { mode, signal: AbortSignal.any([signal, late]), cache: this.#cache }
-    const finds = await searchSiblings(set, here, options)
+    const here =
+      typeof siblings === 'function'
+        ? await inTime(Promise.resolve(siblings(name)), late)
+        : siblings
+    const finds = await searchSiblings(set, here, { mode, signal: late, cache: this.#cache })
     onSearched?.(finds.siblings)
     return { set, places: finds.places }
   }
@@ -116,19 +161,36 @@ export class NodeStaticFinder implements StaticFinder {
   async #findImage(
     id: Uint8Array,
     pageBytes: number,
-    provesSecret: (token: Uint8Array) => boolean,
-  ): Promise<Omit<FoundSet, 'index'> | undefined> {
-    const { images, onSearched } = this.#options
+    provesSecret: OfferedSet['provesSecret'],
+  ): Promise<Found | undefined> {
+    const { images } = this.#options
     const facts = await images?.find(id)
     const isMeant = facts?.pageBytes === pageBytes && provesSecret(facts.token)
     if (images === undefined || !isMeant) return undefined
-    try {
-      const { set, places } = await images.load(id)
-      return { set, places }
-    } catch (thrown) {
-      const failure = thrown instanceof Error ? thrown.message : String(thrown)
-      onSearched?.([{ name: 'image', heldEntries: 0, failure }])
-      return undefined
-    }
+    const { set, places } = await images.load(id)
+    return { set, places }
+  }
+}
+
+type Found = Omit<FoundSet, 'index'>
+
+function nameOf(offer: OfferedSet['offer']): string {
+  return offer.kind === 'image' ? 'image' : `the map of ${offer.os} on ${offer.hypervisor}`
+}
+
+/** @throws {CancelledError} it took too long */
+function inTime<T>(work: Promise<T>, late: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(new CancelledError('there was no time for it'))
+    late.addEventListener('abort', stop)
+    if (late.aborted) stop()
+    void work.then(resolve, reject).finally(() => late.removeEventListener('abort', stop))
+  })
+}
+
+/** Whose bytes are others would be told of contents that it does not have. */
+function checkDigest(bytes: Uint8Array, digest: Uint8Array): void {
+  if (Buffer.compare(nativeSha256(bytes), digest) !== 0) {
+    throw new GodwitError('FILE_UNREADABLE', 'its bytes have another digest')
   }
 }

@@ -11,16 +11,25 @@
  */
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { open, readFile, stat } from 'node:fs/promises'
+import { open, readFile, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity, RegionShape, StaticPlaces, StaticSet } from '@godwit/core'
-import { CONTENT_HASH_BYTES, allocateShared, isPageBytes, pagesCovering } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  allocateShared,
+  fromHex,
+  isPageBytes,
+  pagesOfRegions,
+  toHex,
+} from '@godwit/core'
 import type { PageHashes } from '@godwit/static'
 import { PageKind } from '@godwit/static'
 import * as v from 'valibot'
 import { nativeSha256 } from './native-bytes.ts'
 
 const format = 'godwit.image/1'
+/** All that an image has. */
+const fileNames: ReadonlySet<string> = new Set(['memory', 'hashes', 'facts.json'])
 /** More than any facts take: a guest has 65,536 regions at most, but none has so many. */
 const factsBytesMax = 2 ** 20
 const pagesMax = 2 ** 30
@@ -45,6 +54,17 @@ const schema = v.object({
   contents: count,
   hashesSha256: hex(32),
 })
+
+/** Of an image that another release wrote. */
+const other = v.object({
+  format: v.pipe(v.string(), v.regex(/^godwit\.image\/\d+$/), v.notValue(format)),
+})
+
+class OtherFormatError extends Error {
+  constructor(name: string) {
+    super(`it is of format ${name}, which this release does not read`)
+  }
+}
 
 /** What is known of an image before its hashes are read. */
 export interface ImageFacts {
@@ -122,6 +142,43 @@ export async function readImage(folder: string): Promise<StoredImage> {
   return { facts, set: { pageBytes: facts.pageBytes, hashes, positions }, places }
 }
 
+/**
+ * Whether an image is lost for good: what stands there is wrong, or lacks something. What could not
+ * be read for now, or not by this release, may be whole.
+ *
+ * @param thrown - by {@link readFacts}
+ */
+export function isLost(thrown: unknown): boolean {
+  if (thrown instanceof OtherFormatError) return false
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
+  return code === undefined || code === 'ENOENT'
+}
+
+/** Whether a folder has files of an image, or of a part of one, and nothing of anybody else's. */
+export async function isOfImage(folder: string): Promise<boolean> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true })
+    return entries.every((entry) => entry.isFile() && fileNames.has(entry.name))
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Removes the files of an image, and its folder where nothing else is in that. Never rejects.
+ *
+ * @param parting - the name that the folder has meanwhile: what is left of it is no image
+ */
+export async function removeImage(folder: string, parting: string): Promise<void> {
+  try {
+    if (folder !== parting) await rename(folder, parting)
+    for (const name of fileNames) await unlink(join(parting, name)).catch(() => {})
+    await rmdir(parting)
+  } catch {
+    // It is gone, or somebody else has put something there.
+  }
+}
+
 interface Stored {
   readonly facts: ImageFacts
   readonly contents: number
@@ -131,11 +188,13 @@ interface Stored {
 
 async function readStored(folder: string): Promise<Stored> {
   const text = await readSmall(join(folder, 'facts.json'))
-  const parsed = v.safeParse(schema, JSON.parse(text))
+  const facts: unknown = JSON.parse(text)
+  if (v.is(other, facts)) throw new OtherFormatError(facts.format)
+  const parsed = v.safeParse(schema, facts)
   if (!parsed.success) throw new Error('its facts are damaged')
   const { format: _format, contents, hashesSha256, ...rest } = parsed.output
   const { pageBytes, regions } = rest
-  const pageCount = pageCountOf(regions, pageBytes)
+  const pageCount = pagesOfRegions(regions, pageBytes)
   if (!(pageCount <= pagesMax && contents <= pageCount)) throw new Error('its shape cannot be')
   const [memory, hashes] = await Promise.all(
     ['memory', 'hashes'].map((name) => stat(join(folder, name))),
@@ -147,14 +206,6 @@ async function readStored(folder: string): Promise<Stored> {
   const diskBytes = (memory!.blocks + hashes!.blocks) * 512
   const [id, token] = [fromHex(rest.id), fromHex(rest.token)]
   return { facts: { ...rest, id, token, diskBytes }, contents, pageCount, hashesSha256 }
-}
-
-/** Pages of all regions: each begins with one of its own. */
-export function pageCountOf(
-  regions: readonly { readonly byteLength: number }[],
-  pageBytes: number,
-): number {
-  return regions.reduce((sum, { byteLength }) => sum + pagesCovering(byteLength, pageBytes), 0)
 }
 
 function packHashes({ kinds, hashes }: PageHashes): { bytes: Uint8Array; contents: number } {
@@ -189,12 +240,4 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await file.close()
   }
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'hex'))
 }

@@ -6,7 +6,8 @@
  * |-------:|------:|-----------|---------|
  * |      0 | i32   | command   | serial number * 4 + one of {@link Command}; written by the owner |
  * |      4 | i32   | answer    | what the thread obeys, -1 before the first command; by it |
- * |      8 | 56    | -         | unused |
+ * |      8 | i32   | throttle  | millionths of its time that the thread loses; by the owner |
+ * |     12 | 52    | -         | unused |
  * |     64 | f64   | steps     | steps done; exact below 2^53 |
  * |     72 | f64   | cursor    | next page of the thread's share, from 0 |
  * |     80 | f64   | counter   | what `few` writes; stores done |
@@ -31,9 +32,10 @@ export type Command = (typeof Command)[keyof typeof Command]
 /** The answer of a thread that did not answer yet; no command has this number. */
 const answerNone = -1
 
-/** Positions of the two words in {@link commandWords}. */
+/** Positions of the words in {@link commandWords}. */
 export const COMMAND_WORD = 0
 export const ANSWER_WORD = 1
+export const THROTTLE_WORD = 2
 const commandSerialMax = 0x1fffffff
 
 /** The command after `word`, so that no two commands in a row are the same number. */
@@ -53,9 +55,20 @@ export function allocateControlBlock(threadCount: number): SharedArrayBuffer {
   return block
 }
 
-/** Command and answer of one thread. */
+/** Command, answer and throttle of one thread. */
 export function commandWords(block: SharedArrayBuffer, thread: number): Int32Array {
-  return new Int32Array(block, thread * SLOT_BYTES, 2)
+  return new Int32Array(block, thread * SLOT_BYTES, 3)
+}
+
+const wholeThrottle = 1e6
+
+/** How much of its time a thread is to lose: at least 0, less than 1. */
+export function setThrottle(words: Int32Array, share: number): void {
+  Atomics.store(words, THROTTLE_WORD, Math.round(share * wholeThrottle))
+}
+
+export function throttleOf(words: Int32Array): number {
+  return Atomics.load(words, THROTTLE_WORD) / wholeThrottle
 }
 
 /** Views of one thread's registers. */

@@ -5,7 +5,14 @@
  */
 import { Worker } from 'node:worker_threads'
 import { GodwitError } from '@godwit/core'
-import { ANSWER_WORD, Command, COMMAND_WORD, commandWords, nextCommand } from './control-block.ts'
+import {
+  ANSWER_WORD,
+  Command,
+  COMMAND_WORD,
+  commandWords,
+  nextCommand,
+  setThrottle,
+} from './control-block.ts'
 import { packJob, type WorkerFailure, type WorkerJob } from './worker-job.ts'
 
 const entry = new URL(
@@ -81,6 +88,15 @@ export class Crew {
   command(command: typeof Command.Park | typeof Command.Run): void {
     this.#check()
     this.#send(command)
+  }
+
+  /** Takes a share of their time from all threads, from now on: 0 to below 1. */
+  throttle(share: number): void {
+    for (const words of this.#words) {
+      setThrottle(words, share)
+      // A thread that sleeps looks again.
+      Atomics.notify(words, COMMAND_WORD)
+    }
   }
 
   /**

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { GodwitError, parseBytes } from '@godwit/core'
+import { GIB, GodwitError, parseBytes, parseDurationMs } from '@godwit/core'
 import { parseContentMix } from './content.ts'
+import { WORK_PAGE_BYTES } from './layout.ts'
 import { THREADS_MAX } from './state-package.ts'
 
 /** The kinds of guests of this package. */
@@ -15,6 +16,10 @@ export const WORKLOAD_KINDS = [
   'memory-read',
   'memory-write',
   'writer',
+  'kcs',
+  'ikcs',
+  'disk',
+  'cache',
   'image',
 ] as const
 export type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
@@ -84,8 +89,10 @@ function rate(fallback: string, help: string): GuestOption {
   return { name: 'rate', value: 'PAGES', fallback, help, parse: integer(0, rateMax) }
 }
 
-function workingSet(fallback: string): GuestOption {
-  const help = 'the memory that is written: the last so many bytes'
+function workingSet(
+  fallback: string,
+  help = 'the memory that is written: the last so many bytes',
+): GuestOption {
   return { name: 'wss', value: 'SIZE', fallback, help, parse: parseBytes }
 }
 
@@ -117,6 +124,46 @@ const order: GuestOption = {
   help: 'of pages: seq, rand, or clusters, picked at random, of 64 pages one after the other',
   parse: choice('seq', 'rand', 'clusters'),
 }
+const burstMsMax = 3_600_000
+
+/** `2s` or a number of milliseconds. */
+function durationMs(text: string): number {
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) : Math.round(parseDurationMs(text))
+  if (ms < 1 || ms > burstMsMax) refuse(`"${text}" is not between 1ms and 1h`)
+  return ms
+}
+
+function duration(name: string, help: string): GuestOption {
+  return { name, value: 'T', fallback: '2s', help, parse: durationMs }
+}
+
+const drift: GuestOption = {
+  name: 'drift',
+  value: 'PERCENT',
+  fallback: '10',
+  help: 'of the pages written, those that the working set has not had; it moves on by as many',
+  parse: integer(0, 100),
+}
+/** A destination writes it for whoever may send a guest. */
+const diskBytesMax = GIB
+const size: GuestOption = {
+  name: 'size',
+  value: 'SIZE',
+  fallback: '256MiB',
+  help: 'of the file, at most 1GiB; made from the seed, in a temporary folder where the guest runs',
+  parse(text) {
+    const bytes = parseBytes(text)
+    if (bytes >= WORK_PAGE_BYTES && bytes <= diskBytesMax && bytes % WORK_PAGE_BYTES === 0) {
+      return bytes
+    }
+    return refuse(`"${text}" is not 4KiB to 1GiB in whole pages of 4KiB`)
+  },
+}
+const compileOptions: readonly GuestOption[] = [
+  workingSet('64MiB, or half of memory where that is less', 'what is written to at a time'),
+  rate('25000', 'pages written per second'),
+  drift,
+]
 const image: GuestOption = {
   name: 'file',
   value: 'FILE',
@@ -154,6 +201,46 @@ export const GUEST_KINDS: readonly GuestKindHelp[] = [
       order,
       threads,
       image,
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'kcs',
+    help: 'stores like a kernel being compiled: much, to a working set that moves on',
+    options: [...compileOptions, content, seed],
+  },
+  {
+    kind: 'ikcs',
+    help: 'the same in bursts',
+    options: [
+      ...compileOptions,
+      duration('busy', 'how long a burst is'),
+      duration('pause', 'how long nothing is stored after it'),
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'disk',
+    help: 'reads a file in sequence, with memory as its page cache',
+    options: [
+      size,
+      workingSet(
+        '64MiB, or half of memory where that is less',
+        'the cache: the last so many bytes',
+      ),
+      rate('25000', 'pages read per second'),
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'cache',
+    help: 'reads blocks through a page cache, and tells classes of pages (--select classes)',
+    options: [
+      workingSet('half of memory', 'the memory of the cache: the last so many bytes'),
+      rate('25000', 'blocks read per second'),
       content,
       seed,
     ],

@@ -66,7 +66,11 @@ describe('parseGuest', () => {
   })
 
   it.each([
-    ['mystery', 'GUEST_UNKNOWN', 'idle, cpu, memory-read, memory-write, writer, image'],
+    [
+      'mystery',
+      'GUEST_UNKNOWN',
+      'idle, cpu, memory-read, memory-write, writer, kcs, ikcs, disk, cache, image',
+    ],
     ['', 'GUEST_UNKNOWN', 'idle'],
     ['writer,size=3', 'GUEST_OPTION', 'wss, rate, style, order, threads, file, content, seed'],
     ['idle,rate=3', 'GUEST_OPTION', 'content, seed'],
@@ -82,6 +86,12 @@ describe('parseGuest', () => {
     ['memory-write,wss=2GiB', 'GUEST_OPTION', 'do not fit'],
     ['writer,style=some', 'GUEST_OPTION', 'few or page'],
     ['writer,order=up', 'GUEST_OPTION', 'seq or rand or clusters'],
+    ['disk,size=2GiB', 'GUEST_OPTION', '4KiB to 1GiB'],
+    ['disk,size=5000', 'GUEST_OPTION', 'whole pages'],
+    ['kcs,drift=101', 'GUEST_OPTION', 'from 0 to 100'],
+    ['kcs,busy=2s', 'GUEST_OPTION', 'no option "busy"'],
+    ['ikcs,busy=0ms', 'GUEST_OPTION', 'between 1ms and 1h'],
+    ['ikcs,pause=2h', 'GUEST_OPTION', 'between 1ms and 1h'],
     ['writer,threads=0', 'GUEST_OPTION', 'from 1 to 64'],
     ['writer,threads=65', 'GUEST_OPTION', 'from 1 to 64'],
     ['cpu,load=101', 'GUEST_OPTION', 'from 0 to 100'],

@@ -8,9 +8,16 @@ import { statSync } from 'node:fs'
 import { formatBytes, GIB, GodwitError, type GuestIdentity, MIB } from '@godwit/core'
 import { type GuestKindHelp, guestKind } from './guest-option.ts'
 import { splitMemory, WORK_PAGE_BYTES, workingSetBytesMax } from './layout.ts'
+import { CACHE_PAGES_MIN } from './page-cache.ts'
 
 const memoryBytesDefault: number = GIB
-const writerBytesDefault: number = 100 * MIB
+/** Of working sets; others have half of the memory, however much that is. */
+const workingSetDefaults: Readonly<Record<string, number>> = {
+  writer: 100 * MIB,
+  kcs: 64 * MIB,
+  ikcs: 64 * MIB,
+  disk: 64 * MIB,
+}
 /** 64 TiB: more than any machine this runs on; keeps sizes and counts exact. */
 const memoryBytesMax = 2 ** 46
 
@@ -46,7 +53,7 @@ function parseOption(kind: GuestKindHelp, name: string, text: string): number | 
 /** The default of `wss`, which depends on the size of memory. */
 function workingSetDefault(kind: string, regionBytes: readonly number[]): number {
   const half = Math.floor(regionBytes.reduce((sum, bytes) => sum + bytes, 0) / 2)
-  const wanted = kind === 'writer' ? Math.min(writerBytesDefault, half) : half
+  const wanted = Math.min(workingSetDefaults[kind] ?? half, half)
   return Math.max(WORK_PAGE_BYTES, Math.min(wanted, workingSetBytesMax(regionBytes)))
 }
 
@@ -68,6 +75,9 @@ function checkWorkingSet(kind: string, options: Options, regionBytes: readonly n
       `Option wss of guest ${kind}: ${formatBytes(wanted)} are less than one page of ` +
         `${WORK_PAGE_BYTES} bytes for each of ${threads} threads`,
     )
+  }
+  if (kind === 'cache' && wss < CACHE_PAGES_MIN * WORK_PAGE_BYTES) {
+    refuse(`Option wss of guest cache: it is ${CACHE_PAGES_MIN} pages of memory or more`)
   }
   options.set('wss', wss)
 }

@@ -16,6 +16,7 @@ export {
   type WorkloadKind,
 } from './guest-option.ts'
 export { completeGuest, type ParsedGuest, parseGuest } from './guest-spec.ts'
+export { type Drop, dropsOf } from './cache-classes.ts'
 export { splitMemory } from './layout.ts'
 export { type Replay, replay } from './replay.ts'
 export { stepsOf } from './state-package.ts'

@@ -14,6 +14,7 @@ import {
 } from './content.ts'
 import { memoryBytesOf, WORK_PAGE_BYTES, workingSetOf } from './layout.ts'
 import { LinearMemory } from './linear-memory.ts'
+import { clearTags } from './page-cache.ts'
 
 const readBytes = 1 << 20
 /** Pages of a working set filled between two looks at whether to stop. */
@@ -112,4 +113,5 @@ export function fillMemory(identity: GuestIdentity, target: InitialMemory): void
   const mix = parseContentMix(String(content))
   if (identity.kind === 'writer') fillForWriter(identity, mix, { regions, shouldStop })
   else fillRuns(memory, mix, new ContentGenerator(Number(seed)), { shouldStop })
+  if (identity.kind === 'cache') clearTags(identity, regions)
 }

@@ -16,9 +16,11 @@ import {
   STEPS,
 } from './control-block.ts'
 import { Crew } from './crew.ts'
+import type { Drop } from './cache-classes.ts'
 import { decodeState, encodeState } from './state-package.ts'
 import { cursorLimitOf, threadCountOf } from './workload.ts'
 import type { MemoryPreparation } from './worker-job.ts'
+import type { WorkloadMemory } from './workload-memory.ts'
 
 /** What to build a machine from. */
 export interface MachineParts {
@@ -35,6 +37,8 @@ export interface MachineParts {
   readonly prepare: MemoryPreparation
   /** See {@link WorkerJob.replay}; then only one thread is started. */
   readonly replay?: readonly number[]
+  /** See {@link WorkerJob.drops}. */
+  readonly drops?: readonly Drop[]
 }
 
 /** A guest's memory, registers and threads. Starts parked; see {@link ready}. */
@@ -48,6 +52,8 @@ export class Machine {
   /** All pages are there at first. */
   readonly pager: DemandPager | undefined
   readonly crew: Crew
+  /** As threads see it. */
+  readonly memory: WorkloadMemory
   readonly #registers: readonly Registers[]
   readonly #cursorLimits: readonly number[]
   #parked = true
@@ -74,7 +80,8 @@ export class Machine {
     this.pager = typeof parts.pager === 'function' ? parts.pager(regions, pageBytes) : gated
     const gate = gated?.memory
     const memory = { regions: bytes, maps: this.maps, pageBytes, gate }
-    const { prepare, replay } = parts
+    this.memory = memory
+    const { prepare, replay, drops = [] } = parts
     const started = replay === undefined ? threadCount : 1
     this.crew = new Crew(
       Array.from({ length: started }, (_, thread) => ({
@@ -83,7 +90,7 @@ export class Machine {
         control,
         thread,
         prepare: thread === 0 ? prepare : ('none' as const),
-        ...(replay === undefined ? {} : { replay }),
+        ...(replay === undefined ? {} : { replay, drops }),
       })),
     )
     // Threads that wait for pages see no command: they are not to wait for a guest that is dead.

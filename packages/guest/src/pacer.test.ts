@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DutyPacer, pacerOf, RatePacer } from './pacer.ts'
+import { BurstPacer, DutyPacer, pacerOf, RatePacer } from './pacer.ts'
 
 describe('RatePacer', () => {
   it('earns steps with time, and keeps fractions', () => {
@@ -32,6 +32,43 @@ describe('RatePacer', () => {
   })
 })
 
+describe('BurstPacer', () => {
+  it('earns steps in bursts only, and sleeps from one to the next', () => {
+    const pacer = new BurstPacer(1000, 20, 30)
+    pacer.restart(7)
+    expect(pacer.due(17)).toBe(10)
+    pacer.spend(10)
+    expect(pacer.sleepMs()).toBe(2)
+    // The burst is over after 20 ms.
+    expect(pacer.due(37)).toBe(10)
+    pacer.spend(10)
+    expect(pacer.sleepMs()).toBe(20)
+    expect(pacer.due(57)).toBe(0)
+    expect(pacer.due(62)).toBe(5)
+  })
+
+  it('comes to its part of the rate, however it is looked at', () => {
+    const pacer = new BurstPacer(1000, 20, 30)
+    pacer.restart(0)
+    let steps = 0
+    for (let now = 0; now <= 10_000; now += 13) {
+      const due = pacer.due(now)
+      pacer.spend(due)
+      steps += due
+    }
+    expect(steps).toBeGreaterThan(3980)
+    expect(steps).toBeLessThanOrEqual(4000)
+  })
+
+  it('goes on with its burst after a pause, which is no part of it', () => {
+    const pacer = new BurstPacer(1000, 20, 1000)
+    pacer.restart(0)
+    pacer.spend(pacer.due(10))
+    pacer.restart(90_000)
+    expect(pacer.due(90_050)).toBe(10)
+  })
+})
+
 describe('DutyPacer', () => {
   it.each([0, 40, 80, 100])('is busy for %s percent of the time', (percent) => {
     const pacer = new DutyPacer(percent)
@@ -56,6 +93,12 @@ describe('pacerOf', () => {
     const pacer = pacerOf({ kind: 'writer', options: { rate: 1000, threads: 4 } })
     pacer.restart(0)
     expect(pacer.due(100)).toBe(25)
+  })
+
+  it('has bursts where the guest has', () => {
+    const pacer = pacerOf({ kind: 'ikcs', options: { rate: 1000, busy: 20, pause: 30 } })
+    pacer.restart(0)
+    expect([pacer.due(100), pacer.sleepMs()]).toEqual([40, 2])
   })
 
   it('ticks a hundred times a second without a rate', () => {

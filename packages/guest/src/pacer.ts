@@ -58,6 +58,48 @@ export class RatePacer implements Pacer {
   }
 }
 
+/** So many steps per second for a while, then none for a while. It begins with the former. */
+export class BurstPacer implements Pacer {
+  readonly #busyMs: number
+  readonly #turnMs: number
+  readonly #inner: RatePacer
+  #elapsedMs = 0
+  #lastMs = 0
+
+  constructor(stepsPerSecond: number, busyMs: number, pauseMs: number) {
+    this.#inner = new RatePacer(stepsPerSecond)
+    this.#busyMs = busyMs
+    this.#turnMs = busyMs + pauseMs
+  }
+
+  /** Time in bursts so far, which is all that the pacer inside sees. */
+  get #burstMs(): number {
+    const turns = Math.floor(this.#elapsedMs / this.#turnMs)
+    const inTurnMs = this.#elapsedMs - turns * this.#turnMs
+    return turns * this.#busyMs + Math.min(inTurnMs, this.#busyMs)
+  }
+
+  restart(nowMs: number): void {
+    this.#lastMs = nowMs
+    this.#inner.restart(this.#burstMs)
+  }
+
+  due(nowMs: number): number {
+    this.#elapsedMs += nowMs - this.#lastMs
+    this.#lastMs = nowMs
+    return this.#inner.due(this.#burstMs)
+  }
+
+  spend(steps: number): void {
+    this.#inner.spend(steps)
+  }
+
+  sleepMs(): number {
+    const inTurnMs = this.#elapsedMs % this.#turnMs
+    return inTurnMs < this.#busyMs ? this.#inner.sleepMs() : this.#turnMs - inTurnMs
+  }
+}
+
 /** Busy for a share of the time. */
 export class DutyPacer implements Pacer {
   readonly #share: number
@@ -93,6 +135,8 @@ export class DutyPacer implements Pacer {
 export function pacerOf(identity: GuestIdentity): Pacer {
   const { load, rate } = identity.options
   if (load !== undefined) return new DutyPacer(Number(load))
+  const { busy, pause } = identity.options
+  if (busy !== undefined) return new BurstPacer(Number(rate), Number(busy), Number(pause))
   const stepsPerSecond = rate === undefined ? idleTicksPerSecond : Number(rate)
   return new RatePacer(stepsPerSecond / threadCountOf(identity))
 }

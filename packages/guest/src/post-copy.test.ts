@@ -157,6 +157,8 @@ describe('a guest that runs before its pages are there', () => {
     ['writer,wss=400KiB,threads=3,order=rand', 16384],
     ['writer,wss=300KiB,style=page', 8192],
     ['memory-write,wss=300KiB', 4096],
+    ['kcs,wss=200KiB,drift=40', 4096],
+    ['disk,wss=300KiB,size=200KiB', 16384],
     ['memory-read', 4096],
     ['memory-read', 65536],
     ['cpu', 4096],

@@ -5,6 +5,7 @@
  */
 import { GodwitError, type GuestIdentity, PAGE_BYTES_DEFAULT, type Region } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
+import type { Drop } from './cache-classes.ts'
 import { completeGuest } from './guest-spec.ts'
 import { splitMemory } from './layout.ts'
 import { Machine } from './machine.ts'
@@ -36,12 +37,14 @@ function regionsFor(memory: number | readonly Region[]): readonly Region[] {
  *
  * @param memory - bytes to allocate, or shared regions shaped as the guest's, which are overwritten
  * @param steps - of each thread, as `stepsOf` tells them
+ * @param drops - what the guest gave up meanwhile, as `dropsOf` tells it
  * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`, `FILE_UNREADABLE`, `USAGE`
  */
 export async function replay(
   identity: GuestIdentity,
   memory: number | readonly Region[],
   steps: readonly number[],
+  drops: readonly Drop[] = [],
 ): Promise<Replay> {
   const regions = regionsFor(memory)
   const complete = completeGuest(
@@ -59,6 +62,7 @@ export async function replay(
     barrier: false,
     prepare: typeof memory === 'number' ? 'fill' : 'refill',
     replay: steps,
+    drops,
   })
   await machine.ready()
   const registers = machine.capture()

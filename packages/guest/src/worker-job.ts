@@ -5,6 +5,7 @@
  */
 import type { ErrorCode, GuestIdentity, Span } from '@godwit/core'
 import { bytesOf, spanOf } from '@godwit/core'
+import type { Drop } from './cache-classes.ts'
 import type { WorkloadMemory } from './workload-memory.ts'
 
 /** What a thread does with memory before it answers; `refill` zeroes it and then fills it. */
@@ -19,6 +20,8 @@ export interface WorkerJob {
   readonly prepare: MemoryPreparation
   /** Steps of every thread, to be done at once and by this one thread before it answers. */
   readonly replay?: readonly number[]
+  /** What such a guest gives up on the way, in order; of guests with one thread. */
+  readonly drops?: readonly Drop[]
 }
 
 /** What a thread posts when it cannot go on. */

@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { toGodwitError } from '@godwit/core'
+import { dropAgain } from './cache-classes.ts'
 import {
   ANSWER_WORD,
   Command,
@@ -12,7 +13,9 @@ import {
   commandOf,
   commandWords,
   registersOf,
+  throttleOf,
 } from './control-block.ts'
+import { GuestTime } from './guest-time.ts'
 import { fillMemory } from './initial-memory.ts'
 import { type Pacer, pacerOf } from './pacer.ts'
 import { type PackedJob, unpackJob, type WorkerFailure, type WorkerJob } from './worker-job.ts'
@@ -43,24 +46,39 @@ function createThread(job: WorkerJob, thread: number): Workload {
 function replayThreads(job: WorkerJob, words: Int32Array, steps: readonly number[]): void {
   for (let thread = 0; thread < threadCountOf(job.identity); thread++) {
     const workload = createThread(job, thread)
-    let left = steps[thread]!
-    while (left > 0 && !isStopped(words)) {
-      const count = Math.min(left, replayStepsPerLook)
-      workload.step(count)
-      left -= count
+    let done = 0
+    for (const drop of job.drops ?? []) {
+      stepOn(workload, drop.steps - done, words)
+      done = drop.steps
+      dropAgain(job.identity, job.memory, drop)
     }
+    stepOn(workload, steps[thread]! - done, words)
+  }
+}
+
+function stepOn(workload: Workload, steps: number, words: Int32Array): void {
+  for (let left = steps; left > 0 && !isStopped(words); ) {
+    const count = Math.min(left, replayStepsPerLook)
+    workload.step(count)
+    left -= count
   }
 }
 
 /** Steps until the command word is no longer `command`. */
 function run(workload: Workload, pacer: Pacer, words: Int32Array, command: number): void {
   let batchSteps = 1
-  pacer.restart(performance.now())
+  const time = new GuestTime(performance.now())
+  pacer.restart(time.nowMs)
   while (Atomics.load(words, COMMAND_WORD) === command) {
     const startMs = performance.now()
-    const count = Math.min(pacer.due(startMs), batchSteps)
+    const takenMs = time.take(startMs, throttleOf(words))
+    if (takenMs > 0) {
+      Atomics.wait(words, COMMAND_WORD, command, takenMs)
+      continue
+    }
+    const count = Math.min(pacer.due(time.nowMs), batchSteps)
     if (count < 1) {
-      Atomics.wait(words, COMMAND_WORD, command, pacer.sleepMs())
+      Atomics.wait(words, COMMAND_WORD, command, Math.min(pacer.sleepMs(), time.leftMs))
       continue
     }
     workload.step(count)
@@ -70,7 +88,8 @@ function run(workload: Workload, pacer: Pacer, words: Int32Array, command: numbe
     else if (count === batchSteps) batchSteps = Math.min(batchStepsMax, batchSteps * 2)
   }
   // The time of a sleep that a pause cut short counts, too.
-  pacer.due(performance.now())
+  time.take(performance.now(), throttleOf(words))
+  pacer.due(time.nowMs)
 }
 
 function obey(workload: Workload, pacer: Pacer, words: Int32Array): void {

@@ -45,6 +45,48 @@ function digest(regions: readonly Region[]): string {
   return hash.digest('hex')
 }
 
+describe('a throttled guest', () => {
+  /** Time for so many steps. */
+  async function timeFor(guest: WorkloadGuest, steps: number): Promise<number> {
+    const beginMs = performance.now()
+    await stepped(guest, steps)
+    return performance.now() - beginMs
+  }
+
+  it.each(['writer,wss=300KiB,rate=20000,threads=2', 'cpu,load=100'])(
+    'does less, by the clock or not, and is itself again at once: %s',
+    async (spec) => {
+      const guest = await start(spec, MIB)
+      const free = spec.startsWith('cpu') ? 20_000 : 4000
+      await timeFor(guest, free)
+      guest.throttle(0.99)
+      const throttledMs = await timeFor(guest, free / 4)
+      guest.throttle(0)
+      const freeMs = await timeFor(guest, free)
+      // A quarter takes 25 times as long; a machine that is busy takes its time at 100 % only.
+      expect(throttledMs).toBeGreaterThan(1.5 * freeMs)
+    },
+  )
+
+  it('parks at once, and ends like its replay', async () => {
+    const guest = await start('writer,wss=300KiB,rate=200000,threads=2', MIB)
+    await stepped(guest, 1000)
+    guest.throttle(0.99)
+    await stepped(guest, 100)
+    const beginMs = performance.now()
+    await guest.pause()
+    expect(performance.now() - beginMs).toBeLessThan(5000)
+    const replayed = await replay(guest.identity, MIB, stepsOf(guest.captureState()))
+    expect(digest(guest.regions)).toBe(digest(replayed.regions))
+    expect(guest.captureState()).toEqual(replayed.registers)
+  })
+
+  it.each([-0.1, 1, Number.NaN])('cannot lose %s of its time', async (share) => {
+    const guest = await start('idle', MIB)
+    expect(() => guest.throttle(share)).toThrow(/a throttle of/)
+  })
+})
+
 const specs = [
   'idle',
   'cpu,load=50',
@@ -53,6 +95,9 @@ const specs = [
   'writer,wss=300KiB,threads=2',
   'writer,wss=300KiB,style=page,order=rand,rate=200000',
   `writer,wss=300KiB,file=${file}`,
+  'kcs,wss=300KiB,drift=30',
+  'ikcs,wss=300KiB,busy=5ms,pause=5ms',
+  'disk,wss=300KiB,size=400KiB',
   `image,file=${file}`,
 ]
 

@@ -10,10 +10,12 @@ import {
   type GodwitError,
   type GuestIdentity,
   PAGE_BYTES_DEFAULT,
+  type PageClasses,
   pagesCovering,
   type Region,
 } from '@godwit/core'
 import { allocateRegion, ByteMapTracker } from '@godwit/memory'
+import { CacheClasses } from './cache-classes.ts'
 import { completeGuest } from './guest-spec.ts'
 import { splitMemory } from './layout.ts'
 import { Machine } from './machine.ts'
@@ -40,6 +42,8 @@ export class WorkloadGuest implements Guest {
   readonly identity: GuestIdentity
   readonly regions: readonly Region[]
   readonly trackers: readonly DirtyTracker[]
+  /** Of a `cache` guest. */
+  readonly classes?: PageClasses
   /** Resolves, with the reason, when the guest dies; else never. */
   readonly failed: Promise<GodwitError>
   readonly #machine: Machine
@@ -51,6 +55,8 @@ export class WorkloadGuest implements Guest {
     this.regions = machine.regions
     this.failed = machine.crew.failed
     this.trackers = barrierTrackers(machine)
+    if (this.identity.kind !== 'cache') return
+    this.classes = new CacheClasses(this.identity, machine.memory, () => machine.steps)
   }
 
   /**
@@ -88,6 +94,11 @@ export class WorkloadGuest implements Guest {
   /** @throws {GodwitError} `GUEST_FAILED` */
   resume(): void {
     this.#machine.run()
+  }
+
+  throttle(share: number): void {
+    if (!(share >= 0 && share < 1)) throw new Error(`a throttle of ${share}`)
+    this.#machine.crew.throttle(share)
   }
 
   /** The registers of every thread; see `state-package.ts`. Only while paused. */

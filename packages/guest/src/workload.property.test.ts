@@ -81,6 +81,11 @@ const kinds: [string, Record<string, string | number>][] = [
   ['writer', { style: 'page', order: 'rand', threads: 3 }],
   ['writer', { order: 'clusters', threads: 2 }],
   ['writer', { style: 'page', order: 'clusters' }],
+  ['kcs', { wss: 12_288 }],
+  ['kcs', { drift: 100, seed: 7 }],
+  ['ikcs', { drift: 0 }],
+  ['disk', { size: 20_480, seed: 5 }],
+  ['cache', { seed: 5 }],
 ]
 const shapes = [[300_001], [65_536, 70_003], [5_001, 4_095, 40_960]]
 const cases = kinds.flatMap(([kind, options]) => shapes.map((sizes) => ({ kind, options, sizes })))
@@ -124,7 +129,8 @@ describe.each(cases)('$kind $options in regions of $sizes', ({ kind, options, si
         expect(guest.maps[i]![at / pageBytes]).toBe(1)
       }
     })
-    expect(changed > 0).toBe(kind === 'writer' || kind === 'memory-write')
+    const stores = ['writer', 'memory-write', 'kcs', 'ikcs', 'disk', 'cache']
+    expect(changed > 0).toBe(stores.includes(kind))
   })
 })
 

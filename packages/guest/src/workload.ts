@@ -5,9 +5,12 @@
  * @module
  */
 import { assertNever, type GuestIdentity } from '@godwit/core'
+import { compilePages, createCompile } from './compile.ts'
 import { CURSOR, type Registers, STEPS } from './control-block.ts'
+import { createDisk, diskPages } from './disk.ts'
 import type { WorkloadKind } from './guest-option.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
+import { createCacheReader } from './page-cache.ts'
 import { entriesOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
 import { createWriter, writerShare } from './writer.ts'
 
@@ -41,6 +44,8 @@ export function cursorLimitOf(
   if (kind === 'writer' || kind === 'memory-write') {
     return writerShare(identity, regionBytes, thread).share.pageCount
   }
+  if (kind === 'kcs' || kind === 'ikcs') return compilePages(regionBytes)
+  if (kind === 'disk') return diskPages(identity)
   return 1
 }
 
@@ -136,6 +141,13 @@ export function createWorkload(
     case 'memory-write':
     case 'writer':
       return createWriter(identity, thread, memory, registers)
+    case 'kcs':
+    case 'ikcs':
+      return createCompile(identity, memory, registers)
+    case 'disk':
+      return createDisk(identity, memory, registers)
+    case 'cache':
+      return createCacheReader(identity, memory, registers)
     default:
       return assertNever(kind)
   }

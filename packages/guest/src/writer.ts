@@ -28,7 +28,7 @@ const MIX_FACTOR = 0x9e3779b1
 const CLUSTER_PAGES = 64
 
 /** A stored page: `words` of its region, `page` within it, `index` within the working set. */
-type StorePage = (words: Int32Array, page: number, index: number) => void
+export type StorePage = (words: Int32Array, page: number, index: number) => void
 
 /** The part of the working set that one thread of `identity` writes. */
 export function writerShare(
@@ -48,7 +48,7 @@ function addTo64(words: Int32Array, at: number, summand: number): void {
 }
 
 /** Three 64-bit words of the page, where the page's number says. */
-function storeFew(registers: Registers): StorePage {
+export function storeFew(registers: Registers): StorePage {
   const { counts } = registers
   return (words, page, index) => {
     const base = page * pageWords
@@ -64,7 +64,7 @@ function storeFew(registers: Registers): StorePage {
 }
 
 /** 1 MiB of random words, equal at both ends: made from the seed and never moved. */
-function makePool(seed: number): Int32Array {
+export function makePool(seed: number): Int32Array {
   const pool = new Int32Array(POOL_WORDS)
   const random = new Xorshift64(new Int32Array(2))
   seedState(random.state, seed, poolStream)

@@ -1,3 +1,10 @@
+export type { ContentHasherOptions, ContentScratch, WriteSha } from './content-hasher.ts'
+export {
+  allocateContentScratch,
+  CONTENT_WORDS,
+  ContentHasher,
+  SHA_BYTES,
+} from './content-hasher.ts'
 export { DeltaRefusal } from './delta.ts'
 export type { Kernels, KernelsOptions, SharedKernelsOptions } from './kernels.ts'
 export {

@@ -61,7 +61,6 @@ describe('parseEncode', () => {
         compression: 'zstd',
         classes: true,
         admit: 'marked',
-        hold: true,
         cacheBytes: 2 * CACHE_BYTES_DEFAULT,
       },
     ],

@@ -33,8 +33,6 @@ export interface EncodeSettings {
   readonly admit: 'all' | 'marked'
   /** Most bytes of older versions that both ends keep, all lanes together. */
   readonly storeBytes: number
-  /** Pages that are dirty again when their turn comes in round 1 are left to round 2. */
-  readonly hold: boolean
 }
 
 const nothing: EncodeSettings = {
@@ -51,7 +49,6 @@ const nothing: EncodeSettings = {
   cacheBytes: 0,
   admit: 'all',
   storeBytes: 0,
-  hold: false,
 }
 
 export const CACHE_BYTES_DEFAULT: number = 64 * MIB
@@ -139,7 +136,6 @@ const techniques: Readonly<Record<string, Technique>> = {
       draft.classes = true
       draft.delta = true
       draft.admit = 'marked'
-      draft.hold = true
       draft.cacheBytes = 2 * CACHE_BYTES_DEFAULT
     },
     options: { cache },

@@ -7,7 +7,8 @@ import type { RoundStatistics } from './stop-condition.ts'
 function decisions(rules: HybridRules, dirty: readonly number[], stepMs = 100) {
   const one = new HybridSwitch(rules)
   return dirty.map((dirtyPages, i) => {
-    const statistics = { round: i + 1, dirtyPages } as RoundStatistics
+    const lastDirtyPages = i === 0 ? Infinity : dirty[i - 1]
+    const statistics = { round: i + 1, dirtyPages, lastDirtyPages } as RoundStatistics
     return one.decide(statistics, (i + 1) * stepMs)
   })
 }

@@ -32,7 +32,6 @@ const stallShare = 0.9
 /** Asked after every round that the stop rules did not end. */
 export class HybridSwitch {
   readonly #rules: HybridRules
-  #lastDirtyPages = Infinity
   #asked: StopDecision | undefined
 
   constructor(rules: HybridRules) {
@@ -50,9 +49,7 @@ export class HybridSwitch {
    */
   decide(statistics: RoundStatistics, elapsedMs: number): StopDecision | undefined {
     const { rounds, afterMs, stall } = this.#rules
-    const { round, dirtyPages } = statistics
-    const lastDirtyPages = this.#lastDirtyPages
-    this.#lastDirtyPages = dirtyPages
+    const { round, dirtyPages, lastDirtyPages } = statistics
     const asked = this.#asked
     if (asked !== undefined) return { rule: asked.rule, numbers: { round, ...asked.numbers } }
     if (rounds !== undefined && round >= rounds)

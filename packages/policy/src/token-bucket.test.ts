@@ -61,6 +61,15 @@ describe('TokenBucket', () => {
     expect(sendFor(bucket, 1000, 1000, () => 0, 1000) / 5e6).toBeCloseTo(1, 1)
   })
 
+  it('does not catch up with time from before a change', () => {
+    const bucket = new TokenBucket(1e6)
+    bucket.spend(1000, 0)
+    // Of 1 ms that was not used nothing is left: 1000 bytes are 1 ms from here on.
+    bucket.change(1e6, 2)
+    bucket.spend(1000, 2)
+    expect(bucket.waitMs(2)).toBeCloseTo(1, 9)
+  })
+
   it('pays what is owed at the new cap', () => {
     const bucket = new TokenBucket(1000)
     bucket.spend(100_000, 0)

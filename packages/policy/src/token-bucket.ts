@@ -8,7 +8,7 @@
  * Unused time that may be caught up with. Timers are late by milliseconds; without this the cap
  * would never be reached, with much more of it bursts would break it.
  */
-const burstMs = 20
+const burstMsDefault = 20
 
 /**
  * A token bucket at the grain of batches, kept as the time at which the bytes sent so far are paid
@@ -16,12 +16,17 @@ const burstMs = 20
  */
 export class TokenBucket {
   #bytesPerMs: number
+  readonly #burstMs: number
   /** Undefined before the first byte: nothing is saved up then. */
   #paidAtMs: number | undefined
 
-  /** @param bytesPerSecond - the cap; `Infinity` for none */
-  constructor(bytesPerSecond: number) {
+  /**
+   * @param bytesPerSecond - the cap; `Infinity` for none
+   * @param burstMs - unused time that may be caught up with
+   */
+  constructor(bytesPerSecond: number, burstMs: number = burstMsDefault) {
     this.#bytesPerMs = bytesPerSecond / 1e3
+    this.#burstMs = burstMs
   }
 
   get bytesPerSecond(): number {
@@ -30,15 +35,19 @@ export class TokenBucket {
 
   /** What should be sent at a time: so little that the cap holds for short times, too. */
   get grainBytes(): number {
-    return this.#bytesPerMs * burstMs
+    return this.#bytesPerMs * this.#burstMs
   }
 
-  /** Changes the cap; what is not paid for yet is paid for at the new one. */
+  /**
+   * Changes the cap. What is not paid for yet is paid for at the new one; time that was not used
+   * before, perhaps between two rounds, is not caught up with: the new cap holds from here on.
+   */
   change(bytesPerSecond: number, nowMs: number): void {
     const before = this.#bytesPerMs
     this.#bytesPerMs = bytesPerSecond / 1e3
     const debtMs = this.waitMs(nowMs)
     if (debtMs > 0) this.#paidAtMs = nowMs + (debtMs * before) / this.#bytesPerMs
+    else this.#paidAtMs = undefined
   }
 
   /** Milliseconds to wait before anything more may be sent; 0 to send now. */
@@ -49,7 +58,7 @@ export class TokenBucket {
   /** `bytes` were sent. */
   spend(bytes: number, nowMs: number): void {
     if (this.#bytesPerMs === Infinity) return
-    const from = Math.max(this.#paidAtMs ?? nowMs, nowMs - burstMs)
+    const from = Math.max(this.#paidAtMs ?? nowMs, nowMs - this.#burstMs)
     this.#paidAtMs = from + bytes / this.#bytesPerMs
   }
 }

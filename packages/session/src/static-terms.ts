@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { LimitError, PageBitmap, ProtocolError, pagesCovering } from '@godwit/core'
+import { LimitError, PageBitmap, ProtocolError, pagesOfRegions } from '@godwit/core'
 import type { MapOffer, Reserve, StaticHeld, StaticOffer } from '@godwit/wire'
 import {
   STATIC_ENTRIES_MAX,
@@ -12,14 +12,6 @@ import {
   STATIC_ENTRIES_SUM_MAX,
   STATIC_HASH_BYTES,
 } from '@godwit/wire'
-
-/** Pages of all regions, counted in their order. */
-export function pageCountOf(
-  regions: readonly { readonly byteLength: number }[],
-  pageBytes: number,
-): number {
-  return regions.reduce((sum, { byteLength }) => sum + pagesCovering(byteLength, pageBytes), 0)
-}
 
 /**
  * Checks what a source offers.
@@ -38,7 +30,7 @@ export function checkStaticOffers(
     const text = 'The source offers static pages, which were not agreed to'
     throw new ProtocolError('PROTOCOL_CAPABILITY', text)
   }
-  const pageCount = pageCountOf(regions, pageBytes)
+  const pageCount = pagesOfRegions(regions, pageBytes)
   for (const { entries } of mapsOf(offers)) {
     const maximum = mapEntriesMax(pageCount)
     if (entries > maximum) throw tooMany('staticEntriesMax', entries, maximum)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PageHasher, Region } from '@godwit/core'
+import type { PageBitmap, PageHasher, Region } from '@godwit/core'
 import { yieldTo } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
 import { digestMemory } from '@godwit/codec'
@@ -26,9 +26,13 @@ export class Audit {
     this.#hasher = hasher
   }
 
-  /** Hashes the frozen memory. */
-  async digest(): Promise<void> {
-    this.memory = await this.#digestOf(this.#options.guest.regions)
+  /**
+   * Hashes the frozen memory.
+   *
+   * @param givenUp - per region: pages that the guest gave up, and that are zero by that
+   */
+  async digest(givenUp: readonly PageBitmap[] | undefined): Promise<void> {
+    this.memory = await this.#digestOf(this.#options.guest.regions, givenUp)
   }
 
   /** Whether there is a final state, and a way to compute it here. */
@@ -43,8 +47,8 @@ export class Audit {
     return this.#options.prove!(this.final!, digestOf)
   }
 
-  #digestOf(regions: readonly Region[]): Promise<MemoryDigest> {
+  #digestOf(regions: readonly Region[], zeros?: readonly PageBitmap[]): Promise<MemoryDigest> {
     const { clock, pageBytes } = this.#options
-    return digestMemory(this.#hasher, regions, pageBytes, () => yieldTo(clock))
+    return digestMemory(this.#hasher, regions, pageBytes, () => yieldTo(clock), zeros)
   }
 }

@@ -8,10 +8,13 @@ import type { Guest } from '@godwit/core'
 /** Of one migration. */
 export class GuestPause {
   readonly #guest: Guest
+  readonly #beforeResume: () => void
   #pausing: Promise<void> = Promise.resolve()
 
-  constructor(guest: Guest) {
+  /** @param beforeResume - done before the guest goes on, while it stands still */
+  constructor(guest: Guest, beforeResume: () => void) {
     this.#guest = guest
+    this.#beforeResume = beforeResume
   }
 
   /** @param before - what comes right before the guest is asked to stop */
@@ -24,6 +27,7 @@ export class GuestPause {
   /** A pause that is still on its way ends first, so that it cannot overtake the resume. */
   async resume(): Promise<void> {
     await this.#pausing.catch(() => undefined)
+    this.#beforeResume()
     this.#guest.resume()
   }
 }

@@ -1,4 +1,10 @@
-export type { GuestProof, SourceLoss, SourceOptions, SourceProgress } from './options.ts'
+export type {
+  GuestProof,
+  LinkUse,
+  SourceLoss,
+  SourceOptions,
+  SourceProgress,
+} from './options.ts'
 export type { QuestionOptions } from './question.ts'
 export { askOwner } from './question.ts'
 export type { ImageOffering, MapOffering, StaticOffering } from './static-offering.ts'

@@ -54,7 +54,7 @@ export class LanePieces implements RoundPieces {
   }
 
   #goOn(): boolean {
-    const { round, known, mayLack, dirty, untouched, again, pieces } = this.#work
+    const { round, known, mayLack, dirty, untouched, again, leavesAgain, pieces } = this.#work
     const piece = this.#next()
     if (piece >= pieces.length) return false
     const index = pieces[piece]!
@@ -64,6 +64,7 @@ export class LanePieces implements RoundPieces {
       dirty: dirty[index]!,
       untouched: untouched?.[index],
       again: again?.[index],
+      leavesAgain,
       known,
       postCopy: false,
       mayLack,

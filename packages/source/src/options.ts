@@ -19,7 +19,15 @@ import type {
   VerifyMode,
 } from '@godwit/core'
 import type { Primitives } from '@godwit/codec'
-import type { EncodeSettings, FetchName, HybridRules, StopRule } from '@godwit/policy'
+import type {
+  BandwidthPolicy,
+  EncodeSettings,
+  FetchName,
+  HybridRules,
+  SelectSettings,
+  StopRule,
+  ThrottlePolicy,
+} from '@godwit/policy'
 import type { Security } from '@godwit/seal'
 import type { Final, ImageKey } from '@godwit/wire'
 import type { StartLane } from './remote-lanes.ts'
@@ -39,6 +47,16 @@ export interface GuestProof {
  */
 export type SourceLoss = 'in-doubt' | 'post-copy' | 'lost-with-host'
 
+/** The link to the destination, which others may use as well. */
+export interface LinkUse {
+  /**
+   * What others send over it, bytes per second, since the call before.
+   *
+   * @param ownBytes - everything that this migration has sent and received so far
+   */
+  usedByOthers(ownBytes: number): number
+}
+
 export interface SourceOptions {
   readonly dialler: Dialler
   /** Where control channels are dialled in another way: TLS. */
@@ -57,6 +75,11 @@ export interface SourceOptions {
   readonly software: string
   readonly mode: MigrationMode
   readonly stop: readonly StopRule[]
+  /**
+   * Which dirty pages a round sends. By default all; with encoding `auto`, where stores are seen,
+   * those of round 1 that are not dirty again.
+   */
+  readonly select?: SelectSettings
   /** When `hybrid` goes on with post-copy; else only when it is asked to. */
   readonly hybrid?: HybridRules
   /** In which order pages follow in post-copy. Default `bubbles`. */
@@ -91,6 +114,16 @@ export interface SourceOptions {
   readonly maxBandwidth?: number
   /** Cap on bandwidth while the guest is paused; by default that of the rounds. */
   readonly pauseBandwidth?: number
+  /** Cap on bandwidth of pages that follow in post-copy, but for those that are waited for. */
+  readonly postCopyBandwidth?: number
+  /** Decides a cap for each round, which {@link maxBandwidth} is the most of. Default: none. */
+  readonly bandwidth?: BandwidthPolicy
+  /** For policies that look at what others make of the link. */
+  readonly linkUse?: LinkUse
+  /** Takes time from the guest while it dirties too much. Only for guests that have `throttle`. */
+  readonly throttle?: ThrottlePolicy
+  /** What policies were chosen by, for the report. */
+  readonly chosenBy?: { readonly preset?: string; readonly policy?: string }
   readonly heartbeatMs?: number
   /**
    * How long a destination that was lost after the hand-over, while the guest cannot do without
@@ -133,4 +166,6 @@ export interface SourceProgress {
   readonly elapsedMs: number
   /** The last whole one that came back, in post-copy with checkpoints. */
   readonly checkpoint: number | undefined
+  /** How much of its time the guest loses now, 0 to 1. */
+  readonly throttle: number
 }

@@ -173,7 +173,7 @@ export class PostCopy {
     const round = this.#round
     const push = this.#push!
     const dirty = push.left
-    const marks = { untouched: undefined, again: undefined, left: undefined }
+    const marks = { untouched: undefined, again: undefined, leavesAgain: false, left: undefined }
     const work: RoundWork = {
       round,
       known: this.#isKnown,

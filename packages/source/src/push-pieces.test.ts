@@ -21,7 +21,8 @@ function roundOf(fetch: FetchName, left: readonly PageBitmap[], pageBytes = 4096
   const clock = { ...systemClock, nowMs: () => nowMs }
   const advance = (ms: number): void => void (nowMs += ms)
   const push = { left, board, fetch }
-  const none = { untouched: undefined, again: undefined, left: undefined, ...cutPieces([], 1) }
+  const marks = { untouched: undefined, again: undefined, leavesAgain: false, left: undefined }
+  const none = { ...marks, ...cutPieces([], 1) }
   const work = { round: 2, known: true, mayLack: false, dirty: left, ...none, push }
   const sent = left.map(({ pageCount }, id) => ({
     region: { id, name: `r${id}`, bytes: new Uint8Array(0) },

@@ -112,6 +112,7 @@ export class PushPieces implements RoundPieces {
       dirty: this.#chunk[region]!,
       untouched: undefined,
       again: undefined,
+      leavesAgain: false,
       known,
       postCopy: true,
       mayLack,

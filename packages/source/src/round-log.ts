@@ -11,6 +11,12 @@ import { emptyRound, sumOf } from './round-work.ts'
 /** A round below this size says little about bandwidth: its time is mostly the round trip. */
 const usefulRoundBytes = 1 << 20
 
+/** What is known of a round beside what was sent. */
+export type RoundFacts = Pick<
+  RoundReport,
+  'ms' | 'paused' | 'heldPages' | 'grantedBandwidth' | 'throttle'
+>
+
 /** Collects what happened, round by round. */
 export class RoundLog {
   readonly rounds: RoundReport[] = []
@@ -18,11 +24,14 @@ export class RoundLog {
   sentBytes = 0
   resentBytes = 0
   readonly #pageBytes: number
+  readonly #memoryBytes: number
+  #lastDirtyPages = Infinity
   /** Bytes of page frames per second, from the last round of useful size. */
   #bandwidth = 0
 
-  constructor(pageBytes: number) {
+  constructor(pageBytes: number, memoryBytes: number) {
     this.#pageBytes = pageBytes
+    this.#memoryBytes = memoryBytes
   }
 
   get pages(): PageCounts {
@@ -77,10 +86,11 @@ export class RoundLog {
   }
 
   /** A round was acknowledged (or, for the last one, handed over) after `ms`. */
-  add(round: number, pageCount: number, sent: LaneRound, ms: number, paused: boolean): void {
+  add(round: number, pages: number, sent: LaneRound, facts: RoundFacts): void {
+    const { ms } = facts
     const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
     if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) this.#bandwidth = bandwidth
-    this.rounds.push({ round, pages: pageCount, bytes: sent.frameBytes, ms, bandwidth, paused })
+    this.rounds.push({ round, pages, bytes: sent.frameBytes, bandwidth, ...facts })
     this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes
@@ -94,11 +104,22 @@ export class RoundLog {
     last.dirtyRate = ms > 0 ? ((dirtyPages * this.#pageBytes) / ms) * 1e3 : 0
   }
 
-  /** What the stop rules look at. */
+  /**
+   * What the stop rules look at, once after every round.
+   *
+   * @param dirtyPages - all that the destination lacks
+   */
   statistics(dirtyPages: number, pauseOverheadMs: number): RoundStatistics {
+    const lastDirtyPages = this.#lastDirtyPages
+    this.#lastDirtyPages = dirtyPages
+    const [firstRoundBytes = 0, ...later] = this.rounds.map(({ bytes }) => bytes)
     return {
       round: this.rounds.length,
       dirtyPages,
+      lastDirtyPages,
+      firstRoundBytes,
+      laterRoundsBytes: later.reduce((sum, bytes) => sum + bytes, 0),
+      memoryBytes: this.#memoryBytes,
       dirtyBytes: dirtyPages * this.#pageBytes,
       bandwidth: this.#bandwidth,
       pauseOverheadMs,

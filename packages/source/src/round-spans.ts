@@ -27,6 +27,7 @@ export interface RoundSpans {
   readonly dirty: readonly Uint32Array[]
   readonly untouched: readonly Uint32Array[] | undefined
   readonly again: readonly Uint32Array[] | undefined
+  readonly leavesAgain: boolean
   readonly pieces: Uint32Array
   readonly taken: Int32Array
   readonly left: readonly Uint32Array[] | undefined

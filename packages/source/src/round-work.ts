@@ -43,6 +43,8 @@ export interface RoundWork {
   readonly untouched: readonly PageBitmap[] | undefined
   /** Per region: pages that are dirty again, as it becomes known while the round goes on. */
   readonly again: readonly PageBitmap[] | undefined
+  /** Whether those are left to a later round. */
+  readonly leavesAgain: boolean
   /** {@link PIECE_WORDS} each; every dirty page is in one. */
   readonly pieces: Uint32Array
   /**
@@ -60,8 +62,10 @@ export interface RoundWork {
 
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 export function sameShape(work: RoundWork): RoundWork {
-  const { round, known, mayLack, dirty, untouched, again, pieces, taken, left, owned, push } = work
-  return { round, known, mayLack, dirty, untouched, again, pieces, taken, left, owned, push }
+  const { round, known, mayLack, dirty, untouched, again, leavesAgain } = work
+  const { pieces, taken, left, owned, push } = work
+  const marks = { untouched, again, leavesAgain }
+  return { round, known, mayLack, dirty, ...marks, pieces, taken, left, owned, push }
 }
 
 /** Lanes leave what they have not taken yet. */
@@ -135,6 +139,7 @@ export function addPlainBatch(done: LaneRound, batch: EncodedBatch): void {
   done.zeroPages += batch.zeroPages
   done.pages += batch.rawPages + batch.zeroPages
   done.unchangedPages += batch.unchangedPages
+  done.heldPages += batch.heldPages
   done.zeroBytes += batch.zeroBytes
   done.unchangedBytes += batch.unchangedBytes
   done.payloadBytes += batch.payloadBytes

@@ -5,7 +5,7 @@
  * @module
  */
 import type { CheckpointReport, PageBitmap, PageHasher } from '@godwit/core'
-import { CancelledError, GodwitError, isShared } from '@godwit/core'
+import { CancelledError, isShared } from '@godwit/core'
 import { Tally } from '@godwit/link'
 import type { StopDecision } from '@godwit/policy'
 import { HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
@@ -13,7 +13,6 @@ import type { RoundKind } from '@godwit/session'
 import type { Discard, RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
 import type { Channels } from './channels.ts'
-import { DirtySet } from './dirty-set.ts'
 import { EarlyEnd } from './early-end.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
@@ -23,15 +22,17 @@ import type { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
 import type { Reverse } from './reverse.ts'
 import { RoundLog } from './round-log.ts'
+import { RoundPages } from './round-pages.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
 import { StaticAgreement } from './static-agreement.ts'
+import { Steering } from './steering.ts'
 import type { Checkpoint } from './take-over.ts'
 import { trackPages } from './tracked-pages.ts'
 import { Watch } from './watch.ts'
 
-/** How often stores are collected while round 1 goes on. */
-const collectMeanwhileMs = 50
+/** A round of no pages is a look at the guest's stores: as long as the last one, within bounds. */
+const emptyRoundMs = { least: 10, most: 1000 } as const
 
 /** What lanes need to know of what was agreed. */
 export type AgreedTerms = Omit<LaneTerms, 'count' | 'memoryBytes'>
@@ -54,7 +55,7 @@ export class Rounds {
   readonly #createLanes: (epoch: number) => SourceLanes
   /** Lanes of earlier connections. */
   readonly #lost = new Tally()
-  readonly #dirty: DirtySet
+  readonly pages: RoundPages
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
   readonly #reverse: Reverse | undefined
@@ -63,14 +64,15 @@ export class Rounds {
   /** The round in progress, or the last one. */
   #round = 0
   #pages = 0
+  /** Pages that the destination lacked when the round had ended, but for those dirtied since. */
+  #heldPages = 0
+  #emptyRoundMs: number = emptyRoundMs.least
   #startMs = 0
   #firstMs = 0
   #lastSent: LaneRound | undefined
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
-  #collectMs = 0
-  #maxBandwidth: number
-  #isPaused = false
+  readonly steering: Steering
   #isSending = false
   readonly #watch = new Watch()
 
@@ -84,15 +86,14 @@ export class Rounds {
     hasher: PageHasher,
     session: Pick<LanesOptions, 'session' | 'seals' | 'tap' | 'seed' | 'onLost'>,
   ) {
-    const { guest, pageBytes, clock, dialler, primitives, hash, encode, startLane } = options
+    const { pageBytes, clock, dialler, primitives, hash, encode, startLane } = options
     this.#options = options
     this.static = new StaticAgreement(options, session.session)
     this.#seed = session.seed
     const { sent, trackers } = trackPages(options, hasher)
     this.trackerName = trackers[0]?.name ?? 'none'
-    this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
-    this.log = new RoundLog(pageBytes)
-    this.#maxBandwidth = options.maxBandwidth ?? Infinity
+    this.pages = new RoundPages(options, trackers)
+    this.log = new RoundLog(pageBytes, memoryBytesOf(options))
     this.terms = {
       lanes: 1,
       creditBytes: Infinity,
@@ -100,6 +101,7 @@ export class Rounds {
       storeBytes: 0,
       findsStatic: false,
     }
+    this.steering = new Steering(options, this)
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
     const { hybrid = {} } = options
     const areShared = sent.every(({ region }) => isShared(region.bytes))
@@ -108,10 +110,6 @@ export class Rounds {
     this.#reverse = reverse
     this.#earlyEnd = new EarlyEnd(sent)
     this.#switch = new HybridSwitch(hybrid)
-    if (hybrid.workingSetMs !== undefined && !this.#dirty.canCollectMeanwhile) {
-      const text = `the ${this.trackerName} tracker sees no stores to pages that were not sent yet`
-      throw new GodwitError('USAGE', `working-set: ${text}; there are barrier and pagemap`)
-    }
     this.#createLanes = (epoch) => {
       const isRemote = startLane !== undefined && areShared
       const ofEpoch = { ...lanes, epoch }
@@ -123,20 +121,20 @@ export class Rounds {
   /** Makes ready to send, while the destination reserves memory. */
   prepare(memoryBytes: number): void {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
-    this.lanes.pace(this.#maxBandwidth)
+    this.steering.pace()
     this.#postCopy?.prepare(memoryBytes)
-    if (this.terms.findsStatic) this.static.lookAhead(this.#dirty.findUntouched(), this.#seed)
+    if (this.terms.findsStatic) this.static.lookAhead(this.pages.findUntouched(), this.#seed)
   }
 
   /** Dials all channels for pages. */
   async open(channels: Channels): Promise<void> {
-    await this.lanes.open(this.static.lookup)
+    await this.lanes.open(this.terms.findsStatic ? this.static.lookup : undefined)
     await this.#postCopy?.open(channels)
   }
 
   /** Makes ready for post-copy without rounds: in the pause there is no time to look at pages. */
   addTouched(): void {
-    this.#dirty.addTouched()
+    this.pages.addTouched()
   }
 
   /** The connection is lost, and the guest is the destination's as far as is known. */
@@ -149,9 +147,8 @@ export class Rounds {
   resume(epoch: number, round: number, lacking: readonly PageBitmap[]): void {
     this.#forget(this.lanes)
     this.lanes = this.#createLanes(epoch)
-    this.static.end()
     this.terms = { ...this.terms, findsStatic: false }
-    this.prepare(this.#options.guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0))
+    this.prepare(memoryBytesOf(this.#options))
     this.#round = round
     this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
     this.#postCopy!.resume(round, lacking)
@@ -172,17 +169,17 @@ export class Rounds {
 
   /** The guest is about to be paused, for post-copy: what is lacking anyway is told by then. */
   async announce(send: (body: Discard) => void): Promise<void> {
-    if (this.#dirty.canCollectMeanwhile) await this.#collect()
-    this.#dirty.addAside()
-    this.#postCopy!.announce(this.#dirty.pending, send)
+    this.#postCopy!.announce(await this.pages.announce(), send)
   }
 
   /** The guest is paused, for post-copy: tells which pages the destination lacks beside those. */
   async discard(round: number, send: (body: Discard) => void): Promise<void> {
-    if (round > 1 || this.#dirty.canCollectMeanwhile) await this.#collect()
+    const lacking = await this.pages.takeLacking(round === 1)
+    // Policies are asked while the guest is still the source's, whatever comes of it.
+    this.steering.begin(round, 'post-copy')
     this.#round = round
-    this.#pages = this.#dirty.pages
-    this.#postCopy!.discard(round, this.#dirty.take(), send)
+    this.#pages = lacking.reduce((sum, { size }) => sum + size, 0)
+    this.#postCopy!.discard(round, lacking, send)
   }
 
   /** The guest is the destination's. */
@@ -192,7 +189,9 @@ export class Rounds {
 
   /** Sends what was discarded; resolves when it was handed to the sockets. */
   async push(announce: (body: RoundBegin) => void): Promise<void> {
+    this.steering.pace()
     this.#startMs = this.#options.clock.nowMs()
+    this.#heldPages = 0
     announce({ round: this.#round, kind: 'post-copy', pages: this.#pages })
     this.#isSending = true
     this.#lastSent = await this.#postCopy!.send(this.lanes)
@@ -202,6 +201,11 @@ export class Rounds {
   /** The last state of the guest that is known here. */
   lastCheckpoint(handedOverMs: number): Checkpoint {
     return this.#reverse?.last ?? { number: 0, atMs: handedOverMs }
+  }
+
+  /** Pages that the guest has given up are zero here, too: it goes on here after all. */
+  clearGivenUp(): void {
+    this.pages.clearGivenUp()
   }
 
   /** Brings the guest's memory there. */
@@ -232,6 +236,7 @@ export class Rounds {
 
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
+    this.steering.release()
     this.#watch.end(new CancelledError())
     this.static.end()
     this.#postCopy?.close()
@@ -254,12 +259,6 @@ export class Rounds {
     await Promise.all([this.lanes.ended(), this.#lost.ended(), this.#postCopy?.ended()])
   }
 
-  /** Changes the cap on bandwidth while the guest runs. */
-  limitBandwidth(bytesPerSecond: number): void {
-    this.#maxBandwidth = bytesPerSecond
-    if (!this.#isPaused) this.lanes.pace(bytesPerSecond)
-  }
-
   get progress(): Pick<SourceProgress, 'round' | 'pagesDone' | 'pagesTotal' | 'checkpoint'> {
     const pagesDone = this.#isSending ? this.lanes.pagesDone : this.#pages
     const checkpoint = this.#reverse?.last?.number
@@ -272,30 +271,24 @@ export class Rounds {
    * @param announce - sends ROUND_BEGIN
    */
   async send(round: number, kind: RoundKind, announce: (body: RoundBegin) => void): Promise<void> {
-    const { clock, hybrid } = this.#options
-    const isOfAll = round === 1 && hybrid?.workingSetMs === undefined
-    if (round === 1) {
-      if (isOfAll) this.#dirty.addAll()
-      else await this.#findWorkingSet(hybrid!.workingSetMs!)
-      this.#firstMs = clock.nowMs()
-      this.#collectedAtMs = this.#firstMs
-    } else if (kind === 'final') {
-      await this.#collect()
-    }
-    if (kind === 'final') this.#usePauseBandwidth()
+    const { clock } = this.#options
+    await this.#collectFor(round, kind)
+    this.steering.begin(round, kind === 'final' ? 'pause' : 'rounds')
+    const held = this.pages.heldPages
     this.#round = round
-    this.#pages = this.#dirty.pages
+    this.#pages = this.pages.size
     this.#startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages })
-    const untouched = isOfAll ? this.#dirty.untouched : undefined
-    const dirty = this.#dirty.take()
+    const { dirty, untouched } = this.pages.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
     const pieces = cutPieces(dirty, lanes, round > 1 && looksAtPages(settings))
     this.#postCopy?.skip(round)
-    const meanwhile = kind === 'full' ? this.#collectMeanwhile() : undefined
-    const again = meanwhile && this.#dirty.pending
-    const marks = { untouched, again, left: kind === 'final' ? undefined : this.#earlyEnd.left }
+    const isMarked = kind === 'full' && settings.delta && settings.admit === 'marked'
+    const meanwhile = kind === 'final' ? undefined : this.pages.collectMeanwhile(round, isMarked)
+    const { again, leavesAgain = false } = meanwhile ?? {}
+    const left = kind === 'final' ? undefined : this.#earlyEnd.left
+    const marks = { untouched, again, leavesAgain, left }
     const known = round > 1
     const mayLack = kind !== 'final'
     const work = { round, known, mayLack, dirty, ...marks, ...pieces, push: undefined }
@@ -304,35 +297,30 @@ export class Rounds {
     try {
       this.#lastSent = await this.lanes.sendRound(work)
     } finally {
-      await meanwhile?.()
+      await meanwhile?.end()
     }
     const sent = this.#lastSent
     this.#isSending = false
     this.#pages -= sent.heldPages
-    this.#dirty.add(work.left ?? [])
+    this.#heldPages = held + sent.heldPages
+    this.pages.addLeft(work.left ?? [])
     if (kind === 'final') this.#addToLog(sent, true)
   }
 
-  /**
-   * Watches the guest's stores; the pages that they are to are pending then, and the rest is kept
-   * back. Ends early when the time is over and, by an error, when all is.
-   */
-  async #findWorkingSet(ms: number): Promise<void> {
-    this.#dirty.addTouched()
-    this.#dirty.setAside()
-    await this.#watch.wait(this.#options.clock, ms)
-    await this.#collect()
-  }
-
-  /**
-   * Collects stores now and then while a round goes on, so that lanes know which pages are dirty
-   * again. @returns what ends it; undefined where it is of no use
-   */
-  #collectMeanwhile(): (() => Promise<void>) | undefined {
-    const { hold, admit, delta } = this.terms.settings
-    const isOfUse = hold || (delta && admit === 'marked')
-    if (!isOfUse || !this.#dirty.canCollectMeanwhile) return undefined
-    return this.#dirty.collectEvery(collectMeanwhileMs)
+  /** Finds out which pages the round is of. */
+  async #collectFor(round: number, kind: RoundKind): Promise<void> {
+    const { clock, hybrid } = this.#options
+    if (round === 1) {
+      const { workingSetMs } = hybrid ?? {}
+      if (workingSetMs === undefined) this.pages.addAll(kind === 'final')
+      else await this.pages.findWorkingSet(this.#watch, workingSetMs)
+      this.#firstMs = clock.nowMs()
+      this.#collectedAtMs = this.#firstMs
+    } else if (kind === 'final') {
+      await this.pages.collectLast()
+    } else if (this.pages.size === 0 && this.pages.heldPages > 0) {
+      await this.#watch.wait(clock, this.#emptyRoundMs)
+    }
   }
 
   /** What ROUND_END says of the round that was just sent. */
@@ -355,42 +343,43 @@ export class Rounds {
   async decide(
     roundTripMs: number,
   ): Promise<{ readonly decision: StopDecision; readonly next: NextAfterRounds } | undefined> {
-    const pages = await this.#collect()
+    const fresh = await this.pages.collect()
     const nowMs = this.#options.clock.nowMs()
-    this.log.addDirty(pages, nowMs - this.#collectedAtMs)
+    this.log.addDirty(fresh, nowMs - this.#collectedAtMs)
     this.#collectedAtMs = nowMs
-    const overheadMs = this.#collectMs + 2 * roundTripMs
-    const statistics = this.log.statistics(pages, overheadMs)
     const early = this.#earlyEnd.decision
     if (early !== undefined) {
-      this.#dirty.addAside()
+      this.pages.addAside()
       return { decision: early, next: 'switch-over' }
     }
+    const overheadMs = this.pages.collectMs + 2 * roundTripMs
+    this.pages.select()
+    const heldPages = this.pages.heldPages
+    const statistics = this.log.statistics(this.pages.size + heldPages, overheadMs)
     const stop = evaluateStop(this.#options.stop, statistics)
     // What was kept back must not travel in the pause.
-    const next = this.#dirty.hasAside ? 'post-copy' : 'switch-over'
+    const next = this.pages.hasAside ? 'post-copy' : 'switch-over'
     if (stop !== undefined) return { decision: stop, next }
-    if (this.#options.mode !== 'hybrid') return undefined
-    const decision = this.#switch.decide(statistics, nowMs - this.#firstMs)
+    const { round } = statistics
+    const held = this.pages.areAllLeft ? { rule: 'held', numbers: { round, heldPages } } : undefined
+    if (this.#options.mode !== 'hybrid') return held && { decision: held, next }
+    const decision = this.#switch.decide(statistics, nowMs - this.#firstMs) ?? held
     return decision && { decision, next: 'post-copy' }
-  }
-
-  /** The pause may have a cap of its own; without one it has that of the rounds. */
-  #usePauseBandwidth(): void {
-    this.#isPaused = true
-    this.lanes.pace(this.#options.pauseBandwidth ?? this.#maxBandwidth)
-  }
-
-  async #collect(): Promise<number> {
-    const { clock } = this.#options
-    const startMs = clock.nowMs()
-    const pages = await this.#dirty.collect()
-    this.#collectMs = clock.nowMs() - startMs
-    return pages
   }
 
   #addToLog(sent: LaneRound, paused: boolean): void {
     const ms = this.#options.clock.nowMs() - this.#startMs
-    this.log.add(this.#round, this.#pages, sent, ms, paused)
+    if (this.#pages > 0) this.#emptyRoundMs = clamp(ms, emptyRoundMs.least, emptyRoundMs.most)
+    const held = this.#heldPages === 0 ? {} : { heldPages: this.#heldPages }
+    const facts = { ms, paused, ...held, ...this.steering.facts }
+    this.log.add(this.#round, this.#pages, sent, facts)
   }
+}
+
+function memoryBytesOf({ guest }: SourceOptions): number {
+  return guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value))
 }

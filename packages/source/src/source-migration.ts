@@ -61,7 +61,7 @@ export class SourceMigration {
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
     const { session = randomBytes(SESSION_ID_BYTES) } = options
-    this.#guestPause = new GuestPause(options.guest)
+    this.#guestPause = new GuestPause(options.guest, () => this.#rounds.clearGivenUp())
     this.#connections = new Connections(options, session, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error) => this.#lost(error),
@@ -80,7 +80,8 @@ export class SourceMigration {
         if (needsDataChannels(this.#runner.state)) this.#lost(error)
       },
     })
-    this.#report = new SourceReport(options, this.#rounds, workspace.kernels.active)
+    const { active } = workspace.kernels
+    this.#report = new SourceReport(options, session, this.#rounds, active)
     this.#moments = this.#report.moments
     this.#dialogue = new Dialogue({
       options,
@@ -160,9 +161,9 @@ export class SourceMigration {
     this.#runner.fail(reason)
   }
 
-  /** Cap on bandwidth while the guest runs, bytes per second; takes effect at once. */
+  /** Cap on bandwidth, bytes per second, whatever a policy says; takes effect at once. */
   limitBandwidth(bytesPerSecond: number): void {
-    this.#rounds.limitBandwidth(bytesPerSecond)
+    this.#rounds.steering.set(bytesPerSecond)
   }
 
   get progress(): SourceProgress {
@@ -382,7 +383,7 @@ export class SourceMigration {
   async #digest(): Promise<SourceEvent> {
     this.#report.reach('verification')
     this.#moments.verifyMs = this.#options.clock.nowMs()
-    await this.#audit.digest()
+    await this.#audit.digest(this.#rounds.pages.givenUp)
     return { type: 'digested' }
   }
 

@@ -15,7 +15,7 @@ import {
   toHex,
 } from '@godwit/core'
 import type { EncodeSettings, StopDecision } from '@godwit/policy'
-import { FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
+import { BANDWIDTH_DEFAULT, FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
 import { encodingReport } from './encoding-report.ts'
@@ -51,7 +51,12 @@ export class SourceReport {
   #usage: Usage | undefined
   #resumeError: GodwitError | undefined
 
-  constructor(options: SourceOptions, rounds: Rounds, kernels: Report['kernels']) {
+  constructor(
+    options: SourceOptions,
+    session: Uint8Array,
+    rounds: Rounds,
+    kernels: Report['kernels'],
+  ) {
     const { guest, mode } = options
     this.#options = options
     this.#encode = options.encode
@@ -60,6 +65,7 @@ export class SourceReport {
     this.#report = {
       schema: REPORT_SCHEMA,
       role: 'source',
+      sessionId: toHex(session),
       outcome: 'failed',
       mode,
       security: options.security?.method ?? 'none',
@@ -69,7 +75,7 @@ export class SourceReport {
       tracker: mode === 'stop-copy' ? 'none' : rounds.trackerName,
       ...(kernels === undefined ? {} : { kernels }),
       encoders: encoderNames(options.encode),
-      policies: policiesOf(options),
+      policies: policiesOf(options, rounds.pages.selectText),
       stages: [],
       wireBytes: 0,
       rounds: [],
@@ -94,6 +100,7 @@ export class SourceReport {
       wireBytes,
       dirtyRate: log.rounds.findLast((round) => round.dirtyRate !== undefined)?.dirtyRate,
       bandwidth: log.bandwidth,
+      throttle: this.#rounds.steering.throttle,
       elapsedMs: this.#options.clock.nowMs() - this.moments.askedMs,
     }
   }
@@ -240,9 +247,13 @@ export class SourceReport {
 
   #addRounds(log: RoundLog): void {
     this.#report.rounds = log.rounds
-    const { static: known, lanes } = this.#rounds
+    const { static: known, lanes, pages } = this.#rounds
     const staticReport = known.report(log.pages.static, lanes.encoding?.repairedPages ?? 0)
     if (staticReport !== undefined) this.#report.static = staticReport
+    const { givenUp } = pages
+    if (givenUp !== undefined) {
+      this.#report.droppedPages = givenUp.reduce((sum, { size }) => sum + size, 0)
+    }
     if (log.rounds.length === 0) return
     this.#report.pages = log.pages
     this.#report.sentBytes = log.sentBytes
@@ -308,7 +319,22 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
 }
 
-function policiesOf({ mode, stop, fetch = FETCH_DEFAULT }: SourceOptions): Record<string, string> {
-  const rules = hasRounds(mode) ? { stop: formatStop(stop) } : {}
-  return mayPostCopy(mode) ? { ...rules, fetch } : rules
+/** What decides; all of it where a preset or a policy of the user's own has chosen some. */
+function policiesOf(options: SourceOptions, select: string): Record<string, string> {
+  const { mode, stop, fetch = FETCH_DEFAULT, bandwidth, throttle, chosenBy } = options
+  const chosen = {
+    ...chosenBy,
+    encode: options.encode.text,
+    hash: options.hash,
+    bandwidth: BANDWIDTH_DEFAULT,
+    throttle: 'none',
+  }
+  return {
+    ...(chosenBy === undefined ? {} : chosen),
+    ...(hasRounds(mode) ? { stop: formatStop(stop) } : {}),
+    ...(hasRounds(mode) || options.select !== undefined ? { select } : {}),
+    ...(mayPostCopy(mode) ? { fetch } : {}),
+    ...(bandwidth === undefined ? {} : { bandwidth: bandwidth.setting }),
+    ...(throttle === undefined ? {} : { throttle: throttle.setting }),
+  }
 }

@@ -5,10 +5,15 @@
  * @module
  */
 import type { StaticReport } from '@godwit/core'
-import { CONTENT_HASH_BYTES, PageBitmap, allocateShared, hasRounds } from '@godwit/core'
+import {
+  CONTENT_HASH_BYTES,
+  PageBitmap,
+  allocateShared,
+  hasRounds,
+  pagesOfRegions,
+} from '@godwit/core'
 import type { AgreedSet, ScannedPages, StaticLookup } from '@godwit/codec'
 import {
-  KEYED_HASH_BYTES,
   StaticScan,
   Workspace,
   indexAhead,
@@ -18,9 +23,9 @@ import {
 } from '@godwit/codec'
 import { staticKey, staticProof } from '@godwit/seal'
 import type { HeldEntries } from '@godwit/session'
-import { StaticAnswers, mapEntriesMax, pageCountOf } from '@godwit/session'
+import { StaticAnswers, mapEntriesMax } from '@godwit/session'
 import type { Hello, StaticHeld, StaticOffer, Welcome } from '@godwit/wire'
-import { STATIC_ENTRIES_SUM_MAX } from '@godwit/wire'
+import { STATIC_ENTRIES_SUM_MAX, STATIC_HASH_BYTES } from '@godwit/wire'
 import { reserveOf } from './agreement.ts'
 import type { SourceOptions } from './options.ts'
 import type { StaticOffering } from './static-offering.ts'
@@ -70,7 +75,7 @@ export class StaticAgreement {
     }
     const { fingerprintSeed, verifySeed } = hello
     const mark = { session: this.#session, fingerprintSeed, verifySeed, staticNonce }
-    const pageCount = pageCountOf(reserveOf(guest).regions, welcome.pageBytes)
+    const pageCount = pagesOfRegions(reserveOf(guest).regions, welcome.pageBytes)
     const fitting = this.#fitting(all, pageCount, welcome.pageBytes)
     this.#offered = fitting.map((offering) => {
       const key = staticKey(secretOf(offering), mark)
@@ -154,7 +159,7 @@ export class StaticAgreement {
     report.ms = clock.nowMs() - beginMs
   }
 
-  /** There is no use for it any more: later connections bring pages as they are. */
+  /** The migration is over, however it went: nothing is looked up any more. */
   end(): void {
     this.#isOver = true
     this.lookup = undefined
@@ -190,7 +195,7 @@ function agreedSet({ offering, key }: Offered, entries: HeldEntries): AgreedSet 
   }
   const hashes = allocateShared(entries.hashes.length)
   hashes.set(entries.hashes)
-  const held = new PageBitmap(hashes.length / KEYED_HASH_BYTES)
+  const held = new PageBitmap(hashes.length / STATIC_HASH_BYTES)
   held.addAll()
   return { by: 'keyed', key, hashes, held }
 }

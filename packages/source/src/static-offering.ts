@@ -12,6 +12,7 @@ import {
   IMAGE_TOKEN_BYTES,
   NAME_CHARS_MAX,
   STATIC_OFFERS_MAX,
+  setNameOf,
 } from '@godwit/wire'
 import type { SourceOptions } from './options.ts'
 
@@ -48,18 +49,13 @@ export function checkOfferings({ static: all = [], images = [], encode }: Source
   if (all.length > STATIC_OFFERS_MAX) {
     throw new GodwitError('USAGE', `At most ${STATIC_OFFERS_MAX} sets of static pages are offered`)
   }
-  const names = new Set(all.map(nameOf))
+  const names = new Set(all.map(setNameOf))
   if (names.size < all.length || !all.every(isOffer)) {
     throw new GodwitError(
       'USAGE',
       'A set of static pages is offered twice, or is not as it must be',
     )
   }
-}
-
-function nameOf(offering: StaticOffering): string {
-  if (offering.kind === 'image') return String(offering.id)
-  return JSON.stringify([offering.os, offering.hypervisor, offering.version])
 }
 
 function isOffer(offering: StaticOffering): boolean {

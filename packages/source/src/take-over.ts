@@ -14,6 +14,8 @@ import type { SourceReport } from './source-report.ts'
 export interface Checkpoints {
   /** @param handedOverMs - when the guest was stopped here */
   lastCheckpoint(handedOverMs: number): Checkpoint
+  /** Pages that the guest has given up are zero from now on. */
+  clearGivenUp(): void
   /** Brings the guest's memory there. */
   restoreMemory(): void
 }
@@ -40,6 +42,7 @@ export async function takeOver(
   report.reach('takeover')
   try {
     await ownership.takeOver()
+    checkpoints.clearGivenUp()
     if (checkpoint.package !== undefined) {
       checkpoints.restoreMemory()
       await guest.restoreState!(checkpoint.package)

@@ -35,6 +35,7 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
   const own = { ...options, settings: parseEncode('none'), sent: [sent], creditBytes }
   const untouched = PageBitmap.shared(dirty.pageCount)
   for (let page = 0; page < dirty.pageCount; page++) if (page % 16 > 10) untouched.add(page)
+  const again = PageBitmap.shared(dirty.pageCount)
   let isOver = false
   let lane: SourceLane | undefined
   const run = async (): Promise<void> => {
@@ -45,8 +46,8 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
       lane = openHollow(channel, clock, (link) => new SourceLane(link, clock, parts, () => {}))
       const marks =
         i % 2 === 0
-          ? { untouched: [untouched], again: undefined, left: undefined }
-          : { untouched: undefined, again: [new PageBitmap(dirty.pageCount)], left: undefined }
+          ? { untouched: [untouched], again: undefined, leavesAgain: false, left: undefined }
+          : { untouched: undefined, again: [again], leavesAgain: true, left: undefined }
       const pieces = cutPieces([dirty], 1)
       const push = undefined
       const first = { round: 1, known: false, mayLack: true }

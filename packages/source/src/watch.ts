@@ -5,23 +5,30 @@
  */
 import type { Clock, GodwitError } from '@godwit/core'
 
-/** One wait, which may be ended before its time, or before it begins. */
+/** Waits, one after the other, which may be ended before their time, or before they begin. */
 export class Watch {
-  readonly #over = Promise.withResolvers<void>()
+  #isOver = false
+  #error: GodwitError | undefined
+  #waiting: PromiseWithResolvers<void> | undefined
 
-  constructor() {
-    // Nobody may wait at all.
-    this.#over.promise.catch(() => {})
-  }
-
+  /** Rejects when {@link end} was told an error. */
   async wait(clock: Clock, ms: number): Promise<void> {
-    const cancel = clock.after(ms, () => this.end())
-    await this.#over.promise.finally(cancel)
+    if (this.#error !== undefined) throw this.#error
+    if (this.#isOver) return
+    this.#waiting = Promise.withResolvers<void>()
+    const { promise, resolve } = this.#waiting
+    await promise.finally(clock.after(ms, resolve))
   }
 
-  /** @param error - what the wait fails with; without, it is over */
+  /**
+   * No wait lasts any longer.
+   *
+   * @param error - what they fail with; without, they are over
+   */
   end(error?: GodwitError): void {
-    if (error === undefined) this.#over.resolve()
-    else this.#over.reject(error)
+    this.#isOver = true
+    this.#error ??= error
+    if (error === undefined) this.#waiting?.resolve()
+    else this.#waiting?.reject(error)
   }
 }

@@ -2,7 +2,7 @@ import { MIB } from '@godwit/core'
 import { createKernels } from '@godwit/kernels'
 import { describe, expect, it } from 'vitest'
 import { createHasher, memoryOf, pageOf, sha256, writeSha } from '../test/guests.ts'
-import { ContentHasher, PageKind, allocatePageHashes, hasherBytes } from './content-hash.ts'
+import { StagedHasher, PageKind, allocatePageHashes, hasherBytes } from './content-hash.ts'
 
 /** XXH3 of a page by way of the kernels, and SHA-256, put together anew. */
 function contentHash(page: Uint8Array): Uint8Array {
@@ -57,6 +57,6 @@ describe('content hashes', () => {
 
   it.each([4096, 8192, 16384, 32768, 65536])('need no more memory than they say: %i', (bytes) => {
     const kernels = createKernels({ memoryBytes: hasherBytes })
-    expect(() => new ContentHasher(kernels, writeSha, bytes)).not.toThrow()
+    expect(() => new StagedHasher(kernels, writeSha, bytes)).not.toThrow()
   })
 })

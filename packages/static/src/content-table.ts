@@ -97,7 +97,8 @@ export class ContentTable {
     }
     this.#counts.fill(0, kept)
     this.#size = kept
-    this.#rehash(kept)
+    // As many slots as there is room for: `reserve` looks at that alone.
+    this.#rehash(this.#counts.length)
     return renumbered
   }
 

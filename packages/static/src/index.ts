@@ -3,12 +3,11 @@
  *
  * @module
  */
-export type { PageHashes, WriteSha } from './content-hash.ts'
+export type { PageHashes } from './content-hash.ts'
 export {
-  ContentHasher,
   PageKind,
-  SHA_BYTES,
   STAGED_BYTES,
+  StagedHasher,
   allocatePageHashes,
   hasherBytes,
 } from './content-hash.ts'

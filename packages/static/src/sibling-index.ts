@@ -5,8 +5,8 @@
  * @module
  */
 import type { StaticSet } from '@godwit/core'
-import { CONTENT_HASH_BYTES, PageBitmap, allocateShared } from '@godwit/core'
-import type { ContentHasher } from './content-hash.ts'
+import { CONTENT_HASH_BYTES, PageBitmap, allocateShared, entryFrom, wordsOf } from '@godwit/core'
+import type { StagedHasher } from './content-hash.ts'
 import { PageKind } from './content-hash.ts'
 import type { Salts } from './content-slot.ts'
 import { drawSalts, slotOf } from './content-slot.ts'
@@ -61,18 +61,18 @@ export function allocateFoundPages({ set }: SiblingIndex): Uint32Array {
   return sharedWords(set.hashes.length / CONTENT_HASH_BYTES).fill(NO_PAGE)
 }
 
-/** Looks through what a {@link ContentHasher} has staged. One per thread. */
+/** Looks through what a {@link StagedHasher} has staged. One per thread. */
 export class SiblingSearch {
   readonly #index: SiblingIndex
   readonly #hashes: Uint32Array
   readonly #filter: PageBitmap
-  readonly #hasher: ContentHasher
+  readonly #hasher: StagedHasher
   readonly #found: Uint32Array
   readonly #hash = new Uint8Array(CONTENT_HASH_BYTES)
   readonly #hash32 = new Uint32Array(this.#hash.buffer)
 
   /** @param found - of {@link allocateFoundPages}; threads may share it */
-  constructor(index: SiblingIndex, hasher: ContentHasher, found: Uint32Array) {
+  constructor(index: SiblingIndex, hasher: StagedHasher, found: Uint32Array) {
     this.#index = index
     this.#hashes = wordsOf(index.set.hashes)
     this.#filter = new PageBitmap(index.filter.length * 32, index.filter)
@@ -84,7 +84,7 @@ export class SiblingSearch {
   wants(firstPage: number, pageCount: number): boolean {
     if (this.#index.mode === 'content') return true
     const { positions } = this.#index.set
-    const entry = firstFrom(positions, firstPage)
+    const entry = entryFrom(positions, firstPage)
     return entry < positions.length && positions[entry]! < firstPage + pageCount
   }
 
@@ -113,7 +113,7 @@ export class SiblingSearch {
   #searchPositions(pageCount: number, firstPage: number): void {
     const hasher = this.#hasher
     const { positions } = this.#index.set
-    for (let entry = firstFrom(positions, firstPage); entry < positions.length; entry++) {
+    for (let entry = entryFrom(positions, firstPage); entry < positions.length; entry++) {
       const page = positions[entry]! - firstPage
       if (page >= pageCount) return
       if (hasher.kindOf(page) !== PageKind.content) continue
@@ -145,21 +145,6 @@ function isSame(a: Uint32Array, atA: number, b: Uint32Array, atB: number): boole
   return true
 }
 
-/** The first of ascending `positions` that is not before `page`. */
-function firstFrom(positions: Uint32Array, page: number): number {
-  let [low, high] = [0, positions.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (positions[middle]! < page) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
 function sharedWords(count: number): Uint32Array {
   return new Uint32Array(allocateShared(count * 4).buffer)
-}
-
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
 }

@@ -5,15 +5,9 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { KERNELS_WASM_URL, createKernels } from '@godwit/kernels'
+import { KERNELS_WASM_URL, SHA_BYTES, createKernels } from '@godwit/kernels'
 import type { LearningLimits, LearningOptions, PageHashes } from '../src/index.ts'
-import {
-  ContentHasher,
-  Learning,
-  SHA_BYTES,
-  allocatePageHashes,
-  hasherBytes,
-} from '../src/index.ts'
+import { Learning, StagedHasher, allocatePageHashes, hasherBytes } from '../src/index.ts'
 
 export const PAGE_BYTES = 4096
 
@@ -27,8 +21,8 @@ export function writeSha(page: Uint8Array, into: Uint8Array, at: number): void {
 
 const wasm = readFileSync(KERNELS_WASM_URL)
 
-export function createHasher(pageBytes: number = PAGE_BYTES): ContentHasher {
-  return new ContentHasher(createKernels({ wasm, memoryBytes: hasherBytes }), writeSha, pageBytes)
+export function createHasher(pageBytes: number = PAGE_BYTES): StagedHasher {
+  return new StagedHasher(createKernels({ wasm, memoryBytes: hasherBytes }), writeSha, pageBytes)
 }
 
 const hasher = createHasher()

@@ -17,6 +17,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   FILE_UNREADABLE: 19,
   FILE_UNWRITABLE: 20,
   INSECURE_ADDRESS: 21,
+  POLICY_FAILED: 22,
   ADDRESS_INVALID: 32,
   ADDRESS_UNRESOLVED: 33,
   CONNECTION_REFUSED: 34,

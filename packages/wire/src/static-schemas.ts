@@ -16,7 +16,7 @@ import {
   STATIC_OFFERS_MAX,
   STATIC_PROOF_BYTES,
 } from './limits.ts'
-import type { ImageKey, StaticHeld, StaticOffer } from './static-bodies.ts'
+import type { ImageKey, ImageOffer, MapOffer, StaticHeld, StaticOffer } from './static-bodies.ts'
 
 const id = exactly(IMAGE_ID_BYTES)
 const proof = exactly(STATIC_PROOF_BYTES)
@@ -47,12 +47,14 @@ export const staticOffers: v.GenericSchema<readonly StaticOffer[]> = v.pipe(
   v.array(v.union([map, image])),
   v.minLength(1),
   v.maxLength(STATIC_OFFERS_MAX),
-  v.check((offers) => new Set(offers.map(nameOf)).size === offers.length),
+  v.check((offers) => new Set(offers.map(setNameOf)).size === offers.length),
   v.check((offers) => new Set(offers.map((one) => String(one.proof))).size === offers.length),
 )
 
-/** Of a set, among those of one RESERVE. */
-function nameOf(offer: StaticOffer): string {
+/** What tells a set from others of one RESERVE. */
+export function setNameOf(
+  offer: Pick<ImageOffer, 'kind' | 'id'> | Pick<MapOffer, 'kind' | 'os' | 'hypervisor' | 'version'>,
+): string {
   if (offer.kind === 'image') return String(offer.id)
   return JSON.stringify([offer.os, offer.hypervisor, offer.version])
 }

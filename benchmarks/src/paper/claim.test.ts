@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { nameOf } from './cell.ts'
+import { subjectsOf } from './claim.ts'
+import { GRIDS } from './paper.ts'
+
+describe.each(GRIDS.map((grid) => [grid.name, grid] as const))('%s', (_name, grid) => {
+  it.each(['quick', 'normal', 'full'] as const)('has cells of different names: %s', (scale) => {
+    const names = grid.cells(scale).map(nameOf)
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  it('has the base in every group', () => {
+    const groups = Map.groupBy(grid.cells('full'), (cell) => nameOf({ ...cell, way: '' }))
+    for (const members of groups.values()) {
+      expect(members.map(({ way }) => way)).toContain(grid.base)
+    }
+  })
+
+  it('has a group for every claim, and a cell for every figure and bar', () => {
+    const cells = grid.cells('normal')
+    for (const claim of grid.claims) expect(subjectsOf([claim], cells)).not.toEqual([])
+    for (const { shows } of grid.figures) expect(cells.some(shows)).toBe(true)
+    for (const { way } of grid.bars) expect(cells.some((cell) => cell.way === way)).toBe(true)
+  })
+})
+
+it('a claim is about the loads and sizes that it names', () => {
+  const [, bda] = GRIDS
+  const cells = bda!.cells('normal')
+  const of = (percent: number): readonly string[] => {
+    const claims = bda!.claims.filter(({ says }) => 'percent' in says && says.percent === percent)
+    return subjectsOf(claims, cells).map(({ group }) => group)
+  }
+  expect(of(-9.85)).toEqual(['KCS, 1 GiB, 1 Gbit/s'])
+  expect(of(-1.47)).toEqual(['IKCS, 1 GiB, 1 Gbit/s'])
+})

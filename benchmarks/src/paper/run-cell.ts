@@ -1,0 +1,63 @@
+/**
+ * One run of a cell: a migration between two processes over a shaped link, beside a service where
+ * the cell has one.
+ *
+ * @module
+ */
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { firstLine, migrate, splitCommand } from '../process.ts'
+import type { Cell } from './cell.ts'
+import { rateOption } from './cell.ts'
+import { limitMs } from './estimate.ts'
+import type { Measures } from './measure.ts'
+import { measuresOf } from './measure.ts'
+import type { LinkKind, ShapedLink } from './shaped-link.ts'
+
+const runFor = '200ms'
+
+/**
+ * Options of `godwit send`. Where a proxy is the link, its interface carries more than the link, so
+ * that a policy is told what others use.
+ */
+export function sendOptions(cell: Cell, kind: LinkKind): readonly string[] {
+  const { options, memoryBytes, competingRate } = cell
+  const used = competingRate === 0 ? '0' : rateOption(competingRate)
+  const told = options.map((option, i) => {
+    const asks = kind === 'proxy' && options[i - 1] === '--bandwidth' && option.startsWith('bda')
+    return asks ? `${option},used=${used}` : option
+  })
+  const limit = ['--timeout', `${Math.round(limitMs(cell))}ms:cancel`]
+  return ['--memory', String(memoryBytes), ...limit, ...told]
+}
+
+/** @throws when the guest did not arrive whole, or did not go on */
+export async function runCell(
+  godwit: readonly string[],
+  cell: Cell,
+  link: ShapedLink,
+): Promise<Measures> {
+  await link.setRate(cell.linkRate)
+  const sink = cell.competingRate > 0 ? await startSink(godwit, link) : undefined
+  try {
+    const competing = rateOption(cell.competingRate)
+    const service = sink === undefined ? [] : ['--competing', `${competing},to=${sink.address}`]
+    const options = [...sendOptions(cell, link.kind), ...service]
+    const { source } = await migrate(godwit, cell.guest, options, link.ends, runFor)
+    return measuresOf(source)
+  } finally {
+    sink?.process.kill('SIGKILL')
+  }
+}
+
+/** The other end of the service, and where the source reaches it. */
+async function startSink(
+  godwit: readonly string[],
+  { ends }: ShapedLink,
+): Promise<{ process: ChildProcess; address: string }> {
+  const listen = ['traffic', '--listen', `${ends.host}:0`, '--insecure']
+  const [program, args] = splitCommand([...ends.destination.prefix, ...godwit, ...listen])
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const address = (await firstLine(child)).replace('listening ', '')
+  return { process: child, address: await ends.reach(address) }
+}

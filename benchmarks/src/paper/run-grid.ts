@@ -1,0 +1,78 @@
+/**
+ * Runs a grid: all cells in turn, again and again, so that what drifts hits all alike.
+ *
+ * @module
+ */
+import type { Cell } from './cell.ts'
+import { nameOf, orderOf } from './cell.ts'
+import { expectedRunMs, formatAbout, remainingMs } from './estimate.ts'
+import type { Journal, Run } from './journal.ts'
+import type { Measures } from './measure.ts'
+
+export interface GridRun {
+  readonly cells: readonly Cell[]
+  readonly repeats: number
+  readonly journal: Journal
+  /** One migration. @throws when it was not right */
+  readonly move: (cell: Cell) => Promise<Measures>
+  readonly say: (text: string) => void
+  readonly nowMs: () => number
+}
+
+interface Turn {
+  readonly cell: Cell
+  readonly repeat: number
+}
+
+/** @returns the runs of all cells, those of the journal first */
+export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
+  const { cells, repeats, journal, move, say, nowMs } = grid
+  const turns = turnsLeft(cells, repeats, journal.done)
+  const runs = journal.done.filter(({ repeat }) => repeat < repeats)
+  const [first] = turns
+  if (first === undefined) return runs
+  say('one migration that is not counted: it finds memory for the others')
+  await move(first.cell).catch(() => {})
+  const startMs = nowMs()
+  const leftMs = turns.map(({ cell }) => expectedRunMs(cell))
+  let doneMs = 0
+  for (const [i, { cell, repeat }] of turns.entries()) {
+    const rest = leftMs.slice(i).reduce((sum, ms) => sum + ms, 0)
+    const left = formatAbout(remainingMs(rest, doneMs, nowMs() - startMs))
+    say(`${nameOf(cell)}: ${repeat + 1} of ${repeats}; ${left} left`)
+    const run = await runOnce(cell, repeat, move)
+    if (run.failure !== undefined) say(`failed: ${run.failure}`)
+    journal.append(run)
+    runs.push(run)
+    doneMs += leftMs[i]!
+  }
+  return runs
+}
+
+/** What is not done yet, in its order. */
+export function turnsLeft(
+  cells: readonly Cell[],
+  repeats: number,
+  done: readonly Run[],
+): readonly Turn[] {
+  const there = new Set(done.map(({ cell, repeat }) => `${repeat} ${cell}`))
+  return Array.from({ length: repeats }, (_, repeat) =>
+    orderOf(cells, repeat).map((cell) => ({ cell, repeat })),
+  )
+    .flat()
+    .filter(({ cell, repeat }) => !there.has(`${repeat} ${nameOf(cell)}`))
+}
+
+async function runOnce(
+  cell: Cell,
+  repeat: number,
+  move: (cell: Cell) => Promise<Measures>,
+): Promise<Run> {
+  const name = nameOf(cell)
+  try {
+    return { cell: name, repeat, measures: await move(cell) }
+  } catch (thrown) {
+    const failure = thrown instanceof Error ? thrown.message : String(thrown)
+    return { cell: name, repeat, failure }
+  }
+}

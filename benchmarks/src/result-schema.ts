@@ -1,0 +1,59 @@
+/**
+ * The shape of what a benchmark writes, to check a file with. It lists the fields of `BenchResult`;
+ * where the two differ this file does not compile.
+ *
+ * @module
+ */
+import * as v from 'valibot'
+import type { Against, BenchResult, Case, Unit } from './result.ts'
+
+const number = v.pipe(v.number(), v.finite())
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+
+const units = {
+  count: true,
+  'bytes/s': true,
+  bytes: true,
+  s: true,
+  ms: true,
+  us: true,
+  ns: true,
+  '1/s': true,
+  ratio: true,
+} satisfies Record<Unit, true>
+
+const against = v.object({
+  name: v.string(),
+  median: number,
+  values: v.exactOptional(v.array(number)),
+} satisfies Record<keyof Against, unknown>)
+
+const oneCase = v.object({
+  name: v.string(),
+  metric: v.string(),
+  unit: v.picklist(Object.keys(units) as Unit[]),
+  values: v.array(number),
+  median: number,
+  min: number,
+  max: number,
+  against: v.exactOptional(against),
+  ratio: v.exactOptional(number),
+  bar: v.exactOptional(v.object({ op: v.picklist(['>=', '<=']), value: number })),
+  pass: v.exactOptional(v.boolean()),
+} satisfies Record<keyof Case, unknown>)
+
+const machine = v.object({
+  cpu: v.string(),
+  cores: count,
+  memoryBytes: count,
+  kernel: v.string(),
+  node: v.string(),
+} satisfies Record<keyof BenchResult['machine'], unknown>)
+
+/** Validates results of `godwit bench NAME --json`. */
+export const benchSchema: v.GenericSchema<BenchResult> = v.object({
+  schema: v.literal('godwit.bench/1'),
+  name: v.string(),
+  machine,
+  cases: v.array(oneCase),
+} satisfies Record<keyof BenchResult, unknown>)

@@ -1,0 +1,88 @@
+/**
+ * `godwit bench paper`: the experiments of papers.
+ *
+ * @module
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Grid, LinkKind, PaperResult } from '@godwit/benchmarks'
+import { LINK_KINDS, chartsOf, findGrid, formatPaper, runPaper } from '@godwit/benchmarks'
+import { GodwitError } from '@godwit/core'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import type { ExitCode } from './exit-code.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+import { checkWritable, note, print, writeJson, writeText } from './output.ts'
+import { parseCount } from './settings.ts'
+
+interface PaperSettings {
+  readonly quick?: boolean
+  readonly full?: boolean
+  readonly repeat?: number
+  readonly only?: readonly string[]
+  readonly link?: LinkKind
+  readonly runs?: string
+  readonly json?: string
+  readonly plots?: string
+}
+
+const examples = `
+What the grids measure: docs/PAPERS.md.
+
+Examples:
+  godwit bench paper bda --quick
+  godwit bench paper hash75 --runs hash75.jsonl --json hash75.json --plots plots`
+
+/** Adds the command to `bench`; `finish` gets the exit code. */
+export function addPaperCommand(bench: Command, finish: (code: ExitCode) => void): void {
+  bench
+    .command('paper')
+    .description("Measure a paper's experiment, and say where it is contradicted")
+    .argument('<grid>', 'hash75, bda or survey')
+    .option('--quick', 'few and small cells, once: does it run at all? within 3 minutes')
+    .option('--full', 'all cells there are; hours')
+    .option('--repeat <N>', 'how often each cell is measured (default 3)', parseCount(1))
+    .option('--only <NAMES>', 'cells with these loads or ways', (text: string) => text.split(','))
+    .addOption(
+      new Option(
+        '--link <KIND>',
+        'tbf: network namespaces, for the superuser; proxy: a process in between (default: tbf ' +
+          'where it can be had)',
+      ).choices([...LINK_KINDS]),
+    )
+    .option('--runs <FILE>', 'keep each run there at once; runs that are there are not run again')
+    .option('--json <FILE>', 'write the figures; - is stdout')
+    .option('--plots <DIR>', 'draw them, as SVG')
+    .addHelpText('after', examples)
+    .action(async (name: string, settings: PaperSettings) => {
+      finish(await paper(findGrid(name), settings))
+    })
+}
+
+async function paper(grid: Grid, settings: PaperSettings): Promise<ExitCode> {
+  const { quick, full, repeat, only, link, runs, json, plots } = settings
+  if (quick === true && full === true) throw new GodwitError('USAGE', '--quick is not --full')
+  checkWritable(json)
+  const result = await runPaper(grid, {
+    scale: quick === true ? 'quick' : full === true ? 'full' : 'normal',
+    godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
+    say: note,
+    ...(repeat === undefined ? {} : { repeats: repeat }),
+    ...(only === undefined ? {} : { only }),
+    ...(link === undefined ? {} : { link }),
+    ...(runs === undefined ? {} : { runsFile: runs }),
+  })
+  if (json !== undefined) writeJson(json, result)
+  if (plots !== undefined) await draw(grid, result, plots)
+  if (json !== '-') print(formatPaper(result))
+  return Exit.Done
+}
+
+async function draw(grid: Grid, { paper: facts }: PaperResult, folder: string): Promise<void> {
+  // Half a second to load, so only who wants pictures waits for it.
+  const { drawChart } = await import('./paper-chart.ts')
+  mkdirSync(folder, { recursive: true })
+  for (const chart of chartsOf(grid, facts)) {
+    writeText(join(folder, `${chart.name}.svg`), await drawChart(chart))
+  }
+}

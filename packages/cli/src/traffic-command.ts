@@ -1,0 +1,84 @@
+/**
+ * `godwit traffic`: traffic of a service on a link that migrations use as well, and its other end.
+ *
+ * @module
+ */
+import {
+  GodwitError,
+  formatBytes,
+  formatDurationMs,
+  formatRate,
+  parseDurationMs,
+  parseRate,
+} from '@godwit/core'
+import type { Command } from 'commander'
+import { listenForTraffic, startTraffic } from 'godwit'
+import type { ExitCode } from './exit-code.ts'
+import { print } from './output.ts'
+import { ExitCode as Exit } from './exit-code.ts'
+import { listenToInterrupts } from './interrupt.ts'
+
+interface TrafficSettings {
+  readonly listen?: string
+  readonly to?: string
+  readonly rate?: number
+  readonly for?: number
+  readonly insecure?: boolean
+}
+
+/** Adds the command; `finish` gets the exit code. */
+export function addTrafficCommand(program: Command, finish: (code: ExitCode) => void): void {
+  program
+    .command('traffic')
+    .description('Send random bytes at a rate beside migrations, or take and drop them')
+    .option('--listen <ADDRESS>', 'take what comes at HOST:PORT (port 0: any), until Ctrl-C')
+    .option('--to <ADDRESS>', 'send to HOST:PORT, where a `godwit traffic --listen` is')
+    .option('--rate <RATE>', 'how much to send, like 100Mbit', parseRate)
+    .option('--for <T>', 'how long to send (default: until Ctrl-C)', parseDurationMs)
+    .option('--insecure', 'listen off loopback, where anybody may send')
+    .addHelpText(
+      'after',
+      '\nExample:\n  godwit traffic --listen 127.0.0.1:7009\n' +
+        '  godwit send kcs --to 127.0.0.1:7000 --competing 200Mbit,to=127.0.0.1:7009',
+    )
+    .action(async (settings: TrafficSettings) => {
+      finish(await (settings.listen === undefined ? sendTraffic : takeTraffic)(settings))
+    })
+}
+
+async function takeTraffic({ listen, to, rate, insecure }: TrafficSettings): Promise<ExitCode> {
+  if (to !== undefined || rate !== undefined) {
+    throw new GodwitError('USAGE', 'traffic takes either --listen, or --to and --rate')
+  }
+  const sink = await listenForTraffic(listen!, insecure)
+  const interrupts = listenToInterrupts()
+  print(`listening ${sink.address}`)
+  await interrupts.first
+  interrupts.stop()
+  sink.close()
+  print(`received ${formatBytes(sink.receivedBytes)}`)
+  return Exit.Done
+}
+
+async function sendTraffic(settings: TrafficSettings): Promise<ExitCode> {
+  const { to, rate, for: forMs } = settings
+  if (to === undefined || rate === undefined) {
+    throw new GodwitError('USAGE', 'traffic takes --listen, or --to and --rate')
+  }
+  const interrupts = listenToInterrupts()
+  const traffic = await startTraffic({ to, bytesPerSecond: rate })
+  const read = traffic.measure()
+  const time = Promise.withResolvers<undefined>()
+  const end = (): void => time.resolve(undefined)
+  const timer = forMs === undefined ? undefined : setTimeout(end, forMs)
+  const interrupted = interrupts.first.then(() => undefined)
+  const error = await Promise.race([traffic.ended, time.promise, interrupted])
+  clearTimeout(timer)
+  interrupts.stop()
+  const { bytes, ms, bytesPerSecond } = read()
+  traffic.stop()
+  const sent = `sent ${formatBytes(bytes)} in ${formatDurationMs(ms)}`
+  print(`${sent}: ${formatRate(bytesPerSecond)} of ${formatRate(rate)}`)
+  if (error !== undefined) throw error
+  return Exit.Done
+}

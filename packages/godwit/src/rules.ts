@@ -1,0 +1,141 @@
+/**
+ * What decides about a migration, as a caller says it: by name, by a preset, or by a policy of the
+ * caller's own. What is said by name wins over the preset.
+ *
+ * @module
+ */
+import type { HashName } from '@godwit/core'
+import { GodwitError } from '@godwit/core'
+import type { CheckedPolicy, FetchName, Policy, PresetName } from '@godwit/policy'
+import {
+  MODE_DEFAULT,
+  STOP_DEFAULT,
+  checkFetch,
+  checkPolicy,
+  checkReverse,
+  checkSelect,
+  checkThrottle,
+  checkTimeout,
+  parseBandwidth,
+  parseMode,
+  parseSending,
+  parseStop,
+  parseThrottle,
+  withPreset,
+} from '@godwit/policy'
+import type { SourceOptions } from '@godwit/source'
+import type { SteeringOptions } from './steering-options.ts'
+
+/** Everything has a default. */
+export interface RuleOptions extends SteeringOptions {
+  /**
+   * `pre-copy` (default), `stop-copy`, `post-copy`, or
+   * `hybrid[,rounds=N][,after=T][,stall][,working-set[=T]]`, as `--mode` takes it. In the last two
+   * the guest runs at the destination before all of its pages are there; the destination's host
+   * must be able to make it wait for them.
+   */
+  readonly mode?: string
+  /** In which order pages follow in post-copy: `bubbles` (default), `prepage`, `push`, `demand`. */
+  readonly fetch?: FetchName
+  /**
+   * Stop rules, as `--stop` takes them: the first that fires; of those joined by `+` all must.
+   * Default `downtime=300ms,ratio=0.75+wws=0.9,max-rounds=30,few-dirty=50`.
+   */
+  readonly stop?: string
+  /**
+   * Which dirty pages a round sends, as `--select` takes it. Default `all-dirty`; with `encode`
+   * `auto`, where stores are seen, `clark-wws,rounds=1`. In the modes with rounds, but for
+   * `classes`, which needs a guest that has {@link Guest.classes}.
+   */
+  readonly select?: string
+  readonly hash?: HashName
+  /** How pages are encoded, as `--encode` takes it. Default `none`; with select `tpo` `delta`. */
+  readonly encode?: string
+  /**
+   * A paper's or a peer's way of migrating (`--preset`): what it has of the options above, and of
+   * `bandwidth` and `throttle`, is in force where they are not given.
+   */
+  readonly preset?: PresetName
+  /**
+   * Policies of one's own. What one decides must not be given by name, too; it wins over what the
+   * preset has. One that throws ends the migration by `POLICY_FAILED`: the guest goes on here.
+   */
+  readonly policy?: Policy
+  /**
+   * `checkpoint=T`, in the modes with post-copy: the guest's state comes back as often while its
+   * pages follow, so that {@link Migration.takeOver} loses less when the destination died. By
+   * default nothing does.
+   */
+  readonly reverse?: string
+  /**
+   * `T` or `T:ACTION`: what is done when the migration has not handed the guest over within this
+   * time, counted from the call of `run`. `cancel` (default): it ends, the guest goes on here.
+   * `stop`: the rounds end, in the midst of one, and what is left goes in the pause, however long
+   * that is. `post-copy`: it goes on with post-copy after the round (mode `hybrid`).
+   */
+  readonly timeout?: string
+}
+
+/** As the source takes them. */
+export type Rules = Pick<
+  SourceOptions,
+  'mode' | 'hybrid' | 'stop' | 'select' | 'encode' | 'hash' | 'bandwidth' | 'throttle' | 'chosenBy'
+>
+
+/** @throws {GodwitError} `USAGE` */
+export function rulesOf(asked: RuleOptions): Rules {
+  const policy = asked.policy === undefined ? undefined : checkPolicy(asked.policy)
+  refuseBoth(policy, asked)
+  const options = withPreset(asked)
+  const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
+  checkFetch(mode, options.fetch)
+  checkReverse(mode, options.reverse)
+  checkTimeout(mode, options.timeout)
+  const sending = parseSending(options.select, options.encode)
+  const select = policy?.select ?? sending.select
+  checkSelect(mode, select)
+  const bandwidth = policy?.bandwidth ?? parsed(options.bandwidth, parseBandwidth)
+  const throttle = policy?.throttle ?? parsed(options.throttle, parseThrottle)
+  checkThrottle(mode, throttle?.setting)
+  return {
+    mode,
+    hybrid,
+    stop: policy?.stop ?? parseStop(options.stop ?? STOP_DEFAULT),
+    ...(select === undefined ? {} : { select }),
+    encode: sending.encode,
+    hash: options.hash ?? 'xxh3',
+    ...(bandwidth === undefined ? {} : { bandwidth }),
+    ...(throttle === undefined ? {} : { throttle }),
+    ...chosenBy(asked.preset, policy),
+  }
+}
+
+/** Checks what can be checked without a guest. @throws {GodwitError} `USAGE` */
+export function checkRules(asked: RuleOptions): void {
+  rulesOf(asked)
+}
+
+function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : parse(text)
+}
+
+function refuseBoth(policy: CheckedPolicy | undefined, asked: RuleOptions): void {
+  for (const part of ['select', 'stop', 'bandwidth', 'throttle'] as const) {
+    if (policy?.[part] === undefined || asked[part] === undefined) continue
+    const text = `${policy.name}: it decides "${part}", which is given as ${asked[part]}, too`
+    throw new GodwitError('USAGE', `${text}: leave one of them out`)
+  }
+}
+
+function chosenBy(
+  preset: PresetName | undefined,
+  policy: CheckedPolicy | undefined,
+): Pick<SourceOptions, 'chosenBy'> {
+  if (preset === undefined && policy === undefined) return {}
+  return {
+    chosenBy: {
+      ...(preset === undefined ? {} : { preset }),
+      ...(policy === undefined ? {} : { policy: policy.name }),
+    },
+  }
+}

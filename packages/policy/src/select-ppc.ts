@@ -1,0 +1,32 @@
+/**
+ * Pre-copy with probability prediction, which BDA is measured against (BDA, section 4, "PPC"; the
+ * paper has no formula): p(page) is the sum of w_j over those of the last rounds in which the page
+ * was dirtied, w_j = 2^-j, j = 1 being the last one. A page with p above the threshold is held.
+ *
+ * With these weights p is the page's rounds read as a binary fraction, the last one first: 0.5 is
+ * exceeded by a page that was dirtied in the last round and in another one.
+ *
+ * @module
+ */
+import { historiesOf } from './dirty-history.ts'
+import type { PageSelector } from './page-selector.ts'
+import { plainSelector, selectWords } from './page-selector.ts'
+
+/** @param threshold - from 0 to less than 1 */
+export function ppcSelector(
+  wordCounts: readonly number[],
+  rounds: number,
+  threshold: number,
+): PageSelector {
+  const histories = historiesOf(wordCounts, rounds)
+  const limit = Math.floor(threshold * 2 ** rounds)
+  return {
+    ...plainSelector,
+    watchesStores: true,
+    patienceRounds: rounds,
+    select: selectWords(
+      (region, fresh) => histories[region]!.add(fresh),
+      (region, word) => ~histories[region]!.above(word, limit),
+    ),
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Results of a benchmark.
+ *
+ * @module
+ */
+import type { BenchResult } from '@godwit/benchmarks'
+import type { Axis } from './axis.ts'
+import { linearAxis } from './axis.ts'
+import type { DataRow } from './data-table.ts'
+import { dataTable, explained } from './data-table.ts'
+import { bytesText, countText, durationText, figure, rateText } from './figure.ts'
+import type { Format } from './figure.ts'
+import type { Markup } from './markup.ts'
+import { html, nothing, plainText } from './markup.ts'
+import { section } from './section.ts'
+import { track } from './track.ts'
+
+type Case = BenchResult['cases'][number]
+
+/** Most cases of one benchmark that are shown. */
+export const CASES_SHOWN_MAX = 200
+
+const formats: Readonly<Record<Case['unit'], Format>> = {
+  count: countText,
+  'bytes/s': rateText,
+  bytes: bytesText,
+  s: (value) => durationText(1e3 * value),
+  ms: durationText,
+  us: (value) => durationText(value / 1e3),
+  ns: (value) => `${value.toFixed(0)}\u00a0ns`,
+  '1/s': (value) => `${countText(value)}\u00a0/s`,
+  ratio: (value) => value.toFixed(2),
+}
+
+const signs = { '>=': '\u2265', '<=': '\u2264' }
+
+/** A table of its cases; those with the same unit and metric are drawn on one axis. */
+export function benchPart(result: BenchResult, id: string): Markup {
+  const { name, machine } = result
+  const cases = result.cases.slice(0, CASES_SHOWN_MAX)
+  const { cpu, cores, memoryBytes, kernel, node } = machine
+  const where = [
+    plainText(cpu),
+    `${countText(cores)} cores`,
+    bytesText(memoryBytes),
+    `Linux ${plainText(kernel)}`,
+    `Node ${plainText(node)}`,
+  ]
+  const axes = new Map<string, Axis>()
+  for (const [scale, members] of Map.groupBy(cases, scaleOf)) {
+    axes.set(scale, linearAxis(Math.max(...members.map(({ max }) => max)), String))
+  }
+  const left = result.cases.length - cases.length
+  const more = left === 0 ? '' : ` ${countText(left)} more cases are left out.`
+  const table = dataTable(
+    `Benchmark ${plainText(name)}`,
+    ['Case', 'Median, from min to max', 'Median', 'Min', 'Max', 'n', 'Ratio', 'Bar'],
+    cases.map((one) => caseRow(one, axes.get(scaleOf(one))!)),
+  )
+  const body = html`<p class="note">${where.join(', ')}.${more}</p>
+${table}`
+  return html`<div id="${id}">${section(2, `Benchmark ${plainText(name)}`, body)}</div>`
+}
+
+function scaleOf({ metric, unit }: Case): string {
+  return `${unit} ${metric}`
+}
+
+function caseRow(one: Case, axis: Axis): DataRow {
+  const { name, metric, unit, median, min, max, values, ratio, against, bar, pass } = one
+  const format = formats[unit]
+  const spread = `${format(min)} to ${format(max)}`
+  const middle = axis.at(median)
+  const marks = [
+    { from: 0, to: middle, color: 'other', title: format(median) },
+    ...(values.length < 2
+      ? []
+      : [{ from: axis.at(min), to: axis.at(max), color: 'sent thin', title: spread }]),
+  ]
+  const versus =
+    ratio === undefined ? '' : `${ratio.toFixed(2)} of ${plainText(against?.name ?? '')}`
+  const limit =
+    bar === undefined
+      ? ''
+      : `${signs[bar.op]}\u00a0${ratio === undefined ? format(bar.value) : bar.value}`
+  const verdict =
+    pass === undefined
+      ? nothing
+      : html` <span class="${pass ? 'good' : 'bad'}">${pass ? 'met' : 'missed'}</span>`
+  return {
+    name: explained(plainText(name), plainText(metric)),
+    cells: [
+      track(marks),
+      figure(median, format),
+      figure(min, format),
+      figure(max, format),
+      countText(values.length),
+      versus,
+      html`${limit}${verdict}`,
+    ],
+  }
+}
