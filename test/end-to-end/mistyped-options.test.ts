@@ -1,7 +1,8 @@
 /**
  * Options that are nearly right: refused before anything begins, not when a guest has come.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync } from 'node:fs'
 import { Catalog } from '@godwit/catalog'
 import { ImageDirectory, parseKeepImage } from 'godwit'
@@ -85,13 +86,26 @@ describe('--images-out', () => {
 })
 
 describe('a file of secrets', () => {
-  it('is a regular file: nobody waits for what never comes', async () => {
+  it('may come through a pipe, as from a store of secrets', async () => {
     const pipe = freshPath('pipe')
     execFileSync('mkfifo', ['-m', '600', pipe])
-    for (const file of [pipe, '/dev/zero', '/dev/null']) {
+    for (const [bytes, text] of [
+      [5, /^godwit: USAGE: .* 16 to 1024 bytes; this one has 5/],
+      [10_000, /^godwit: USAGE: .* has \d+ bytes; what belongs there has at most/],
+    ] as const) {
+      const writer = spawn('sh', ['-c', `head -c ${bytes} /dev/zero > ${pipe}`])
+      const { code, stderr } = await runHere(...nowhere, '--psk-file', pipe)
+      expect([code, stderr]).toEqual([2, expect.stringMatching(text)])
+      await once(writer, 'exit')
+    }
+  })
+
+  it('is not a device: nobody waits for what never ends', async () => {
+    for (const file of ['/dev/zero', '/dev/null']) {
       for (const option of ['--images', '--psk-file']) {
         const { code, stderr } = await runHere(...nowhere, option, file)
-        const text = /^godwit: FILE_UNREADABLE: .* cannot be read: it is no regular file\n$/
+        const text =
+          /^godwit: FILE_UNREADABLE: .* cannot be read: it is no regular file, and no pipe\n$/
         expect([code, stderr]).toEqual([2, expect.stringMatching(text)])
       }
     }

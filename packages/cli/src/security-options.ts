@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { SecurityOptions } from 'godwit'
@@ -83,13 +83,14 @@ function readSmall(file: string, bytesMax: number): Uint8Array {
   return readOpened(file, bytesMax).bytes
 }
 
-/** A regular file: opening and reading wait for nobody, and end. */
+/** A regular file, which ends and waits for nobody; or a pipe, whose writer is waited for. */
 function readOpened(file: string, bytesMax: number): { bytes: Uint8Array; mode: number } {
   let descriptor: number | undefined
   try {
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const waits = statSync(file).isFIFO() ? 0 : constants.O_NONBLOCK
+    descriptor = openSync(file, constants.O_RDONLY | waits)
     const stat = fstatSync(descriptor)
-    if (!stat.isFile()) throw new Error('it is no regular file')
+    if (!stat.isFile() && !stat.isFIFO()) throw new Error('it is no regular file, and no pipe')
     const read = new Uint8Array(bytesMax + 1)
     let length = 0
     for (let more = -1; more !== 0 && length < read.length; length += more) {
