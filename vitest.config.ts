@@ -12,6 +12,7 @@ const config: ViteUserConfig = defineConfig({
     // by when that was called often, and has aborted a process at that: then it is made once.
     execArgv: ['--no-wasm-generic-wrapper'],
     testTimeout: 30_000,
+    hookTimeout: 30_000,
     projects: [
       // Files that share what they import take a seventh less; these leave nothing behind.
       { extends: true, test: { name: 'units', include: units, exclude, isolate: false } },
