@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { PageSelector } from './page-selector.ts'
+import { plainSelector, selectWords } from './page-selector.ts'
 
 /** Most rounds that a history can have: their count takes so many binary digits. */
 export const HISTORY_ROUNDS_MAX = 30
@@ -116,7 +118,25 @@ export class DirtyHistory {
   }
 }
 
-/** One for each region. */
-export function historiesOf(wordCounts: readonly number[], rounds: number): DirtyHistory[] {
-  return wordCounts.map((wordCount) => new DirtyHistory(wordCount, rounds))
+/**
+ * A selector that goes by the last `rounds` rounds.
+ *
+ * @param wordCounts - per region
+ * @param sendOf - of 32 pages, some of which are lacking: those that may be sent
+ */
+export function selectByHistory(
+  wordCounts: readonly number[],
+  rounds: number,
+  sendOf: (history: DirtyHistory, word: number, lacking: number) => number,
+): PageSelector {
+  const histories = wordCounts.map((wordCount) => new DirtyHistory(wordCount, rounds))
+  return {
+    ...plainSelector,
+    watchesStores: true,
+    patienceRounds: rounds,
+    select: selectWords(
+      (region, fresh) => histories[region]!.add(fresh),
+      (region, word, lacking) => sendOf(histories[region]!, word, lacking),
+    ),
+  }
 }

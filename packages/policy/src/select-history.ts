@@ -6,9 +6,8 @@
  *
  * @module
  */
-import { historiesOf } from './dirty-history.ts'
+import { selectByHistory } from './dirty-history.ts'
 import type { PageSelector } from './page-selector.ts'
-import { plainSelector, selectWords } from './page-selector.ts'
 
 /**
  * The usual reading: a page that was dirtied in at least `hits` of the last `rounds` rounds is hot
@@ -19,16 +18,7 @@ export function historySelector(
   rounds: number,
   hits: number,
 ): PageSelector {
-  const histories = historiesOf(wordCounts, rounds)
-  return {
-    ...plainSelector,
-    watchesStores: true,
-    patienceRounds: rounds,
-    select: selectWords(
-      (region, fresh) => histories[region]!.add(fresh),
-      (region, word) => ~histories[region]!.atLeast(word, hits),
-    ),
-  }
+  return selectByHistory(wordCounts, rounds, (history, word) => ~history.atLeast(word, hits))
 }
 
 /**
@@ -40,19 +30,9 @@ export function historySendSelector(
   rounds: number,
   hits: number,
 ): PageSelector {
-  const histories = historiesOf(wordCounts, rounds)
-  return {
-    ...plainSelector,
-    watchesStores: true,
-    patienceRounds: rounds,
-    select: selectWords(
-      (region, fresh) => histories[region]!.add(fresh),
-      (region, word, lacking) => {
-        const history = histories[region]!
-        const due = history.atLeast(word, hits) & lacking
-        if (due !== 0) history.forget(word, due)
-        return due
-      },
-    ),
-  }
+  return selectByHistory(wordCounts, rounds, (history, word, lacking) => {
+    const due = history.atLeast(word, hits) & lacking
+    if (due !== 0) history.forget(word, due)
+    return due
+  })
 }

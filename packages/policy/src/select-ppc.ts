@@ -8,9 +8,8 @@
  *
  * @module
  */
-import { historiesOf } from './dirty-history.ts'
+import { selectByHistory } from './dirty-history.ts'
 import type { PageSelector } from './page-selector.ts'
-import { plainSelector, selectWords } from './page-selector.ts'
 
 /** @param threshold - from 0 to less than 1 */
 export function ppcSelector(
@@ -18,15 +17,6 @@ export function ppcSelector(
   rounds: number,
   threshold: number,
 ): PageSelector {
-  const histories = historiesOf(wordCounts, rounds)
   const limit = Math.floor(threshold * 2 ** rounds)
-  return {
-    ...plainSelector,
-    watchesStores: true,
-    patienceRounds: rounds,
-    select: selectWords(
-      (region, fresh) => histories[region]!.add(fresh),
-      (region, word) => ~histories[region]!.above(word, limit),
-    ),
-  }
+  return selectByHistory(wordCounts, rounds, (history, word) => ~history.above(word, limit))
 }

@@ -4,20 +4,10 @@
  *
  * @module
  */
-import { historiesOf } from './dirty-history.ts'
+import { selectByHistory } from './dirty-history.ts'
 import type { PageSelector } from './page-selector.ts'
-import { plainSelector, selectWords } from './page-selector.ts'
 
 /** @param rounds - in a row, in which the page must have been clean */
 export function secondChanceSelector(wordCounts: readonly number[], rounds: number): PageSelector {
-  const histories = historiesOf(wordCounts, rounds)
-  return {
-    ...plainSelector,
-    watchesStores: true,
-    patienceRounds: rounds,
-    select: selectWords(
-      (region, fresh) => histories[region]!.add(fresh),
-      (region, word) => ~histories[region]!.anyOf(word),
-    ),
-  }
+  return selectByHistory(wordCounts, rounds, (history, word) => ~history.anyOf(word))
 }
