@@ -52,6 +52,17 @@ describe('a summary', () => {
   })
 })
 
+describe('what auto decided', () => {
+  it('is told in order, with the round', () => {
+    const decisions = [
+      { round: 0, atMs: 1, text: 'pre-copy, for a pause of 300 ms' },
+      { round: 2, atMs: 900, text: 'switch-over: 1 MiB left' },
+    ]
+    const text = formatSummary({ ...report, decisions }).replaceAll(/ {2,}/g, ' | ')
+    expect(text).toMatch(/decided \| round 0: pre-copy, .*\ndecided \| round 2: switch-over: /)
+  })
+})
+
 describe('what ended the rounds', () => {
   it.each([
     [

@@ -64,7 +64,7 @@ function addRecoveries(rows: Rows, { recoveries }: Report): void {
 }
 
 function addTimes(rows: Rows, report: Report): void {
-  const { downtime, downtimeMs, totalMs, reservationMs, verifyMs, stop } = report
+  const { downtime, downtimeMs, totalMs, reservationMs, verifyMs, stop, decisions = [] } = report
   if (downtimeMs !== undefined && downtime !== undefined) {
     const { pauseMs, pagesMs, stateMs, resumeMs } = downtime
     const parts = [
@@ -85,6 +85,9 @@ function addTimes(rows: Rows, report: Report): void {
   }
   if (stop !== undefined && stop.rule !== 'mode') {
     rows.push(['stopped by', `${stop.rule}: ${stopText(stop)}`])
+  }
+  for (const { round, text } of decisions) {
+    rows.push(['decided', `round ${round}: ${printable(text)}`])
   }
 }
 

@@ -165,6 +165,12 @@ describe('the page', () => {
     expect(text).toContain('Competing traffic 1.00 MB/s asked for 2.00 MB/s')
   })
 
+  it('says what auto decided, and when', () => {
+    const decisions = [{ round: 2, atMs: 900, text: 'switch-over: <b>1 MiB</b> left' }]
+    const text = textOf(renderPage([told({ decisions })]))
+    expect(text).toContain('Decisions after round 2 , 900 ms switch-over: <b&gt;1 MiB</b&gt; left')
+  })
+
   it('is bounded, however many rounds there were', () => {
     const round = { pages: 1, bytes: 100, ms: 2, bandwidth: 5e4, paused: false }
     const rounds = Array.from({ length: 200_000 }, (_, i) => ({ ...round, round: i + 1 }))

@@ -3,9 +3,17 @@
  *
  * @module
  */
-import type { EncodingReport, Report, StaticReport, StopReport } from '@godwit/core'
+import type { DecisionReport, EncodingReport, Report, StaticReport, StopReport } from '@godwit/core'
 import { stopText } from '@godwit/core'
-import { bytesText, countText, figure, formatOf, shareText, wordsOf } from './figure.ts'
+import {
+  bytesText,
+  countText,
+  durationText,
+  figure,
+  formatOf,
+  shareText,
+  wordsOf,
+} from './figure.ts'
 import type { Markup, Part } from './markup.ts'
 import { html, nothing, plainText } from './markup.ts'
 import type { Fact } from './section.ts'
@@ -45,13 +53,22 @@ function entriesOf<T>(record: Readonly<Record<string, T>>): readonly (readonly [
 
 /** Everything that was set or agreed. */
 export function settings(report: Report): Markup {
-  const { guest, encoding, static: known } = report
+  const { guest, encoding, static: known, decisions } = report
   return html`<div class="columns">
 ${factTable('Migration', migrationFacts(report))}
 ${guest === undefined ? nothing : factTable('Guest', guestFacts(guest))}
 ${encoding === undefined ? nothing : factTable('Encoding', encodingFacts(encoding))}
-${known === undefined ? nothing : factTable('Static pages', staticFacts(known))}</div>
+${known === undefined ? nothing : factTable('Static pages', staticFacts(known))}
+${decisions === undefined ? nothing : factTable('Decisions', decisionFacts(decisions))}</div>
 `
+}
+
+function decisionFacts(decisions: readonly DecisionReport[]): readonly Fact[] {
+  return decisions.slice(0, ENTRIES_SHOWN_MAX).map(({ round, atMs, text }): Fact => {
+    const after = figure(round, countText, 'decisions.round')
+    const time = figure(atMs, durationText, 'decisions.atMs')
+    return [html`after round ${after}, ${time}`, plainText(text)]
+  })
 }
 
 function migrationFacts(report: Report): readonly Fact[] {
