@@ -69,7 +69,7 @@ describe('parseGuest', () => {
     [
       'mystery',
       'GUEST_UNKNOWN',
-      'idle, cpu, memory-read, memory-write, writer, kcs, ikcs, disk, cache, image',
+      'idle, cpu, memory-read, memory-write, writer, kcs, ikcs, disk, network, cache, image',
     ],
     ['', 'GUEST_UNKNOWN', 'idle'],
     ['writer,size=3', 'GUEST_OPTION', 'wss, rate, style, order, threads, file, content, seed'],
