@@ -173,7 +173,7 @@ const streamRate: GuestOption = {
     return refuse(`"${text}" is not 8kbit to 10Gbit`)
   },
 }
-/** Loopback only: whoever offers a guest says where its destination is to dial, without a secret. */
+/** Loopback only: whoever offers a guest says whom its destination is to dial. */
 const peer: GuestOption = {
   name: 'peer',
   value: '127.0.0.1:PORT',

@@ -27,6 +27,11 @@ const redialMs = 100
 /** Acknowledged at once even while more is waiting. */
 const acknowledgeSegments = WINDOW_SEGMENTS / 8
 
+const peerEntry = new URL(
+  import.meta.url.endsWith('.ts') ? './stream-peer-process.ts' : './stream-peer-process.js',
+  import.meta.url,
+)
+
 const job = workerData as CardJob
 const queue = new ReceiveQueue(job.queue)
 const port = parentPort!
@@ -45,8 +50,8 @@ function post(word: CardWord): void {
 function fail(thrown: unknown): void {
   if (isEnding) return
   const reason = toGodwitError(thrown).message
-  end()
   post({ type: 'failed', text: `The stream of guest network broke: ${reason}` })
+  end()
 }
 
 function end(): void {
@@ -58,9 +63,7 @@ function end(): void {
 
 /** A process of its own, as a peer elsewhere is; it ends with whoever holds its input. */
 async function startPeer(): Promise<{ host: string; port: number }> {
-  const { url } = import.meta
-  const entry = new URL(`./stream-peer-process.${url.endsWith('.ts') ? 'ts' : 'js'}`, url)
-  const child = spawn(process.execPath, [fileURLToPath(entry)], {
+  const child = spawn(process.execPath, [fileURLToPath(peerEntry)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   peer = child

@@ -4,7 +4,7 @@
  *
  * | pages | what |
  * |---|---|
- * | 1 | the connection: number of the next segment (low, high), the last one's sum, the buffer it went to |
+ * | 1 | the connection: next segment's number (low, high), the last one's sum, its buffer |
  * | 256, or half of the rest | receive buffers, a ring, as a network card writes them |
  * | the rest | what the application keeps: the last so many segments |
  *

@@ -4,7 +4,8 @@
  *
  * | record | who | bytes |
  * |---|---|---|
- * | hello | guest, first | u32 magic `GWNS`, u32 version 1, u64 seed, u64 bytes per second, u64 acknowledged, u64 first |
+ * | hello | guest, first | u32 magic `GWNS`, u32 version 1; u64 each: seed, bytes per second, |
+ * |       |              | acknowledged, first |
  * | acknowledgement | guest | u64 acknowledged |
  * | segment | peer | u64 number, {@link SEGMENT_BYTES} of content |
  *
