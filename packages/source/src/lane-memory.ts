@@ -54,6 +54,23 @@ function slotsOf(
     : { count: PLAIN_SLOTS, pages: batchPages(pageBytes) }
 }
 
+/** Pages of a round's first batch; each that follows may have twice as many. */
+const firstBatchPages = 16
+const doublingsMax = 8
+
+/**
+ * Most pages of a batch whose pages are looked at, when so many of the round were before it. What
+ * is not compressed gains nothing by being long, and the link waits for the first.
+ */
+export function richBatchPages(
+  pageBytes: number,
+  settings: EncodeSettings,
+  batches: number,
+): number {
+  if (settings.compression !== 'none') return compressedBatchPages(pageBytes)
+  return Math.min(batchPages(pageBytes), firstBatchPages << Math.min(batches, doublingsMax))
+}
+
 /** How many lanes the warm-up makes, one after the other. */
 export const WARM_UP_LANES = 4
 const warmUpSettings = { plain: parseEncode('none'), rich: parseEncode('same') } as const

@@ -17,7 +17,7 @@ import { compressionOf } from './compression.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
-import { PLAIN_SLOTS, needsRichLane } from './lane-memory.ts'
+import { PLAIN_SLOTS, needsRichLane, richBatchPages } from './lane-memory.ts'
 import type { LaneOptions } from './lane-options.ts'
 import type { RoundPieces } from './lane-pieces.ts'
 import { LanePieces } from './lane-pieces.ts'
@@ -181,8 +181,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#onClosed(lost)
   }
 
-  // What the queue tells.
-
   /** Fills free slots until none is left or the round is encoded, and sends what is ready. */
   goOn(): void {
     // A slot that is free at once, or a batch compressed at once, comes here from within.
@@ -339,8 +337,9 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     }
     const { page, endPage, regionIndex, region } = pieces
     const { batches } = done
+    const usefulPages = richBatchPages(this.#pageBytes, this.#options.settings, batches)
     const rich = this.#rich!
-    rich.limitBatches(pagesMax)
+    rich.limitBatches(Math.min(pagesMax, usefulPages))
     const keeps = this.#breakEven?.keepsVersions(this.#outgoing.meter.backlogMs)
     if (keeps !== undefined) rich.keepVersions(keeps)
     pieces.page = rich.step(region!, regionIndex, work.dirty, page, endPage, done)
