@@ -48,8 +48,11 @@ describe('the switch from rounds to post-copy', () => {
     const one = new HybridSwitch({})
     const after = (round: number) => one.decide({ round, dirtyPages: 5 } as RoundStatistics, 1e6)
     expect([after(1), after(2)]).toEqual([undefined, undefined])
+    expect(one.asked(2)).toBeUndefined()
     one.ask()
-    expect(after(3)).toEqual({ rule: 'asked', numbers: { round: 3 } })
+    expect(one.asked(3)).toEqual({ rule: 'asked', numbers: { round: 3 } })
+    one.ask({ rule: 'timeout', numbers: { limitMs: 5 } })
+    expect(one.asked(3)).toEqual({ rule: 'timeout', numbers: { round: 3, limitMs: 5 } })
   })
 })
 

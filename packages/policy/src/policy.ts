@@ -79,11 +79,14 @@ function guardStop(name: string, value: unknown): readonly StopRule[] {
     const at = Array.isArray(value) ? `stop[${index}]` : 'stop'
     const fields = fieldsOf(name, rule, 'a stop rule', at)
     checkAll(name, fields, { name: 'string', text: 'string', evaluate: 'function' }, at)
+    check(name, fields, 'meansShortPause', 'boolean', true, at)
     const inner = fields as unknown as StopRule
     const what = `stop rule ${inner.name}`
+    const { meansShortPause = false } = inner
     return {
       name: inner.name,
       text: inner.text,
+      meansShortPause,
       evaluate: (statistics) =>
         guard(name, what, () => inner.evaluate(statistics), isDecision, 'a rule and its numbers'),
     }

@@ -41,6 +41,11 @@ export interface StopRule {
   readonly name: string
   /** In the form the user writes it. */
   readonly text: string
+  /**
+   * Whether the pause is short when it fires: then `hybrid` ends in it, too, and otherwise in
+   * post-copy. Default false.
+   */
+  readonly meansShortPause?: boolean
   evaluate(statistics: RoundStatistics): StopDecision | undefined
 }
 
@@ -56,6 +61,7 @@ export function downtimeRule(limitMs: number): StopRule {
   return {
     name: 'downtime',
     text: `downtime=${limitMs}ms`,
+    meansShortPause: true,
     evaluate(statistics) {
       const expectedMs = expectedDowntimeMs(statistics)
       // With nothing left to send another round makes the pause no shorter.
@@ -83,6 +89,7 @@ export function fewDirtyRule(pages: number): StopRule {
   return {
     name: 'few-dirty',
     text: `few-dirty=${pages}`,
+    meansShortPause: true,
     evaluate({ dirtyPages }) {
       if (dirtyPages >= pages) return undefined
       return { rule: 'few-dirty', numbers: { dirtyPages, limit: pages } }
@@ -143,6 +150,7 @@ function allOf(rules: readonly StopRule[]): StopRule {
   return {
     name,
     text: rules.map((rule) => rule.text).join('+'),
+    meansShortPause: rules.some(({ meansShortPause = false }) => meansShortPause),
     evaluate(statistics) {
       const decisions = rules.map((rule) => rule.evaluate(statistics))
       if (decisions.includes(undefined)) return undefined
