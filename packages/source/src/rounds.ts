@@ -237,7 +237,7 @@ export class Rounds {
 
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
-    this.steering.release()
+    this.steering.end()
     this.#watch.end(new CancelledError())
     this.static.end()
     this.#postCopy?.close()

@@ -5,7 +5,7 @@
  * @module
  */
 import type { RoundReport } from '@godwit/core'
-import { GodwitError } from '@godwit/core'
+import { GodwitError, toGodwitError } from '@godwit/core'
 import type { BandwidthPolicy } from '@godwit/policy'
 import { parseBandwidth } from '@godwit/policy'
 import type { SourceLanes } from './lanes.ts'
@@ -28,6 +28,8 @@ export interface SteeringOwner {
 export class Steering {
   /** Of the guest's time that is taken away, 0 to 1. */
   throttle = 0
+  /** Why the guest may not have all of its time in the end. */
+  endError: GodwitError | undefined
   readonly #options: SourceOptions
   readonly #owner: SteeringOwner
   readonly #policy: BandwidthPolicy
@@ -75,9 +77,19 @@ export class Steering {
     this.pace()
   }
 
-  /** The guest has all of its time again. */
+  /** The guest has all of its time again. @throws {GodwitError} `GUEST_FAILED` */
   release(): void {
     this.#take(0)
+  }
+
+  /** The same when the migration is over: all else of it ends in any case. */
+  end(): void {
+    try {
+      this.release()
+    } catch (thrown) {
+      const { message } = toGodwitError(thrown)
+      this.endError = new GodwitError('GUEST_FAILED', `The guest may still lose time: ${message}`)
+    }
   }
 
   /** For the report of the round that has just been sent. */
@@ -111,7 +123,14 @@ export class Steering {
 
   #take(share: number): void {
     if (share === this.throttle) return
+    // Whatever comes of it: it is to be given back.
+    if (share > 0) this.throttle = share
+    try {
+      this.#options.guest.throttle?.(share)
+    } catch (cause) {
+      const { message } = toGodwitError(cause)
+      throw new GodwitError('GUEST_FAILED', `throttle ${share}: ${message}`, { cause })
+    }
     this.throttle = share
-    this.#options.guest.throttle?.(share)
   }
 }
