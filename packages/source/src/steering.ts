@@ -5,7 +5,7 @@
  * @module
  */
 import type { RoundReport } from '@godwit/core'
-import { GodwitError, toGodwitError } from '@godwit/core'
+import { GodwitError, checkRate, toGodwitError } from '@godwit/core'
 import type { BandwidthPolicy } from '@godwit/policy'
 import { parseBandwidth } from '@godwit/policy'
 import type { SourceLanes } from './lanes.ts'
@@ -71,9 +71,13 @@ export class Steering {
     this.#owner.lanes.pace(this.#cap)
   }
 
-  /** From now on, whatever the policy says; a pause and a post-copy may have caps of their own. */
+  /**
+   * From now on, whatever the policy says; a pause and a post-copy may have caps of their own.
+   *
+   * @throws {GodwitError} `USAGE`: not above 0
+   */
   set(bytesPerSecond: number): void {
-    this.#set = bytesPerSecond
+    this.#set = checkRate(bytesPerSecond, 'A cap on bandwidth')
     this.pace()
   }
 
