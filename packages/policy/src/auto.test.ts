@@ -186,6 +186,16 @@ describe('rounds that do not', () => {
     expect(decisions.at(-1)!.end).toMatchObject({ rule: 'downtime', next: 'switch-over' })
   })
 
+  it('a round of no pages is no stall, nor the end of one', () => {
+    const waits: Round = [0, 0, 25_600]
+    const waiting = [stalled[0]!, ...Array<Round>(10).fill(waits)]
+    expect(play(new Auto(able), waiting).every(({ end }) => end === undefined)).toBe(true)
+    // One round in vain, then a look, then another round in vain.
+    const decisions = play(new Auto(able), [stalled[0]!, stalled[1]!, waits, stalled[2]!])
+    expect(decisions).toHaveLength(4)
+    expect(decisions.at(-1)!.end).toMatchObject({ rule: 'stall', next: 'post-copy' })
+  })
+
   it('else half of what the link carries, and half of that', () => {
     const auto = new Auto({ ...able, canPostCopy: false })
     const over = { sentBytes: 1, dirtyBytes: 1, dirtyRate: 100 * MIB, ms: 1000 }

@@ -134,6 +134,8 @@ export class Auto {
       return { texts: [`switch-over: ${left}`], end }
     }
     if (last !== undefined) return this.#end(last, `the most was sent: ${left}`)
+    // The selector waits, which tells nothing of the link; the rule `held` says how long.
+    if (statistics.sentPages === 0) return { texts: [] }
     if (this.#converges(statistics, rate)) {
       this.#stalls = 0
       return { texts: this.#peek(statistics) }

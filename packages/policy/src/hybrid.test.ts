@@ -4,11 +4,11 @@ import { HybridSwitch, MODE_DEFAULT, parseMode } from './hybrid.ts'
 import type { RoundStatistics } from './stop-condition.ts'
 
 /** What the rules say after rounds that left so many pages dirty, `stepMs` each. */
-function decisions(rules: HybridRules, dirty: readonly number[], stepMs = 100) {
+function decisions(rules: HybridRules, dirty: readonly number[], stepMs = 100, sentPages = 1) {
   const one = new HybridSwitch(rules)
   return dirty.map((dirtyPages, i) => {
     const lastDirtyPages = i === 0 ? Infinity : dirty[i - 1]
-    const statistics = { round: i + 1, dirtyPages, lastDirtyPages } as RoundStatistics
+    const statistics = { round: i + 1, dirtyPages, lastDirtyPages, sentPages } as RoundStatistics
     return one.decide(statistics, (i + 1) * stepMs)
   })
 }
@@ -34,6 +34,11 @@ describe('the switch from rounds to post-copy', () => {
       fired,
     ])
     expect(decisions({ stall: true }, [1e9])).toEqual([undefined])
+  })
+
+  it('does not come for a round of no pages: the selector waits', () => {
+    expect(decisions({ stall: true }, [100, 100, 120], 100, 0)).toEqual(Array(3).fill(undefined))
+    expect(decisions({ rounds: 2, stall: true }, [100, 100], 100, 0)[1]!.rule).toBe('rounds')
   })
 
   it('comes by the first rule that fires', () => {

@@ -57,13 +57,14 @@ export class HybridSwitch {
    */
   decide(statistics: RoundStatistics, elapsedMs: number): StopDecision | undefined {
     const { rounds, afterMs, stall } = this.#rules
-    const { round, dirtyPages, lastDirtyPages } = statistics
+    const { round, dirtyPages, lastDirtyPages, sentPages } = statistics
     if (rounds !== undefined && round >= rounds)
       return { rule: 'rounds', numbers: { round, rounds } }
     if (afterMs !== undefined && elapsedMs >= afterMs) {
       return { rule: 'after', numbers: { elapsedMs, afterMs } }
     }
-    if (stall === true && dirtyPages > lastDirtyPages * stallShare) {
+    // A round of no pages is a look at stores: the selector waits, and `held` says how long.
+    if (stall === true && sentPages > 0 && dirtyPages > lastDirtyPages * stallShare) {
       return { rule: 'stall', numbers: { round, dirtyPages, lastDirtyPages } }
     }
     return undefined
