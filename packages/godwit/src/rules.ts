@@ -101,7 +101,7 @@ export function rulesOf(asked: RuleOptions): Rules {
   const policy = asked.policy === undefined ? undefined : checkPolicy(asked.policy)
   refuseBoth(policy, asked)
   checkCaps(asked)
-  const options = withPreset(asked)
+  const options = withPreset(asked, { bandwidth: policy?.bandwidth })
   const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
   checkFetch(mode, options.fetch)
   checkReverse(mode, options.reverse)
