@@ -54,8 +54,9 @@ const parsers: Readonly<Record<BandwidthName, Parser>> = {
   },
   clark(choice) {
     onlyOptions(choice, ['min', 'max', 'add'])
-    const min = rateOf(choice, 'min') ?? CLARK_DEFAULTS.min
-    const max = rateOf(choice, 'max') ?? Math.max(min, CLARK_DEFAULTS.max)
+    const most = rateOf(choice, 'max')
+    const min = rateOf(choice, 'min') ?? Math.min(CLARK_DEFAULTS.min, most ?? Infinity)
+    const max = most ?? Math.max(min, CLARK_DEFAULTS.max)
     if (min > max) throw new GodwitError('USAGE', `"${choice.text}": min is above max`)
     return clarkBandwidth(
       { min, max, add: rateOf(choice, 'add') ?? CLARK_DEFAULTS.add },
