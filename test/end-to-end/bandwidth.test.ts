@@ -41,14 +41,17 @@ async function expectMoved(report: Report): Promise<void> {
   await expectContinuous(arrived, guest.identity, guest.steps())
 }
 
-/** Grants these, one after the other, and notes what it was told. */
+/** Grants these, round by round, and notes what it was told of each at last. */
 function scripted(rates: readonly number[], measuresLink = false) {
   const seen: BandwidthStatistics[] = []
   const bandwidth: BandwidthPolicy = {
     name: 'scripted',
     setting: 'scripted,rates=here',
     measuresLink,
-    grant: (statistics) => rates[seen.push(statistics) - 1]!,
+    grant: (statistics) => {
+      seen[statistics.round - 1] = statistics
+      return rates[statistics.round - 1]!
+    },
   }
   return { bandwidth, seen }
 }

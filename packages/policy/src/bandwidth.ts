@@ -37,7 +37,10 @@ export interface BandwidthPolicy {
   readonly setting: string
   /** Whether it looks at {@link BandwidthStatistics.usedByOthers}, which costs a measurement. */
   readonly measuresLink: boolean
-  /** Bytes per second, more than 0; `Infinity` for no cap. */
+  /**
+   * Bytes per second, more than 0; `Infinity` for no cap. Asked for a round that begins, and before
+   * that for what the pause would get.
+   */
   grant(statistics: BandwidthStatistics): number
 }
 

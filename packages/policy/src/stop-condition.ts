@@ -18,6 +18,8 @@ export interface RoundStatistics {
   readonly dirtyBytes: number
   /** Bytes of guest pages per second that the last rounds of useful size moved. */
   readonly bandwidth: number
+  /** The same that the pause is expected to get, which may have a cap of its own. */
+  readonly pauseBandwidth: number
   /** What a pause costs beside its pages: collecting dirty marks and the control round trips. */
   readonly pauseOverheadMs: number
   /** Bytes of page frames in round 1, and in all later rounds together. */
@@ -51,9 +53,9 @@ export interface StopRule {
 
 /** Expected pause if the guest were stopped now. */
 export function expectedDowntimeMs(statistics: RoundStatistics): number {
-  const { dirtyBytes, bandwidth, pauseOverheadMs } = statistics
+  const { dirtyBytes, pauseBandwidth, pauseOverheadMs } = statistics
   if (dirtyBytes === 0) return pauseOverheadMs
-  return bandwidth > 0 ? pauseOverheadMs + (dirtyBytes / bandwidth) * 1e3 : Infinity
+  return pauseBandwidth > 0 ? pauseOverheadMs + (dirtyBytes / pauseBandwidth) * 1e3 : Infinity
 }
 
 /** Stop when the pause is expected to be no longer than `limitMs` (QEMU's rule; default 300 ms). */
@@ -66,7 +68,7 @@ export function downtimeRule(limitMs: number): StopRule {
       const expectedMs = expectedDowntimeMs(statistics)
       // With nothing left to send another round makes the pause no shorter.
       if (expectedMs > limitMs && statistics.dirtyPages > 0) return undefined
-      const { dirtyPages, bandwidth } = statistics
+      const { dirtyPages, pauseBandwidth: bandwidth } = statistics
       return { rule: 'downtime', numbers: { expectedMs, limitMs, dirtyPages, bandwidth } }
     },
   }

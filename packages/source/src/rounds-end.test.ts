@@ -16,6 +16,7 @@ const stalled = {
   lastDirtyPages: 2560,
   dirtyBytes: 2560 * 4096,
   bandwidth: 20e6,
+  pauseBandwidth: 20e6,
   pauseOverheadMs: 0,
   firstRoundBytes: 1e7,
   laterRoundsBytes: 9e6,

@@ -355,7 +355,7 @@ export class Rounds {
     const overheadMs = this.pages.collectMs + 2 * roundTripMs
     this.pages.select()
     const lacking = this.pages.size + this.pages.heldPages
-    const statistics = this.log.statistics(lacking, overheadMs)
+    const statistics = this.log.statistics(lacking, overheadMs, this.steering.pauseCap)
     return this.#end.decide(statistics, this.pages, nowMs - this.#firstMs)
   }
 

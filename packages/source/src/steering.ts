@@ -36,6 +36,8 @@ export class Steering {
   #phase: Phase = 'rounds'
   /** What the policy says of this round. */
   #granted = Infinity
+  /** When it was asked last. */
+  #usedByOthers = 0
   /** What the operator says since. */
   #set: number | undefined
 
@@ -57,13 +59,24 @@ export class Steering {
     this.#phase = phase
     if (phase !== 'rounds') this.release()
     else if (round > 1) this.#throttle(rounds.at(-1))
-    this.#granted = this.#policy.grant({
-      round,
-      isLast: phase !== 'rounds',
-      dirtyRates: rounds.map(({ dirtyRate = 0 }) => dirtyRate),
-      usedByOthers: this.#usedByOthers(),
-    })
+    this.#usedByOthers = this.#measureOthers()
+    this.#granted = this.#grant(round, phase !== 'rounds')
     this.pace()
+  }
+
+  /** What the pause would have if it came next; between rounds. */
+  get pauseCap(): number {
+    const { pauseBandwidth, maxBandwidth = Infinity } = this.#options
+    if (pauseBandwidth !== undefined || this.#set !== undefined) {
+      return pauseBandwidth ?? this.#set!
+    }
+    return Math.min(maxBandwidth, this.#grant(this.#owner.log.rounds.length + 1, true))
+  }
+
+  #grant(round: number, isLast: boolean): number {
+    const dirtyRates = this.#owner.log.rounds.map(({ dirtyRate = 0 }) => dirtyRate)
+    const usedByOthers = this.#usedByOthers
+    return this.#policy.grant({ round, isLast, dirtyRates, usedByOthers })
   }
 
   /** Tells the lanes there are what the cap is. */
@@ -111,7 +124,7 @@ export class Steering {
     return this.#phase === 'post-copy' ? (postCopyBandwidth ?? ofAll) : ofAll
   }
 
-  #usedByOthers(): number {
+  #measureOthers(): number {
     if (!this.#policy.measuresLink) return 0
     return this.#options.linkUse?.usedByOthers(this.#owner.wireBytes) ?? 0
   }
