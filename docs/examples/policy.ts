@@ -44,8 +44,8 @@ const policy: Policy = {
     {
       name: 'short-pause',
       text: `short-pause=${pauseMs}ms`,
-      evaluate({ dirtyBytes, bandwidth }) {
-        const expectedMs = bandwidth > 0 ? (dirtyBytes / bandwidth) * 1e3 : Infinity
+      evaluate({ dirtyBytes, pauseBandwidth }) {
+        const expectedMs = pauseBandwidth > 0 ? (dirtyBytes / pauseBandwidth) * 1e3 : Infinity
         if (expectedMs > pauseMs) return undefined
         return { rule: 'short-pause', numbers: { expectedMs, pauseMs } }
       },

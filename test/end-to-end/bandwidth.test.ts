@@ -8,6 +8,7 @@ import { WorkloadGuest, WorkloadHost, parseGuest } from '@godwit/guest'
 import type { BandwidthPolicy, BandwidthStatistics } from '@godwit/policy'
 import { parseBandwidth } from '@godwit/policy'
 import type { SourceMigration } from '@godwit/source'
+import { createMigration } from 'godwit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sourceThreads } from './fake-threads.ts'
 import { expectContinuous } from './oracle.ts'
@@ -40,14 +41,17 @@ async function expectMoved(report: Report): Promise<void> {
   await expectContinuous(arrived, guest.identity, guest.steps())
 }
 
-/** Grants these, one after the other, and notes what it was told. */
+/** Grants these, round by round, and notes what it was told of each at last. */
 function scripted(rates: readonly number[], measuresLink = false) {
   const seen: BandwidthStatistics[] = []
   const bandwidth: BandwidthPolicy = {
     name: 'scripted',
     setting: 'scripted,rates=here',
     measuresLink,
-    grant: (statistics) => rates[seen.push(statistics) - 1]!,
+    grant: (statistics) => {
+      seen[statistics.round - 1] = statistics
+      return rates[statistics.round - 1]!
+    },
   }
   return { bandwidth, seen }
 }
@@ -157,6 +161,27 @@ describe('a cap that is set while the migration goes on', () => {
     const { bandwidth } = scripted([1000, 1000, 1000])
     const report = await runSetting({ bandwidth, pauseBandwidth: 48 * MIB }, Infinity)
     expect(grants(report)).toEqual([undefined, undefined, 48 * MIB])
+    await expectMoved(report)
+  })
+})
+
+describe('a cap of nothing', () => {
+  it.each([0, -1, Number.NaN])('is refused before anything is begun: %d', async (no) => {
+    for (const name of ['maxBandwidth', 'pauseBandwidth', 'postCopyBandwidth']) {
+      const migration = createMigration(guest, { to: '127.0.0.1:9', [name]: no })
+      await expect(migration).rejects.toMatchObject({
+        code: 'USAGE',
+        message: expect.stringContaining(`${name} is to be above 0 bytes per second, not ${no}`),
+      })
+    }
+  })
+
+  it.each([0, Number.NaN])('and while a migration goes on, which goes on: %d', async (no) => {
+    const migration = await rig.source(guest, { maxBandwidth: 40 * MIB })
+    const usage = expect.objectContaining({ code: 'USAGE' })
+    expect(() => migration.limitBandwidth(no)).toThrow(usage)
+    const report = await migration.run()
+    expect(grants(report)).toEqual([40 * MIB, 40 * MIB, 40 * MIB])
     await expectMoved(report)
   })
 })

@@ -185,14 +185,23 @@ describe('a guest that runs before its pages are there', () => {
 })
 
 describe('hybrid', () => {
-  it('ends as pre-copy does where a stop rule fires first', async () => {
+  it('ends as pre-copy does where a rule says that the pause is short', async () => {
+    const guest = await startGuest(guestSpec)
+    const rules = { mode: 'hybrid', hybrid: { rounds: 1 }, stop: 'few-dirty=1000000' } as const
+    const { source } = await move(guest, rules)
+    expect(source.stop).toMatchObject({ rule: 'few-dirty' })
+    expect(source.rounds.map((round) => round.paused)).toEqual([false, true])
+    expect(source.stages.map(({ name }) => name)).not.toContain('post-copy')
+    expect(source.faults?.count ?? 0).toBe(0)
+  })
+
+  it('goes on where another one ends the rounds', async () => {
     const guest = await startGuest(guestSpec)
     const rules = { mode: 'hybrid', hybrid: { rounds: 3 }, stop: 'max-rounds=2' } as const
     const { source } = await move(guest, rules)
     expect(source.stop).toMatchObject({ rule: 'max-rounds', round: 2 })
-    expect(source.rounds.map((round) => round.paused)).toEqual([false, false, true])
-    expect(source.stages.map(({ name }) => name)).not.toContain('post-copy')
-    expect(source.faults?.count ?? 0).toBe(0)
+    expect(source.rounds).toHaveLength(3)
+    expect(source.stages.map(({ name }) => name)).toContain('post-copy')
   })
 
   it('goes on by its own rules', async () => {

@@ -171,6 +171,29 @@ describe('stop rules', () => {
     expect(expectedMs).toBeCloseTo((pageCount / 2) * 4096 * 1e-5, 0)
   })
 
+  const slowPause = (isLast: boolean): number => (isLast ? 1e6 : Infinity)
+
+  it.each<[string, SourceSettings]>([
+    ['as it is given', { pauseBandwidth: 1e6 }],
+    [
+      'as a policy grants it',
+      {
+        bandwidth: {
+          name: 'slow',
+          setting: 'slow',
+          measuresLink: false,
+          grant: ({ isLast }) => slowPause(isLast),
+        },
+      },
+    ],
+  ])('downtime goes by the cap of the pause, %s', async (_, more) => {
+    // 190 pages are 778 ms at 1 MB/s, and no more than 10 ms at what rounds get; 5 are 20 ms.
+    const report = await move('downtime=300ms,max-rounds=3', [dirty(190), dirty(5)], more)
+    expect(report.rounds.map((round) => round.pages)).toEqual([pageCount, 190, 5])
+    expect(report.stop).toMatchObject({ rule: 'downtime', dirtyPages: 5, bandwidth: 1e6 })
+    expect(report.stop!['expectedMs']).toBeGreaterThanOrEqual(5 * 4.096)
+  })
+
   it('the first to fire is named, and 30 rounds are the most without a number', async () => {
     const both = await move('few-dirty=100,max-rounds=2', [dirty(200), dirty(50)])
     expect(both.stop).toMatchObject({ rule: 'few-dirty', dirtyPages: 50 })

@@ -129,6 +129,45 @@ describe('a migration that comes to nothing', () => {
   }
 })
 
+describe('a guest whose throttle fails', () => {
+  const broken = (): never => {
+    throw new Error('no\ntimer')
+  }
+
+  it('always: the migration ends, and says that the guest may still lose time', async () => {
+    await begin(4 * MIB, '1MiB')
+    const told = vi.spyOn(guest, 'throttle').mockImplementation(broken)
+    const { throttle } = scripted([0.5])
+    const report = await (await rig.source(guest, { throttle })).run()
+    expect(sharesOf(told)).toEqual([0.5, 0])
+    expect(report).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'GUEST_FAILED', phase: 'pre-copy' },
+    })
+    expect(report.error!.text).toMatch(/^The guest may still lose time: throttle 0: no/)
+    await expectUnthrottled(guest)
+  })
+
+  it.each([
+    ['when time is taken', [0.5], 0.5, [0.5, 0]],
+    ['when it is given back', [0.5], 0, [0.5, 0, 0]],
+  ] as const)('once: %s', async (_, shares, bad, expected) => {
+    await begin(4 * MIB, '1MiB')
+    const take = guest.throttle.bind(guest)
+    let failures = 0
+    const told = vi.spyOn(guest, 'throttle').mockImplementation((share) => {
+      take(share)
+      if (share === bad && failures++ === 0) broken()
+    })
+    const report = await (await rig.source(guest, { throttle: scripted(shares).throttle })).run()
+    expect(sharesOf(told)).toEqual(expected)
+    expect(report.outcome).toBe('failed')
+    expect(report.error).toMatchObject({ code: 'GUEST_FAILED' })
+    expect(report.error!.text).toMatch(new RegExp(`^throttle ${bad}: no`))
+    await expectUnthrottled(guest)
+  })
+})
+
 describe('by name', () => {
   it('auto-converge takes more and more while too much is dirty', async () => {
     await begin(4 * MIB, '1MiB')

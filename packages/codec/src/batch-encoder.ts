@@ -142,7 +142,8 @@ export class BatchEncoder {
     pagesMax: number = this.#batchPages,
   ): boolean {
     const payloadPagesMax = Math.min(pagesMax, this.#batchPages)
-    const { dirty, untouched } = work
+    const { dirty } = work
+    const zeros = this.#raw ? undefined : work.untouched
     const again = work.leavesAgain === true ? work.again : undefined
     this.#begin(out)
     let page = dirty.nextSet(fromPage, endPage)
@@ -151,21 +152,22 @@ export class BatchEncoder {
       if (this.#payloadPages === payloadPagesMax) break
       const room = Math.min(payloadPagesMax - this.#payloadPages, scannedPagesMax - scanned)
       let end = dirty.nextClear(page, Math.min(page + room, endPage))
-      if (again?.has(page) === true) {
-        end = again.nextClear(page, end)
-        out.heldPages += end - page
-        scanned += end - page
-        page = dirty.nextSet(end, endPage)
-        continue
-      }
-      if (again !== undefined) end = again.nextSet(page, end)
-      if (!this.#raw && untouched?.has(page) === true) {
-        end = untouched.nextClear(page, end)
+      // Before what is dirty again: such pages count as zero at the destination.
+      if (zeros?.has(page) === true) {
+        end = zeros.nextClear(page, end)
         if (work.known && !work.postCopy)
           for (let zero = page; zero < end; zero++) this.#zeroPage(work, zero, out)
         else this.#zeroPages(work.sent, page, end, out)
       } else {
-        if (!this.#raw && untouched !== undefined) end = untouched.nextSet(page, end)
+        if (zeros !== undefined) end = zeros.nextSet(page, end)
+        if (again?.has(page) === true) {
+          end = again.nextClear(page, end)
+          out.heldPages += end - page
+          scanned += end - page
+          page = dirty.nextSet(end, endPage)
+          continue
+        }
+        if (again !== undefined) end = again.nextSet(page, end)
         this.#encodeRun(work, page, end, slot, out)
       }
       scanned += end - page

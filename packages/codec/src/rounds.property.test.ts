@@ -417,6 +417,19 @@ it('pages that are dirty again are left out, and those beside them are not', () 
   }
 })
 
+it('pages that are to be zero are told to be, though they are dirty again', () => {
+  const pair = new Pair([10 * pageBytes], 'xxh3', false)
+  pair.source[0]!.bytes.fill(1)
+  const all = [setOf(10, () => true)]
+  pair.round(1, all, false)
+  pair.untouched = [setOf(10, (page) => page >= 3 && page < 6)]
+  pair.again = [setOf(10, (page) => page >= 4 && page < 8)]
+  const second = pair.round(2, all, true)
+  expect([second.zeroPages, second.held]).toEqual([3, 2])
+  const zeros = pair.target[0]!.bytes.subarray(3 * pageBytes, 6 * pageBytes)
+  expect(zeros.every((byte) => byte === 0)).toBe(true)
+})
+
 function setOf(pageCount: number, isIn: (page: number) => boolean): PageBitmap {
   const set = new PageBitmap(pageCount)
   for (let page = 0; page < pageCount; page++) if (isIn(page)) set.add(page)

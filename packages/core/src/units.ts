@@ -77,6 +77,18 @@ export function parseRate(text: string): number {
   return bytesPerSecond
 }
 
+/**
+ * Checks a rate that a caller gives as a number; `Infinity` is no cap.
+ *
+ * @param name - of what it is the rate
+ * @throws {GodwitError} `USAGE`: it is not above 0
+ */
+export function checkRate(bytesPerSecond: number, name: string): number {
+  if (bytesPerSecond > 0) return bytesPerSecond
+  const text = `${name} is to be above 0 bytes per second, not ${bytesPerSecond}`
+  throw new GodwitError('USAGE', `${text}; for no cap give Infinity`)
+}
+
 /** `67108864` -> `64 MiB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

@@ -5,7 +5,7 @@
  * @module
  */
 import type { DirtyTracker, Guest, HashName, Report } from '@godwit/core'
-import { GodwitError, hasRounds, parseDurationMs } from '@godwit/core'
+import { GodwitError, checkRate, hasRounds, parseDurationMs } from '@godwit/core'
 import type { CheckedPolicy, FetchName, Policy, PresetName, StopRule } from '@godwit/policy'
 import {
   AUTO_TARGET_MS,
@@ -100,7 +100,8 @@ export interface Rules extends Pick<SourceOptions, RuleNames> {
 export function rulesOf(asked: RuleOptions): Rules {
   const policy = asked.policy === undefined ? undefined : checkPolicy(asked.policy)
   refuseBoth(policy, asked)
-  const options = withPreset(asked)
+  checkCaps(asked)
+  const options = withPreset(asked, { bandwidth: policy?.bandwidth })
   const { mode, hybrid } = parseMode(options.mode ?? MODE_DEFAULT)
   checkFetch(mode, options.fetch)
   checkReverse(mode, options.reverse)
@@ -183,6 +184,13 @@ export function checkRules(asked: RuleOptions): void {
 
 function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
   return text === undefined ? undefined : parse(text)
+}
+
+function checkCaps(asked: SteeringOptions): void {
+  for (const name of ['maxBandwidth', 'pauseBandwidth', 'postCopyBandwidth'] as const) {
+    const cap = asked[name]
+    if (cap !== undefined) checkRate(cap, name)
+  }
 }
 
 function refuseBoth(policy: CheckedPolicy | undefined, asked: RuleOptions): void {

@@ -125,7 +125,9 @@ export interface Migration {
   cancel(): void
   /**
    * Changes the cap on bandwidth, bytes per second; takes effect at once and until the end, in the
-   * place of what a policy grants. Caps of a pause and of post-copy stay.
+   * place of what a policy grants. Caps of a pause and of post-copy stay. `Infinity` for none.
+   *
+   * @throws {GodwitError} `USAGE`: not above 0
    */
   limitBandwidth(bytesPerSecond: number): void
   /**

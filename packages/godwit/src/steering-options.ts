@@ -3,7 +3,7 @@
  *
  * @module
  */
-/** All rates are in bytes per second. */
+/** All rates are in bytes per second, more than 0; `Infinity` is no cap. */
 export interface SteeringOptions {
   /** Cap on bandwidth, also of what a policy grants. */
   readonly maxBandwidth?: number

@@ -36,6 +36,13 @@ describe('traffic', () => {
     while (sink.receivedBytes < report.bytes) await new Promise(setImmediate)
   })
 
+  it.each([0, -5, Number.NaN])('of %d bytes per second is none', async (bytesPerSecond) => {
+    await expect(startTraffic({ to: '127.0.0.1:9', bytesPerSecond })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('bytesPerSecond is to be above 0'),
+    })
+  })
+
   it('does not go faster than it is taken', async () => {
     const sockets: Socket[] = []
     const server = createServer((socket) => sockets.push(socket.pause())).listen(0, '127.0.0.1')

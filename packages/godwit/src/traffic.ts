@@ -5,7 +5,7 @@
  * @module
  */
 import type { ErrorParts, GodwitError, TrafficReport } from '@godwit/core'
-import { errorOf } from '@godwit/core'
+import { checkRate, errorOf } from '@godwit/core'
 import { parseAddress } from '@godwit/transport'
 import { entryUrl, startThread } from './thread.ts'
 
@@ -43,11 +43,12 @@ export type TrafficWord =
  * Connects and sends, as evenly as a migration with that cap does. What the link does not carry is
  * not made up for.
  *
- * @throws {GodwitError} `ADDRESS_INVALID`
+ * @throws {GodwitError} `ADDRESS_INVALID`, `USAGE`: the rate is not above 0
  * @throws {TransportError} the sink cannot be reached
  */
 export async function startTraffic({ to, bytesPerSecond }: TrafficOptions): Promise<Traffic> {
   const { host, port } = parseAddress(to)
+  checkRate(bytesPerSecond, 'bytesPerSecond')
   const sent = new SharedArrayBuffer(8)
   const words = new BigInt64Array(sent)
   const job: TrafficJob = { host, port, bytesPerSecond, sent }

@@ -59,6 +59,7 @@ function play(auto: Auto, world: World) {
       lastDirtyPages,
       dirtyBytes: dirtyPages * pageBytes,
       bandwidth,
+      pauseBandwidth: bandwidth,
       pauseOverheadMs: world.pauseOverheadMs,
       firstRoundBytes: first,
       laterRoundsBytes: sent - first,

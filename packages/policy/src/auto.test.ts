@@ -28,6 +28,7 @@ function statisticsOf(rounds: readonly Round[], more: Partial<RoundStatistics> =
       lastDirtyPages: rounds[index - 1]?.[2] ?? Infinity,
       dirtyBytes: dirtyPages * pageBytes,
       bandwidth,
+      pauseBandwidth: bandwidth,
       pauseOverheadMs: 0,
       firstRoundBytes: sent[0]!,
       laterRoundsBytes: all - sent[0]!,
@@ -99,6 +100,19 @@ describe('the target', () => {
       [9000, 4600, 4600],
     ])
     expect(halved[1]!.end!.numbers['dirtyPages']).toBe(4600)
+  })
+
+  it('a cap of the pause, below that of the rounds or above', () => {
+    const first: Round = [full, 7680, 7680]
+    // 30 MiB at a tenth of the rate: 3 s. At twice the rate twice as many are 300 ms.
+    const slow = { pauseBandwidth: bandwidth / 10 }
+    expect(play(new Auto(plain), [first], slow)[0]!.end).toBeUndefined()
+    const [one] = play(new Auto(plain), [[full, 768, 768]], slow)
+    expect(one!.end!.numbers).toMatchObject({ expectedMs: 300, bandwidth: bandwidth / 10 })
+    const fast = { pauseBandwidth: 2 * bandwidth }
+    const [two] = play(new Auto(plain), [[full, 15_360, 15_360]], fast)
+    expect(two!.end!.numbers).toMatchObject({ expectedMs: 300, bandwidth: 2 * bandwidth })
+    expect(play(new Auto(plain), [[full, 15_361, 15_361]], fast)[0]!.end).toBeUndefined()
   })
 
   it('pages that deltas make small count as they travel', () => {
@@ -184,6 +198,16 @@ describe('rounds that do not', () => {
       [14_000, 3000, 3000],
     ])
     expect(decisions.at(-1)!.end).toMatchObject({ rule: 'downtime', next: 'switch-over' })
+  })
+
+  it('a round of no pages is no stall, nor the end of one', () => {
+    const waits: Round = [0, 0, 25_600]
+    const waiting = [stalled[0]!, ...Array<Round>(10).fill(waits)]
+    expect(play(new Auto(able), waiting).every(({ end }) => end === undefined)).toBe(true)
+    // One round in vain, then a look, then another round in vain.
+    const decisions = play(new Auto(able), [stalled[0]!, stalled[1]!, waits, stalled[2]!])
+    expect(decisions).toHaveLength(4)
+    expect(decisions.at(-1)!.end).toMatchObject({ rule: 'stall', next: 'post-copy' })
   })
 
   it('else half of what the link carries, and half of that', () => {

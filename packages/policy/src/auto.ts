@@ -3,10 +3,11 @@
  * without clocks and guests: {@link Auto.observe} is told of every round and decides what is next.
  *
  * Let round k leave B(k) bytes, moved at v bytes per second. The pause is expected to take
- * o + B(k) / v, o being what it costs beside its pages. A round that shrinks what is left by
- * q = B(k) / B(k-1) will need n more of its kind, q^n B(k) <= (target - o) v, which send
- * B(k) (1 - q^n) / (1 - q). While that stays within 30 rounds and 3 times memory there is another
- * round; when it twice in a row does not, post-copy, a throttle or the pause, as may be.
+ * o + B(k) / w, o being what it costs beside its pages, and w what a cap of its own makes of v. A
+ * round that shrinks what is left by q = B(k) / B(k-1) will need n more of its kind,
+ * q^n B(k) <= (target - o) w, which send B(k) (1 - q^n) / (1 - q). While that stays within 30
+ * rounds and 3 times memory there is another round; when it twice in a row does not, post-copy, a
+ * throttle or the pause, as may be.
  *
  * @module
  */
@@ -119,7 +120,8 @@ export class Auto {
     const { dirtyPages, dirtyBytes, pauseOverheadMs } = statistics
     this.#note(statistics)
     const rate = this.#rateOf(statistics)
-    const lastMs = dirtyPages === 0 ? 0 : rate > 0 ? (dirtyBytes / rate) * 1e3 : Infinity
+    const pauseRate = pauseRateOf(rate, statistics)
+    const lastMs = dirtyPages === 0 ? 0 : pauseRate > 0 ? (dirtyBytes / pauseRate) * 1e3 : Infinity
     const expectedMs = pauseOverheadMs + lastMs
     const { targetMs: limitMs } = this.#terms
     const left = `${formatBytes(dirtyBytes)} left, ${formatDurationMs(expectedMs)} of pause`
@@ -129,11 +131,13 @@ export class Auto {
         this.#stalls = 0
         return { texts: [`another round, short as it is: ${left}`] }
       }
-      const numbers = { expectedMs, limitMs, dirtyPages, bandwidth: rate }
+      const numbers = { expectedMs, limitMs, dirtyPages, bandwidth: pauseRate }
       const end = { rule: 'downtime', numbers, next: 'switch-over' } as const
       return { texts: [`switch-over: ${left}`], end }
     }
     if (last !== undefined) return this.#end(last, `the most was sent: ${left}`)
+    // The selector waits, which tells nothing of the link; the rule `held` says how long.
+    if (statistics.sentPages === 0) return { texts: [] }
     if (this.#converges(statistics, rate)) {
       this.#stalls = 0
       return { texts: this.#peek(statistics) }
@@ -183,7 +187,8 @@ export class Auto {
 
   #converges(statistics: RoundStatistics, rate: number): boolean {
     const { round, dirtyBytes, pauseOverheadMs, bandwidth, memoryBytes } = statistics
-    const targetBytes = ((this.#terms.targetMs - pauseOverheadMs) / 1e3) * rate
+    const pauseRate = pauseRateOf(rate, statistics)
+    const targetBytes = ((this.#terms.targetMs - pauseOverheadMs) / 1e3) * pauseRate
     const shrink = shrinkOf(statistics)
     if (targetBytes <= 0 || shrink > stallShare) return false
     if (shrink === 0) return true
@@ -230,6 +235,11 @@ export class Auto {
     const next = this.#terms.canPostCopy ? 'post-copy' : 'switch-over'
     return { texts: [`${next}: ${why}`], end: { ...decision, next } }
   }
+}
+
+/** What of that the pause gets, at its cap. */
+function pauseRateOf(rate: number, { bandwidth, pauseBandwidth }: RoundStatistics): number {
+  return bandwidth > 0 ? rate * (pauseBandwidth / bandwidth) : rate
 }
 
 /** What a round left, of what it began with. */

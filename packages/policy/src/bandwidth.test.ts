@@ -35,6 +35,8 @@ describe('clark', () => {
     expect([grant('clark', []), grant('clark', [], { isLast: true })]).toEqual([12.5e6, 62.5e6])
     expect(grant('clark,min=1Gbit', [], { isLast: true })).toBe(125e6)
     expect(grant('clark,add=8Mbit', [20e6])).toBe(21e6)
+    expect(grant('clark,max=50Mbit', [])).toBe(6.25e6)
+    expect(grant('clark,max=50Mbit', [20e6])).toBe(6.25e6)
   })
 })
 

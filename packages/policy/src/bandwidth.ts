@@ -37,7 +37,10 @@ export interface BandwidthPolicy {
   readonly setting: string
   /** Whether it looks at {@link BandwidthStatistics.usedByOthers}, which costs a measurement. */
   readonly measuresLink: boolean
-  /** Bytes per second, more than 0; `Infinity` for no cap. */
+  /**
+   * Bytes per second, more than 0; `Infinity` for no cap. Asked for a round that begins, and before
+   * that for what the pause would get.
+   */
   grant(statistics: BandwidthStatistics): number
 }
 
@@ -54,8 +57,9 @@ const parsers: Readonly<Record<BandwidthName, Parser>> = {
   },
   clark(choice) {
     onlyOptions(choice, ['min', 'max', 'add'])
-    const min = rateOf(choice, 'min') ?? CLARK_DEFAULTS.min
-    const max = rateOf(choice, 'max') ?? Math.max(min, CLARK_DEFAULTS.max)
+    const most = rateOf(choice, 'max')
+    const min = rateOf(choice, 'min') ?? Math.min(CLARK_DEFAULTS.min, most ?? Infinity)
+    const max = most ?? Math.max(min, CLARK_DEFAULTS.max)
     if (min > max) throw new GodwitError('USAGE', `"${choice.text}": min is above max`)
     return clarkBandwidth(
       { min, max, add: rateOf(choice, 'add') ?? CLARK_DEFAULTS.add },

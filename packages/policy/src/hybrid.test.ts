@@ -4,11 +4,11 @@ import { HybridSwitch, MODE_DEFAULT, parseMode } from './hybrid.ts'
 import type { RoundStatistics } from './stop-condition.ts'
 
 /** What the rules say after rounds that left so many pages dirty, `stepMs` each. */
-function decisions(rules: HybridRules, dirty: readonly number[], stepMs = 100) {
+function decisions(rules: HybridRules, dirty: readonly number[], stepMs = 100, sentPages = 1) {
   const one = new HybridSwitch(rules)
   return dirty.map((dirtyPages, i) => {
     const lastDirtyPages = i === 0 ? Infinity : dirty[i - 1]
-    const statistics = { round: i + 1, dirtyPages, lastDirtyPages } as RoundStatistics
+    const statistics = { round: i + 1, dirtyPages, lastDirtyPages, sentPages } as RoundStatistics
     return one.decide(statistics, (i + 1) * stepMs)
   })
 }
@@ -36,6 +36,11 @@ describe('the switch from rounds to post-copy', () => {
     expect(decisions({ stall: true }, [1e9])).toEqual([undefined])
   })
 
+  it('does not come for a round of no pages: the selector waits', () => {
+    expect(decisions({ stall: true }, [100, 100, 120], 100, 0)).toEqual(Array(3).fill(undefined))
+    expect(decisions({ rounds: 2, stall: true }, [100, 100], 100, 0)[1]!.rule).toBe('rounds')
+  })
+
   it('comes by the first rule that fires', () => {
     const rules = { rounds: 5, afterMs: 1000, stall: true }
     const stall = { rule: 'stall', numbers: { round: 2, dirtyPages: 10, lastDirtyPages: 10 } }
@@ -48,8 +53,11 @@ describe('the switch from rounds to post-copy', () => {
     const one = new HybridSwitch({})
     const after = (round: number) => one.decide({ round, dirtyPages: 5 } as RoundStatistics, 1e6)
     expect([after(1), after(2)]).toEqual([undefined, undefined])
+    expect(one.asked(2)).toBeUndefined()
     one.ask()
-    expect(after(3)).toEqual({ rule: 'asked', numbers: { round: 3 } })
+    expect(one.asked(3)).toEqual({ rule: 'asked', numbers: { round: 3 } })
+    one.ask({ rule: 'timeout', numbers: { limitMs: 5 } })
+    expect(one.asked(3)).toEqual({ rule: 'timeout', numbers: { round: 3, limitMs: 5 } })
   })
 })
 

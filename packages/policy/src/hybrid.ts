@@ -29,7 +29,7 @@ const workingSetMsMax = 60_000
 /** A round that leaves more than this share of what the last one left has stalled. */
 const stallShare = 0.9
 
-/** Asked after every round that the stop rules did not end. */
+/** Asked after every round. */
 export class HybridSwitch {
   readonly #rules: HybridRules
   #asked: StopDecision | undefined
@@ -43,21 +43,28 @@ export class HybridSwitch {
     this.#asked = by
   }
 
+  /** Whether it was: that goes before all rules. */
+  asked(round: number): StopDecision | undefined {
+    const by = this.#asked
+    return by && { rule: by.rule, numbers: { round, ...by.numbers } }
+  }
+
   /**
+   * By rules alone.
+   *
    * @param elapsedMs - since round 1 began
    * @returns the rule that fired and its numbers
    */
   decide(statistics: RoundStatistics, elapsedMs: number): StopDecision | undefined {
     const { rounds, afterMs, stall } = this.#rules
-    const { round, dirtyPages, lastDirtyPages } = statistics
-    const asked = this.#asked
-    if (asked !== undefined) return { rule: asked.rule, numbers: { round, ...asked.numbers } }
+    const { round, dirtyPages, lastDirtyPages, sentPages } = statistics
     if (rounds !== undefined && round >= rounds)
       return { rule: 'rounds', numbers: { round, rounds } }
     if (afterMs !== undefined && elapsedMs >= afterMs) {
       return { rule: 'after', numbers: { elapsedMs, afterMs } }
     }
-    if (stall === true && dirtyPages > lastDirtyPages * stallShare) {
+    // A round of no pages is a look at stores: the selector waits, and `held` says how long.
+    if (stall === true && sentPages > 0 && dirtyPages > lastDirtyPages * stallShare) {
       return { rule: 'stall', numbers: { round, dirtyPages, lastDirtyPages } }
     }
     return undefined

@@ -27,7 +27,8 @@ export interface PageSelector {
   /** Whether pages that are dirty again when their turn comes in this round are left out of it. */
   peeks(round: number): boolean
   /**
-   * Chooses for one region, once after every round. All three have a bit per page.
+   * Chooses for one region, once after every round. All three have a bit per page. One of a user's
+   * own gets copies of the first two, and `send` empty.
    *
    * @param region - index of the region
    * @param fresh - pages that were stored to since the call before

@@ -46,7 +46,13 @@ describe('a shape that is wrong is told in one line', () => {
 
   it.each<[unknown, string]>([
     [{ ...plainSelector, peeks: 1 }, 'select.create().peeks is to be a function'],
-    [{ ...plainSelector, peekMs: 0 }, 'select.create().peekMs is to be 1 or more'],
+    [{ ...plainSelector, peekMs: 0 }, 'select.create().peekMs is to be from 1 to 10000'],
+    [{ ...plainSelector, peekMs: 10_001 }, 'select.create().peekMs is to be from 1 to 10000'],
+    [{ ...plainSelector, peekMs: Infinity }, 'select.create().peekMs is to be from 1 to 10000'],
+    [{ ...plainSelector, patienceRounds: Number.NaN }, 'patienceRounds is to be a whole number'],
+    [{ ...plainSelector, patienceRounds: -1 }, 'patienceRounds is to be a whole number'],
+    [{ ...plainSelector, patienceRounds: 0.5 }, 'patienceRounds is to be a whole number'],
+    [{ ...plainSelector, patienceRounds: Infinity }, 'patienceRounds is to be a whole number'],
     [{ ...plainSelector, drops: ['old'] }, 'select.create().drops is to be an array of anonymous,'],
   ])('of a selector that it makes: %o', (selector, text) => {
     const settings = checkPolicy(select(() => selector)).select!
@@ -84,6 +90,58 @@ it('rules that never fire end at the cap', () => {
   const { stop } = checkPolicy({ stop: [never] })
   expect(evaluateStop(stop!, { ...statistics, round: 29 })).toBeUndefined()
   expect(evaluateStop(stop!, statistics)).toMatchObject({ rule: 'max-rounds' })
+})
+
+describe('what a policy is shown is its own', () => {
+  it('a selector that writes to its bitmaps changes nothing else', () => {
+    const shown = new Set<Uint32Array>()
+    const policy = select(() => ({
+      ...plainSelector,
+      select(_region: number, fresh: Uint32Array, lacking: Uint32Array, send: Uint32Array) {
+        shown.add(fresh).add(lacking)
+        send[1] = lacking[1]!
+        fresh.fill(-1)
+        lacking.fill(0)
+      },
+    }))
+    const selector = checkPolicy(policy).select!.create([2, 1])
+    const [fresh, lacking, send] = [Uint32Array.of(1, 2), Uint32Array.of(5, 6), new Uint32Array(2)]
+    for (let round = 1; round <= 3; round++) selector.select(0, fresh, lacking, send)
+    expect([[...fresh], [...lacking], [...send]]).toEqual([
+      [1, 2],
+      [5, 6],
+      [0, 6],
+    ])
+    // One pair for each region, whatever the number of rounds.
+    expect(shown.size).toBe(2)
+  })
+
+  it('what it chose before is not chosen again by itself', () => {
+    let rounds = 0
+    const policy = select(() => ({
+      ...plainSelector,
+      select(_region: number, _fresh: Uint32Array, lacking: Uint32Array, send: Uint32Array) {
+        if (++rounds === 1) send.set(lacking)
+      },
+    }))
+    const selector = checkPolicy(policy).select!.create([1])
+    const send = new Uint32Array(1)
+    selector.select(0, Uint32Array.of(3), Uint32Array.of(3), send)
+    expect(send[0]).toBe(3)
+    selector.select(0, Uint32Array.of(3), Uint32Array.of(3), send)
+    expect(send[0]).toBe(0)
+  })
+
+  it('a rule cannot write to what the others look at', () => {
+    const evaluate = (seen: RoundStatistics): undefined => {
+      ;(seen as { round: number }).round = 1
+    }
+    const { stop } = checkPolicy({ stop: { ...never, evaluate } })
+    expect(() => evaluateStop(stop!, statistics)).toThrow(
+      expect.objectContaining({ code: 'POLICY_FAILED', message: expect.stringContaining('round') }),
+    )
+    expect(statistics.round).toBe(30)
+  })
 })
 
 describe('what is thrown, or is no decision, has a code and one line', () => {

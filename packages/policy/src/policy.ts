@@ -79,13 +79,23 @@ function guardStop(name: string, value: unknown): readonly StopRule[] {
     const at = Array.isArray(value) ? `stop[${index}]` : 'stop'
     const fields = fieldsOf(name, rule, 'a stop rule', at)
     checkAll(name, fields, { name: 'string', text: 'string', evaluate: 'function' }, at)
+    check(name, fields, 'meansShortPause', 'boolean', true, at)
     const inner = fields as unknown as StopRule
     const what = `stop rule ${inner.name}`
+    const { meansShortPause = false } = inner
     return {
       name: inner.name,
       text: inner.text,
+      meansShortPause,
       evaluate: (statistics) =>
-        guard(name, what, () => inner.evaluate(statistics), isDecision, 'a rule and its numbers'),
+        guard(
+          name,
+          what,
+          // Others go by these numbers, too: the cap on rounds among them.
+          () => inner.evaluate(Object.freeze({ ...statistics })),
+          isDecision,
+          'a rule and its numbers',
+        ),
     }
   })
   return [...guarded, roundCap]
@@ -138,7 +148,7 @@ function guardSelect(name: string, value: unknown): SelectSettings {
     create: (wordCounts) => {
       const create = (): unknown => inner.create(wordCounts)
       const selector = guard(name, 'select.create', create, isFields, 'a page selector')
-      return guardSelector(name, selector)
+      return guardSelector(name, selector, wordCounts)
     },
   }
 }
@@ -151,7 +161,10 @@ const selectorShape: Readonly<Record<string, FieldType>> = {
   select: 'function',
 }
 
-function guardSelector(name: string, fields: Fields): PageSelector {
+/** A timer cannot be much longer than a round. */
+const peekMsMax = 10_000
+
+function guardSelector(name: string, fields: Fields, wordCounts: readonly number[]): PageSelector {
   checkAll(name, fields, selectorShape, 'select.create()')
   const inner = fields as unknown as PageSelector
   const { watchesStores, patienceRounds, peekMs, drops } = inner
@@ -159,7 +172,17 @@ function guardSelector(name: string, fields: Fields): PageSelector {
   if (!Array.isArray(drops) || !drops.every(isClass)) {
     refuse(name, `select.create().drops is to be an array of ${PAGE_CLASSES.join(', ')}, or empty`)
   }
-  if (!(peekMs >= 1)) refuse(name, 'select.create().peekMs is to be 1 or more')
+  if (!(peekMs >= 1 && peekMs <= peekMsMax)) {
+    refuse(name, `select.create().peekMs is to be from 1 to ${peekMsMax}`)
+  }
+  if (!(Number.isInteger(patienceRounds) && patienceRounds >= 0)) {
+    refuse(name, 'select.create().patienceRounds is to be a whole number from 0 on')
+  }
+  // What it is shown is its own: pages must not be lost by what it does to that.
+  const shown = wordCounts.map((count) => ({
+    fresh: new Uint32Array(count),
+    lacking: new Uint32Array(count),
+  }))
   const isFlag = (flag: unknown): flag is boolean => typeof flag === 'boolean'
   const isNothing = (nothing: unknown): nothing is undefined => !isPromise(nothing)
   return {
@@ -170,7 +193,11 @@ function guardSelector(name: string, fields: Fields): PageSelector {
     peeks: (round) =>
       guard(name, 'select, peeks', () => inner.peeks(round), isFlag, 'true or false'),
     select: (region, fresh, lacking, send) => {
-      const choose = (): unknown => inner.select(region, fresh, lacking, send)
+      const own = shown[region]!
+      own.fresh.set(fresh)
+      own.lacking.set(lacking)
+      send.fill(0)
+      const choose = (): unknown => inner.select(region, own.fresh, own.lacking, send)
       guard(name, 'select', choose, isNothing, 'nothing, and at once')
     },
   }

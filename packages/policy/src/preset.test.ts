@@ -68,6 +68,12 @@ describe('as their authors have it', () => {
   })
 })
 
+it('bda without a bandwidth, where a policy decides it', () => {
+  const bandwidth = parseBandwidth('fixed')
+  expect(withPreset({ preset: 'bda' }, { bandwidth })).toMatchObject({ select: 'ppc' })
+  expect(() => withPreset({ preset: 'bda' }, { bandwidth: undefined })).toThrow('give --bandwidth')
+})
+
 it('what is said beside it wins, and what is not said does not', () => {
   const asked = { preset: 'xen', select: 'ppc', mode: undefined, memory: 5 }
   expect(withPreset(asked)).toMatchObject({ select: 'ppc', mode: 'pre-copy', memory: 5 })

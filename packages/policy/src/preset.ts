@@ -91,16 +91,19 @@ export function parsePreset(text: string): PresetName {
 /**
  * What was asked for, and the rest as the preset has it.
  *
+ * @param decided - options that something else decides: those are not needed
  * @throws {GodwitError} `USAGE`: there is no such preset, or it needs something that was not said
  */
 export function withPreset<T extends PresetSettings & { readonly preset?: string | undefined }>(
   asked: T,
+  decided: Readonly<Record<string, unknown>> = {},
 ): T {
   if (asked.preset === undefined) return asked
   const name = parsePreset(asked.preset)
   const { needs = {}, ...settings } = presets[name]
   for (const [option, value] of Object.entries(needs)) {
     if (asked[option as keyof PresetSettings] !== undefined) continue
+    if (decided[option] !== undefined) continue
     throw new GodwitError('USAGE', `preset ${name}: give --${option} ${value} with it`)
   }
   const given = Object.entries(asked).filter(([, value]) => value !== undefined)

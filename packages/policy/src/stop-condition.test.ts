@@ -14,6 +14,7 @@ const quiet: RoundStatistics = {
   dirtyPages: 10_000,
   dirtyBytes: 40_960_000,
   bandwidth: 100e6,
+  pauseBandwidth: 100e6,
   pauseOverheadMs: 0,
   lastDirtyPages: Infinity,
   firstRoundBytes: 1_000_000,
@@ -47,6 +48,16 @@ describe('stop rules', () => {
     expect(play('downtime=300ms', [10_000, 7325, 7324])).toEqual({ round: 3, rule: 'downtime' })
   })
 
+  it('downtime: by what the pause gets, and not the rounds', () => {
+    const capped = { ...quiet, pauseBandwidth: 500e3 }
+    expect(expectedDowntimeMs(capped)).toBeCloseTo(81_920, 6)
+    expect(evaluateStop(parseStop('downtime=50ms'), capped)).toBeUndefined()
+    const floor = { ...quiet, bandwidth: 5e6 }
+    expect(evaluateStop(parseStop('downtime=410ms'), floor)!.numbers).toMatchObject({
+      bandwidth: 100e6,
+    })
+  })
+
   it('downtime: counts what a pause costs beside its pages', () => {
     const statistics = { ...quiet, dirtyPages: 1, dirtyBytes: 0, pauseOverheadMs: 301 }
     expect(evaluateStop(parseStop('downtime=300ms'), statistics)).toBeUndefined()
@@ -63,7 +74,9 @@ describe('stop rules', () => {
   })
 
   it('downtime: never fires on an unknown bandwidth while pages are dirty', () => {
-    expect(evaluateStop(parseStop('downtime=300ms'), { ...quiet, bandwidth: 0 })).toBeUndefined()
+    expect(
+      evaluateStop(parseStop('downtime=300ms'), { ...quiet, pauseBandwidth: 0 }),
+    ).toBeUndefined()
   })
 
   it('max-rounds: stops whatever is left', () => {
@@ -143,11 +156,11 @@ describe('stop rules', () => {
   it('by default: ratio beside downtime, and only where rounds leave no less', () => {
     const rules = parseStop(STOP_DEFAULT)
     expect(formatStop(rules)).toBe(STOP_DEFAULT)
-    const slow = { ...quiet, bandwidth: 1e6, laterRoundsBytes: 2_000_000 }
+    const slow = { ...quiet, pauseBandwidth: 1e6, laterRoundsBytes: 2_000_000 }
     const left = { ...slow, dirtyPages: 8000, lastDirtyPages: 10_000 }
     expect(evaluateStop(rules, left)).toBeUndefined()
     expect(evaluateStop(rules, { ...left, lastDirtyPages: 8000 })?.rule).toBe('ratio+wws')
-    const quick = { ...left, lastDirtyPages: 8000, bandwidth: 1e9 }
+    const quick = { ...left, lastDirtyPages: 8000, pauseBandwidth: 1e9 }
     expect(evaluateStop(rules, quick)?.rule).toBe('downtime')
   })
 

@@ -18,6 +18,8 @@ export interface RoundStatistics {
   readonly dirtyBytes: number
   /** Bytes of guest pages per second that the last rounds of useful size moved. */
   readonly bandwidth: number
+  /** The same that the pause is expected to get, which may have a cap of its own. */
+  readonly pauseBandwidth: number
   /** What a pause costs beside its pages: collecting dirty marks and the control round trips. */
   readonly pauseOverheadMs: number
   /** Bytes of page frames in round 1, and in all later rounds together. */
@@ -41,14 +43,19 @@ export interface StopRule {
   readonly name: string
   /** In the form the user writes it. */
   readonly text: string
+  /**
+   * Whether the pause is short when it fires: then `hybrid` ends in it, too, and otherwise in
+   * post-copy. Default false.
+   */
+  readonly meansShortPause?: boolean
   evaluate(statistics: RoundStatistics): StopDecision | undefined
 }
 
 /** Expected pause if the guest were stopped now. */
 export function expectedDowntimeMs(statistics: RoundStatistics): number {
-  const { dirtyBytes, bandwidth, pauseOverheadMs } = statistics
+  const { dirtyBytes, pauseBandwidth, pauseOverheadMs } = statistics
   if (dirtyBytes === 0) return pauseOverheadMs
-  return bandwidth > 0 ? pauseOverheadMs + (dirtyBytes / bandwidth) * 1e3 : Infinity
+  return pauseBandwidth > 0 ? pauseOverheadMs + (dirtyBytes / pauseBandwidth) * 1e3 : Infinity
 }
 
 /** Stop when the pause is expected to be no longer than `limitMs` (QEMU's rule; default 300 ms). */
@@ -56,11 +63,12 @@ export function downtimeRule(limitMs: number): StopRule {
   return {
     name: 'downtime',
     text: `downtime=${limitMs}ms`,
+    meansShortPause: true,
     evaluate(statistics) {
       const expectedMs = expectedDowntimeMs(statistics)
       // With nothing left to send another round makes the pause no shorter.
       if (expectedMs > limitMs && statistics.dirtyPages > 0) return undefined
-      const { dirtyPages, bandwidth } = statistics
+      const { dirtyPages, pauseBandwidth: bandwidth } = statistics
       return { rule: 'downtime', numbers: { expectedMs, limitMs, dirtyPages, bandwidth } }
     },
   }
@@ -83,6 +91,7 @@ export function fewDirtyRule(pages: number): StopRule {
   return {
     name: 'few-dirty',
     text: `few-dirty=${pages}`,
+    meansShortPause: true,
     evaluate({ dirtyPages }) {
       if (dirtyPages >= pages) return undefined
       return { rule: 'few-dirty', numbers: { dirtyPages, limit: pages } }
@@ -143,6 +152,7 @@ function allOf(rules: readonly StopRule[]): StopRule {
   return {
     name,
     text: rules.map((rule) => rule.text).join('+'),
+    meansShortPause: rules.some(({ meansShortPause = false }) => meansShortPause),
     evaluate(statistics) {
       const decisions = rules.map((rule) => rule.evaluate(statistics))
       if (decisions.includes(undefined)) return undefined

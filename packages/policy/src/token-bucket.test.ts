@@ -80,6 +80,17 @@ describe('TokenBucket', () => {
     expect(bucket.waitMs(50_000)).toBe(0)
   })
 
+  it.each([0, -1, Number.NaN])(
+    'refuses %d: nothing would ever go, nor after it is raised',
+    (no) => {
+      const usage = expect.objectContaining({ code: 'USAGE' })
+      expect(() => new TokenBucket(no)).toThrow(usage)
+      const bucket = new TokenBucket(1e6)
+      expect(() => bucket.change(no, 0)).toThrow(usage)
+      expect(bucket.bytesPerSecond).toBe(1e6)
+    },
+  )
+
   it('never waits without a cap', () => {
     const bucket = new TokenBucket(Infinity)
     for (let i = 0; i < 100; i++) bucket.spend(1e9, 0)

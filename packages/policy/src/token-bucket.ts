@@ -4,6 +4,8 @@
  * @module
  */
 
+import { checkRate } from '@godwit/core'
+
 /**
  * Unused time that may be caught up with. Timers are late by milliseconds; without this the cap
  * would never be reached, with much more of it bursts would break it.
@@ -23,9 +25,10 @@ export class TokenBucket {
   /**
    * @param bytesPerSecond - the cap; `Infinity` for none
    * @param burstMs - unused time that may be caught up with
+   * @throws {GodwitError} `USAGE`: a cap of nothing, by which nothing would ever be paid for
    */
   constructor(bytesPerSecond: number, burstMs: number = burstMsDefault) {
-    this.#bytesPerMs = bytesPerSecond / 1e3
+    this.#bytesPerMs = checkRate(bytesPerSecond, 'A cap') / 1e3
     this.#burstMs = burstMs
   }
 
@@ -41,10 +44,12 @@ export class TokenBucket {
   /**
    * Changes the cap. What is not paid for yet is paid for at the new one; time that was not used
    * before, perhaps between two rounds, is not caught up with: the new cap holds from here on.
+   *
+   * @throws {GodwitError} `USAGE`: as above
    */
   change(bytesPerSecond: number, nowMs: number): void {
     const before = this.#bytesPerMs
-    this.#bytesPerMs = bytesPerSecond / 1e3
+    this.#bytesPerMs = checkRate(bytesPerSecond, 'A cap') / 1e3
     const debtMs = this.waitMs(nowMs)
     if (debtMs > 0) this.#paidAtMs = nowMs + (debtMs * before) / this.#bytesPerMs
     else this.#paidAtMs = undefined

@@ -5,6 +5,7 @@
  */
 import type { PageCounts, RoundReport } from '@godwit/core'
 import type { RoundStatistics } from '@godwit/policy'
+import { expectedPauseBandwidth } from '@godwit/policy'
 import type { LaneRound } from './round-work.ts'
 import { emptyRound, sumOf } from './round-work.ts'
 
@@ -28,6 +29,9 @@ export class RoundLog {
   #lastDirtyPages = Infinity
   /** Bytes of page frames per second, from the last round of useful size. */
   #bandwidth = 0
+  /** What that round was allowed. */
+  #roundCap = Infinity
+  #mostBandwidth = 0
 
   constructor(pageBytes: number, memoryBytes: number) {
     this.#pageBytes = pageBytes
@@ -89,7 +93,11 @@ export class RoundLog {
   add(round: number, pages: number, sent: LaneRound, facts: RoundFacts): void {
     const { ms } = facts
     const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
-    if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) this.#bandwidth = bandwidth
+    if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) {
+      this.#bandwidth = bandwidth
+      this.#roundCap = facts.grantedBandwidth ?? Infinity
+      this.#mostBandwidth = Math.max(this.#mostBandwidth, bandwidth)
+    }
     this.rounds.push({ round, pages, bytes: sent.frameBytes, bandwidth, ...facts })
     this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
@@ -108,8 +116,9 @@ export class RoundLog {
    * What the stop rules look at, once after every round.
    *
    * @param dirtyPages - all that the destination lacks
+   * @param pauseCap - bytes per second that the pause may use
    */
-  statistics(dirtyPages: number, pauseOverheadMs: number): RoundStatistics {
+  statistics(dirtyPages: number, pauseOverheadMs: number, pauseCap: number): RoundStatistics {
     const lastDirtyPages = this.#lastDirtyPages
     this.#lastDirtyPages = dirtyPages
     const last = this.rounds.at(-1)
@@ -123,6 +132,12 @@ export class RoundLog {
       memoryBytes: this.#memoryBytes,
       dirtyBytes: dirtyPages * this.#pageBytes,
       bandwidth: this.#bandwidth,
+      pauseBandwidth: expectedPauseBandwidth({
+        measured: this.#bandwidth,
+        roundCap: this.#roundCap,
+        most: this.#mostBandwidth,
+        pauseCap,
+      }),
       pauseOverheadMs,
       sentPages: last?.pages ?? 0,
       roundMs: last?.ms ?? 0,

@@ -8,7 +8,7 @@ import type { CheckpointReport, PageBitmap, PageHasher } from '@godwit/core'
 import { CancelledError, isShared } from '@godwit/core'
 import { Tally } from '@godwit/link'
 import type { StopDecision } from '@godwit/policy'
-import { HybridSwitch, evaluateStop, looksAtPages } from '@godwit/policy'
+import { looksAtPages } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
 import type { Discard, RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
@@ -26,6 +26,8 @@ import { RoundLog } from './round-log.ts'
 import { RoundPages } from './round-pages.ts'
 import type { LaneRound } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
+import type { RoundsEndDecision } from './rounds-end.ts'
+import { RoundsEnd } from './rounds-end.ts'
 import { StaticAgreement } from './static-agreement.ts'
 import { Steering } from './steering.ts'
 import type { Checkpoint } from './take-over.ts'
@@ -37,9 +39,6 @@ const emptyRoundMs = { least: 10, most: 1000 } as const
 
 /** What lanes need to know of what was agreed. */
 export type AgreedTerms = Omit<LaneTerms, 'count' | 'memoryBytes'>
-
-/** What comes after the rounds of pre-copy. */
-export type NextAfterRounds = 'switch-over' | 'post-copy'
 
 /** All rounds of one migration. */
 export class Rounds {
@@ -60,7 +59,7 @@ export class Rounds {
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
   readonly #reverse: Reverse | undefined
-  readonly #switch: HybridSwitch
+  readonly #end: RoundsEnd
   readonly #earlyEnd: EarlyEnd
   /** The round in progress, or the last one. */
   #round = 0
@@ -106,13 +105,12 @@ export class Rounds {
     this.steering = new Steering(options, this)
     this.decisions = new DecisionLog(clock, options.onDecision)
     const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
-    const { hybrid = {} } = options
     const areShared = sent.every(({ region }) => isShared(region.bytes))
     const { postCopy, reverse } = createPostCopy(options, session, sent)
     this.#postCopy = postCopy
     this.#reverse = reverse
     this.#earlyEnd = new EarlyEnd(sent)
-    this.#switch = new HybridSwitch(hybrid)
+    this.#end = new RoundsEnd(options, this.decisions)
     this.#createLanes = (epoch) => {
       const isRemote = startLane !== undefined && areShared
       const ofEpoch = { ...lanes, epoch }
@@ -228,7 +226,7 @@ export class Rounds {
 
   /** Post-copy is wanted as soon as the round has ended. */
   askForPostCopy(by?: StopDecision): void {
-    this.#switch.ask(by)
+    this.#end.askForPostCopy(by)
   }
 
   /** No further round: what the one that is going on has not sent yet goes in the pause. */
@@ -239,7 +237,7 @@ export class Rounds {
 
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
-    this.steering.release()
+    this.steering.end()
     this.#watch.end(new CancelledError())
     this.static.end()
     this.#postCopy?.close()
@@ -344,9 +342,7 @@ export class Rounds {
    *
    * @returns the rule that fired and what is next; undefined to go on with another round
    */
-  async decide(
-    roundTripMs: number,
-  ): Promise<{ readonly decision: StopDecision; readonly next: NextAfterRounds } | undefined> {
+  async decide(roundTripMs: number): Promise<RoundsEndDecision | undefined> {
     const fresh = await this.pages.collect()
     const nowMs = this.#options.clock.nowMs()
     this.log.addDirty(fresh, nowMs - this.#collectedAtMs)
@@ -358,23 +354,9 @@ export class Rounds {
     }
     const overheadMs = this.pages.collectMs + 2 * roundTripMs
     this.pages.select()
-    const heldPages = this.pages.heldPages
-    const statistics = this.log.statistics(this.pages.size + heldPages, overheadMs)
-    // What was kept back must not travel in the pause.
-    const next = this.pages.hasAside ? 'post-copy' : 'switch-over'
-    const chosen = this.#options.auto?.observe(statistics)
-    if (chosen !== undefined) this.decisions.add(statistics.round, chosen.texts)
-    const { end } = chosen ?? {}
-    if (end !== undefined) {
-      return { decision: end, next: end.next === 'post-copy' ? end.next : next }
-    }
-    const stop = evaluateStop(this.#options.stop, statistics)
-    if (stop !== undefined) return { decision: stop, next }
-    const { round } = statistics
-    const held = this.pages.areAllLeft ? { rule: 'held', numbers: { round, heldPages } } : undefined
-    if (this.#options.mode !== 'hybrid') return held && { decision: held, next }
-    const decision = this.#switch.decide(statistics, nowMs - this.#firstMs) ?? held
-    return decision && { decision, next: 'post-copy' }
+    const lacking = this.pages.size + this.pages.heldPages
+    const statistics = this.log.statistics(lacking, overheadMs, this.steering.pauseCap)
+    return this.#end.decide(statistics, this.pages, nowMs - this.#firstMs)
   }
 
   #addToLog(sent: LaneRound, paused: boolean): void {

@@ -231,7 +231,7 @@ export class SourceReport {
         break
       case 'failed':
         this.#report.outcome = state.error.code === 'CANCELLED' ? 'cancelled' : 'failed'
-        this.#addError(this.#resumeError ?? state.error)
+        this.#addError(this.#resumeError ?? this.#rounds.steering.endError ?? state.error)
         break
       default:
         throw new Error(`finished in ${state.name}`)

@@ -5,7 +5,7 @@
  * @module
  */
 import type { RoundReport } from '@godwit/core'
-import { GodwitError } from '@godwit/core'
+import { GodwitError, checkRate, toGodwitError } from '@godwit/core'
 import type { BandwidthPolicy } from '@godwit/policy'
 import { parseBandwidth } from '@godwit/policy'
 import type { SourceLanes } from './lanes.ts'
@@ -28,12 +28,16 @@ export interface SteeringOwner {
 export class Steering {
   /** Of the guest's time that is taken away, 0 to 1. */
   throttle = 0
+  /** Why the guest may not have all of its time in the end. */
+  endError: GodwitError | undefined
   readonly #options: SourceOptions
   readonly #owner: SteeringOwner
   readonly #policy: BandwidthPolicy
   #phase: Phase = 'rounds'
   /** What the policy says of this round. */
   #granted = Infinity
+  /** When it was asked last. */
+  #usedByOthers = 0
   /** What the operator says since. */
   #set: number | undefined
 
@@ -55,13 +59,24 @@ export class Steering {
     this.#phase = phase
     if (phase !== 'rounds') this.release()
     else if (round > 1) this.#throttle(rounds.at(-1))
-    this.#granted = this.#policy.grant({
-      round,
-      isLast: phase !== 'rounds',
-      dirtyRates: rounds.map(({ dirtyRate = 0 }) => dirtyRate),
-      usedByOthers: this.#usedByOthers(),
-    })
+    this.#usedByOthers = this.#measureOthers()
+    this.#granted = this.#grant(round, phase !== 'rounds')
     this.pace()
+  }
+
+  /** What the pause would have if it came next; between rounds. */
+  get pauseCap(): number {
+    const { pauseBandwidth, maxBandwidth = Infinity } = this.#options
+    if (pauseBandwidth !== undefined || this.#set !== undefined) {
+      return pauseBandwidth ?? this.#set!
+    }
+    return Math.min(maxBandwidth, this.#grant(this.#owner.log.rounds.length + 1, true))
+  }
+
+  #grant(round: number, isLast: boolean): number {
+    const dirtyRates = this.#owner.log.rounds.map(({ dirtyRate = 0 }) => dirtyRate)
+    const usedByOthers = this.#usedByOthers
+    return this.#policy.grant({ round, isLast, dirtyRates, usedByOthers })
   }
 
   /** Tells the lanes there are what the cap is. */
@@ -69,15 +84,29 @@ export class Steering {
     this.#owner.lanes.pace(this.#cap)
   }
 
-  /** From now on, whatever the policy says; a pause and a post-copy may have caps of their own. */
+  /**
+   * From now on, whatever the policy says; a pause and a post-copy may have caps of their own.
+   *
+   * @throws {GodwitError} `USAGE`: not above 0
+   */
   set(bytesPerSecond: number): void {
-    this.#set = bytesPerSecond
+    this.#set = checkRate(bytesPerSecond, 'A cap on bandwidth')
     this.pace()
   }
 
-  /** The guest has all of its time again. */
+  /** The guest has all of its time again. @throws {GodwitError} `GUEST_FAILED` */
   release(): void {
     this.#take(0)
+  }
+
+  /** The same when the migration is over: all else of it ends in any case. */
+  end(): void {
+    try {
+      this.release()
+    } catch (thrown) {
+      const { message } = toGodwitError(thrown)
+      this.endError = new GodwitError('GUEST_FAILED', `The guest may still lose time: ${message}`)
+    }
   }
 
   /** For the report of the round that has just been sent. */
@@ -95,7 +124,7 @@ export class Steering {
     return this.#phase === 'post-copy' ? (postCopyBandwidth ?? ofAll) : ofAll
   }
 
-  #usedByOthers(): number {
+  #measureOthers(): number {
     if (!this.#policy.measuresLink) return 0
     return this.#options.linkUse?.usedByOthers(this.#owner.wireBytes) ?? 0
   }
@@ -111,7 +140,14 @@ export class Steering {
 
   #take(share: number): void {
     if (share === this.throttle) return
+    // Whatever comes of it: it is to be given back.
+    if (share > 0) this.throttle = share
+    try {
+      this.#options.guest.throttle?.(share)
+    } catch (cause) {
+      const { message } = toGodwitError(cause)
+      throw new GodwitError('GUEST_FAILED', `throttle ${share}: ${message}`, { cause })
+    }
     this.throttle = share
-    this.#options.guest.throttle?.(share)
   }
 }
