@@ -11,6 +11,7 @@ import { controlMessages } from './targets/control-messages.ts'
 import { destinationMachine } from './targets/destination-machine.ts'
 import { delta } from './targets/delta.ts'
 import { frameReader } from './targets/frame-reader.ts'
+import { guestStreams } from './targets/guest-streams.ts'
 import { lackingPages } from './targets/lacking-pages.ts'
 import { lz4Block } from './targets/lz4-block.ts'
 import { machinePair } from './targets/machine-pair.ts'
@@ -36,6 +37,7 @@ export const targets: readonly Target[] = [
   capture,
   staticMaps,
   lackingPages,
+  guestStreams,
   urgentRequests,
   checkpoints,
   sourceMachine,

@@ -40,18 +40,19 @@ const loads: Readonly<Record<string, string>> = {
   kcs: 'kcs,rate=10000',
   ikcs: 'ikcs,rate=10000',
   disk: 'disk,rate=10000',
+  network: 'network,rate=200Mbit',
 }
 const quickLoads = ['writer', 'kcs']
+/** Stores nothing, like `idle` and `cpu`. */
+const fullLoad = 'memory-read'
 
 function cells(scale: Scale): readonly Cell[] {
-  const isQuick = scale === 'quick'
+  const [isQuick, isFull] = [scale === 'quick', scale === 'full']
   return Object.entries(loads)
-    .filter(([load]) => !isQuick || quickLoads.includes(load))
+    .filter(([load]) => (isQuick ? quickLoads.includes(load) : isFull || load !== fullLoad))
     .flatMap(([load, guest]) =>
       Object.entries(options)
-        .filter(([way]) =>
-          isQuick ? quickWays.includes(way) : scale === 'full' || way !== fullWay,
-        )
+        .filter(([way]) => (isQuick ? quickWays.includes(way) : isFull || way !== fullWay))
         .map(([way, beside]) => ({
           load,
           memoryBytes: isQuick ? 64 * MIB : memoryBytes,

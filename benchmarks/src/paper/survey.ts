@@ -39,11 +39,12 @@ const loads: Readonly<Record<string, string>> = {
   writer: 'writer,wss=64MiB,rate=20000,style=few',
   'writer, random': 'writer,wss=64MiB,rate=20000,style=page,order=rand',
   disk: 'disk,rate=10000',
+  network: 'network,rate=200Mbit',
   cache: 'cache,wss=64MiB,rate=10000',
   kcs: 'kcs,rate=10000',
   ikcs: 'ikcs,rate=10000',
 }
-const quickLoads = ['writer', 'kcs']
+const quickLoads = ['writer', 'kcs', 'network']
 /** Stores nothing, like `idle` and `cpu`. */
 const fullLoad = 'memory-read'
 const quickSelectors: readonly string[] = [base, 'clark-wws', 'history', 'ppc']

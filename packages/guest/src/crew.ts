@@ -45,20 +45,20 @@ export class Crew {
   }
 
   #watch(worker: Worker): Promise<void> {
-    worker.on('message', ({ code, text }: WorkerFailure) => this.#fail(new GodwitError(code, text)))
+    worker.on('message', ({ code, text }: WorkerFailure) => this.fail(new GodwitError(code, text)))
     worker.on('error', (cause) => {
-      this.#fail(new GodwitError('GUEST_FAILED', 'A thread of the guest failed', { cause }))
+      this.fail(new GodwitError('GUEST_FAILED', 'A thread of the guest failed', { cause }))
     })
     return new Promise((resolve) => {
       worker.on('exit', () => {
-        this.#fail(new GodwitError('GUEST_FAILED', 'A thread of the guest ended by itself'))
+        this.fail(new GodwitError('GUEST_FAILED', 'A thread of the guest ended by itself'))
         resolve()
       })
     })
   }
 
   /** A guest that lost a thread is no guest any more: the others are stopped, too. */
-  #fail(error: GodwitError): void {
+  fail(error: GodwitError): void {
     // A thread that was told to end may do so by failing: one that waits for a page can only so.
     if (this.#failure !== undefined || this.#stopped) return
     this.#failure = error

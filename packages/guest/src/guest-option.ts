@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { GIB, GodwitError, parseBytes, parseDurationMs } from '@godwit/core'
+import { isIPv4 } from 'node:net'
+import { GIB, GodwitError, parseBytes, parseDurationMs, parseRate } from '@godwit/core'
 import { parseContentMix } from './content.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
 import { THREADS_MAX } from './state-package.ts'
+import { STREAM_RATE_MAX, STREAM_RATE_MIN } from './stream.ts'
 
 /** The kinds of guests of this package. */
 export const WORKLOAD_KINDS = [
@@ -19,6 +21,7 @@ export const WORKLOAD_KINDS = [
   'kcs',
   'ikcs',
   'disk',
+  'network',
   'cache',
   'image',
 ] as const
@@ -159,6 +162,30 @@ const size: GuestOption = {
     return refuse(`"${text}" is not 4KiB to 1GiB in whole pages of 4KiB`)
   },
 }
+const streamRate: GuestOption = {
+  name: 'rate',
+  value: 'RATE',
+  fallback: '100Mbit',
+  help: 'of the stream, 8kbit to 10Gbit',
+  parse(text) {
+    const rate = /^\d{1,10}$/.test(text) ? Number(text) : Math.round(parseRate(text))
+    if (rate >= STREAM_RATE_MIN && rate <= STREAM_RATE_MAX) return rate
+    return refuse(`"${text}" is not 8kbit to 10Gbit`)
+  },
+}
+/** Loopback only: whoever offers a guest says whom its destination is to dial. */
+const peer: GuestOption = {
+  name: 'peer',
+  value: '127.0.0.1:PORT',
+  fallback: '',
+  help: 'who sends: a `godwit traffic --streams`, on loopback; without it the guest starts one',
+  parse(text) {
+    const [host = '', port = ''] = text.split(':')
+    const isPort = /^[1-9]\d{0,4}$/.test(port) && Number(port) < 65_536
+    if (isPort && text === `${host}:${port}` && isIPv4(host) && host.startsWith('127.')) return text
+    return refuse(`"${text}" is not an IPv4 address of loopback with a port, like 127.0.0.1:7010`)
+  },
+}
 const compileOptions: readonly GuestOption[] = [
   workingSet('64MiB, or half of memory where that is less', 'what is written to at a time'),
   rate('25000', 'pages written per second'),
@@ -231,6 +258,20 @@ export const GUEST_KINDS: readonly GuestKindHelp[] = [
         'the cache: the last so many bytes',
       ),
       rate('25000', 'pages read per second'),
+      content,
+      seed,
+    ],
+  },
+  {
+    kind: 'network',
+    help: 'takes a stream from another process, over TCP, into receive buffers and further',
+    options: [
+      streamRate,
+      workingSet(
+        '64MiB, or half of memory where that is less',
+        'receive buffers (at most 1MiB) and what is kept of the stream',
+      ),
+      peer,
       content,
       seed,
     ],

@@ -8,6 +8,7 @@ import { statSync } from 'node:fs'
 import { formatBytes, GIB, GodwitError, type GuestIdentity, MIB } from '@godwit/core'
 import { type GuestKindHelp, guestKind } from './guest-option.ts'
 import { splitMemory, WORK_PAGE_BYTES, workingSetBytesMax } from './layout.ts'
+import { NETWORK_PAGES_MIN } from './network.ts'
 import { CACHE_PAGES_MIN } from './page-cache.ts'
 
 const memoryBytesDefault: number = GIB
@@ -17,6 +18,12 @@ const workingSetDefaults: Readonly<Record<string, number>> = {
   kcs: 64 * MIB,
   ikcs: 64 * MIB,
   disk: 64 * MIB,
+  network: 64 * MIB,
+}
+/** Of those that need more than one. */
+const workingSetPagesMin: Readonly<Record<string, number>> = {
+  cache: CACHE_PAGES_MIN,
+  network: NETWORK_PAGES_MIN,
 }
 /** 64 TiB: more than any machine this runs on; keeps sizes and counts exact. */
 const memoryBytesMax = 2 ** 46
@@ -76,8 +83,9 @@ function checkWorkingSet(kind: string, options: Options, regionBytes: readonly n
         `${WORK_PAGE_BYTES} bytes for each of ${threads} threads`,
     )
   }
-  if (kind === 'cache' && wss < CACHE_PAGES_MIN * WORK_PAGE_BYTES) {
-    refuse(`Option wss of guest cache: it is ${CACHE_PAGES_MIN} pages of memory or more`)
+  const pagesMin = workingSetPagesMin[kind] ?? 1
+  if (wss < pagesMin * WORK_PAGE_BYTES) {
+    refuse(`Option wss of guest ${kind}: it is ${pagesMin} pages of memory or more`)
   }
   options.set('wss', wss)
 }

@@ -19,6 +19,7 @@ export { completeGuest, type ParsedGuest, parseGuest } from './guest-spec.ts'
 export { type Drop, dropsOf } from './cache-classes.ts'
 export { splitMemory } from './layout.ts'
 export { type Replay, replay } from './replay.ts'
+export { createStreamPeer, type StreamAccount } from './stream-peer.ts'
 export { stepsOf } from './state-package.ts'
 export {
   WorkloadGuest,

@@ -17,6 +17,7 @@ import {
 } from './control-block.ts'
 import { Crew } from './crew.ts'
 import type { Drop } from './cache-classes.ts'
+import { NetworkCard } from './network-card.ts'
 import { decodeState, encodeState } from './state-package.ts'
 import { cursorLimitOf, threadCountOf } from './workload.ts'
 import type { MemoryPreparation } from './worker-job.ts'
@@ -56,6 +57,7 @@ export class Machine {
   readonly memory: WorkloadMemory
   readonly #registers: readonly Registers[]
   readonly #cursorLimits: readonly number[]
+  readonly #card: NetworkCard | undefined
   #parked = true
 
   constructor(parts: MachineParts) {
@@ -79,9 +81,13 @@ export class Machine {
     const gated = parts.pager === 'gate' ? new GatePager(pageCounts) : undefined
     this.pager = typeof parts.pager === 'function' ? parts.pager(regions, pageBytes) : gated
     const gate = gated?.memory
-    const memory = { regions: bytes, maps: this.maps, pageBytes, gate }
-    this.memory = memory
     const { prepare, replay, drops = [] } = parts
+    // A replay makes its stream itself: it tells what must have come.
+    const hasCard = identity.kind === 'network' && replay === undefined
+    this.#card = hasCard ? new NetworkCard(identity) : undefined
+    const receive = this.#card?.queue.memory
+    const memory = { regions: bytes, maps: this.maps, pageBytes, gate, receive }
+    this.memory = memory
     const started = replay === undefined ? threadCount : 1
     this.crew = new Crew(
       Array.from({ length: started }, (_, thread) => ({
@@ -95,14 +101,15 @@ export class Machine {
     )
     // Threads that wait for pages see no command: they are not to wait for a guest that is dead.
     void this.crew.failed.then(() => this.pager?.abandon())
+    void this.#card?.failed.then((error) => this.crew.fail(error))
   }
 
   /** Resolves when memory is prepared and every thread is parked; ends them when that fails. */
   async ready(): Promise<void> {
     try {
-      await this.crew.obeyed()
+      await Promise.all([this.crew.obeyed(), this.#card?.ready])
     } catch (error) {
-      await this.crew.stop()
+      await this.stop()
       throw error
     }
   }
@@ -122,6 +129,7 @@ export class Machine {
   /** Lets the threads go on; they do so a moment later. */
   run(): void {
     this.#parked = false
+    this.#card?.begin(this.steps)
     this.crew.command(Command.Run)
   }
 
@@ -135,12 +143,13 @@ export class Machine {
   restore(state: Uint8Array): void {
     if (!this.#parked) throw new Error('a running guest cannot be restored')
     decodeState(state, this.#registers, this.#cursorLimits)
+    this.#card?.reset()
   }
 
   /** Ends the threads, those that wait for pages, too; resolved once they are gone. */
   async stop(): Promise<void> {
     this.pager?.abandon()
-    await this.crew.stop()
+    await Promise.all([this.crew.stop(), this.#card?.stop()])
   }
 
   /** Ends the threads and lets go of the memory. */

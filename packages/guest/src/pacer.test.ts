@@ -101,6 +101,12 @@ describe('pacerOf', () => {
     expect([pacer.due(100), pacer.sleepMs()]).toEqual([40, 2])
   })
 
+  it('takes the segments of a stream at its rate', () => {
+    const pacer = pacerOf({ kind: 'network', options: { rate: 40_960_000, seed: 1 } })
+    pacer.restart(0)
+    expect(pacer.due(100)).toBe(1000)
+  })
+
   it('ticks a hundred times a second without a rate', () => {
     const pacer = pacerOf({ kind: 'idle', options: {} })
     pacer.restart(0)

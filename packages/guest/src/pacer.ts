@@ -5,6 +5,7 @@
  * @module
  */
 import type { GuestIdentity } from '@godwit/core'
+import { SEGMENT_BYTES } from './stream.ts'
 import { threadCountOf } from './workload.ts'
 
 /** Shortest sleep, the same as the guest that peers are measured with. */
@@ -138,5 +139,6 @@ export function pacerOf(identity: GuestIdentity): Pacer {
   const { busy, pause } = identity.options
   if (busy !== undefined) return new BurstPacer(Number(rate), Number(busy), Number(pause))
   const stepsPerSecond = rate === undefined ? idleTicksPerSecond : Number(rate)
+  if (identity.kind === 'network') return new RatePacer(stepsPerSecond / SEGMENT_BYTES)
   return new RatePacer(stepsPerSecond / threadCountOf(identity))
 }

@@ -36,16 +36,19 @@ export interface PackedJob extends Omit<WorkerJob, 'memory'> {
   readonly maps: readonly Span[] | undefined
   readonly pageBytes: number
   readonly gate: WorkloadMemory['gate']
+  readonly receive: WorkloadMemory['receive']
 }
 
 /** Takes the views apart for the way to another thread. */
 export function packJob({ memory, ...rest }: WorkerJob): PackedJob {
-  const { regions, maps, pageBytes, gate } = memory
-  return { ...rest, regions: regions.map(spanOf), maps: maps?.map(spanOf), pageBytes, gate }
+  const { regions, maps, pageBytes, gate, receive } = memory
+  const spans = { regions: regions.map(spanOf), maps: maps?.map(spanOf) }
+  return { ...rest, ...spans, pageBytes, gate, receive }
 }
 
 /** The other end of {@link packJob}. */
-export function unpackJob({ regions, maps, pageBytes, gate, ...rest }: PackedJob): WorkerJob {
-  const memory = { regions: regions.map(bytesOf), maps: maps?.map(bytesOf), pageBytes, gate }
-  return { ...rest, memory }
+export function unpackJob(packed: PackedJob): WorkerJob {
+  const { regions, maps, pageBytes, gate, receive, ...rest } = packed
+  const views = { regions: regions.map(bytesOf), maps: maps?.map(bytesOf) }
+  return { ...rest, memory: { ...views, pageBytes, gate, receive } }
 }

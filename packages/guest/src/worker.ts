@@ -76,7 +76,8 @@ function run(workload: Workload, pacer: Pacer, words: Int32Array, command: numbe
       Atomics.wait(words, COMMAND_WORD, command, takenMs)
       continue
     }
-    const count = Math.min(pacer.due(time.nowMs), batchSteps)
+    const ready = workload.ready?.() ?? Infinity
+    const count = Math.min(pacer.due(time.nowMs), batchSteps, ready)
     if (count < 1) {
       Atomics.wait(words, COMMAND_WORD, command, Math.min(pacer.sleepMs(), time.leftMs))
       continue

@@ -16,6 +16,8 @@ export interface WorkloadMemory {
   readonly pageBytes: number
   /** Where pages may be still to come. */
   readonly gate?: GateMemory | undefined
+  /** Of a `network` guest: the queue of its card; undefined: the guest makes its stream itself. */
+  readonly receive?: SharedArrayBuffer | undefined
 }
 
 /** Waits until a page of 4096 bytes of one region is there; called before it is touched. */

@@ -85,6 +85,8 @@ const kinds: [string, Record<string, string | number>][] = [
   ['kcs', { drift: 100, seed: 7 }],
   ['ikcs', { drift: 0 }],
   ['disk', { size: 20_480, seed: 5 }],
+  ['network', { seed: 5 }],
+  ['network', { wss: 5 * 4096, rate: 1e6 }],
   ['cache', { seed: 5 }],
 ]
 const shapes = [[300_001], [65_536, 70_003], [5_001, 4_095, 40_960]]
@@ -129,7 +131,7 @@ describe.each(cases)('$kind $options in regions of $sizes', ({ kind, options, si
         expect(guest.maps[i]![at / pageBytes]).toBe(1)
       }
     })
-    const stores = ['writer', 'memory-write', 'kcs', 'ikcs', 'disk', 'cache']
+    const stores = ['writer', 'memory-write', 'kcs', 'ikcs', 'disk', 'network', 'cache']
     expect(changed > 0).toBe(stores.includes(kind))
   })
 })

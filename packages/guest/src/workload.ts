@@ -10,6 +10,7 @@ import { CURSOR, type Registers, STEPS } from './control-block.ts'
 import { createDisk, diskPages } from './disk.ts'
 import type { WorkloadKind } from './guest-option.ts'
 import { WORK_PAGE_BYTES } from './layout.ts'
+import { createNetwork } from './network.ts'
 import { createCacheReader } from './page-cache.ts'
 import { entriesOf, type WorkloadMemory, wordsOf } from './workload-memory.ts'
 import { createWriter, writerShare } from './writer.ts'
@@ -22,6 +23,8 @@ const cpuStepRounds = 1024
 export interface Workload {
   /** Does `count` steps; a whole number, at least 1. Takes no time into account. */
   step(count: number): void
+  /** Steps that it can do now, where that is for somebody outside to say. */
+  readonly ready?: () => number
 }
 
 function pagesOf(byteLength: number): number {
@@ -146,6 +149,8 @@ export function createWorkload(
       return createCompile(identity, memory, registers)
     case 'disk':
       return createDisk(identity, memory, registers)
+    case 'network':
+      return createNetwork(identity, memory, registers)
     case 'cache':
       return createCacheReader(identity, memory, registers)
     default:
