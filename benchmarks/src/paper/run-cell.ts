@@ -44,7 +44,11 @@ export async function runCell(
     const service = sink === undefined ? [] : ['--competing', `${competing},to=${sink.address}`]
     const options = [...sendOptions(cell, link.kind), ...service]
     const { source } = await migrate(godwit, cell.guest, options, link.ends, runFor)
-    return measuresOf(source)
+    const measures = measuresOf(source)
+    if (sink !== undefined && measures.serviceShare === undefined) {
+      throw new Error('the report has no figures of the service')
+    }
+    return measures
   } finally {
     sink?.process.kill('SIGKILL')
   }
