@@ -13,7 +13,7 @@ import { tableOf, valuesOf } from './summary.ts'
 import { formatChanges, formatClaim, formatRuling, formatSays } from './judge.ts'
 import type { Measures, Metric } from './measure.ts'
 import { METRICS } from './measure.ts'
-import type { PaperFacts } from './paper-result.ts'
+import type { PaperFacts, PaperResult } from './paper-result.ts'
 import { RULE } from './recommend.ts'
 
 export interface TextTable {
@@ -23,28 +23,35 @@ export interface TextTable {
 }
 
 /** All tables of a result, in the order in which they are read. */
-export function tablesOf(facts: PaperFacts): readonly TextTable[] {
+export function tablesOf({ cases, paper: facts }: PaperResult): readonly TextTable[] {
+  const barred = cases.filter(({ bar }) => bar !== undefined)
   const failures = failureTable(facts)
   return [
     figureTable(facts),
     pageTable(facts),
     ...(facts.findings.length > 0 ? [findingTable(facts)] : []),
     ...(facts.recommendations === undefined ? [] : [recommendationTable(facts)]),
-    ...(facts.checks === undefined ? [] : [checkTable(facts.checks)]),
+    ...(barred.length > 0 ? [barTable(barred)] : []),
     ...(failures.rows.length > 0 ? [failures] : []),
   ]
 }
 
-function checkTable(checks: readonly Case[]): TextTable {
+function barTable(barred: readonly Case[]): TextTable {
   return {
     title: 'Bars',
     head: ['of', 'what', 'here', 'bar', ''],
-    rows: checks.map(({ name, metric, unit, median: middle, ratio, against, bar, pass }) => {
-      const here = ratio === undefined ? formatFigure(middle, unit) : `${ratio.toFixed(2)}`
-      const of = against === undefined ? '' : ` of ${against.name}`
-      return [name, metric, here + of, `${bar!.op} ${bar!.value}`, pass === true ? 'met' : 'MISSED']
+    rows: barred.map((one) => {
+      const { name, metric, bar, pass } = one
+      const verdict = pass === true ? 'met' : 'MISSED'
+      return [name, metric, formatJudged(one), `${bar!.op} ${bar!.value}`, verdict]
     }),
   }
+}
+
+function formatJudged({ values, unit, median: middle, ratio, against }: Case): string {
+  if (values.length === 0) return 'not measured'
+  if (ratio === undefined) return formatFigure(middle, unit)
+  return `${ratio.toFixed(2)} of ${against!.name}`
 }
 
 function figureTable({ cells, runs }: PaperFacts): TextTable {

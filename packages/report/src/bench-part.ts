@@ -66,8 +66,20 @@ function scaleOf({ metric, unit }: Case): string {
   return `${unit} ${metric}`
 }
 
+/** A bar that had nothing to judge. */
+function unmeasuredRow({ name, metric, bar }: Case): DataRow {
+  const limit = bar === undefined ? '' : `${signs[bar.op]}\u00a0${bar.value}`
+  const missed = html`${limit} <span class="bad">missed</span>`
+  const none = html`<span class="missing">not measured</span>`
+  return {
+    name: explained(plainText(name), plainText(metric)),
+    cells: [none, '', '', '', countText(0), '', missed],
+  }
+}
+
 function caseRow(one: Case, axis: Axis): DataRow {
   const { name, metric, unit, median, min, max, values, ratio, against, bar, pass } = one
+  if (values.length === 0) return unmeasuredRow(one)
   const format = formats[unit]
   const spread = `${format(min)} to ${format(max)}`
   const middle = axis.at(median)

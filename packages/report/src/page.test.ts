@@ -204,6 +204,16 @@ describe('the page', () => {
               bar: { op: '>=', value: 0.8 },
               pass: false,
             },
+            {
+              ...one,
+              name: 'z',
+              values: [],
+              median: 0,
+              min: 0,
+              max: 0,
+              bar: { op: '<=', value: 1.1 },
+              pass: false,
+            },
           ],
         },
       },
@@ -215,6 +225,7 @@ describe('the page', () => {
       'x rate 2.00 GB/s 1.00 GB/s to 4.00 GB/s 2.00 GB/s 1.00 GB/s 4.00 GB/s 3',
     )
     expect(text).toContain('1.00 GB/s 1 0.50 of x ≥ 0.8 missed')
+    expect(text).toContain('z rate not measured 0 ≤ 1.1 missed')
     const bars = [...page.matchAll(/class="mark ([\w ]+)" x="([\d.]+%)" width="([\d.]+%)"/g)]
     expect(bars.map(([, ...parts]) => parts.join(' '))).toEqual([
       'other 0% 50%',
