@@ -207,7 +207,7 @@ export const bdaGrid: Grid = {
     },
     {
       name: `bda-load-${metric}`,
-      title: 'Different applications, 1 GiB',
+      title: 'Different applications',
       metric,
       by: 'load' as const,
       shows: (cell: Cell) => isGigabit(cell) && cell.memoryBytes === memoryOfLoads,

@@ -122,7 +122,7 @@ export const hash75: Grid = {
     },
     {
       name: `hash75-${metric}-ways`,
-      title: 'Hashes and thresholds, 512 MiB',
+      title: 'Hashes and thresholds',
       metric,
       by: 'load' as const,
       shows: (cell: Cell) => cell.memoryBytes === middle && cell.load !== 'idle',

@@ -136,6 +136,7 @@ describe('its text', () => {
 
 it('its pictures have medians, least and most, in seconds', () => {
   const [chart] = chartsOf(grid, resultOf().paper)
-  expect(chart).toMatchObject({ axis: 'total time (TT), s', ways: ['base', 'new'] })
+  const title = 'F, 64 MiB, 1 Gbit/s'
+  expect(chart).toMatchObject({ title, axis: 'total time (TT), s', ways: ['base', 'new'] })
   expect(chart!.bars[1]).toEqual({ at: 'new', way: 'new', value: 2.4, low: 1.2, high: 3.6 })
 })
