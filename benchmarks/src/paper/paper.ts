@@ -11,7 +11,7 @@ import { pickCells } from './cell.ts'
 import { expectedMs, formatAbout } from './estimate.ts'
 import type { Grid } from './grid.ts'
 import { hash75 } from './hash75.ts'
-import { openJournal } from './journal.ts'
+import { headerOf, openJournal } from './journal.ts'
 import { PAIRS_MIN } from './judge.ts'
 import type { PaperResult } from './paper-result.ts'
 import { toPaperResult } from './paper-result.ts'
@@ -55,8 +55,8 @@ export async function runPaper(grid: Grid, options: PaperOptions): Promise<Paper
   }
   const link = await layLink(first.linkRate, options.link)
   try {
-    const journal = openJournal(options.runsFile, grid.name, cells, link.kind)
-    const left = turnsLeft(cells, repeats, journal.done)
+    const journal = openJournal(options.runsFile, headerOf(grid.name, cells, link.kind))
+    const left = turnsLeft(cells, repeats, journal)
     if (left.length > 0) await checkCells(godwit, cells, link.kind)
     const takes = formatAbout(expectedMs(left.map(({ cell }) => cell)))
     say(`${grid.name}: ${cells.length} cells, ${repeats} times each, ${takes}; link: ${link.kind}`)

@@ -14,7 +14,8 @@ import type { Measures } from './measure.ts'
 import { measuresOf } from './measure.ts'
 import type { LinkKind, ShapedLink } from './shaped-link.ts'
 
-const runFor = '200ms'
+/** How long a guest goes on at the destination. */
+export const RUN_FOR = '200ms'
 
 /**
  * Options of `godwit send`. Where a proxy is the link, its interface carries more than the link, so
@@ -43,7 +44,7 @@ export async function runCell(
     const competing = rateOption(cell.competingRate)
     const service = sink === undefined ? [] : ['--competing', `${competing},to=${sink.address}`]
     const options = [...sendOptions(cell, link.kind), ...service]
-    const { source } = await migrate(godwit, cell.guest, options, link.ends, runFor)
+    const { source } = await migrate(godwit, cell.guest, options, link.ends, RUN_FOR)
     const measures = measuresOf(source)
     if (sink !== undefined && measures.serviceShare === undefined) {
       throw new Error('the report has no figures of the service')
