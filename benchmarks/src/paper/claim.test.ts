@@ -9,6 +9,13 @@ describe.each(GRIDS.map((grid) => [grid.name, grid] as const))('%s', (_name, gri
   it.each(['quick', 'normal', 'full'] as const)('has cells of different names: %s', (scale) => {
     const names = grid.cells(scale).map(nameOf)
     expect(new Set(names).size).toBe(names.length)
+    // Each can be named by `--only`, and names nothing else.
+    const cells = grid.cells(scale)
+    const [loads, ways] = [cells.map(({ load }) => load), cells.map(({ way }) => way)].map(
+      (all) => new Set(all.map((name) => name.toLowerCase())),
+    )
+    expect([...loads!, ...ways!].filter((name) => /[\s,]/.test(name))).toEqual([])
+    expect([...loads!].filter((name) => ways!.has(name))).toEqual([])
   })
 
   it('has the base in every group', () => {

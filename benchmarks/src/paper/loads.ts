@@ -1,6 +1,7 @@
 /**
  * The loads of `survey` and `presets`: the same, so that what one says of a load holds in the
  * other.
+ *
  * @module
  */
 import type { Scale } from './cell.ts'

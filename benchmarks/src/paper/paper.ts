@@ -48,12 +48,7 @@ export async function runPaper(grid: Grid, options: PaperOptions): Promise<Paper
   const { scale, only, godwit, say } = options
   const repeats = options.repeats ?? (scale === 'quick' ? 1 : PAIRS_MIN)
   const cells = pickCells(grid.cells(scale), only)
-  const [first] = cells
-  if (first === undefined) {
-    const names = new Set(grid.cells(scale).flatMap(({ load, way }) => [load, way]))
-    throw new GodwitError('USAGE', `No cell is left; there are ${[...names].join(', ')}`)
-  }
-  const link = await layLink(first.linkRate, options.link)
+  const link = await layLink(cells[0]!.linkRate, options.link)
   try {
     const journal = openJournal(options.runsFile, headerOf(grid.name, cells, link.kind))
     const left = turnsLeft(cells, repeats, journal)
