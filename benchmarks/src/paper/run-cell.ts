@@ -5,7 +5,7 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
+import { checkInterrupted, start } from '../children.ts'
 import { firstLine, migrate, splitCommand } from '../process.ts'
 import type { Cell } from './cell.ts'
 import { rateOption } from './cell.ts'
@@ -60,9 +60,10 @@ async function startSink(
   godwit: readonly string[],
   { ends }: ShapedLink,
 ): Promise<{ process: ChildProcess; address: string }> {
+  checkInterrupted()
   const listen = ['traffic', '--listen', `${ends.host}:0`, '--insecure']
   const [program, args] = splitCommand([...ends.destination.prefix, ...godwit, ...listen])
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = start(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const address = (await firstLine(child)).replace('listening ', '')
   return { process: child, address: await ends.reach(address) }
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { GodwitError } from '@godwit/core'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Cell } from './cell.ts'
 import { nameOf } from './cell.ts'
@@ -61,6 +62,21 @@ describe('a grid', () => {
     expect(runs.map(keyOf)).toEqual(['x0', 'y0', 'y1', 'x1'])
     expect((await play(open())).moved).toEqual([])
     expect(open().done).toHaveLength(4)
+  })
+
+  it('keeps nothing of a run that was interrupted, and goes no further', async () => {
+    const file = join(folder, 'interrupted')
+    const journal = openJournal(file, header)
+    const moved: string[] = []
+    const move = async ({ way }: Cell): Promise<Measures> => {
+      moved.push(way)
+      if (way === 'y') throw new GodwitError('CANCELLED', 'enough')
+      return measures
+    }
+    const run = runGrid({ cells, repeats: 2, journal, move, say: () => {}, nowMs: () => 0 })
+    await expect(run).rejects.toThrow('enough')
+    expect(moved).toEqual(['x', 'x', 'y'])
+    expect(openJournal(file, header).done.map(keyOf)).toEqual(['x0'])
   })
 
   it('does not try again what failed twice', async () => {

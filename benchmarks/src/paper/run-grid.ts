@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { GodwitError } from '@godwit/core'
 import type { Cell } from './cell.ts'
 import { nameOf, orderOf } from './cell.ts'
 import { expectedRunMs, formatAbout, remainingMs } from './estimate.ts'
@@ -36,7 +37,7 @@ export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
   const [first] = turns
   if (first === undefined) return runs
   say('one migration that is not counted: it finds memory for the others')
-  await move(first.cell).catch(() => {})
+  await move(first.cell).catch(rethrowInterrupt)
   const startMs = nowMs()
   const leftMs = turns.map(({ cell }) => expectedRunMs(cell))
   let doneMs = 0
@@ -75,7 +76,13 @@ async function runOnce(
   try {
     return { cell: name, repeat, measures: await move(cell) }
   } catch (thrown) {
+    rethrowInterrupt(thrown)
     const failure = thrown instanceof Error ? thrown.message : String(thrown)
     return { cell: name, repeat, failure }
   }
+}
+
+/** A run that was interrupted is none: nothing is kept of it, and none follows. */
+function rethrowInterrupt(thrown: unknown): void {
+  if (thrown instanceof GodwitError && thrown.code === 'CANCELLED') throw thrown
 }

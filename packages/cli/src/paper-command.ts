@@ -5,13 +5,14 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Grid, LinkKind, PaperResult } from '@godwit/benchmarks'
+import type { Grid, LinkKind, PaperOptions, PaperResult } from '@godwit/benchmarks'
 import { LINK_KINDS, chartsOf, findGrid, formatPaper, runPaper } from '@godwit/benchmarks'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { interruptible } from './interruptible.ts'
 import { checkWritable, note, print, writeJson, writeText } from './output.ts'
 import { parseCount } from './settings.ts'
 
@@ -63,7 +64,7 @@ async function paper(grid: Grid, settings: PaperSettings): Promise<ExitCode> {
   const { quick, full, repeat, only, link, runs, json, plots } = settings
   if (quick === true && full === true) throw new GodwitError('USAGE', '--quick is not --full')
   checkWritable(json)
-  const result = await runPaper(grid, {
+  const options: PaperOptions = {
     scale: quick === true ? 'quick' : full === true ? 'full' : 'normal',
     godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
     say: note,
@@ -71,7 +72,8 @@ async function paper(grid: Grid, settings: PaperSettings): Promise<ExitCode> {
     ...(only === undefined ? {} : { only }),
     ...(link === undefined ? {} : { link }),
     ...(runs === undefined ? {} : { runsFile: runs }),
-  })
+  }
+  const result = await interruptible(() => runPaper(grid, options))
   if (json !== undefined) writeJson(json, result)
   if (plots !== undefined) await draw(grid, result, plots)
   if (json !== '-') print(formatPaper(result))
