@@ -98,6 +98,46 @@ describe('the page', () => {
     expect(bar('going on there: 10\u00a0ms')).toBe('80%,20%')
   })
 
+  it('draws the last round of a hybrid migration behind the switch', () => {
+    const round = { pages: 1, bytes: 100, bandwidth: 5e4, paused: false }
+    const hybrid = {
+      mode: 'hybrid',
+      stages: [
+        { name: 'pre-copy', atMs: 0 },
+        { name: 'stop-and-copy', atMs: 200 },
+        { name: 'post-copy', atMs: 300 },
+        { name: 'verification', atMs: 1000 },
+      ],
+      rounds: [
+        { ...round, round: 1, ms: 150 },
+        { ...round, round: 2, ms: 600 },
+      ],
+    } as const
+    const marks = (report: Partial<Report>): string[][] =>
+      [
+        ...renderPage([told(report)]).matchAll(
+          /class="mark (live|follow)" x="([\d.]+%)" width="([\d.]+%)"[^>]*><title>round/g,
+        ),
+      ].map(([, ...parts]) => parts)
+    const stages = hybrid.stages.map((stage) => ({ ...stage }))
+    expect(marks({ ...hybrid, stages, rounds: [...hybrid.rounds] })).toEqual([
+      ['live', '0%', '15%'],
+      ['follow', '30%', '60%'],
+    ])
+    // It was lost before its pages were there.
+    const lost = { ...hybrid, stages, rounds: [hybrid.rounds[0]], outcome: 'failed' } as const
+    expect(marks({ ...lost, rounds: [...lost.rounds] })).toEqual([['live', '0%', '15%']])
+  })
+
+  it('shows stages of any name', () => {
+    const names = ['__proto__', 'constructor', 'toString']
+    const stages = names.map((name, i) => ({ name, atMs: 100 * i }))
+    const page = renderPage([told({ stages })])
+    for (const name of names) expect(textOf(page)).toContain(name)
+    expect(page).not.toMatch(/class="mark [^"]*(?:object|function)/i)
+    expect(page).toContain('class="mark after"')
+  })
+
   it('divides pages and bytes as they were sent', () => {
     const none = { same: 0, reference: 0, delta: 0, static: 0, unchanged: 0 }
     const page = renderPage([
