@@ -62,6 +62,12 @@ it('sends for a while and tells how much', async () => {
   expect(ended.stdout).toMatch(/^sent [\d.]+ MiB in [\d.]+ m?s: [\d.]+ MB\/s of 10.0 MB\/s\n$/)
 })
 
+it('takes for a while and tells how much', async () => {
+  const ended = await runGodwit('traffic', '--listen', '127.0.0.1:0', '--for', '50ms')
+  expect(ended).toMatchObject({ code: 0, stderr: '' })
+  expect(ended.stdout).toMatch(/^listening .+\nreceived 0 B\n$/)
+})
+
 it('a demo has a place for it', async () => {
   const file = freshPath('report.json')
   const guest = ['idle', '--memory', '4MiB', '--warmup', '20ms', '--run-for', '20ms']
