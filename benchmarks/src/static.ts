@@ -29,6 +29,7 @@ export const staticPages: Benchmark = {
   name: 'static',
   summary: 'static pages of siblings, and the own past of a guest, against compression alone',
   takesImages: true,
+  takesOnly: true,
   async run(options) {
     const wanted = chooseParts(options.only)
     if (wanted.some(({ needsLink }) => needsLink)) requireNetworkTools()

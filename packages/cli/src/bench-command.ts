@@ -64,6 +64,9 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
   if ((images !== undefined || synthetic === true) && benchmark.takesImages !== true) {
     throw new GodwitError('USAGE', `bench ${name} takes no images`)
   }
+  if (settings.only !== undefined && benchmark.takesOnly !== true) {
+    throw new GodwitError('USAGE', `bench ${name} is measured as a whole: it takes no --only`)
+  }
   const options: BenchOptions = {
     quick: settings.quick === true,
     repeat: settings.repeat ?? (settings.quick === true ? 1 : 5),
