@@ -36,6 +36,16 @@ export interface PaperFacts extends PaperSetting {
   readonly recommendations?: Recommendations
 }
 
+/** Of those what follows from the figures. */
+export interface PaperVerdicts extends Pick<PaperFacts, 'findings' | 'recommendations'> {
+  readonly runs: readonly Pick<Run, 'cell' | 'repeat' | 'failure'>[]
+}
+
+/** A result as it is read again: with the cases the verdicts are all that is looked at. */
+export interface VerdictResult extends BenchResult {
+  readonly paper: PaperVerdicts
+}
+
 /** Schema `godwit.bench/1`, with one field more. */
 export interface PaperResult extends BenchResult {
   readonly paper: PaperFacts

@@ -274,6 +274,39 @@ describe('the page', () => {
     ])
   })
 
+  it('shows what the grid of a paper came to, and every bar', () => {
+    const figures = { metric: 'TT', unit: 'ms', values: [5], median: 5, min: 5, max: 5 }
+    const plain = Array.from({ length: 300 }, (_, i) => ({ ...figures, name: `cell-${i}` }))
+    const bar = { op: '<=', value: 1.1 }
+    const claim = {
+      where: 'section 2',
+      quote: 'less',
+      way: 'new',
+      against: 'base',
+      metric: 'total',
+      says: { kind: 'less' },
+    }
+    const result = {
+      schema: 'godwit.bench/1',
+      name: 'paper g',
+      machine: { cpu: 'c', cores: 2, memoryBytes: 2 ** 34, kernel: '6.1', node: 'v24' },
+      cases: [...plain, { ...figures, name: 'the-last', bar, pass: false }],
+      paper: {
+        cells: [],
+        findings: [{ group: 'idle', claim, ruling: 'contradicts', percents: [20, 21, 22] }],
+        recommendations: { groups: [{ group: 'idle', way: 'base' }] },
+        runs: [{ cell: 'idle, new', repeat: 2, failure: 'it broke' }],
+      },
+    }
+    const text = textOf(renderPage([readDocument('g.json', JSON.stringify(result))]))
+    expect(text).toContain('less +21.0 % (+20.0 ... +22.0) CONTRADICTS THE PAPER')
+    expect(text).toContain('idle base')
+    expect(text).toContain('idle, new 3 it broke')
+    expect(text).toMatch(/Bars .*the-last TT 5.00 ms <= 1.1 MISSED/)
+    expect(text).toContain('100 more cases are left out')
+    expect(text).toMatch(/the-last TT 5\.00 ms .* ≤ 1\.10? ms missed/)
+  })
+
   it('takes from 1 to so many files', () => {
     const files = Array.from({ length: DOCUMENTS_MAX }, (_, i) => told({}, `${i}.json`))
     expect(() => renderPage([])).toThrow(expect.objectContaining({ code: 'USAGE' }))
