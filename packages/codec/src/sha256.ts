@@ -21,11 +21,14 @@ export const portableSha256: Sha256 = (bytes) =>
 export class Sha256Hasher implements PageHasher {
   readonly name = 'sha256'
   readonly entryBytes = 32
+  /** Whether the runtime has the function. */
+  readonly isNative: boolean
   readonly #sha256: Sha256
   readonly #seed: Uint8Array
   #input = new Uint8Array(0)
 
   constructor(sha256: Sha256, seed: Uint8Array) {
+    this.isNative = sha256 !== portableSha256
     this.#sha256 = sha256
     this.#seed = seed
   }

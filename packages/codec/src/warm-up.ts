@@ -8,6 +8,7 @@ import type { PageHasher, PageStates } from '@godwit/core'
 import { KIB, FingerprintTable, MIB, PageBitmap, allocateShared } from '@godwit/core'
 import type { SentPages } from './batch-encoder.ts'
 import type { InstalledPages } from './installed-pages.ts'
+import { Sha256Hasher } from './sha256.ts'
 import type { Workspace } from './workspace.ts'
 
 /** What fits into the time that it takes to reserve a gigabyte, about. */
@@ -24,9 +25,12 @@ export function warmUpBatches(
   hasher: PageHasher,
   verifyHasher?: PageHasher,
 ): number {
-  // Where SHA-256 takes the time there is nothing to gain, and without native code much to lose.
-  if (hasher.name === 'sha256' || verifyHasher?.name === 'sha256') return 0
+  const byHand = [hasher, verifyHasher].some((one) => one instanceof Sha256Hasher && !one.isNative)
+  // Without native code SHA-256 takes all the time there is.
+  if (byHand) return 0
   const batches = Math.min(batchesMax[what], Math.floor(memoryBytes / bytesPerBatch))
+  const isSlow = hasher.name === 'sha256' || verifyHasher?.name === 'sha256'
+  if (isSlow) return batches >>> 2
   return workspace.kernels.active === 'simd' ? batches : batches >>> 3
 }
 
@@ -35,7 +39,11 @@ export function madeUpPages(pageBytes: number, hasher: PageHasher): MadeUp {
   // Guests live in shared memory, for which the compiler specialises.
   const bytes = allocateShared(madeUpBytes)
   const pageCount = madeUpBytes / pageBytes
-  for (let page = 0; page < pageCount; page++) if (page % 16 < 10) bytes[page * pageBytes] = 1
+  const words = new Uint32Array(bytes.buffer)
+  for (let page = 0; page < pageCount; page++) {
+    // No two alike: those would be references where such are looked for.
+    if (page % 16 < 10) words[(page * pageBytes) / 4] = page + 1
+  }
   const dirty = PageBitmap.shared(pageCount)
   dirty.addAll()
   const fingerprints = new FingerprintTable(pageCount, hasher.entryBytes)

@@ -13,7 +13,7 @@ import {
   slotsPerStep,
 } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
-import { looksAtPages } from '@godwit/policy'
+import { looksAtPages, parseEncode } from '@godwit/policy'
 
 /** Batches on their way at once: enough to keep the socket busy while the next is encoded. */
 export const PLAIN_SLOTS = 6
@@ -52,6 +52,21 @@ function slotsOf(
         pages: compressedBatchPages(pageBytes) + 1,
       }
     : { count: PLAIN_SLOTS, pages: batchPages(pageBytes) }
+}
+
+/** How many lanes the warm-up makes, one after the other. */
+export const WARM_UP_LANES = 4
+const warmUpSettings = { plain: parseEncode('none'), rich: parseEncode('same') } as const
+
+/** What such a lane is asked to do: all of the real one that takes no memory of its own. */
+export function warmUpSettingsFor(settings: EncodeSettings): EncodeSettings {
+  return needsRichLane(settings, false) ? warmUpSettings.rich : warmUpSettings.plain
+}
+
+/** What the warm-up takes of a workspace, its slots apart, which are a lane's. */
+export function warmUpBytes(pageBytes: number, settings: EncodeSettings): number {
+  if (!needsRichLane(settings, false)) return 0
+  return WARM_UP_LANES * richEncoderBytes(pageBytes, warmUpSettings.rich, 0)
 }
 
 /** What a lane takes of its workspace. */

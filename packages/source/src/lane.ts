@@ -62,6 +62,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #cancelPush: (() => void) | undefined
   #isClosed = false
   #isPumping = false
+  #goesOnSoon = false
   #current: RoundInProgress | undefined
   #work: RoundWork | undefined
   #done: LaneRound = emptyRound()
@@ -100,9 +101,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   /** What encoding has come to so far. */
   get encoding(): EncodingState {
     const { levels, randomBatches } = this.#outgoing
-    const { pages: repairedPages } = this.#repairs
-    const compression = this.#breakEven?.facts
-    return { ...stateOf(this.#rich), repairedPages, levels, randomBatches, compression }
+    const own = { repairedPages: this.#repairs.pages, compression: this.#breakEven?.facts }
+    return { ...stateOf(this.#rich), levels, randomBatches, ...own }
   }
 
   /**
@@ -195,6 +195,16 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     }
   }
 
+  /** When others have had their turn. */
+  #goOnSoon(): void {
+    if (this.#goesOnSoon) return
+    this.#goesOnSoon = true
+    this.#clock.soon(() => {
+      this.#goesOnSoon = false
+      this.goOn()
+    })
+  }
+
   compressed(batch: ClosedBatch): void {
     const done = this.#done
     done.rawPages -= batch.rawPages
@@ -233,10 +243,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #nak(nak: Nak): void {
     const { settings, staticPages } = this.#options
     const mayLack = settings.same || settings.delta || staticPages !== undefined
-    if (nak.round !== this.#work?.round || !mayLack) {
-      throw unexpected(`The destination asks for pages of round ${nak.round} once more`)
-    }
-    this.#repairs.add(nak, this.#work.dirty)
+    if (nak.round === this.#work?.round && mayLack) return this.#repairs.add(nak, this.#work.dirty)
+    throw unexpected(`The destination asks for pages of round ${nak.round} once more`)
   }
 
   #pump(): void {
@@ -256,9 +264,12 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       }
       const isPlain = this.#isPlain(current.work)
       if (!this.#mayStep(current, isPlain)) break
-      if (this.#step(current, isPlain)) steps = 0
-      else if (++steps >= (isPlain ? emptyStepsMax.plain : emptyStepsMax.rich)) {
-        this.#clock.soon(() => this.goOn())
+      const hasBatch = this.#step(current, isPlain)
+      if (hasBatch) steps = 0
+      // The socket takes what is left of a batch between two turns only, and the link would idle.
+      const isLong = hasBatch ? !isPlain : ++steps >= emptyStepsMax[isPlain ? 'plain' : 'rich']
+      if (isLong) {
+        this.#goOnSoon()
         return
       }
     }
@@ -327,13 +338,11 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       return this.#stepPlain(current, pagesMax)
     }
     const { page, endPage, regionIndex, region } = pieces
+    const { batches } = done
     const rich = this.#rich!
-    const batches = done.batches
     rich.limitBatches(pagesMax)
-    const breakEven = this.#breakEven
-    if (breakEven !== undefined) {
-      rich.keepVersions(breakEven.keepsVersions(this.#outgoing.meter.backlogMs))
-    }
+    const keeps = this.#breakEven?.keepsVersions(this.#outgoing.meter.backlogMs)
+    if (keeps !== undefined) rich.keepVersions(keeps)
     pieces.page = rich.step(region!, regionIndex, work.dirty, page, endPage, done)
     if (push !== undefined && pieces.page >= endPage) rich.flush()
     return done.batches > batches

@@ -12,7 +12,7 @@ import { ChannelRole } from '@godwit/wire'
 import { Channels } from './channels.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { sumOfStates } from './encoding-state.ts'
-import { createSlots, laneBytes } from './lane-memory.ts'
+import { createSlots, laneBytes, warmUpBytes } from './lane-memory.ts'
 import { SourceLane } from './lane.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
@@ -45,7 +45,8 @@ export class LocalLanes implements SourceLanes {
     const { primitives, pageBytes, hash, seed, clock, sent, epoch, onLost } = this.#options
     const perLane = limitsPerLane(settings, storeBytes, lanes)
     const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes, findsStatic)
-    const workspace = new Workspace(primitives, count * laneMemory)
+    const ownMemory = warmUpBytes(pageBytes, settings)
+    const workspace = new Workspace(primitives, count * laneMemory + ownMemory)
     const hasher = workspace.createHasher(hash, seed)
     const { compressors } = primitives
     const shared = { pageBytes, workspace, hasher, sent, creditBytes, pacer: this.#pacer }

@@ -1,9 +1,11 @@
-import { createPrimitives, Workspace } from '@godwit/codec'
-import type { PageHasher } from '@godwit/core'
+import { createHash } from 'node:crypto'
+import type { PrimitivesOptions } from '@godwit/codec'
+import { createPrimitives, warmUpBatches, Workspace } from '@godwit/codec'
+import type { HashName, PageHasher } from '@godwit/core'
 import { MIB, systemClock } from '@godwit/core'
 import { TokenBucket, parseEncode } from '@godwit/policy'
 import { describe, expect, it } from 'vitest'
-import { createSlots, laneBytes } from './lane-memory.ts'
+import { createSlots, laneBytes, warmUpBytes } from './lane-memory.ts'
 import { warmUpLane } from './warm-up.ts'
 
 const primitives = await createPrimitives()
@@ -15,10 +17,15 @@ async function turn(times = 1): Promise<void> {
 }
 
 /** A warm-up for a lane of its own, and how many batches it has come to. */
-function begin(memoryBytes: number): { end: () => void; batches: () => number } {
-  const settings = parseEncode('none')
-  const workspace = new Workspace(primitives, laneBytes(pageBytes, settings, 0, false))
-  const inner = workspace.createHasher('xxh3', new Uint8Array(8))
+function begin(
+  memoryBytes: number,
+  encode = 'none',
+  hash: HashName = 'xxh3',
+): { end: () => void; batches: () => number } {
+  const settings = parseEncode(encode)
+  const ownBytes = laneBytes(pageBytes, settings, 0, false) + warmUpBytes(pageBytes, settings)
+  const workspace = new Workspace(primitives, ownBytes)
+  const inner = workspace.createHasher(hash, new Uint8Array(8))
   let batches = 0
   const hasher: PageHasher = {
     name: inner.name,
@@ -45,6 +52,26 @@ describe('the warm-up of a lane', () => {
     expect(batches()).toBeLessThan(220)
   })
 
+  it.each(['none', 'same'])('has room for what it makes: %s', async (encode) => {
+    const { batches } = begin(1024 * MIB, encode)
+    // The fourth lane.
+    while (batches() < 151) await turn()
+    expect(batches()).toBeGreaterThan(150)
+  })
+
+  it('leaves pages to the encoder that will look at them', async () => {
+    const digests = { none: 0, same: 0 }
+    for (const encode of ['none', 'same'] as const) {
+      const { batches, end } = begin(1024 * MIB, encode)
+      await turn(2)
+      digests[encode] = batches()
+      end()
+    }
+    // It lets others have their turn after every batch.
+    expect(digests.same).toBeLessThan(digests.none)
+    expect(digests.same).toBeGreaterThan(0)
+  })
+
   it('ends at once, in the middle of a round', async () => {
     const { end, batches } = begin(1024 * MIB)
     while (batches() === 0) await turn()
@@ -58,5 +85,15 @@ describe('the warm-up of a lane', () => {
     const { batches } = begin(256 * 1024)
     await turn(50)
     expect(batches()).toBe(0)
+  })
+
+  it('is not worth it where SHA-256 is computed by hand', async () => {
+    const batchesWith = async (options: PrimitivesOptions): Promise<number> => {
+      const workspace = new Workspace(await createPrimitives(options), 0)
+      const hasher = workspace.createHasher('sha256', new Uint8Array(8))
+      return warmUpBatches('encoder', workspace, 64 * MIB, hasher)
+    }
+    const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+    expect([await batchesWith({}), await batchesWith({ sha256 })]).toEqual([0, 32])
   })
 })

@@ -7,23 +7,23 @@ import type { Clock } from '@godwit/core'
 import { MIB, PageBitmap } from '@godwit/core'
 import { madeUpPages, warmUpBatches } from '@godwit/codec'
 import { HollowChannel, openHollow } from '@godwit/link'
-import { TokenBucket, parseEncode } from '@godwit/policy'
+import { TokenBucket } from '@godwit/policy'
 import { FrameType, FrameWriter, encodeMessage } from '@godwit/wire'
 import type { LaneOptions } from './lane-options.ts'
+import { WARM_UP_LANES, warmUpSettingsFor } from './lane-memory.ts'
 import { SourceLane } from './lane.ts'
 import type { RoundWork } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
 
 const creditBytes = 16 * MIB
-/** One after the other: to the compiler, a lane that has just begun is unlike one that goes on. */
-const lanesMax = 4
 /** How often a destination gives credit, about. */
 const creditStepBytes = 4 * MIB
 
 /**
  * Sends made-up pages to nobody while there is nothing else to do.
  *
- * @param options - of the lane that is warmed up for, whose slots are used
+ * @param options - of the lane that is warmed up for, whose slots are used; its workspace has room
+ *   for `warmUpBytes`
  * @param memoryBytes - of the guest: a small one is not worth much
  * @returns what ends it; the slots are free then
  */
@@ -32,14 +32,17 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
   const batches = warmUpBatches('encoder', workspace, memoryBytes, hasher)
   if (batches === 0) return () => {}
   const { dirty, sent } = madeUpPages(pageBytes, hasher)
-  const own = { ...options, settings: parseEncode('none'), sent: [sent], creditBytes }
+  const settings = warmUpSettingsFor(options.settings)
+  const limits = { creditBytes, cacheBytes: 0, storeBytes: 0 }
+  const own = { ...options, settings, sent: [sent], ...limits }
   const untouched = PageBitmap.shared(dirty.pageCount)
   for (let page = 0; page < dirty.pageCount; page++) if (page % 16 > 10) untouched.add(page)
   const again = PageBitmap.shared(dirty.pageCount)
   let isOver = false
   let lane: SourceLane | undefined
   const run = async (): Promise<void> => {
-    for (let i = 0; i < lanesMax && !isOver; i++) {
+    // Several: to the compiler, a lane that has just begun is unlike one that goes on.
+    for (let i = 0; i < WARM_UP_LANES && !isOver; i++) {
       const channel = new HollowChannel(clock)
       const pacer = new TokenBucket(Infinity)
       const parts = { ...own, pacer, index: 0, lanes: 1 }
@@ -52,7 +55,7 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
       const push = undefined
       const first = { round: 1, known: false, mayLack: true }
       const round = { ...first, dirty: [dirty], ...marks, ...pieces, push }
-      await sendAgain(lane, channel, round, batches / lanesMax)
+      await sendAgain(lane, channel, round, batches / WARM_UP_LANES)
       lane.destroy()
     }
   }
