@@ -5,7 +5,8 @@ import { firstLine } from './process.ts'
 
 /** Says that it is there, and goes on for ever. */
 function startNode(onTerm: string) {
-  const script = `process.on('SIGTERM', () => {${onTerm}}); setInterval(() => {}, 1e6); console.log('here')`
+  const told = `process.on('SIGTERM', () => {${onTerm}})`
+  const script = `${told}; setInterval(() => {}, 1e6); console.log('here')`
   return start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 

@@ -72,7 +72,8 @@ function verdicts({ paper, ...result }: ReadResult): readonly Markup[] {
       name: plainText(name),
       cells: cells.map(plainText),
     }))
-    return html`<h3>${plainText(title)}</h3>${dataTable(plainText(title), [first, ...others], lines)}`
+    const table = dataTable(plainText(title), [first, ...others], lines)
+    return html`<h3>${plainText(title)}</h3>${table}`
   })
 }
 
