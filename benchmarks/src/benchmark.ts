@@ -25,6 +25,8 @@ export interface BenchOptions {
 export interface Benchmark {
   readonly name: string
   readonly summary: string
+  /** Whether it takes `only`. */
+  readonly takesOnly?: boolean
   /** Whether it takes `images` and `synthetic`. */
   readonly takesImages?: boolean
   run(options: BenchOptions): Promise<BenchResult>

@@ -4,17 +4,17 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { start } from './children.ts'
 import { firstLine } from './process.ts'
 
 const self = fileURLToPath(import.meta.url)
 
 /** Resolves once it listens on loopback. The process is the caller's to end. */
 export async function startEchoServer(): Promise<{ address: string; process: ChildProcess }> {
-  const child = spawn(process.execPath, [self, 'echo'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = start(process.execPath, [self, 'echo'], { stdio: ['ignore', 'pipe', 'inherit'] })
   return { address: await firstLine(child), process: child }
 }
 

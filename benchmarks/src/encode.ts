@@ -33,6 +33,7 @@ interface Part {
 export const encode: Benchmark = {
   name: 'encode',
   summary: 'deltas and compressors on their own; --encode auto against each fixed choice',
+  takesOnly: true,
   async run(options) {
     const wanted = chooseParts(options)
     const rates = wanted.flatMap(({ rate }) => rate ?? [])

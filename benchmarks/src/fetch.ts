@@ -44,6 +44,7 @@ export type FetchSamples = Readonly<Record<Order, readonly Report[]>>
 export const fetch: Benchmark = {
   name: 'fetch',
   summary: 'the orders in which pages follow in post-copy: what the guest waits for, over 1 Gbit/s',
+  takesOnly: true,
   async run(options) {
     const wanted = choosePatterns(options)
     const size = sizes[options.quick ? 'small' : 'full']

@@ -5,7 +5,6 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { createConnection } from 'node:net'
@@ -13,6 +12,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { start } from './children.ts'
 import { firstLine } from './process.ts'
 
 const self = fileURLToPath(import.meta.url)
@@ -50,7 +50,7 @@ export class HostileLoad {
   /** Resolves when all idle connections stand. */
   static async start(address: string, { idle, drops, dropsMs }: LoadSize): Promise<HostileLoad> {
     const args = [self, 'load', address, String(idle), String(drops), String(dropsMs)]
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = start(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     await firstLine(child)
     return new HostileLoad(child)
   }

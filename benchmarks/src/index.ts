@@ -22,6 +22,7 @@ import { staticPages } from './static.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
+export { interruptBenchmark } from './children.ts'
 export type { BenchResult, Case } from './result.ts'
 export { formatResult } from './result.ts'
 export type { LinkKind } from './paper/shaped-link.ts'

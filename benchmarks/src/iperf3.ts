@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { start } from './children.ts'
 import { isInstalled, run } from './process.ts'
 
 const port = 15201
@@ -13,7 +13,7 @@ const port = 15201
 /** Bytes per second of one iperf3 stream over loopback; undefined where it is not installed. */
 export async function measureIperf3(seconds: number): Promise<number | undefined> {
   if (!(await isInstalled('iperf3'))) return undefined
-  const server = spawn('iperf3', ['-s', '-1', '--forceflush', '-B', '127.0.0.1', '-p', `${port}`], {
+  const server = start('iperf3', ['-s', '-1', '--forceflush', '-B', '127.0.0.1', '-p', `${port}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   try {

@@ -41,6 +41,7 @@ export interface LinkSamples {
 export const link: Benchmark = {
   name: 'link',
   summary: "QEMU 7.2's live migration and Godwit in turn over a shaped link of 1 Gbit/s",
+  takesOnly: true,
   async run(options) {
     const wanted = choose(options)
     const workshop = await openWorkshop()

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +12,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { allocateRegion } from '@godwit/memory'
 import { receive, send } from 'godwit'
 import { quantile } from 'simple-statistics'
+import { start } from './children.ts'
 
 const pageBytes = 4096
 
@@ -28,7 +28,7 @@ export async function measurePlainFaults(pages: number): Promise<PlainWaits> {
   for (let page = 0; page < pages; page++) bytes[page * pageBytes] = 1 + (page % 255)
   const self = fileURLToPath(import.meta.url)
   const args = [...process.execArgv, self, 'receive']
-  const receiver = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const receiver = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const lines = createInterface({ input: receiver.stdout })[Symbol.asyncIterator]()
     const next = async (): Promise<string> => String((await lines.next()).value)

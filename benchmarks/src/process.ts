@@ -4,23 +4,23 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Report } from '@godwit/core'
+import { checkInterrupted, failure, start } from './children.ts'
 
 /** Runs a program to its end. @throws when it exits with anything but 0 */
 export async function run(program: string, args: readonly string[]): Promise<string> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = start(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text
   })
   const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}`)
+  if (code !== 0) throw failure(`${program} ${args.join(' ')} ended with ${code}`)
   return output
 }
 
@@ -33,7 +33,7 @@ export function splitCommand(words: readonly string[]): [program: string, args: 
 /** The first line that a process writes. @throws when it ends before */
 export async function firstLine(child: ChildProcess): Promise<string> {
   const ended = once(child, 'exit').then((): never => {
-    throw new Error('a process ended before it said anything')
+    throw failure('a process ended before it said anything')
   })
   ended.catch(() => {})
   const lines = createInterface({ input: child.stdout! })
@@ -45,7 +45,7 @@ export async function firstLine(child: ChildProcess): Promise<string> {
 /** Whether a program is installed. */
 export async function isInstalled(program: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const child = spawn(program, ['--version'], { stdio: 'ignore' })
+    const child = start(program, ['--version'], { stdio: 'ignore' })
     child.on('error', () => resolve(false))
     child.on('exit', (code) => resolve(code === 0))
   })
@@ -81,6 +81,39 @@ function reasonIn(file: string): string {
   return error === undefined ? `a migration is ${outcome}` : `${error.code}: ${error.text}`
 }
 
+let isSwept = false
+
+/** For files of a benchmark; what benchmarks left that were killed goes, the first time. */
+export function makeFolder(): string {
+  if (!isSwept) {
+    for (const name of staleFolders(readdirSync(tmpdir()), isAlive)) {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true })
+    }
+  }
+  isSwept = true
+  return mkdtempSync(join(tmpdir(), `godwit-bench-${process.pid}-`))
+}
+
+/** Our folders among those names whose process is gone. */
+export function staleFolders(
+  names: readonly string[],
+  isRunning: (pid: number) => boolean,
+): readonly string[] {
+  return names.filter((name) => {
+    const [, pid] = /^godwit-bench-(\d+)-/.exec(name) ?? []
+    return pid !== undefined && !isRunning(Number(pid))
+  })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}
+
 /**
  * One migration between two processes.
  *
@@ -96,21 +129,23 @@ export async function migrate(
   runFor: string = runForDefault,
   both: readonly string[] = [],
 ): Promise<{ source: Report; destination: Report }> {
-  const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
+  checkInterrupted()
+  const folder = makeFolder()
   const file = (name: string): string => join(folder, `${name}.json`)
   const common = ['--insecure', '--quiet', ...both]
   const shared = (side: string): string[] => [...common, '--json', file(side)]
   const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', runFor]
   const receive = [...ends.destination.prefix, ...godwit, ...listen, ...shared('destination')]
-  const receiver = spawn(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const receiver = start(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
     const address = (await firstLine(receiver)).replace('listening ', '')
     await ends.listening?.(address)
     const to = (await ends.reach?.(address)) ?? address
+    checkInterrupted()
     const send = [...ends.source.prefix, ...godwit, 'send', guest, '--to', to]
     await run(...splitCommand([...send, ...shared('source'), ...sendOptions])).catch((cause) => {
-      throw new Error(reasonIn(file('source')), { cause })
+      throw failure(reasonIn(file('source')), { cause })
     })
     await ended
     const read = (name: string): Report => JSON.parse(readFileSync(file(name), 'utf8')) as Report

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { start } from './children.ts'
 
 /** Best of 64 KiB .. 4 MiB on the machines it was tried on. */
 const writeBytes = 1 << 20
@@ -24,7 +24,7 @@ export async function measureRawStream(totalBytes: number): Promise<number> {
   const { port } = server.address() as AddressInfo
   const self = fileURLToPath(import.meta.url)
   const args = [...process.execArgv, self, 'receive', `${port}`, `${totalBytes}`]
-  const receiver = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const receiver = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const [socket] = (await once(server, 'connection')) as [Socket]
     const lines = createInterface({ input: receiver.stdout })

@@ -5,6 +5,8 @@
  * @module
  */
 import * as v from 'valibot'
+import { METRICS } from './paper/measure.ts'
+import type { PaperVerdicts } from './paper/paper-result.ts'
 import type { Against, BenchResult, Case, Unit } from './result.ts'
 
 const number = v.pipe(v.number(), v.finite())
@@ -50,10 +52,45 @@ const machine = v.object({
   node: v.string(),
 } satisfies Record<keyof BenchResult['machine'], unknown>)
 
+const ruling = v.picklist(['agrees', 'weaker', 'stronger', 'contradicts', 'not seen', 'undecided'])
+
+const claim = v.object({
+  where: v.string(),
+  quote: v.string(),
+  way: v.string(),
+  against: v.string(),
+  metric: v.picklist(METRICS.map(({ id }) => id)),
+  says: v.union([
+    v.object({ kind: v.literal('change'), percent: number }),
+    v.object({ kind: v.picklist(['less', 'more', 'same']) }),
+  ]),
+})
+
+/** Of a paper's grid; its cells and the figures of its runs are left out. */
+const paper = v.object({
+  findings: v.array(v.object({ group: v.string(), claim, ruling, percents: v.array(number) })),
+  recommendations: v.exactOptional(
+    v.object({
+      groups: v.array(v.object({ group: v.string(), way: v.string() })),
+      overall: v.exactOptional(v.string()),
+      worstRatio: v.exactOptional(number),
+    }),
+  ),
+  runs: v.array(
+    v.object({ cell: v.string(), repeat: count, failure: v.exactOptional(v.string()) }),
+  ),
+} satisfies Record<keyof PaperVerdicts, unknown>)
+
+/** A result of `godwit bench`; of `godwit bench paper` with what the paper says. */
+export interface ReadResult extends BenchResult {
+  readonly paper?: PaperVerdicts
+}
+
 /** Validates results of `godwit bench NAME --json`. */
-export const benchSchema: v.GenericSchema<BenchResult> = v.object({
+export const benchSchema: v.GenericSchema<ReadResult> = v.object({
   schema: v.literal('godwit.bench/1'),
   name: v.string(),
   machine,
   cases: v.array(oneCase),
-} satisfies Record<keyof BenchResult, unknown>)
+  paper: v.exactOptional(paper),
+} satisfies Record<keyof ReadResult, unknown>)

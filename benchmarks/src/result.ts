@@ -21,7 +21,7 @@ export interface Against {
   readonly values?: readonly number[]
 }
 
-/** One thing measured several times. */
+/** One thing measured several times; without values where its bar has nothing to judge. */
 export interface Case {
   readonly name: string
   readonly metric: string
@@ -79,6 +79,14 @@ export function toCase(facts: CaseFacts): Case {
   }
 }
 
+/** A bar for what could not be measured: it is missed. */
+export function toMissedCase({ name, metric, unit, bar }: BarFacts): Case {
+  return { name, metric, unit, values: [], median: 0, min: 0, max: 0, bar, pass: false }
+}
+
+/** What a bar is about. */
+type BarFacts = Pick<Case, 'name' | 'metric' | 'unit'> & { readonly bar: NonNullable<Case['bar']> }
+
 /** Compares repeat by repeat, for machines whose speed drifts. */
 export function pairedWith(name: string, values: readonly number[]): Against {
   return { name, median: median([...values]), values: [...values] }
@@ -113,11 +121,11 @@ export function formatResult({ name, machine, cases }: BenchResult): string {
     style: { head: [], border: [] },
   })
   for (const one of cases) {
+    const figures = [one.median, one.min, one.max]
+    const isMeasured = one.values.length > 0
     table.push([
       `${one.name}: ${one.metric}`,
-      formatValue(one.median, one.unit),
-      formatValue(one.min, one.unit),
-      formatValue(one.max, one.unit),
+      ...figures.map((value) => (isMeasured ? formatValue(value, one.unit) : 'not measured')),
       String(one.values.length),
       one.ratio === undefined ? '' : `${one.ratio.toFixed(2)} of ${one.against!.name}`,
       one.bar === undefined ? '' : `${one.bar.op} ${formatBar(one)}`,
@@ -128,7 +136,9 @@ export function formatResult({ name, machine, cases }: BenchResult): string {
 }
 
 function formatBar(one: Case): string {
-  return one.ratio === undefined ? formatValue(one.bar!.value, one.unit) : String(one.bar!.value)
+  // What was not measured may have been to be a ratio.
+  const isPlain = one.ratio !== undefined || one.values.length === 0
+  return isPlain ? String(one.bar!.value) : formatValue(one.bar!.value, one.unit)
 }
 
 /** With its unit, for people. */

@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { quantile } from 'simple-statistics'
+import { start } from './children.ts'
 
 const requestBytes = 32
 const answerBytes = 4096
@@ -31,7 +31,7 @@ export async function measureRoundTrip(): Promise<RoundTrip> {
   const { port } = server.address() as AddressInfo
   const self = fileURLToPath(import.meta.url)
   const args = [...process.execArgv, self, 'answer', `${port}`]
-  const answerer = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const answerer = start(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
   try {
     const [socket] = (await once(server, 'connection')) as [Socket]
     const times: number[] = []

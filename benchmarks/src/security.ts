@@ -6,13 +6,12 @@
  */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Report } from '@godwit/core'
 import { GIB, MIB } from '@godwit/core'
 import type { Benchmark } from './benchmark.ts'
-import { loopback, migrate } from './process.ts'
+import { loopback, migrate, makeFolder } from './process.ts'
 import type { Case } from './result.ts'
 import { pairedWith, toCase, toResult } from './result.ts'
 
@@ -25,7 +24,7 @@ export const security: Benchmark = {
   name: 'security',
   summary: 'a random guest of 1 GiB over loopback: in the clear, with a key, with TLS, in turn',
   async run({ quick, repeat, say, godwit }) {
-    const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
+    const folder = makeFolder()
     try {
       const ways = new Map([
         [plainName, [] as string[]],

@@ -4,10 +4,9 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { GodwitError, MIB } from '@godwit/core'
+import { makeFolder } from './process.ts'
 import type { Benchmark, BenchOptions } from './benchmark.ts'
 import { requireNetworkTools } from './peer/tools.ts'
 import type { Case } from './result.ts'
@@ -30,10 +29,11 @@ export const staticPages: Benchmark = {
   name: 'static',
   summary: 'static pages of siblings, and the own past of a guest, against compression alone',
   takesImages: true,
+  takesOnly: true,
   async run(options) {
     const wanted = chooseParts(options.only)
     if (wanted.some(({ needsLink }) => needsLink)) requireNetworkTools()
-    const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
+    const folder = makeFolder()
     try {
       const images = wanted.some(({ needsImages }) => needsImages) ? imagesFor(options, folder) : []
       const cases: Case[] = []

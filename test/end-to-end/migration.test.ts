@@ -192,6 +192,8 @@ describe('stop-copy between two processes', () => {
     const run = await migrate(guest, ['--mode', 'stop-copy', ...options])
     checkRun(run)
     expect(run.source.mode).toBe('stop-copy')
+    // The pause comes before the round.
+    expect(run.source.totalMs).toBe(run.source.downtimeMs)
     expect(run.source.stop).toEqual({ rule: 'mode' })
     const isRaw = options.includes('raw')
     expect(run.source.sentBytes === run.source.memoryBytes).toBe(isRaw)

@@ -24,9 +24,9 @@ function runsOf(ways: Readonly<Record<string, readonly Facts[]>>): Run[] {
 }
 
 function judge(ways: Readonly<Record<string, readonly Facts[]>>) {
-  return autoCases(cells, runsOf(ways)).map(({ metric, median, ratio, against, pass }) => ({
+  return autoCases(cells, runsOf(ways)).map(({ metric, values, median, ratio, against, pass }) => ({
     metric,
-    value: ratio ?? median,
+    value: values.length === 0 ? 'not measured' : (ratio ?? median),
     against: against?.name,
     pass,
   }))
@@ -73,7 +73,7 @@ describe('auto against the best', () => {
     // Where auto itself pauses for longer, others may.
     expect(judge({ ...ways, auto: [[2100, 400, 'wws']] })[0]).toMatchObject({ against: 'qemu' })
     const failing = { ...ways, xen: [[2000, 300], 'failed'] } as const
-    expect(judge(failing).map(({ metric }) => metric)).toEqual([endless, within])
+    expect(judge(failing)[0]).toMatchObject({ value: 'not measured', pass: false })
   })
 })
 
@@ -95,10 +95,26 @@ it('19 of 20 pauses are to be short enough, of rounds that got there', () => {
   })
   const stalled: Facts = [1000, 900, 'stall']
   expect(judge({ auto: [...short(1), stalled] }).at(-1)).toMatchObject({ value: 1, pass: true })
-  expect(judge({ auto: [stalled] }).map(({ metric }) => metric)).toEqual([endless])
+  expect(judge({ auto: [stalled] }).at(-1)).toMatchObject({ value: 'not measured', pass: false })
+})
+
+it('where auto failed each time, or was measured alone or not at all, bars are missed', () => {
+  const none = { value: 'not measured', against: undefined, pass: false }
+  expect(judge({ qemu: [[1000, 10]], auto: ['failed'] })).toEqual([
+    { metric: total, ...none },
+    { metric: endless, value: 1, against: undefined, pass: false },
+    { metric: within, ...none },
+  ])
+  expect(judge({ auto: [[1000, 10]] })[0]).toEqual({ metric: total, ...none })
+  const bars = judge({})
+  expect(bars.map(({ metric, pass }) => [metric, pass])).toEqual([
+    [total, false],
+    [endless, false],
+    [within, false],
+  ])
 })
 
 it('without auto there is nothing to judge', () => {
-  expect(judge({ qemu: [[1, 1]] })).toEqual([])
+  expect(autoCases(cells.slice(0, 2), runsOf({ qemu: [[1, 1]] }))).toEqual([])
   expect(autoCases(cells.slice(0, 2), [])).toEqual([])
 })

@@ -5,8 +5,8 @@
  */
 import { AUTO_TARGET_MS } from '@godwit/policy'
 import { median } from 'simple-statistics'
-import type { Case } from '../result.ts'
-import { pairedWith, toCase } from '../result.ts'
+import type { Case, CaseFacts } from '../result.ts'
+import { pairedWith, toCase, toMissedCase } from '../result.ts'
 import type { Cell } from './cell.ts'
 import { groupOf, nameOf } from './cell.ts'
 import type { Run } from './journal.ts'
@@ -29,7 +29,8 @@ const downtime = metricOf('downtime')
  * end; and how many of those that converged paused for no longer than was aimed at.
  *
  * A preset that never failed is the best when its median is, of those that pause no longer than the
- * target, or than `auto`: one that stops too early is quick and no use.
+ * target, or than `auto`: one that stops too early is quick and no use. A bar that nothing was
+ * measured for is missed.
  */
 export function autoCases(cells: readonly Cell[], runs: readonly Run[]): readonly Case[] {
   const table = tableOf(runs)
@@ -37,29 +38,33 @@ export function autoCases(cells: readonly Cell[], runs: readonly Run[]): readonl
   if (own.length === 0) return []
   const names = new Set(own.map(nameOf))
   const ended = runs.filter(({ cell }) => names.has(cell))
-  if (ended.length === 0) return []
   const failed = new Set(runs.filter(({ failure }) => failure !== undefined).map((run) => run.cell))
-  const against = own.flatMap((cell) => againstBest(cell, cells, table, failed))
+  const against = own.map((cell) => againstBest(cell, cells, table, failed))
   const lost = ended.filter(({ failure }) => failure !== undefined).length
-  const endless = toCase({
+  const endless = judged({
     name: AUTO,
     metric: 'runs without an end',
     unit: 'count',
-    values: [lost],
+    values: ended.length === 0 ? [] : [lost],
     bar: { op: '<=', value: 0 },
   })
   const pauses = ended.flatMap(({ measures }) =>
     measures?.stopRule === 'downtime' ? [measures.downtimeMs] : [],
   )
-  if (pauses.length === 0) return [...against, endless]
-  const within = toCase({
+  const short = pauses.filter((ms) => ms <= AUTO_TARGET_MS).length
+  const within = judged({
     name: AUTO,
     metric: `pauses of at most ${AUTO_TARGET_MS} ms, where rounds got there`,
     unit: 'ratio',
-    values: [pauses.filter((ms) => ms <= AUTO_TARGET_MS).length / pauses.length],
+    values: pauses.length === 0 ? [] : [short / pauses.length],
     bar: { op: '>=', value: withinShareMin },
   })
   return [...against, endless, within]
+}
+
+/** Where nothing was measured the bar is missed. */
+function judged(facts: CaseFacts & Required<Pick<CaseFacts, 'bar'>>): Case {
+  return facts.values.length === 0 ? toMissedCase(facts) : toCase(facts)
 }
 
 function againstBest(
@@ -67,30 +72,38 @@ function againstBest(
   cells: readonly Cell[],
   table: RunTable,
   failed: ReadonlySet<string>,
-): Case[] {
+): Case {
   const name = nameOf(cell)
-  if (!table.has(name)) return []
-  const pauseMsMax = Math.max(AUTO_TARGET_MS, medianOf(table, name, downtime))
-  const others = cells
+  const best = table.has(name) ? bestOf(cell, cells, table, failed) : undefined
+  const pairs = best === undefined ? undefined : pairsOf(table, [name, best.name], total)
+  return judged({
+    name,
+    metric: `${total.name} against the best preset`,
+    unit: total.unit,
+    values: pairs?.ours ?? [],
+    ...(pairs === undefined || pairs.ours.length === 0
+      ? {}
+      : { against: pairedWith(best!.way, pairs.against) }),
+    bar: { op: '<=', value: totalRatioMax },
+  })
+}
+
+/** Of the others of the same load; undefined where none was sound. */
+function bestOf(
+  cell: Cell,
+  cells: readonly Cell[],
+  table: RunTable,
+  failed: ReadonlySet<string>,
+): { readonly way: string; readonly name: string } | undefined {
+  const pauseMsMax = Math.max(AUTO_TARGET_MS, medianOf(table, nameOf(cell), downtime))
+  return cells
     .filter((other) => other.way !== AUTO && groupOf(other) === groupOf(cell))
     .map((other) => ({ way: other.way, name: nameOf(other) }))
     .filter((other) => table.has(other.name) && !failed.has(other.name))
     .filter((other) => medianOf(table, other.name, downtime) <= pauseMsMax)
     .map((other) => ({ ...other, totalMs: medianOf(table, other.name, total) }))
-  const best = others.toSorted((one, other) => one.totalMs - other.totalMs).at(0)
-  if (best === undefined) return []
-  const { ours, against } = pairsOf(table, [name, best.name], total)
-  if (ours.length === 0) return []
-  return [
-    toCase({
-      name,
-      metric: `${total.name} against the best preset`,
-      unit: total.unit,
-      values: ours,
-      against: pairedWith(best.way, against),
-      bar: { op: '<=', value: totalRatioMax },
-    }),
-  ]
+    .toSorted((one, other) => one.totalMs - other.totalMs)
+    .at(0)
 }
 
 function medianOf(table: RunTable, name: string, metric: typeof total): number {

@@ -39,7 +39,7 @@ const guests = {
   IS: 'idle',
   KCS: 'kcs,rate=10000',
   IKCS: 'ikcs,rate=10000',
-  'KCS, faster': 'kcs,rate=25000',
+  'KCS-faster': 'kcs,rate=25000',
 } as const
 type Load = keyof typeof guests
 
@@ -75,7 +75,7 @@ function cells(scale: Scale): readonly Cell[] {
     ...sizes.flatMap((memoryBytes) => on(linkRate, 'KCS', memoryBytes)),
     ...(['IS', 'IKCS'] as const).flatMap((load) => on(linkRate, load, memoryOfLoads)),
   ])
-  return scale === 'full' ? [...pressure, ...on(gigabit, 'KCS, faster', smallest)] : pressure
+  return scale === 'full' ? [...pressure, ...on(gigabit, 'KCS-faster', smallest)] : pressure
 }
 
 const overPpc = { way: bda, against: ppc } as const
@@ -207,7 +207,7 @@ export const bdaGrid: Grid = {
     },
     {
       name: `bda-load-${metric}`,
-      title: 'Different applications, 1 GiB',
+      title: 'Different applications',
       metric,
       by: 'load' as const,
       shows: (cell: Cell) => isGigabit(cell) && cell.memoryBytes === memoryOfLoads,

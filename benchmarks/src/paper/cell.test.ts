@@ -42,9 +42,19 @@ describe('picking', () => {
     [undefined, 6],
     [['A'], 3],
     [['x', 'z'], 4],
-    [['b, 64 MiB, 100 Mbit/s'], 3],
-    [['c'], 0],
+    [[' x', 'Z '], 4],
+    [['b', 'x'], 4],
   ])('%j leaves %i cells', (only, count) => {
     expect(pickCells(cells, only)).toHaveLength(count)
+  })
+
+  it.each([[['c']], [['a', 'c', ' X']], [['']]])('%j has a name that there is not', (only) => {
+    const unknown = only.find((name) => !['a', ' X'].includes(name))
+    expect(() => pickCells(cells, only)).toThrow(
+      expect.objectContaining({
+        code: 'USAGE',
+        message: `--only: there is no "${unknown}"; there are a, b, x, y, z`,
+      }),
+    )
   })
 })

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { formatBytes } from '@godwit/core'
+import { GodwitError, formatBytes } from '@godwit/core'
 import { rotated } from '../static/ways.ts'
 
 export interface Cell {
-  /** What the guest does, in the paper's words, like `KCS`. */
+  /** What the guest does, in the paper's words, like `KCS`; a word without a comma, as `way`. */
   readonly load: string
   readonly memoryBytes: number
   /** How it is moved, like `BDA`. */
@@ -55,11 +55,25 @@ export function orderOf(cells: readonly Cell[], repeat: number): readonly Cell[]
   return [...groups.values()].flatMap((group) => rotated(group, repeat))
 }
 
-/** The cells whose load, way or group is named; all where none is. */
+/**
+ * The cells whose load or way is named; all where none is.
+ *
+ * @throws {GodwitError} `USAGE`: there is none of a name
+ */
 export function pickCells(cells: readonly Cell[], only: readonly string[] | undefined): Cell[] {
   if (only === undefined) return [...cells]
-  const wanted = new Set(only.map((name) => name.toLowerCase()))
-  return cells.filter((cell) =>
-    [cell.load, cell.way, groupOf(cell)].some((name) => wanted.has(name.toLowerCase())),
-  )
+  const namesOf = ({ load, way }: Cell): readonly string[] => [load, way]
+  const known = new Set(cells.flatMap(namesOf).map(plain))
+  const wanted = new Set(only.map(plain))
+  const unknown = only.map((name) => name.trim()).filter((name) => !known.has(plain(name)))
+  if (unknown.length > 0) {
+    const all = [...new Set([...cells.map(({ load }) => load), ...cells.map(({ way }) => way)])]
+    const none = unknown.map((name) => `"${name}"`).join(', ')
+    throw new GodwitError('USAGE', `--only: there is no ${none}; there are ${all.join(', ')}`)
+  }
+  return cells.filter((cell) => namesOf(cell).some((name) => wanted.has(plain(name))))
+}
+
+function plain(name: string): string {
+  return name.trim().toLowerCase()
 }

@@ -6,7 +6,7 @@
 import { formatBytes } from '@godwit/core'
 import { max, median, min } from 'simple-statistics'
 import type { Cell } from './cell.ts'
-import { nameOf } from './cell.ts'
+import { formatLinkRate, nameOf } from './cell.ts'
 import type { Figure, Grid } from './grid.ts'
 import { metricOf } from './measure.ts'
 import type { PaperFacts } from './paper-result.ts'
@@ -54,7 +54,8 @@ function chartOf(figure: Figure, cells: readonly Cell[], table: RunTable): Chart
   const { unit, factor } = scales[metric.unit as keyof typeof scales]
   const place = (cell: Cell): string =>
     figure.by === 'memoryBytes' ? formatBytes(cell.memoryBytes) : cell[figure.by]
-  const bars = cells.filter(figure.shows).flatMap((cell): Bar[] => {
+  const shown = cells.filter(figure.shows)
+  const bars = shown.flatMap((cell): Bar[] => {
     const values = valuesOf(table, nameOf(cell), metric).map((value) => value * factor)
     if (values.length === 0) return []
     const [low, high] = [min(values), max(values)]
@@ -62,10 +63,18 @@ function chartOf(figure: Figure, cells: readonly Cell[], table: RunTable): Chart
   })
   return {
     name: figure.name,
-    title: figure.title,
+    title: titleOf(figure, shown),
     axis: unit === '' ? metric.name : `${metric.name}, ${unit}`,
     places: [...new Set(bars.map(({ at }) => at))],
     ways: [...new Set(bars.map(({ way }) => way))],
     bars,
   }
+}
+
+/** With the size of memory and the link, where those are the same for all. */
+function titleOf({ title, by }: Figure, shown: readonly Cell[]): string {
+  const sizes = by === 'memoryBytes' ? [] : shown.map(({ memoryBytes }) => formatBytes(memoryBytes))
+  const links = shown.map(({ linkRate }) => formatLinkRate(linkRate))
+  const common = [new Set(sizes), new Set(links)].flatMap((set) => (set.size === 1 ? [...set] : []))
+  return [title, ...common].join(', ')
 }

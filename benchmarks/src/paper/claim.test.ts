@@ -1,12 +1,21 @@
+import { PRESET_NAMES } from '@godwit/policy'
 import { describe, expect, it } from 'vitest'
 import { nameOf } from './cell.ts'
 import { subjectsOf } from './claim.ts'
-import { GRIDS } from './paper.ts'
+import { STILL_LOADS } from './loads.ts'
+import { GRIDS, findGrid } from './paper.ts'
 
 describe.each(GRIDS.map((grid) => [grid.name, grid] as const))('%s', (_name, grid) => {
   it.each(['quick', 'normal', 'full'] as const)('has cells of different names: %s', (scale) => {
     const names = grid.cells(scale).map(nameOf)
     expect(new Set(names).size).toBe(names.length)
+    // Each can be named by `--only`, and names nothing else.
+    const cells = grid.cells(scale)
+    const [loads, ways] = [cells.map(({ load }) => load), cells.map(({ way }) => way)].map(
+      (all) => new Set(all.map((name) => name.toLowerCase())),
+    )
+    expect([...loads!, ...ways!].filter((name) => /[\s,]/.test(name))).toEqual([])
+    expect([...loads!].filter((name) => ways!.has(name))).toEqual([])
   })
 
   it('has the base in every group', () => {
@@ -22,6 +31,29 @@ describe.each(GRIDS.map((grid) => [grid.name, grid] as const))('%s', (_name, gri
     for (const { shows } of grid.figures) expect(cells.some(shows)).toBe(true)
     for (const { way } of grid.bars) expect(cells.some((cell) => cell.way === way)).toBe(true)
   })
+})
+
+it.each(['quick', 'normal', 'full'] as const)(
+  'presets have the loads of the survey: %s',
+  (scale) => {
+    const guests = (name: string): ReadonlyMap<string, string> =>
+      new Map(
+        findGrid(name)
+          .cells(scale)
+          .map(({ load, guest }) => [load, guest]),
+      )
+    expect(guests('presets')).toEqual(guests('survey'))
+  },
+)
+
+it('auto is measured beside every preset, under every load that stores', () => {
+  const groups = Map.groupBy(findGrid('presets').cells('normal'), ({ load }) => load)
+  for (const [load, members] of groups) {
+    const ways = members.map(({ way }) => way)
+    const left = PRESET_NAMES.filter((name) => !ways.includes(name))
+    expect(left).toEqual(STILL_LOADS.has(load) ? ['qemu', 'ppc', 'tpo', 'hmdc'] : [])
+  }
+  expect([...groups.keys()]).toContain('writer-random')
 })
 
 it('a claim is about the loads and sizes that it names', () => {

@@ -13,6 +13,7 @@ import type { MetricId } from './measure.ts'
 export interface Figure {
   /** Of its file. */
   readonly name: string
+  /** Sizes and links that all of it has in common are added. */
   readonly title: string
   readonly metric: MetricId
   /** What is varied along the axis; cells that differ in more are left out by `shows`. */

@@ -31,15 +31,15 @@ const main: Ways = {
   [preset]: ['--preset', 'hash75'],
 }
 const hashes: Ways = {
-  'same, SHA-256': hashed('sha256', stop),
-  'same, XXH64': hashed('xxh64', stop),
-  'same, XXH3': hashed('xxh3', stop),
+  'same-SHA-256': hashed('sha256', stop),
+  'same-XXH64': hashed('xxh64', stop),
+  'same-XXH3': hashed('xxh3', stop),
 }
 const thresholds: Ways = Object.fromEntries(
-  [50, 60, 90, 100].map((percent) => [`${percent} %`, hashed('sha256', ratio(percent))]),
+  [50, 60, 90, 100].map((percent) => [`${percent}%`, hashed('sha256', ratio(percent))]),
 )
 /** Figure 7, line 22, and nothing beside it. */
-const ratioAlone: Ways = { '75 % alone': hashed('sha256', 'ratio=0.75,max-rounds=30') }
+const ratioAlone: Ways = { '75%-alone': hashed('sha256', 'ratio=0.75,max-rounds=30') }
 
 /** Like memaslap's sets: whole values anywhere in the cache, which is a quarter of memory. */
 function sets(memoryBytes: number, pagesPerSecond: number): string {
@@ -48,8 +48,8 @@ function sets(memoryBytes: number, pagesPerSecond: number): string {
 
 const loads: Readonly<Record<string, (memoryBytes: number) => string>> = {
   idle: () => 'idle',
-  'few sets': (memoryBytes) => sets(memoryBytes, 4000),
-  'many sets': (memoryBytes) => sets(memoryBytes, 25_000),
+  'few-sets': (memoryBytes) => sets(memoryBytes, 4000),
+  'many-sets': (memoryBytes) => sets(memoryBytes, 25_000),
 }
 
 const linkRate = parseRate('1Gbit')
@@ -79,7 +79,7 @@ function cells(scale: Scale): readonly Cell[] {
   )
 }
 
-const expected = { loads: ['few sets', 'many sets'], way: preset, against: plain } as const
+const expected = { loads: ['few-sets', 'many-sets'], way: preset, against: plain } as const
 const claims: readonly Claim[] = [
   {
     ...expected,
@@ -118,11 +118,11 @@ export const hash75: Grid = {
       title: 'HASH75 against plain pre-copy, many sets',
       metric,
       by: 'memoryBytes' as const,
-      shows: (cell: Cell) => cell.load === 'many sets' && cell.way in main,
+      shows: (cell: Cell) => cell.load === 'many-sets' && cell.way in main,
     },
     {
       name: `hash75-${metric}-ways`,
-      title: 'Hashes and thresholds, 512 MiB',
+      title: 'Hashes and thresholds',
       metric,
       by: 'load' as const,
       shows: (cell: Cell) => cell.memoryBytes === middle && cell.load !== 'idle',

@@ -4,9 +4,9 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { failure, start } from '../children.ts'
 import { splitCommand } from '../process.ts'
 
 export class LineProcess {
@@ -17,7 +17,7 @@ export class LineProcess {
   constructor(prefix: readonly string[], program: string, args: readonly string[]) {
     const own = [process.execPath, ...process.execArgv, program, ...args]
     const [first, rest] = splitCommand([...prefix, ...own])
-    this.#child = spawn(first, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child = start(first, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
     // A process that has ended is told of by its next answer, which does not come.
     this.#child.stdin!.on('error', () => {})
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
@@ -26,7 +26,7 @@ export class LineProcess {
   /** The next line that it says. @throws when it ended */
   async answer(): Promise<string> {
     const { value, done } = await this.#lines.next()
-    if (done === true) throw new Error(`${this.#child.spawnargs.join(' ')} ended`)
+    if (done === true) throw failure(`${this.#child.spawnargs.join(' ')} ended`)
     return value
   }
 

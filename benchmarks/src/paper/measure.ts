@@ -35,9 +35,12 @@ export interface Measures {
   readonly serviceShare?: number
 }
 
-/** @throws when a report lacks what every completed migration has */
+/** @throws when a report lacks what every completed migration has, or its service ended early */
 export function measuresOf(source: Report): Measures {
   const { downtime, sentBytes, resentBytes, cpu, overheadBytes, pages, stop, competing } = source
+  if (competing?.error !== undefined) {
+    throw new Error(`the service ended early: ${competing.error.code}: ${competing.error.text}`)
+  }
   const first = need(sentBytes, 'sentBytes')
   const later = need(resentBytes, 'resentBytes')
   return {

@@ -5,7 +5,7 @@
  * @module
  */
 import { median } from 'simple-statistics'
-import type { BenchResult, Case } from '../result.ts'
+import type { BenchResult } from '../result.ts'
 import { toResult } from '../result.ts'
 import type { Cell, Scale } from './cell.ts'
 import { groupOf, nameOf } from './cell.ts'
@@ -34,8 +34,16 @@ export interface PaperFacts extends PaperSetting {
   /** The paper's claims, each with what was measured. */
   readonly findings: readonly Finding[]
   readonly recommendations?: Recommendations
-  /** Bars of this grid alone. */
-  readonly checks?: readonly Case[]
+}
+
+/** Of those what follows from the figures. */
+export interface PaperVerdicts extends Pick<PaperFacts, 'findings' | 'recommendations'> {
+  readonly runs: readonly Pick<Run, 'cell' | 'repeat' | 'failure'>[]
+}
+
+/** A result as it is read again: with the cases the verdicts are all that is looked at. */
+export interface VerdictResult extends BenchResult {
+  readonly paper: PaperVerdicts
 }
 
 /** Schema `godwit.bench/1`, with one field more. */
@@ -56,8 +64,7 @@ export function toPaperResult(
   const suits = grid.recommends ? { recommendations: recommend(waysOf(cells, table, runs)) } : {}
   const checks = grid.checks?.(cells, runs) ?? []
   const result = toResult(`paper ${grid.name}`, [...casesOf(grid, cells, table), ...checks])
-  const checked = checks.length > 0 ? { checks } : {}
-  return { ...result, paper: { ...facts, ...suits, ...checked } }
+  return { ...result, paper: { ...facts, ...suits } }
 }
 
 /** The medians of the ways of each group; a way that failed once is none. */

@@ -13,7 +13,7 @@ import { tableOf, valuesOf } from './summary.ts'
 import { formatChanges, formatClaim, formatRuling, formatSays } from './judge.ts'
 import type { Measures, Metric } from './measure.ts'
 import { METRICS } from './measure.ts'
-import type { PaperFacts } from './paper-result.ts'
+import type { PaperFacts, PaperResult, PaperVerdicts, VerdictResult } from './paper-result.ts'
 import { RULE } from './recommend.ts'
 
 export interface TextTable {
@@ -23,28 +23,38 @@ export interface TextTable {
 }
 
 /** All tables of a result, in the order in which they are read. */
-export function tablesOf(facts: PaperFacts): readonly TextTable[] {
+export function tablesOf(result: PaperResult): readonly TextTable[] {
+  return [figureTable(result.paper), pageTable(result.paper), ...verdictTablesOf(result)]
+}
+
+/** What follows from the figures: rulings, recommendations, bars, and runs that failed. */
+export function verdictTablesOf({ cases, paper: facts }: VerdictResult): readonly TextTable[] {
   const failures = failureTable(facts)
+  const barred = cases.filter(({ bar }) => bar !== undefined)
   return [
-    figureTable(facts),
-    pageTable(facts),
     ...(facts.findings.length > 0 ? [findingTable(facts)] : []),
     ...(facts.recommendations === undefined ? [] : [recommendationTable(facts)]),
-    ...(facts.checks === undefined ? [] : [checkTable(facts.checks)]),
+    ...(barred.length > 0 ? [barTable(barred)] : []),
     ...(failures.rows.length > 0 ? [failures] : []),
   ]
 }
 
-function checkTable(checks: readonly Case[]): TextTable {
+function barTable(barred: readonly Case[]): TextTable {
   return {
     title: 'Bars',
     head: ['of', 'what', 'here', 'bar', ''],
-    rows: checks.map(({ name, metric, unit, median: middle, ratio, against, bar, pass }) => {
-      const here = ratio === undefined ? formatFigure(middle, unit) : `${ratio.toFixed(2)}`
-      const of = against === undefined ? '' : ` of ${against.name}`
-      return [name, metric, here + of, `${bar!.op} ${bar!.value}`, pass === true ? 'met' : 'MISSED']
+    rows: barred.map((one) => {
+      const { name, metric, bar, pass } = one
+      const verdict = pass === true ? 'met' : 'MISSED'
+      return [name, metric, formatJudged(one), `${bar!.op} ${bar!.value}`, verdict]
     }),
   }
+}
+
+function formatJudged({ values, unit, median: middle, ratio, against }: Case): string {
+  if (values.length === 0) return 'not measured'
+  if (ratio === undefined) return formatFigure(middle, unit)
+  return `${ratio.toFixed(2)} of ${against!.name}`
 }
 
 function figureTable({ cells, runs }: PaperFacts): TextTable {
@@ -106,7 +116,7 @@ function savedText(all: readonly Measures[]): string {
     .join(', ')
 }
 
-function findingTable({ findings }: PaperFacts): TextTable {
+function findingTable({ findings }: PaperVerdicts): TextTable {
   return {
     title: 'The paper, and what was measured here (change in percent, pair by pair)',
     head: ['claim', 'load, memory, link', 'where', 'the paper', 'here', ''],
@@ -128,7 +138,7 @@ export function formatConclusion(findings: readonly Finding[]): string {
   return `${all}, ${count('contradicts')} contradict it, ${rest}.`
 }
 
-function recommendationTable({ recommendations }: PaperFacts): TextTable {
+function recommendationTable({ recommendations }: PaperVerdicts): TextTable {
   const { groups, overall, worstRatio } = recommendations!
   const last = overall === undefined ? [] : [['not known', overall, `${worstRatio!.toFixed(2)} x`]]
   return {
@@ -138,7 +148,7 @@ function recommendationTable({ recommendations }: PaperFacts): TextTable {
   }
 }
 
-function failureTable({ runs }: PaperFacts): TextTable {
+function failureTable({ runs }: PaperVerdicts): TextTable {
   const failed = runs.filter(({ failure }) => failure !== undefined)
   return {
     title: 'Runs that failed; no figure above has them',

@@ -63,7 +63,7 @@ const grid: Grid = {
 }
 
 /** `new` is 20 % slower in each pair, and its last run fails. */
-function resultOf(): PaperResult {
+function resultOf(picked = cells): PaperResult {
   const [base, other] = cells.map(nameOf)
   const pairs = [1000, 2000, 3000].flatMap((ms, repeat): Run[] => [
     { cell: base!, repeat, measures: measures(ms, 100 * MIB) },
@@ -72,7 +72,9 @@ function resultOf(): PaperResult {
   const alone: Run = { cell: base!, repeat: 3, measures: measures(9000, 100 * MIB) }
   const failed: Run = { cell: other!, repeat: 3, failure: 'it broke | there' }
   const setting = { scale: 'normal', link: 'tbf', repeats: 4 } as const
-  return toPaperResult(grid, cells, [alone, failed, ...pairs], setting)
+  const names = new Set(picked.map(nameOf))
+  const runs = [alone, failed, ...pairs].filter(({ cell }) => names.has(cell))
+  return toPaperResult(grid, picked, runs, setting)
 }
 
 describe('a result', () => {
@@ -110,17 +112,31 @@ describe('its text', () => {
     expect(text).toContain('downtime 4')
   })
 
+  it('has every bar, and one that nothing was measured for is missed', () => {
+    const row = /\| idle, 64 MiB, 1 Gbit\/s, new \| (total .*) \|$/m
+    expect(row.exec(paperMarkdown(resultOf()))![1]).toBe(
+      'total time (TT) | 1.20 of base | <= 1.03 | MISSED',
+    )
+    const missed = 'total time (TT) against base | not measured | <= 1.03 | MISSED'
+    expect(row.exec(paperMarkdown(resultOf(cells.slice(1))))![1]).toBe(missed)
+    const nothing = toPaperResult(grid, cells, [], { scale: 'normal', link: 'tbf', repeats: 3 })
+    expect(row.exec(paperMarkdown(nothing))![1]).toBe(missed)
+    expect(formatPaper(nothing)).toMatch(/not measured.*MISSED/)
+    expect(nothing.cases).toHaveLength(1)
+  })
+
   it('is Markdown, with whatever was said', () => {
     const lines = paperMarkdown(resultOf()).split('\n')
     expect(lines).toContain('| idle, 64 MiB, 1 Gbit/s, new | 4 | it broke \\| there |')
     expect(lines).toContain('| not known | base | 1.00 x |')
     const heads = lines.filter((line) => line.startsWith('| ---'))
-    expect(heads).toHaveLength(5)
+    expect(heads).toHaveLength(6)
   })
 })
 
 it('its pictures have medians, least and most, in seconds', () => {
   const [chart] = chartsOf(grid, resultOf().paper)
-  expect(chart).toMatchObject({ axis: 'total time (TT), s', ways: ['base', 'new'] })
+  const title = 'F, 64 MiB, 1 Gbit/s'
+  expect(chart).toMatchObject({ title, axis: 'total time (TT), s', ways: ['base', 'new'] })
   expect(chart!.bars[1]).toEqual({ at: 'new', way: 'new', value: 2.4, low: 1.2, high: 3.6 })
 })

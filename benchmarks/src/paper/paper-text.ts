@@ -9,7 +9,7 @@ import type { PaperResult } from './paper-result.ts'
 import { formatConclusion, formatSetting, tablesOf } from './paper-table.ts'
 
 export function formatPaper(result: PaperResult): string {
-  const tables = tablesOf(result.paper).map(({ title, head, rows }) => {
+  const tables = tablesOf(result).map(({ title, head, rows }) => {
     const table = new Table({ head: [...head], style: { head: [], border: [] } })
     table.push(...rows.map((row) => [...row]))
     return `${title}\n${table.toString()}`
@@ -19,7 +19,7 @@ export function formatPaper(result: PaperResult): string {
 
 /** Sections below a heading of level three. */
 export function paperMarkdown(result: PaperResult): string {
-  const tables = tablesOf(result.paper).map(({ title, head, rows }) => {
+  const tables = tablesOf(result).map(({ title, head, rows }) => {
     const lines = [head, head.map(() => '---'), ...rows]
     return `${title}:\n\n${lines.map(markdownRow).join('\n')}`
   })

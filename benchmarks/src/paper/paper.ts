@@ -11,7 +11,7 @@ import { pickCells } from './cell.ts'
 import { expectedMs, formatAbout } from './estimate.ts'
 import type { Grid } from './grid.ts'
 import { hash75 } from './hash75.ts'
-import { openJournal } from './journal.ts'
+import { headerOf, openJournal } from './journal.ts'
 import { PAIRS_MIN } from './judge.ts'
 import type { PaperResult } from './paper-result.ts'
 import { toPaperResult } from './paper-result.ts'
@@ -48,15 +48,10 @@ export async function runPaper(grid: Grid, options: PaperOptions): Promise<Paper
   const { scale, only, godwit, say } = options
   const repeats = options.repeats ?? (scale === 'quick' ? 1 : PAIRS_MIN)
   const cells = pickCells(grid.cells(scale), only)
-  const [first] = cells
-  if (first === undefined) {
-    const names = new Set(grid.cells(scale).flatMap(({ load, way }) => [load, way]))
-    throw new GodwitError('USAGE', `No cell is left; there are ${[...names].join(', ')}`)
-  }
-  const link = await layLink(first.linkRate, options.link)
+  const link = await layLink(cells[0]!.linkRate, options.link)
   try {
-    const journal = openJournal(options.runsFile, grid.name, cells, link.kind)
-    const left = turnsLeft(cells, repeats, journal.done)
+    const journal = openJournal(options.runsFile, headerOf(grid.name, cells, link.kind))
+    const left = turnsLeft(cells, repeats, journal)
     if (left.length > 0) await checkCells(godwit, cells, link.kind)
     const takes = formatAbout(expectedMs(left.map(({ cell }) => cell)))
     say(`${grid.name}: ${cells.length} cells, ${repeats} times each, ${takes}; link: ${link.kind}`)

@@ -9,10 +9,15 @@ import { AUTO, autoCases } from './auto-bars.ts'
 import type { Cell, Scale } from './cell.ts'
 import { rateOption } from './cell.ts'
 import type { Grid } from './grid.ts'
+import { STILL_LOADS, loadsOf } from './loads.ts'
 
 const base = 'pca'
 const linkRate = parseRate('1Gbit')
-const memoryBytes = 256 * MIB
+const memoryBytes: Readonly<Record<Scale, number>> = {
+  quick: 64 * MIB,
+  normal: 128 * MIB,
+  full: 256 * MIB,
+}
 /** As they are for most; what is to be given beside them. */
 const options: Readonly<Record<string, readonly string[]>> = {
   pca: [],
@@ -28,41 +33,28 @@ const options: Readonly<Record<string, readonly string[]>> = {
   [AUTO]: [],
 }
 const quickWays: readonly string[] = [base, 'qemu', AUTO]
-/** Near to `tpo`; left to `--full`. */
-const fullWay = 'hmdc'
+/** Where there is one round, they send in it what `pca` does. */
+const likeBase: ReadonlySet<string> = new Set(['qemu', 'ppc', 'tpo', 'hmdc'])
 
-const loads: Readonly<Record<string, string>> = {
-  idle: 'idle',
-  cpu: 'cpu,load=40',
-  'memory-read': 'memory-read',
-  'memory-write': 'memory-write,wss=64MiB,rate=8000',
-  writer: 'writer,wss=64MiB,rate=20000,style=few',
-  kcs: 'kcs,rate=10000',
-  ikcs: 'ikcs,rate=10000',
-  disk: 'disk,rate=10000',
-  network: 'network,rate=200Mbit',
+function isMeasured(scale: Scale, load: string, way: string): boolean {
+  if (scale === 'quick') return quickWays.includes(way)
+  return scale === 'full' || !STILL_LOADS.has(load) || !likeBase.has(way)
 }
-const quickLoads = ['writer', 'kcs']
-/** Stores nothing, like `idle` and `cpu`. */
-const fullLoad = 'memory-read'
 
 function cells(scale: Scale): readonly Cell[] {
-  const [isQuick, isFull] = [scale === 'quick', scale === 'full']
-  return Object.entries(loads)
-    .filter(([load]) => (isQuick ? quickLoads.includes(load) : isFull || load !== fullLoad))
-    .flatMap(([load, guest]) =>
-      Object.entries(options)
-        .filter(([way]) => (isQuick ? quickWays.includes(way) : isFull || way !== fullWay))
-        .map(([way, beside]) => ({
-          load,
-          memoryBytes: isQuick ? 64 * MIB : memoryBytes,
-          way,
-          guest,
-          options: ['--preset', way, ...beside],
-          linkRate,
-          competingRate: 0,
-        })),
-    )
+  return loadsOf(scale).flatMap(([load, guest]) =>
+    Object.entries(options)
+      .filter(([way]) => isMeasured(scale, load, way))
+      .map(([way, beside]) => ({
+        load,
+        memoryBytes: memoryBytes[scale],
+        way,
+        guest,
+        options: ['--preset', way, ...beside],
+        linkRate,
+        competingRate: 0,
+      })),
+  )
 }
 
 export const presetsGrid: Grid = {
@@ -76,7 +68,7 @@ export const presetsGrid: Grid = {
   checks: autoCases,
   figures: (['total', 'downtime', 'transferred'] as const).map((metric) => ({
     name: `presets-${metric}`,
-    title: `Presets, ${memoryBytes / MIB} MiB, 1 Gbit/s`,
+    title: 'Presets',
     metric,
     by: 'load',
     shows: () => true,

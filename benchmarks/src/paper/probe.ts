@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { GodwitError } from '@godwit/core'
+import { start } from '../children.ts'
 import { splitCommand } from '../process.ts'
 import type { Cell } from './cell.ts'
 import { nameOf } from './cell.ts'
@@ -51,7 +51,7 @@ async function complaintOf(
 ): Promise<string | undefined> {
   const where = ['--to', nowhere, '--json', unwritable, '--quiet']
   const words = [...godwit, 'send', cell.guest, ...where, ...sendOptions(cell, kind)]
-  const child = spawn(...splitCommand(words), { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = start(...splitCommand(words), { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text

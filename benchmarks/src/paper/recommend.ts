@@ -20,9 +20,9 @@ export interface Recommendation {
 export interface Recommendations {
   readonly groups: readonly Recommendation[]
   /** For those who do not know what their guest does. */
-  readonly overall: string | undefined
+  readonly overall?: string | undefined
   /** In the worst load, how many times the best time or bytes that one takes. */
-  readonly worstRatio: number | undefined
+  readonly worstRatio?: number | undefined
 }
 
 /** A pause below this is short enough. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
+import { checkInterrupted, start } from '../children.ts'
 import { firstLine, migrate, splitCommand } from '../process.ts'
 import type { Cell } from './cell.ts'
 import { rateOption } from './cell.ts'
@@ -14,7 +14,8 @@ import type { Measures } from './measure.ts'
 import { measuresOf } from './measure.ts'
 import type { LinkKind, ShapedLink } from './shaped-link.ts'
 
-const runFor = '200ms'
+/** How long a guest goes on at the destination. */
+export const RUN_FOR = '200ms'
 
 /**
  * Options of `godwit send`. Where a proxy is the link, its interface carries more than the link, so
@@ -43,8 +44,12 @@ export async function runCell(
     const competing = rateOption(cell.competingRate)
     const service = sink === undefined ? [] : ['--competing', `${competing},to=${sink.address}`]
     const options = [...sendOptions(cell, link.kind), ...service]
-    const { source } = await migrate(godwit, cell.guest, options, link.ends, runFor)
-    return measuresOf(source)
+    const { source } = await migrate(godwit, cell.guest, options, link.ends, RUN_FOR)
+    const measures = measuresOf(source)
+    if (sink !== undefined && measures.serviceShare === undefined) {
+      throw new Error('the report has no figures of the service')
+    }
+    return measures
   } finally {
     sink?.process.kill('SIGKILL')
   }
@@ -55,9 +60,10 @@ async function startSink(
   godwit: readonly string[],
   { ends }: ShapedLink,
 ): Promise<{ process: ChildProcess; address: string }> {
+  checkInterrupted()
   const listen = ['traffic', '--listen', `${ends.host}:0`, '--insecure']
   const [program, args] = splitCommand([...ends.destination.prefix, ...godwit, ...listen])
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = start(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const address = (await firstLine(child)).replace('listening ', '')
   return { process: child, address: await ends.reach(address) }
 }

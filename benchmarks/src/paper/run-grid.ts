@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { GodwitError } from '@godwit/core'
 import type { Cell } from './cell.ts'
 import { nameOf, orderOf } from './cell.ts'
 import { expectedRunMs, formatAbout, remainingMs } from './estimate.ts'
 import type { Journal, Run } from './journal.ts'
+import { keyOf } from './journal.ts'
 import type { Measures } from './measure.ts'
 
 export interface GridRun {
@@ -24,22 +26,25 @@ interface Turn {
   readonly repeat: number
 }
 
-/** @returns the runs of all cells, those of the journal first */
+/** @returns the runs of all cells, those of the journal first that are not tried again */
 export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
   const { cells, repeats, journal, move, say, nowMs } = grid
-  const turns = turnsLeft(cells, repeats, journal.done)
-  const runs = journal.done.filter(({ repeat }) => repeat < repeats)
+  const turns = turnsLeft(cells, repeats, journal)
+  const left = new Set(turns.map(({ cell, repeat }) => keyOf(nameOf(cell), repeat)))
+  const runs = journal.done.filter(
+    ({ cell, repeat }) => repeat < repeats && !left.has(keyOf(cell, repeat)),
+  )
   const [first] = turns
   if (first === undefined) return runs
   say('one migration that is not counted: it finds memory for the others')
-  await move(first.cell).catch(() => {})
+  await move(first.cell).catch(rethrowInterrupt)
   const startMs = nowMs()
   const leftMs = turns.map(({ cell }) => expectedRunMs(cell))
   let doneMs = 0
   for (const [i, { cell, repeat }] of turns.entries()) {
     const rest = leftMs.slice(i).reduce((sum, ms) => sum + ms, 0)
-    const left = formatAbout(remainingMs(rest, doneMs, nowMs() - startMs))
-    say(`${nameOf(cell)}: ${repeat + 1} of ${repeats}; ${left} left`)
+    const more = formatAbout(remainingMs(rest, doneMs, nowMs() - startMs))
+    say(`${nameOf(cell)}: ${repeat + 1} of ${repeats}; ${more} left`)
     const run = await runOnce(cell, repeat, move)
     if (run.failure !== undefined) say(`failed: ${run.failure}`)
     journal.append(run)
@@ -49,18 +54,17 @@ export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
   return runs
 }
 
-/** What is not done yet, in its order. */
+/** What is not done yet, or failed once, in its order. */
 export function turnsLeft(
   cells: readonly Cell[],
   repeats: number,
-  done: readonly Run[],
+  { settled }: Pick<Journal, 'settled'>,
 ): readonly Turn[] {
-  const there = new Set(done.map(({ cell, repeat }) => `${repeat} ${cell}`))
   return Array.from({ length: repeats }, (_, repeat) =>
     orderOf(cells, repeat).map((cell) => ({ cell, repeat })),
   )
     .flat()
-    .filter(({ cell, repeat }) => !there.has(`${repeat} ${nameOf(cell)}`))
+    .filter(({ cell, repeat }) => !settled.has(keyOf(nameOf(cell), repeat)))
 }
 
 async function runOnce(
@@ -72,7 +76,13 @@ async function runOnce(
   try {
     return { cell: name, repeat, measures: await move(cell) }
   } catch (thrown) {
+    rethrowInterrupt(thrown)
     const failure = thrown instanceof Error ? thrown.message : String(thrown)
     return { cell: name, repeat, failure }
   }
+}
+
+/** A run that was interrupted is none: nothing is kept of it, and none follows. */
+function rethrowInterrupt(thrown: unknown): void {
+  if (thrown instanceof GodwitError && thrown.code === 'CANCELLED') throw thrown
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Against, Case } from '../result.ts'
-import { pairedWith, toCase } from '../result.ts'
+import { pairedWith, toCase, toMissedCase } from '../result.ts'
 import type { Cell } from './cell.ts'
 import { groupOf, nameOf } from './cell.ts'
 import type { Claim } from './claim.ts'
@@ -72,33 +72,39 @@ export function findingsOf(
   })
 }
 
-/** Every figure of every cell, ways other than the base against it, with the bars of the grid. */
+/**
+ * Every figure of every cell, ways other than the base against it, with the bars of the grid. A bar
+ * without a pair to judge has a case of its own, which missed it.
+ */
 export function casesOf(grid: Grid, cells: readonly Cell[], table: RunTable): Case[] {
-  return cells.flatMap((cell) =>
-    METRICS.flatMap((metric) => {
-      const name = nameOf(cell)
-      const values = valuesOf(table, name, metric)
-      if (values.length === 0) return []
-      const facts = { name, metric: metric.name, unit: metric.unit, values }
-      const compared = comparisonOf(grid, cell, metric.id, table)
-      return [toCase({ ...facts, ...compared })]
-    }),
-  )
+  return cells.flatMap((cell) => METRICS.flatMap((metric) => casesOfOne(grid, cell, metric, table)))
+}
+
+function casesOfOne(grid: Grid, cell: Cell, metric: Metric, table: RunTable): Case[] {
+  const name = nameOf(cell)
+  const values = valuesOf(table, name, metric)
+  const facts = { name, metric: metric.name, unit: metric.unit, values }
+  const compared = comparisonOf(grid, cell, metric.id, table)
+  const found = grid.bars.find((one) => one.way === cell.way && one.metric === metric.id)
+  const bar = found === undefined ? {} : { bar: found.bar }
+  if (compared !== undefined) return [toCase({ ...facts, ...compared, ...bar })]
+  const alone = values.length === 0 ? [] : [toCase(facts)]
+  if (found === undefined) return alone
+  const missed = { ...facts, metric: `${metric.name} against ${grid.base}`, bar: found.bar }
+  return [...alone, toMissedCase(missed)]
 }
 
 /** With the values of both sides in the repeats that both have. */
 function comparisonOf(
-  { base, bars }: Grid,
+  { base }: Grid,
   cell: Cell,
   id: MetricId,
   table: RunTable,
-): { values: readonly number[]; against: Against; bar?: NonNullable<Case['bar']> } | undefined {
+): { values: readonly number[]; against: Against } | undefined {
   if (cell.way === base) return undefined
   const names = [nameOf(cell), `${groupOf(cell)}, ${base}`] as const
   const { ours, against } = pairsOf(table, names, metricOf(id))
   // Nothing has a ratio to nothing.
   if (ours.length === 0 || against.some((value) => value === 0)) return undefined
-  const found = bars.find(({ way, metric }) => way === cell.way && metric === id)
-  const bar = found === undefined ? {} : { bar: found.bar }
-  return { values: ours, against: pairedWith(base, against), ...bar }
+  return { values: ours, against: pairedWith(base, against) }
 }

@@ -8,6 +8,7 @@ import { MIB, parseRate } from '@godwit/core'
 import type { Cell, Scale } from './cell.ts'
 import type { Claim } from './claim.ts'
 import type { Grid } from './grid.ts'
+import { loadsOf } from './loads.ts'
 
 /** The guest that tells classes of its pages, and the selector that needs those. */
 const classLoad = 'cache'
@@ -26,56 +27,40 @@ const selectors = [
   'tpo',
 ] as const
 
-const memoryBytes = 256 * MIB
+const memoryBytes: Readonly<Record<Scale, number>> = {
+  quick: 64 * MIB,
+  normal: 192 * MIB,
+  full: 256 * MIB,
+}
 const linkRate = parseRate('1Gbit')
 /** A pause so short that rounds have to come down to it. */
 const stop = ['--stop', 'downtime=50ms,max-rounds=30']
-
-const loads: Readonly<Record<string, string>> = {
-  idle: 'idle',
-  cpu: 'cpu,load=40',
-  'memory-read': 'memory-read',
-  'memory-write': 'memory-write,wss=64MiB,rate=8000',
-  writer: 'writer,wss=64MiB,rate=20000,style=few',
-  'writer, random': 'writer,wss=64MiB,rate=20000,style=page,order=rand',
-  disk: 'disk,rate=10000',
-  network: 'network,rate=200Mbit',
-  cache: 'cache,wss=64MiB,rate=10000',
-  kcs: 'kcs,rate=10000',
-  ikcs: 'ikcs,rate=10000',
-}
-const quickLoads = ['writer', 'kcs', 'network']
-/** Stores nothing, like `idle` and `cpu`. */
-const fullLoad = 'memory-read'
 const quickSelectors: readonly string[] = [base, 'clark-wws', 'history', 'ppc']
 
 function cells(scale: Scale): readonly Cell[] {
-  const [isQuick, isFull] = [scale === 'quick', scale === 'full']
   // `--full` has a link as slow as that of the papers, too.
-  const links = isFull ? [linkRate, parseRate('100Mbit')] : [linkRate]
-  const ways = selectors.filter((name) => !isQuick || quickSelectors.includes(name))
+  const links = scale === 'full' ? [linkRate, parseRate('100Mbit')] : [linkRate]
+  const ways = selectors.filter((name) => scale !== 'quick' || quickSelectors.includes(name))
   return links.flatMap((rate) =>
-    Object.entries(loads)
-      .filter(([load]) => (isQuick ? quickLoads.includes(load) : isFull || load !== fullLoad))
-      .flatMap(([load, guest]) =>
-        ways
-          .filter((way) => way !== classSelector || load === classLoad)
-          .map((way) => ({
-            load,
-            memoryBytes: isQuick ? 64 * MIB : memoryBytes,
-            way,
-            guest,
-            options: ['--select', way, ...stop],
-            linkRate: rate,
-            competingRate: 0,
-          })),
-      ),
+    loadsOf(scale).flatMap(([load, guest]) =>
+      ways
+        .filter((way) => way !== classSelector || load === classLoad)
+        .map((way) => ({
+          load,
+          memoryBytes: memoryBytes[scale],
+          way,
+          guest,
+          options: ['--select', way, ...stop],
+          linkRate: rate,
+          competingRate: 0,
+        })),
+    ),
   )
 }
 
 const table = 'HASH75, table 1'
 const kernelCompile = ['kcs']
-const synthetic = ['writer', 'writer, random']
+const synthetic = ['writer', 'writer-random']
 /** The table names no load: those that write a lot. */
 const unnamed = ['kcs', 'writer']
 
@@ -116,7 +101,7 @@ export const survey: Grid = {
   bars: [],
   figures: (['total', 'downtime', 'transferred'] as const).map((metric) => ({
     name: `survey-${metric}`,
-    title: `Page selectors, ${memoryBytes / MIB} MiB`,
+    title: 'Page selectors',
     metric,
     by: 'load',
     shows: (cell: Cell) => cell.linkRate === linkRate,

@@ -4,13 +4,13 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MIB } from '@godwit/core'
+import { start } from '../children.ts'
 import { splitCommand } from '../process.ts'
 import { cpuSecondsWithout } from './cpu-time.ts'
 import { QmpClient } from './qmp.ts'
@@ -75,7 +75,7 @@ export class Qemu {
     rmSync(socket, { force: true })
     const own = ['qemu-system-x86_64', ...argumentsOf(workshop, options, socket)]
     const [program, args] = splitCommand([...(options.prefix ?? []), ...own])
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = start(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     // Nothing else ends it when this process comes to an early end.
     const end = (): void => void child.kill('SIGKILL')
     process.once('exit', end)

@@ -4,10 +4,10 @@
  * @module
  */
 import type { ChildProcess } from 'node:child_process'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { start } from '../children.ts'
 import type { Place } from '../peer/namespaces.ts'
 import { splitCommand } from '../process.ts'
 import type { Answer, Commands, MachineParts } from './machine.ts'
@@ -25,7 +25,7 @@ export class RemoteMachine {
   static async start({ prefix }: Place, parts: MachineParts): Promise<RemoteMachine> {
     const own = [process.execPath, ...process.execArgv, program, 'machine', JSON.stringify(parts)]
     const [first, args] = splitCommand([...prefix, ...own])
-    const child = spawn(first, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = start(first, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     return new RemoteMachine(child, lines, await answerOf<string>(lines))
   }

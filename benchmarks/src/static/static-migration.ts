@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Report } from '@godwit/core'
+import { makeFolder } from '../process.ts'
 import type { Route } from '../peer/namespaces.ts'
 import { carriedBytes } from '../peer/namespaces.ts'
 import type { Commands, MachineParts, Offers } from './machine.ts'
@@ -57,7 +57,7 @@ interface MachinePair {
 
 /** A machine at each end of a link, with the same map and siblings. */
 export async function startPair(route: Route, has: StaticMove['has'] = {}): Promise<MachinePair> {
-  const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'))
+  const folder = makeFolder()
   const { sourceHost, host } = route
   const source = await RemoteMachine.start(route.source, {
     ...has,

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { BenchOptions } from '@godwit/benchmarks'
 import { BENCHMARKS, GRIDS, findBenchmark, formatResult } from '@godwit/benchmarks'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { interruptible } from './interruptible.ts'
 import { checkWritable, note, print, writeJson } from './output.ts'
 import { addPaperCommand } from './paper-command.ts'
 import { parseCount } from './settings.ts'
@@ -62,7 +64,10 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
   if ((images !== undefined || synthetic === true) && benchmark.takesImages !== true) {
     throw new GodwitError('USAGE', `bench ${name} takes no images`)
   }
-  const result = await benchmark.run({
+  if (settings.only !== undefined && benchmark.takesOnly !== true) {
+    throw new GodwitError('USAGE', `bench ${name} is measured as a whole: it takes no --only`)
+  }
+  const options: BenchOptions = {
     quick: settings.quick === true,
     repeat: settings.repeat ?? (settings.quick === true ? 1 : 5),
     godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
@@ -70,7 +75,8 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
     ...(settings.only === undefined ? {} : { only: settings.only }),
     ...(images === undefined ? {} : { images }),
     ...(synthetic === undefined ? {} : { synthetic }),
-  })
+  }
+  const result = await interruptible(() => benchmark.run(options))
   if (settings.json !== undefined) writeJson(settings.json, result)
   if (settings.json !== '-') print(formatResult(result))
   return Exit.Done

@@ -15,6 +15,7 @@ import { addCompetingOption, parseCompeting } from './competing-option.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
+import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, note } from './output.ts'
 import type { PolicySettings } from './policy-file.ts'
 import type { SecuritySettings } from './security-options.ts'
@@ -29,6 +30,12 @@ interface DemoSettings extends SourceSettings, SecuritySettings, CompetingSettin
   readonly runFor: string
   readonly json?: string
   readonly quiet?: boolean
+}
+
+interface MoveSettings extends DemoSettings {
+  readonly image?: boolean
+  /** Ctrl-C or SIGTERM: both sides end then, and with them the guest. */
+  readonly interrupted: Promise<unknown>
 }
 
 const guestDefault = 'writer,wss=100MiB,rate=5000,style=few'
@@ -66,6 +73,19 @@ async function demo(
   parseGuest(guest ?? guestDefault, settings.memory)
   checkWritable(settings.json)
   readSecurity(settings)
+  const interrupts = listenToInterrupts()
+  try {
+    return await moveInTurn(guest, { ...settings, interrupted: interrupts.first }, self)
+  } finally {
+    interrupts.stop()
+  }
+}
+
+async function moveInTurn(
+  guest: string | undefined,
+  settings: MoveSettings,
+  self: Command,
+): Promise<ExitCode> {
   const first = await move(guest ?? guestDefault, settings, self)
   if (first !== Exit.Done || guest !== undefined || settings.json !== undefined) return first
   if (settings.quiet !== true) note('\nAnd memory with real content: the program that runs this.')
@@ -132,10 +152,29 @@ function spell(name: keyof SourceSettings, value: string | number): string {
   return name.endsWith('Bandwidth') ? `${Number(value) * 8}bit` : String(value)
 }
 
-async function move(
+async function move(guest: string, settings: MoveSettings, self: Command): Promise<ExitCode> {
+  const children: ChildProcess[] = []
+  const sink = await sinkOf(settings)
+  const interrupted = settings.interrupted.then(() => Exit.Cancelled)
+  try {
+    return await Promise.race([
+      moveBetween(children, guest, settings, self, sink?.option),
+      interrupted,
+    ])
+  } finally {
+    // The source may start in the last moment.
+    while (children.length > 0) await Promise.all(children.splice(0).map(endOf))
+    sink?.close()
+  }
+}
+
+/** @param children - gets both sides as they start */
+async function moveBetween(
+  children: ChildProcess[],
   guest: string,
-  settings: DemoSettings & { image?: boolean },
+  settings: MoveSettings,
   self: Command,
+  competing: string | undefined,
 ): Promise<ExitCode> {
   const quiet = settings.quiet === true ? ['--quiet'] : []
   const security = sharedArguments(settings, self)
@@ -144,27 +183,33 @@ async function move(
     ['receive', '--listen', '127.0.0.1:0', ...brief, ...security],
     ['ignore', 'pipe', 'inherit'],
   )
-  const sink = await sinkOf(settings)
-  try {
-    const address = await listeningAddress(destination)
-    if (settings.quiet !== true) {
-      note(`destination: process ${destination.pid}, listening at ${address}`)
-    }
-    const to = settings.transport === 'ws' ? `ws://${address}` : address
-    const json = settings.json === undefined ? [] : ['--json', settings.json]
-    const options = forwardedArguments(settings, self, settings.image === true)
-    const beside = sink === undefined ? [] : ['--competing', sink.option]
-    const send = ['send', guest, '--to', to, ...security, ...options, ...json, ...quiet]
-    const source = godwit([...send, ...beside], 'inherit')
-    if (settings.quiet !== true) note(`source: process ${source.pid}`)
-    const code = await exitOf(source)
-    if (code !== Exit.Done) destination.kill('SIGTERM')
-    await exitOf(destination)
-    return code
-  } finally {
-    destination.kill('SIGTERM')
-    sink?.close()
+  children.push(destination)
+  const address = await listeningAddress(destination)
+  if (settings.quiet !== true) {
+    note(`destination: process ${destination.pid}, listening at ${address}`)
   }
+  const to = settings.transport === 'ws' ? `ws://${address}` : address
+  const json = settings.json === undefined ? [] : ['--json', settings.json]
+  const options = forwardedArguments(settings, self, settings.image === true)
+  const beside = competing === undefined ? [] : ['--competing', competing]
+  const send = ['send', guest, '--to', to, ...security, ...options, ...json, ...quiet]
+  const source = godwit([...send, ...beside], 'inherit')
+  children.push(source)
+  if (settings.quiet !== true) note(`source: process ${source.pid}`)
+  const code = await exitOf(source)
+  if (code === Exit.Done) await exitOf(destination)
+  return code
+}
+
+/** So long a side may take to end by itself. */
+const graceMs = 5000
+
+/** Asks a process to end, then makes it. */
+async function endOf(child: ChildProcess): Promise<void> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+  child.kill('SIGTERM')
+  await exitOf(child)
+  clearTimeout(timer)
 }
 
 /** Where competing traffic goes: here, so that neither agent has to do with it. */

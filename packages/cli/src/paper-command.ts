@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Grid, LinkKind, PaperResult } from '@godwit/benchmarks'
+import type { Grid, LinkKind, PaperOptions, PaperResult } from '@godwit/benchmarks'
 import { LINK_KINDS, chartsOf, findGrid, formatPaper, runPaper } from '@godwit/benchmarks'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { interruptible } from './interruptible.ts'
 import { checkWritable, note, print, writeJson, writeText } from './output.ts'
 import { parseCount } from './settings.ts'
 
@@ -55,15 +56,27 @@ export function addPaperCommand(bench: Command, finish: (code: ExitCode) => void
     .option('--plots <DIR>', 'draw them, as SVG')
     .addHelpText('after', examples)
     .action(async (name: string, settings: PaperSettings) => {
+      checkBefore(bench)
       finish(await paper(findGrid(name), settings))
     })
+}
+
+/** @throws {GodwitError} `USAGE`: options of `bench` that stand before `paper` */
+function checkBefore(bench: Command): void {
+  const given = bench.options.filter(
+    (option) => bench.getOptionValueSource(option.attributeName()) === 'cli',
+  )
+  if (given.length === 0) return
+  const names = given.map(({ long }) => long).join(', ')
+  throw new GodwitError('USAGE', `options of paper stand behind it: bench paper GRID ${names} ...`)
 }
 
 async function paper(grid: Grid, settings: PaperSettings): Promise<ExitCode> {
   const { quick, full, repeat, only, link, runs, json, plots } = settings
   if (quick === true && full === true) throw new GodwitError('USAGE', '--quick is not --full')
   checkWritable(json)
-  const result = await runPaper(grid, {
+  if (plots !== undefined) makeFolder(plots)
+  const options: PaperOptions = {
     scale: quick === true ? 'quick' : full === true ? 'full' : 'normal',
     godwit: [process.execPath, ...process.execArgv, process.argv[1]!],
     say: note,
@@ -71,18 +84,29 @@ async function paper(grid: Grid, settings: PaperSettings): Promise<ExitCode> {
     ...(only === undefined ? {} : { only }),
     ...(link === undefined ? {} : { link }),
     ...(runs === undefined ? {} : { runsFile: runs }),
-  })
+  }
+  const result = await interruptible(() => runPaper(grid, options))
   if (json !== undefined) writeJson(json, result)
-  if (plots !== undefined) await draw(grid, result, plots)
   if (json !== '-') print(formatPaper(result))
+  if (plots !== undefined) await draw(grid, result, plots)
   return Exit.Done
 }
 
 async function draw(grid: Grid, { paper: facts }: PaperResult, folder: string): Promise<void> {
   // Half a second to load, so only who wants pictures waits for it.
   const { drawChart } = await import('./paper-chart.ts')
-  mkdirSync(folder, { recursive: true })
   for (const chart of chartsOf(grid, facts)) {
     writeText(join(folder, `${chart.name}.svg`), await drawChart(chart))
+  }
+}
+
+/** Before anything is measured. @throws {GodwitError} `FILE_UNWRITABLE` */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new GodwitError('FILE_UNWRITABLE', `${folder} cannot be written to: ${reason}`)
   }
 }

@@ -22,6 +22,7 @@ import { beginRegistration } from './agent-registration.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
+import { CompetingMeter } from './competing-meter.ts'
 import type { CompetingSettings } from './competing-option.ts'
 import { addCompetingOption, startCompeting } from './competing-option.ts'
 import type { ControlOptions, ControlServer } from './control-socket.ts'
@@ -248,6 +249,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
   const known = await Promise.race([run.readStatic(), interrupted])
   for (let [left, asked] = [settings.retry, settings]; ; ) {
     let progress = noProgress
+    const beside = run.traffic === undefined ? undefined : new CompetingMeter(run.traffic)
     run.migration = await createMigration(guest, {
       ...asked,
       ...captureOf(run),
@@ -256,6 +258,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,
+      onStage: ({ name }) => beside?.reached(name),
       onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
       prove: (final, digestOf) => proveGuest(guest, final, digestOf),
     })
@@ -265,9 +268,9 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       note(`the pagemap tracker is not used: ${migration.trackerReason}`)
     }
     progress = showProgress(settings, () => migration.progress)
-    const readTraffic = run.traffic?.measure()
     const report = await migration.run(abort.signal).finally(() => progress.stop())
-    if (readTraffic !== undefined) report.competing = readTraffic()
+    const competing = beside?.read()
+    if (competing !== undefined) report.competing = competing
     if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
     const plain = withoutPostCopy(report, asked)
     if (plain !== undefined && !abort.signal.aborted) {

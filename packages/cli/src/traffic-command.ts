@@ -42,14 +42,14 @@ export function addTrafficCommand(program: Command, finish: (code: ExitCode) => 
   program
     .command('traffic')
     .description('Send random bytes at a rate beside migrations, or take and drop them')
-    .option('--listen <ADDRESS>', 'take what comes at HOST:PORT (port 0: any), until Ctrl-C')
+    .option('--listen <ADDRESS>', 'take what comes at HOST:PORT (port 0: any)')
     .option('--to <ADDRESS>', 'send to HOST:PORT, where a `godwit traffic --listen` is')
     .option(
       '--streams <ADDRESS>',
       'send guests `network` at HOST:PORT what they ask for, until Ctrl-C',
     )
     .option('--rate <RATE>', 'how much to send, like 100Mbit', parseRate)
-    .option('--for <T>', 'how long to send (default: until Ctrl-C)', parseDurationMs)
+    .option('--for <T>', 'how long to send, or to take (default: until Ctrl-C)', parseDurationMs)
     .option('--insecure', 'listen off loopback, where anybody may send')
     .addHelpText(
       'after',
@@ -64,14 +64,18 @@ export function addTrafficCommand(program: Command, finish: (code: ExitCode) => 
     })
 }
 
-async function takeTraffic({ listen, to, rate, insecure }: TrafficSettings): Promise<ExitCode> {
+async function takeTraffic(settings: TrafficSettings): Promise<ExitCode> {
+  const { listen, to, rate, for: forMs, insecure } = settings
   if (to !== undefined || rate !== undefined) {
     throw new GodwitError('USAGE', 'traffic takes either --listen, or --to and --rate')
   }
   const sink = await listenForTraffic(listen!, insecure)
   const interrupts = listenToInterrupts()
   print(`listening ${sink.address}`)
-  await interrupts.first
+  const time = Promise.withResolvers<void>()
+  const timer = forMs === undefined ? undefined : setTimeout(time.resolve, forMs)
+  await Promise.race([interrupts.first, time.promise])
+  clearTimeout(timer)
   interrupts.stop()
   sink.close()
   print(`received ${formatBytes(sink.receivedBytes)}`)

@@ -155,13 +155,15 @@ export interface CheckpointReport {
   pauseMaxMs: number
 }
 
-/** Traffic of a service beside the migration, as long as that went on. */
+/** Traffic of a service beside the migration, while the guest moved: as long as `totalMs`. */
 export interface TrafficReport {
   askedBytesPerSecond: number
   /** What it came to. */
   bytesPerSecond: number
   bytes: number
   ms: number
+  /** It ended before the migration did, so the figures are not those of a service beside it. */
+  error?: { code: string; text: string }
 }
 
 /** The guest went on at the source, after the destination had died in post-copy. */

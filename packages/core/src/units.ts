@@ -108,7 +108,8 @@ export function formatDurationMs(ms: number): string {
   if (ms < 10) return `${ms.toFixed(2)} ms`
   if (ms < 1000) return `${ms.toFixed(0)} ms`
   if (ms < 60_000) return `${(ms / 1e3).toFixed(2)} s`
-  return `${Math.floor(ms / 60_000)} min ${((ms % 60_000) / 1e3).toFixed(0)} s`
+  const seconds = Math.round(ms / 1e3)
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
 /** Bytes per second -> `1.25 GB/s`. Rates are decimal, as links are sold. */

@@ -158,7 +158,13 @@ const competing = v.pipe(
     askedBytesPerSecond: amount('What was to be sent per second.'),
     bytesPerSecond: amount('What was sent per second.'),
     bytes: count('Bytes that were sent.'),
-    ms: amount('Milliseconds that the migration took, verification included.'),
+    ms: amount('Milliseconds from the first round, or the pause, until all of the guest is there.'),
+    error: v.exactOptional(
+      v.pipe(
+        v.object({ code: text('Like `CONNECTION_LOST`.'), text: text('For people.') }),
+        v.description('It ended before the migration did: its figures mean nothing.'),
+      ),
+    ),
   } satisfies Record<keyof TrafficReport, unknown>),
   v.description('Traffic of a service beside the migration (`--competing`). Source only.'),
 )

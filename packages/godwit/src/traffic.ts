@@ -22,6 +22,8 @@ export interface Traffic {
   measure(): () => TrafficReport
   /** Resolves when it is over: with the reason where nobody stopped it. */
   readonly ended: Promise<GodwitError | undefined>
+  /** Why it is over, where nobody stopped it. */
+  readonly error: GodwitError | undefined
   stop(): void
 }
 
@@ -62,10 +64,17 @@ export async function startTraffic({ to, bytesPerSecond }: TrafficOptions): Prom
     thread.end()
   })
   void thread.ended.then((error) => ended.resolve(error))
-  void ended.promise.then((error) => connected.reject(error))
+  let lost: GodwitError | undefined
+  void ended.promise.then((error) => {
+    lost = error
+    connected.reject(error)
+  })
   await connected.promise
   return {
     ended: ended.promise,
+    get error() {
+      return lost
+    },
     measure() {
       const fromMs = performance.now()
       const fromBytes = Atomics.load(words, 0)

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { BenchResult } from '@godwit/benchmarks'
+import { verdictTablesOf } from '@godwit/benchmarks/paper-table'
+import type { ReadResult } from '@godwit/benchmarks/result-schema'
 import type { Axis } from './axis.ts'
 import { linearAxis } from './axis.ts'
 import type { DataRow } from './data-table.ts'
@@ -15,9 +16,9 @@ import { html, nothing, plainText } from './markup.ts'
 import { section } from './section.ts'
 import { track } from './track.ts'
 
-type Case = BenchResult['cases'][number]
+type Case = ReadResult['cases'][number]
 
-/** Most cases of one benchmark that are shown. */
+/** Most cases of one benchmark that are shown, and all that have a bar. */
 export const CASES_SHOWN_MAX = 200
 
 const formats: Readonly<Record<Case['unit'], Format>> = {
@@ -35,9 +36,9 @@ const formats: Readonly<Record<Case['unit'], Format>> = {
 const signs = { '>=': '\u2265', '<=': '\u2264' }
 
 /** A table of its cases; those with the same unit and metric are drawn on one axis. */
-export function benchPart(result: BenchResult, id: string): Markup {
+export function benchPart(result: ReadResult, id: string): Markup {
   const { name, machine } = result
-  const cases = result.cases.slice(0, CASES_SHOWN_MAX)
+  const cases = result.cases.filter(({ bar }, i) => bar !== undefined || i < CASES_SHOWN_MAX)
   const { cpu, cores, memoryBytes, kernel, node } = machine
   const where = [
     plainText(cpu),
@@ -58,16 +59,42 @@ export function benchPart(result: BenchResult, id: string): Markup {
     cases.map((one) => caseRow(one, axes.get(scaleOf(one))!)),
   )
   const body = html`<p class="note">${where.join(', ')}.${more}</p>
-${table}`
+${verdicts(result)}${table}`
   return html`<div id="${id}">${section(2, `Benchmark ${plainText(name)}`, body)}</div>`
+}
+
+/** What the grid of a paper came to: rulings, recommendations, bars, runs that failed. */
+function verdicts({ paper, ...result }: ReadResult): readonly Markup[] {
+  if (paper === undefined) return []
+  return verdictTablesOf({ ...result, paper }).map(({ title, head, rows }) => {
+    const [first = '', ...others] = head.map(plainText)
+    const lines = rows.map(([name = '', ...cells]) => ({
+      name: plainText(name),
+      cells: cells.map(plainText),
+    }))
+    const table = dataTable(plainText(title), [first, ...others], lines)
+    return html`<h3>${plainText(title)}</h3>${table}`
+  })
 }
 
 function scaleOf({ metric, unit }: Case): string {
   return `${unit} ${metric}`
 }
 
+/** A bar that had nothing to judge. */
+function unmeasuredRow({ name, metric, bar }: Case): DataRow {
+  const limit = bar === undefined ? '' : `${signs[bar.op]}\u00a0${bar.value}`
+  const missed = html`${limit} <span class="bad">missed</span>`
+  const none = html`<span class="missing">not measured</span>`
+  return {
+    name: explained(plainText(name), plainText(metric)),
+    cells: [none, '', '', '', countText(0), '', missed],
+  }
+}
+
 function caseRow(one: Case, axis: Axis): DataRow {
   const { name, metric, unit, median, min, max, values, ratio, against, bar, pass } = one
+  if (values.length === 0) return unmeasuredRow(one)
   const format = formats[unit]
   const spread = `${format(min)} to ${format(max)}`
   const middle = axis.at(median)

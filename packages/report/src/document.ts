@@ -5,7 +5,7 @@
  * @module
  */
 import { benchSchema } from '@godwit/benchmarks/result-schema'
-import type { BenchResult } from '@godwit/benchmarks'
+import type { ReadResult } from '@godwit/benchmarks/result-schema'
 import type { Report } from '@godwit/core'
 import { GodwitError, REPORT_SCHEMA, formatBytes } from '@godwit/core'
 import { reportSchema } from 'godwit/report-schema'
@@ -20,7 +20,7 @@ export const DOCUMENTS_MAX = 32
 
 export type Document =
   | { readonly kind: 'migration'; readonly name: string; readonly report: Report }
-  | { readonly kind: 'benchmark'; readonly name: string; readonly result: BenchResult }
+  | { readonly kind: 'benchmark'; readonly name: string; readonly result: ReadResult }
 
 const schemas = { report: reportSchema, bench: benchSchema }
 
@@ -36,7 +36,7 @@ export function readDocument(name: string, text: string): Document {
   }
   const value = parse(name, text)
   const kind = kindOf(name, value)
-  const { success, output, issues } = v.safeParse<v.GenericSchema<Report | BenchResult>>(
+  const { success, output, issues } = v.safeParse<v.GenericSchema<Report | ReadResult>>(
     schemas[kind],
     value,
     { abortEarly: true },

@@ -98,6 +98,46 @@ describe('the page', () => {
     expect(bar('going on there: 10\u00a0ms')).toBe('80%,20%')
   })
 
+  it('draws the last round of a hybrid migration behind the switch', () => {
+    const round = { pages: 1, bytes: 100, bandwidth: 5e4, paused: false }
+    const hybrid = {
+      mode: 'hybrid',
+      stages: [
+        { name: 'pre-copy', atMs: 0 },
+        { name: 'stop-and-copy', atMs: 200 },
+        { name: 'post-copy', atMs: 300 },
+        { name: 'verification', atMs: 1000 },
+      ],
+      rounds: [
+        { ...round, round: 1, ms: 150 },
+        { ...round, round: 2, ms: 600 },
+      ],
+    } as const
+    const marks = (report: Partial<Report>): string[][] =>
+      [
+        ...renderPage([told(report)]).matchAll(
+          /class="mark (live|follow)" x="([\d.]+%)" width="([\d.]+%)"[^>]*><title>round/g,
+        ),
+      ].map(([, ...parts]) => parts)
+    const stages = hybrid.stages.map((stage) => ({ ...stage }))
+    expect(marks({ ...hybrid, stages, rounds: [...hybrid.rounds] })).toEqual([
+      ['live', '0%', '15%'],
+      ['follow', '30%', '60%'],
+    ])
+    // It was lost before its pages were there.
+    const lost = { ...hybrid, stages, rounds: [hybrid.rounds[0]], outcome: 'failed' } as const
+    expect(marks({ ...lost, rounds: [...lost.rounds] })).toEqual([['live', '0%', '15%']])
+  })
+
+  it('shows stages of any name', () => {
+    const names = ['__proto__', 'constructor', 'toString']
+    const stages = names.map((name, i) => ({ name, atMs: 100 * i }))
+    const page = renderPage([told({ stages })])
+    for (const name of names) expect(textOf(page)).toContain(name)
+    expect(page).not.toMatch(/class="mark [^"]*(?:object|function)/i)
+    expect(page).toContain('class="mark after"')
+  })
+
   it('divides pages and bytes as they were sent', () => {
     const none = { same: 0, reference: 0, delta: 0, static: 0, unchanged: 0 }
     const page = renderPage([
@@ -204,6 +244,16 @@ describe('the page', () => {
               bar: { op: '>=', value: 0.8 },
               pass: false,
             },
+            {
+              ...one,
+              name: 'z',
+              values: [],
+              median: 0,
+              min: 0,
+              max: 0,
+              bar: { op: '<=', value: 1.1 },
+              pass: false,
+            },
           ],
         },
       },
@@ -215,12 +265,46 @@ describe('the page', () => {
       'x rate 2.00 GB/s 1.00 GB/s to 4.00 GB/s 2.00 GB/s 1.00 GB/s 4.00 GB/s 3',
     )
     expect(text).toContain('1.00 GB/s 1 0.50 of x ≥ 0.8 missed')
+    expect(text).toContain('z rate not measured 0 ≤ 1.1 missed')
     const bars = [...page.matchAll(/class="mark ([\w ]+)" x="([\d.]+%)" width="([\d.]+%)"/g)]
     expect(bars.map(([, ...parts]) => parts.join(' '))).toEqual([
       'other 0% 50%',
       'sent thin 25% 75%',
       'other 0% 25%',
     ])
+  })
+
+  it('shows what the grid of a paper came to, and every bar', () => {
+    const figures = { metric: 'TT', unit: 'ms', values: [5], median: 5, min: 5, max: 5 }
+    const plain = Array.from({ length: 300 }, (_, i) => ({ ...figures, name: `cell-${i}` }))
+    const bar = { op: '<=', value: 1.1 }
+    const claim = {
+      where: 'section 2',
+      quote: 'less',
+      way: 'new',
+      against: 'base',
+      metric: 'total',
+      says: { kind: 'less' },
+    }
+    const result = {
+      schema: 'godwit.bench/1',
+      name: 'paper g',
+      machine: { cpu: 'c', cores: 2, memoryBytes: 2 ** 34, kernel: '6.1', node: 'v24' },
+      cases: [...plain, { ...figures, name: 'the-last', bar, pass: false }],
+      paper: {
+        cells: [],
+        findings: [{ group: 'idle', claim, ruling: 'contradicts', percents: [20, 21, 22] }],
+        recommendations: { groups: [{ group: 'idle', way: 'base' }] },
+        runs: [{ cell: 'idle, new', repeat: 2, failure: 'it broke' }],
+      },
+    }
+    const text = textOf(renderPage([readDocument('g.json', JSON.stringify(result))]))
+    expect(text).toContain('less +21.0 % (+20.0 ... +22.0) CONTRADICTS THE PAPER')
+    expect(text).toContain('idle base')
+    expect(text).toContain('idle, new 3 it broke')
+    expect(text).toMatch(/Bars .*the-last TT 5.00 ms <= 1.1 MISSED/)
+    expect(text).toContain('100 more cases are left out')
+    expect(text).toMatch(/the-last TT 5\.00 ms .* ≤ 1\.10? ms missed/)
   })
 
   it('takes from 1 to so many files', () => {

@@ -71,7 +71,7 @@ function stageRow(
 ): Row {
   const shown = plainText(name)
   const start = figure(atMs, durationText, `stages.${index}.atMs`)
-  const color = colors[name] ?? 'after'
+  const color = Object.hasOwn(colors, name) ? colors[name]! : 'after'
   if (next !== undefined) {
     const ms = Math.max(0, next.atMs - atMs)
     const marks = [
@@ -97,13 +97,16 @@ interface Span {
 }
 
 /** Rounds one after another, from the beginning of their stage. */
-function roundSpans({ rounds, stages }: Report): readonly Span[] {
+function roundSpans({ rounds, stages, outcome }: Report): readonly Span[] {
   const starts = new Map(stages.map(({ name, atMs }) => [name, atMs]))
   const isLate = !starts.has('pre-copy') && starts.has('post-copy')
   const ends = new Map<string, number>()
+  // A round of post-copy is recorded when it has ended: then it is the last one.
+  const isFilled = outcome === 'completed' && starts.has('post-copy')
+  const last = isFilled && !rounds.some(({ paused }) => paused) ? rounds.length - 1 : undefined
   let wasPaused = false
-  return rounds.flatMap(({ round, ms, paused }): Span[] => {
-    const kind = paused ? 'paused' : isLate || wasPaused ? 'follow' : 'live'
+  return rounds.flatMap(({ round, ms, paused }, i): Span[] => {
+    const kind = paused ? 'paused' : isLate || wasPaused || i === last ? 'follow' : 'live'
     wasPaused ||= paused
     const { stage, color } = roundStages[kind]
     const fromMs = ends.get(stage) ?? starts.get(stage)

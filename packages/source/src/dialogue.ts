@@ -152,6 +152,7 @@ export class Dialogue {
     if (state().name === 'deciding') rounds.acknowledged()
     if (report.moments.runningMs === undefined) return
     report.moments.filledMs = nowMs
+    report.reach('completion')
     rounds.acknowledged()
     rounds.filled()
   }

@@ -293,7 +293,9 @@ export class SourceReport {
   get #totalMs(): number | undefined {
     const { firstRoundMs, pauseMs, runningMs, filledMs } = this.moments
     const isPostCopy = this.#report.stages.some(({ name }) => name === 'post-copy')
-    return between(firstRoundMs ?? pauseMs, isPostCopy ? filledMs : runningMs)
+    const begins = [firstRoundMs, pauseMs].filter((moment) => moment !== undefined)
+    const fromMs = begins.length === 0 ? undefined : Math.min(...begins)
+    return between(fromMs, isPostCopy ? filledMs : runningMs)
   }
 
   #addError(error: GodwitError): void {
