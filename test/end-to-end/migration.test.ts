@@ -62,6 +62,15 @@ function checkOutcome({ source, destination }: Run): void {
   expect(destination.mode).toBe(source.mode)
   expect(source.guestProof!.continuous).toBe(true)
   expect(source.guestProof!.stepsAfter).toBeGreaterThan(0)
+  checkSteps(source.steps, source.guestProof!.stepsBefore)
+  checkSteps(destination.steps, source.guestProof!.stepsAfter)
+}
+
+/** Whoever looks from time to time sees some of them. */
+function checkSteps(samples: Report['steps'], stepsMax: number): void {
+  const steps = total(samples!.map((sample) => sample.steps))
+  expect(steps).toBeGreaterThan(0)
+  expect(steps).toBeLessThanOrEqual(stepsMax)
 }
 
 function checkStages({ source, destination }: Run): void {

@@ -178,6 +178,14 @@ export interface TakeoverReport {
   epoch: number
 }
 
+/** Steps of the guest between two looks at it, while it ran on this side. */
+export interface StepSample {
+  /** When it begins, since the migration began for this side. */
+  atMs: number
+  ms: number
+  steps: number
+}
+
 /** What was decided while the migration went on, and why. */
 export interface DecisionReport {
   /** After which round; 0 before the first. */
@@ -230,6 +238,8 @@ export interface Report {
   checkpoints?: CheckpointReport
   takeover?: TakeoverReport
   competing?: TrafficReport
+  /** How fast the guest went, for guests that count their steps. */
+  steps?: StepSample[]
   guestProof?: { stepsBefore: number; stepsAfter: number; continuous: boolean }
   cpu?: { sourceSeconds?: number; destinationSeconds?: number }
   overheadBytes?: { source?: number; destination?: number }

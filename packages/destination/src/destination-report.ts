@@ -7,11 +7,12 @@ import type {
   CheckpointReport,
   DemandPager,
   GodwitError,
+  IncomingGuest,
   Report,
   RoundReport,
   UsageMeter,
 } from '@godwit/core'
-import { GodwitError as Failure, REPORT_SCHEMA, toHex } from '@godwit/core'
+import { GodwitError as Failure, REPORT_SCHEMA, StepMeter, toHex } from '@godwit/core'
 import type { DecodedTotals } from '@godwit/codec'
 import { emptyTotals, sumOfTotals } from '@godwit/codec'
 import { Tally } from '@godwit/link'
@@ -44,6 +45,7 @@ export class DestinationReport {
   readonly channels: Tally = new Tally()
   readonly #options: DestinationOptions
   readonly #meter: UsageMeter | undefined
+  readonly #stepMeter: StepMeter
   readonly #startMs: number
   readonly #report: Report
   #roundStartMs = 0
@@ -63,6 +65,7 @@ export class DestinationReport {
   constructor(options: DestinationOptions, sessionId: string) {
     this.#options = options
     this.#startMs = options.clock.nowMs()
+    this.#stepMeter = new StepMeter(options.clock, this.#startMs)
     this.#meter = options.usage?.()
     this.#meter?.start()
     this.#report = {
@@ -191,6 +194,15 @@ export class DestinationReport {
     this.resumeMs = this.elapsedMs - this.#commitMs
   }
 
+  /** How fast it is, from now on. */
+  guestRuns(guest: IncomingGuest): void {
+    this.#stepMeter.begin(guest.steps && (() => guest.steps!()))
+  }
+
+  guestStands(): void {
+    this.#stepMeter.end()
+  }
+
   /** What VERIFIED says: whether memory is what the source has. */
   compared(verify: Verify, rounds: Rounds): Verified {
     const verified = rounds.compare(verify)
@@ -235,6 +247,9 @@ export class DestinationReport {
     const report = this.#report
     if (checkpoints !== undefined) report.checkpoints = checkpoints
     report.wireBytes = this.wireBytes
+    this.guestStands()
+    const { samples } = this.#stepMeter
+    if (samples.length > 0) report.steps = [...samples]
     if (this.static !== undefined) report.static = this.static.report(this.#totals.staticPages)
     if (state.name === 'completed') {
       report.outcome = 'completed'

@@ -354,6 +354,7 @@ export class IncomingMigration implements LanesOwner {
     await this.#arrival.run(isPostCopy(this.#runner.state))
     if (isPostCopy(this.#runner.state)) this.#rounds!.guestRuns()
     this.#report.activated()
+    this.#report.guestRuns(this.#arrival.guest!)
     this.#arrival.stopped
       ?.then((final) => this.#tellFinal(final))
       .catch((thrown: unknown) => this.#runner.fail(thrown))
@@ -361,6 +362,7 @@ export class IncomingMigration implements LanesOwner {
   }
 
   async #tellFinal(final: FinalState): Promise<void> {
+    this.#report.guestStands()
     await this.#rounds!.whole
     if (!this.#terms.final || isDestinationFinished(this.#runner.state)) return
     const { digest } = await this.#rounds!.digestNow()

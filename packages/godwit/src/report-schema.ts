@@ -14,6 +14,7 @@ import type {
   Report,
   RoundReport,
   TakeoverReport,
+  StepSample,
   TrafficReport,
 } from '@godwit/core'
 import { REPORT_SCHEMA } from '@godwit/core'
@@ -169,6 +170,17 @@ const competing = v.pipe(
   v.description('Traffic of a service beside the migration (`--competing`). Source only.'),
 )
 
+const steps = v.pipe(
+  v.array(
+    v.object({
+      atMs: amount('When it begins: milliseconds since the migration began for this side.'),
+      ms: amount('How long it is.'),
+      steps: count('Steps that the guest did meanwhile.'),
+    } satisfies Record<keyof StepSample, unknown>),
+  ),
+  v.description('How fast the guest went while it ran on this side, where it counts its steps.'),
+)
+
 const guestProof = v.pipe(
   v.object({
     stepsBefore: count('Steps of the guest at the source.'),
@@ -279,6 +291,7 @@ const fields = {
   checkpoints: v.exactOptional(checkpoints),
   takeover: v.exactOptional(takeover),
   competing: v.exactOptional(competing),
+  steps: v.exactOptional(steps),
   guestProof: v.exactOptional(guestProof),
   cpu: v.exactOptional(cpu),
   overheadBytes: v.exactOptional(overheadBytes),

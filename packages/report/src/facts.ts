@@ -62,7 +62,7 @@ function listed(rows: readonly Listed[]): readonly Fact[] {
 }
 
 function timeFacts(report: Report): readonly Fact[] {
-  const { checkpoints, takeover } = report
+  const { checkpoints, takeover, steps } = report
   return [
     ...listed([
       ['Total', 'totalMs', report.totalMs, durationText],
@@ -79,7 +79,7 @@ function timeFacts(report: Report): readonly Fact[] {
       ],
       ['Age of the state taken over', 'takeover.ageMs', takeover?.ageMs, durationText],
     ]),
-    ['Guest throughput', missing],
+    ...(steps === undefined ? [['Guest throughput', missing] as const] : []),
   ]
 }
 

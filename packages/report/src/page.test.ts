@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Report, RoundReport } from '@godwit/core'
+import type { Report, RoundReport, StepSample } from '@godwit/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Document } from './document.ts'
@@ -209,6 +209,27 @@ describe('the page', () => {
     const decisions = [{ round: 2, atMs: 900, text: 'switch-over: <b>1 MiB</b> left' }]
     const text = textOf(renderPage([told({ decisions })]))
     expect(text).toContain('Decisions after round 2 , 900 ms switch-over: <b&gt;1 MiB</b&gt; left')
+  })
+
+  it('tells how fast the guest was before, meanwhile, and at the destination', () => {
+    const stages = [
+      { name: 'preparation', atMs: 0 },
+      { name: 'pre-copy', atMs: 200 },
+      { name: 'stop-and-copy', atMs: 400 },
+    ]
+    const sample = (atMs: number, steps: number): StepSample => ({ atMs, ms: 100, steps })
+    const sessionId = '00'.repeat(16)
+    const steps = [sample(0, 50), sample(100, 50), sample(200, 20), sample(300, 30)]
+    const source = told({ sessionId, stages, downtimeMs: 100, totalMs: 300, steps })
+    const role = 'destination'
+    const there = { sessionId, role, steps: [sample(1000, 40)] } satisfies Partial<Report>
+    const page = renderPage([source, told(there, 'b.json')])
+    expect(textOf(page)).toContain(
+      'Guest throughput before the first round 500 steps/s while it moved 250 steps/s (50 %) ' +
+        'at the destination 400 steps/s (80 %)',
+    )
+    // It went on at 500 ms of the source's clock; the plot ends 100 ms later.
+    expect(page).toMatch(/x="83\.33%" width="16\.67%"[^>]*><title>at the destination, 500.ms/)
   })
 
   it('is bounded, however many rounds there were', () => {

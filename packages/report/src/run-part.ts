@@ -9,6 +9,7 @@ import { figures, tiles } from './facts.ts'
 import { bytesText, durationText, figure } from './figure.ts'
 import type { Markup, Part } from './markup.ts'
 import { html, nothing, plainText } from './markup.ts'
+import { pacePart } from './pace.ts'
 import { faultTable, pauseTable } from './pause.ts'
 import { rateChart, roundTable } from './rounds.ts'
 import type { Run, Told } from './run.ts'
@@ -21,6 +22,9 @@ import { outcomeTitle, toneOf, verdict } from './verdict.ts'
 const roundsNote =
   'Rounds are drawn one after another from the beginning of their stage: a report has how long ' +
   'each took, not when it began.'
+const paceNote =
+  'In the steps that the guest itself counts, looked at ten times a second or less; where there ' +
+  'is no bar it stood still, or nobody looked.'
 const ratesNote =
   'Bandwidth counts bytes of page frames; the dirty rate counts bytes of guest memory, before ' +
   'anything makes them fewer. So rounds may get shorter although it is above the bandwidth.'
@@ -54,6 +58,7 @@ export function runParts(run: Run, level: Level): Markup {
   const waits = faults === undefined ? nothing : faultTable(faults)
   const rule =
     stop === undefined || stop.rule === 'mode' ? nothing : stopParts(stop, policies?.['stop'])
+  const pace = pacePart(report, destination?.report)
   const list = rounds.length === 0 ? nothing : roundTable(rounds)
   return html`<div data-report="${main.index}">
 ${tiles(report)}
@@ -62,6 +67,7 @@ ${part('Where the time went', time, rounds.length === 0 ? nothing : roundsNote)}
 ${
   isConverging ? part('Rounds', html`${rateChart(rounds)}${list}`, ratesNote) : part('Rounds', list)
 }
+${part('Guest throughput', pace ?? nothing, paceNote)}
 ${part('Pages by encoding', pages === undefined ? nothing : encodingParts({ ...report, pages }))}
 <div class="columns wide">
 ${part('The pause', pause)}

@@ -125,8 +125,7 @@ export class SourceMigration {
       if (this.canCancel) this.cancel()
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.#report.reach('preparation')
-    this.#options.usage?.start()
+    this.#report.begin()
     this.#start(() => this.#openControl())
     if (signal?.aborted === true) onAbort()
     await this.#runner.finished
@@ -354,6 +353,7 @@ export class SourceMigration {
       this.#moments.pauseMs = this.#options.clock.nowMs()
     })
     this.#moments.pausedMs = this.#options.clock.nowMs()
+    this.#report.guestStands()
     return { type: 'paused' }
   }
 

@@ -9,6 +9,7 @@ import {
   REPORT_SCHEMA,
   formatCount,
   formatDurationMs,
+  StepMeter,
   hasRounds,
   mayPostCopy,
   toGodwitError,
@@ -44,6 +45,7 @@ export interface Moments {
 /** Collects the facts of one migration. */
 export class SourceReport {
   readonly moments: Moments
+  readonly #stepMeter: StepMeter
   readonly #options: SourceOptions
   readonly #rounds: Rounds
   readonly #report: Report
@@ -62,6 +64,7 @@ export class SourceReport {
     this.#encode = options.encode
     this.#rounds = rounds
     this.moments = { askedMs: options.clock.nowMs() }
+    this.#stepMeter = new StepMeter(options.clock, this.moments.askedMs)
     this.#report = {
       schema: REPORT_SCHEMA,
       role: 'source',
@@ -103,6 +106,18 @@ export class SourceReport {
       throttle: this.#rounds.steering.throttle,
       elapsedMs: this.#options.clock.nowMs() - this.moments.askedMs,
     }
+  }
+
+  /** The guest runs here: how fast is looked at until it stands still. */
+  begin(): void {
+    const { guest, usage } = this.#options
+    this.reach('preparation')
+    this.#stepMeter.begin(guest.steps && (() => guest.steps!()))
+    usage?.start()
+  }
+
+  guestStands(): void {
+    this.#stepMeter.end()
   }
 
   /** What was agreed of what was asked for. */
@@ -192,6 +207,9 @@ export class SourceReport {
   finish(state: SourceState, terms: SourceTerms, log: RoundLog): Report {
     this.#addRounds(log)
     this.#addTimes()
+    this.#stepMeter.end()
+    const { samples } = this.#stepMeter
+    if (samples.length > 0) this.#report.steps = [...samples]
     const { checkpoints } = this.#rounds
     if (checkpoints !== undefined) this.#report.checkpoints = checkpoints
     if (this.moments.runningMs !== undefined && this.#report.cpu === undefined) {
