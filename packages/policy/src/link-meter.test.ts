@@ -108,7 +108,7 @@ describe('LinkMeter', () => {
     }
   })
 
-  it('is soon sure again that a link is as slow as it was, and takes its time for a faster one', () => {
+  it('is soon sure again that a link is as it was, and takes its time for a faster one', () => {
     const trials = [125e3, 250e3].map((rate) => {
       const link = new Link()
       link.keepBusy(125e3, 4 * mib)
