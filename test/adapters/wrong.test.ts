@@ -1,0 +1,22 @@
+/**
+ * Every case of the suite finds an adapter that breaks its promise.
+ */
+import { AssertionError } from 'node:assert'
+import type { AdapterUnderTest } from 'godwit/adapter-suite'
+import { adapterCases } from 'godwit/adapter-suite'
+import { expect, it } from 'vitest'
+import { ledger } from './ledger.ts'
+import { wrongGuests, wrongHosts, wrongTrackers } from './wrong.ts'
+
+const wrong = [...wrongGuests, ...wrongTrackers, ...wrongHosts]
+
+it.each(wrong)('%s: %s', async (name, _, change) => {
+  const adapter: AdapterUnderTest = { ...change(ledger), timeoutMs: 2000 }
+  const one = adapterCases(adapter).find((each) => each.name === name)!
+  await expect(one.play()).rejects.toThrow(AssertionError)
+})
+
+it('there is a wrong adapter for every case', () => {
+  const names = adapterCases(ledger).map(({ name }) => name)
+  expect(new Set(wrong.map(([name]) => name))).toEqual(new Set(names))
+})
