@@ -2,6 +2,7 @@
  * Every case of the suite finds an adapter that breaks its promise.
  */
 import { AssertionError } from 'node:assert'
+import { readFileSync } from 'node:fs'
 import type { AdapterUnderTest } from 'godwit/adapter-suite'
 import { adapterCases } from 'godwit/adapter-suite'
 import { expect, it } from 'vitest'
@@ -19,4 +20,10 @@ it.each(wrong)('%s: %s', async (name, _, change) => {
 it('there is a wrong adapter for every case', () => {
   const names = adapterCases(ledger).map(({ name }) => name)
   expect(new Set(wrong.map(([name]) => name))).toEqual(new Set(names))
+})
+
+it('the documentation has every case', () => {
+  const text = readFileSync(new URL('../../docs/ADAPTERS.md', import.meta.url), 'utf8')
+  const rows = adapterCases(ledger).map(({ name, promise }) => `| \`${name}\` | ${promise} |`)
+  expect(text.split('\n').filter((line) => /^\| `\w+\/[\w-]+` \|/.test(line))).toEqual(rows)
 })
