@@ -7,7 +7,8 @@ import type { AdapterUnderTest } from 'godwit/adapter-suite'
 import { adapterCases } from 'godwit/adapter-suite'
 import { expect, it } from 'vitest'
 import { ledger } from './ledger.ts'
-import { wrongGuests, wrongHosts, wrongTrackers } from './wrong.ts'
+import { wrongTrackers } from './wrong-trackers.ts'
+import { wrongGuests, wrongHosts } from './wrong.ts'
 
 const wrong = [...wrongGuests, ...wrongTrackers, ...wrongHosts]
 

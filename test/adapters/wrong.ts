@@ -1,88 +1,19 @@
 /**
- * Adapters that break one promise each, made of one that keeps them all.
+ * Adapters whose guests or hosts break one promise each.
  *
  * @module
  */
 import { setImmediate } from 'node:timers/promises'
-import type { DirtyTracker, Guest, GuestHost, IncomingGuest, PageClasses } from '@godwit/core'
-import { GodwitError, PageBitmap } from '@godwit/core'
-import type { AdapterUnderTest } from 'godwit/adapter-suite'
-
-/** The same, with other members. */
-export function otherwise<T extends object>(target: T, parts: Partial<T>): T {
-  return new Proxy(target, {
-    get(from, name) {
-      if (Object.hasOwn(parts, name)) return Reflect.get(parts, name) as unknown
-      const value = Reflect.get(from, name, from) as unknown
-      return typeof value === 'function' ? (value.bind(from) as unknown) : value
-    },
-  })
-}
-
-type Guests = (guest: Guest) => Partial<Guest>
-type Trackers = (tracker: DirtyTracker, guest: Guest) => Partial<DirtyTracker>
-type Hosts = (host: GuestHost) => Partial<GuestHost>
-type Arrivals = (guest: IncomingGuest) => Partial<IncomingGuest>
-
-/** @param change - for each guest that is started */
-export function withGuest(base: AdapterUnderTest, change: Guests): AdapterUnderTest {
-  return {
-    ...base,
-    async startGuest() {
-      const started = await base.startGuest()
-      return { ...started, guest: otherwise(started.guest, change(started.guest)) }
-    },
-  }
-}
-
-export function withTracker(base: AdapterUnderTest, change: Trackers): AdapterUnderTest {
-  return withGuest(base, (guest) => {
-    const trackers = guest.trackers!.map((one) => otherwise(one, change(one, guest)))
-    return { trackers }
-  })
-}
-
-export function withHost(base: AdapterUnderTest, change: Hosts): AdapterUnderTest {
-  return {
-    ...base,
-    async createHost() {
-      const opened = await base.createHost()
-      return { ...opened, host: otherwise(opened.host, change(opened.host)) }
-    },
-  }
-}
-
-export function withArrival(base: AdapterUnderTest, change: Arrivals): AdapterUnderTest {
-  return withHost(base, (host) => ({
-    async reserve(offer, zero) {
-      const guest = await host.reserve(offer, zero)
-      return otherwise(guest, change(guest))
-    },
-  }))
-}
+import type { Guest, GuestHost, IncomingGuest, PageClasses } from '@godwit/core'
+import { GodwitError } from '@godwit/core'
+import type { Hosts, WrongAdapter } from './changes.ts'
+import { arrivals, guests, hosts, losing, trackers } from './changes.ts'
 
 /** Stores to memory again and again until it is told not to. */
 function storing(bytes: Uint8Array): () => void {
   const timer = setInterval(() => bytes[5]!++, 2)
   return () => clearInterval(timer)
 }
-
-/** A collect that leaves out what `isLost` says. */
-const losing =
-  (isLost: (page: number) => boolean): Trackers =>
-  (tracker) => ({
-    collect(first, count, into) {
-      const found = new PageBitmap(into.pageCount)
-      tracker.collect(first, count, found)
-      let added = 0
-      for (let page = found.nextSet(0); page < found.pageCount; page = found.nextSet(page + 1)) {
-        if (isLost(page) || into.has(page)) continue
-        into.add(page)
-        added++
-      }
-      return added
-    },
-  })
 
 /** Every so often it does nothing. */
 function everyOther(act: () => Promise<void>): () => Promise<void> {
@@ -125,27 +56,7 @@ const strayClasses: PageClasses = {
   giveUp: () => {},
 }
 
-type Change = (base: AdapterUnderTest) => AdapterUnderTest
-
-const guests =
-  (change: Guests): Change =>
-  (base) =>
-    withGuest(base, change)
-const trackers =
-  (change: Trackers): Change =>
-  (base) =>
-    withTracker(base, change)
-const hosts =
-  (change: Hosts): Change =>
-  (base) =>
-    withHost(base, change)
-const arrivals =
-  (change: Arrivals): Change =>
-  (base) =>
-    withArrival(base, change)
-
-/** What is wrong, and the case that must find it. */
-export const wrongGuests: readonly (readonly [string, string, Change])[] = [
+export const wrongGuests: readonly WrongAdapter[] = [
   [
     'identity/plain',
     'an option is an object',
@@ -196,7 +107,7 @@ export const wrongGuests: readonly (readonly [string, string, Change])[] = [
   [
     'pause/resume',
     'it goes on, and stores nothing',
-    (base) => withGuest(base, ({ regions }) => ({ regions: [copied(regions[0]!)] })),
+    guests(({ regions }) => ({ regions: [copied(regions[0]!)] })),
   ],
   ['pause/twice', 'a second pause never resolves', guests((guest) => onlyOnce(guest))],
   [
@@ -257,98 +168,7 @@ export const wrongGuests: readonly (readonly [string, string, Change])[] = [
   ['move/refused', 'it does not go on', guests(() => ({ resume: () => {} }))],
 ]
 
-export const wrongTrackers: typeof wrongGuests = [
-  ['tracker/shape', 'none for a region', guests(() => ({ trackers: [] }))],
-  ['tracker/shape', 'ranges of no page', trackers(() => ({ collectPagesMax: 0 }))],
-  [
-    'tracker/shape',
-    'pages behind the end',
-    trackers(() => ({ collect: (first, count, into) => (into.add(first + count - 1), 1) })),
-  ],
-  ['tracker/finds-stores', 'a page is never reported', trackers(losing((page) => page === 77))],
-  [
-    'tracker/finds-stores',
-    'one report in 500 is lost',
-    trackers((tracker, guest) => {
-      let count = 0
-      return losing(() => ++count % 500 === 0)(tracker, guest)
-    }),
-  ],
-  [
-    'tracker/clears',
-    'marks stay',
-    trackers(() => ({ collect: (first, count, into) => (into.add(first), count && 1) })),
-  ],
-  [
-    'tracker/quiet-in-pause',
-    'marks come late',
-    trackers(() => {
-      const bornMs = performance.now()
-      return {
-        collect: (first, _count, into) => {
-          if (performance.now() < bornMs) return 0
-          into.add(first)
-          return 1
-        },
-      }
-    }),
-  ],
-  ['tracker/reset', 'it forgets nothing', trackers(() => ({ reset: () => {} }))],
-  [
-    'tracker/reset',
-    'it is deaf afterwards',
-    trackers((tracker) => {
-      let isDeaf = false
-      return {
-        reset: () => void (isDeaf = true),
-        collect: (first, count, into) => (isDeaf ? 0 : tracker.collect(first, count, into)),
-      }
-    }),
-  ],
-  [
-    'tracker/ranges',
-    'it counts what it did not add',
-    trackers((tracker) => ({
-      collect: (first, count, into) => tracker.collect(first, count, into) + 1,
-    })),
-  ],
-  [
-    'tracker/ranges',
-    'it reports all pages whatever is asked',
-    trackers((tracker) => ({
-      collect: (_first, _count, into) => tracker.collect(0, into.pageCount, into),
-    })),
-  ],
-  [
-    'tracker/keeps-others',
-    'a look at one page clears all',
-    trackers((tracker) => ({
-      collect(first, count, into) {
-        const found = tracker.collect(first, count, into)
-        tracker.reset()
-        return found
-      },
-    })),
-  ],
-  [
-    'tracker/races',
-    'marks are cleared after collect() has returned',
-    trackers((tracker) => ({
-      collect(first, count, into) {
-        const found = tracker.collect(first, count, into)
-        setTimeout(() => tracker.collect(first, count, new PageBitmap(into.pageCount)), 0)
-        return found
-      },
-    })),
-  ],
-  [
-    'tracker/untouched',
-    'pages that hold something',
-    trackers(() => ({ addUntouched: (into) => into.addAll() })),
-  ],
-]
-
-export const wrongHosts: typeof wrongGuests = [
+export const wrongHosts: readonly WrongAdapter[] = [
   [
     'host/reserves',
     'memory that is not zero',

@@ -51,8 +51,8 @@ export interface MemoryArrival {
   /** Memory to receive into; allocated (shared `WebAssembly.Memory`) where absent. */
   readonly memory?: MemorySource | readonly MemorySource[]
   /**
-   * State has come: prepare, but do not run. It comes from a peer, so check it; throwing refuses the
-   * guest, which goes on where it was. Copy what is needed of it later.
+   * State has come: prepare, but do not run. It comes from a peer, so check it; throwing refuses
+   * the guest, which goes on where it was. Copy what is needed of it later.
    */
   prepare?(state: Uint8Array, regions: readonly Region[]): void | Promise<void>
   /**

@@ -124,9 +124,8 @@ export class Stand {
     }
   }
 
-  /** Resolves when the guest has computed something. */
-  async goesOn(progress: () => number, text: string): Promise<void> {
-    const before = progress()
+  /** Resolves when a number has grown: the guest has computed something. */
+  async goesOn(progress: () => number, text: string, before: number = progress()): Promise<void> {
     const end = performance.now() + this.#timeoutMs
     while (progress() <= before) {
       assert.ok(performance.now() < end, `${text} (progress stays at ${before})`)
