@@ -135,6 +135,8 @@ export const guestTrials: readonly Trial[] = [
       const { guest, progress } = await stand.start()
       guest.resume()
       guest.resume()
+      // What it does wrong now may come a moment later.
+      await sleep(30)
       await stand.goesOn(progress, 'it stops')
       await stand.within(guest.pause(), 'pause()')
       await stand.stands(guest.regions, progress, 'paused')
