@@ -36,7 +36,7 @@ export const throttleTrials: readonly Trial[] = [
       }
       // The middle one: a machine that is busy for a while spoils a few.
       const middle = left.toSorted((a, b) => a - b)[(turns - 1) / 2]!
-      const text = `without ${share} of its time it has ${middle} of the progress that it has with it`
+      const text = `without ${share} of its time it has ${middle} of the progress with it`
       assert.ok(middle < slowedMax, text)
       return undefined
     },
