@@ -10,7 +10,7 @@ import { ascii, CARRIAGE_RETURN, hasText, LINE_FEED, parseInteger, SPACE } from 
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from './layout.ts'
 
 /** Longest line of a request that asks for many keys, and of any other (as in memcached). */
-export const KEYS_LINE_BYTES_MAX = 65_536
+export const KEYS_LINE_BYTES_MAX = 1_048_576
 export const LINE_BYTES_MAX = 2048
 
 /** What a request wants. */
