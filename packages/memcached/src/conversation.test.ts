@@ -292,6 +292,8 @@ const transcripts: Readonly<Record<string, string>> = {
     ERROR
     > version
     VERSION 1.6.0-godwit
+    > version of what
+    VERSION 1.6.0-godwit
     > verbosity
     ERROR
     > verbosity 1

@@ -76,10 +76,10 @@ const forms: readonly Form[] = [
   form('delete', 2, 4, { hasKey: true, noreplyFrom: 2 }),
   form('flush_all', 1, 3, { noreplyFrom: 1 }),
   form('stats', 1, 3),
-  form('version', 1, 1),
-  form('verbosity', 2, 3, { noreplyFrom: 2 }),
-  form('mn', 1, 1),
-  form('quit', 1, 1),
+  form('version', 1, Infinity),
+  form('verbosity', 2, 3, { noreplyFrom: 1 }),
+  form('mn', 1, Infinity),
+  form('quit', 1, Infinity),
 ]
 
 /** No two names have the same length and the same first three bytes. */
