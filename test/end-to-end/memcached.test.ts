@@ -98,6 +98,10 @@ describe('memcached guest', () => {
     expect(await after.get(all)).toEqual(all.map(valueOf))
     await write(after, keysOf('after', 50))
     expect(await after.get(['after0', 'after49'])).toEqual([valueOf('after0'), valueOf('after49')])
+    expect(await moved.stop()).toMatchObject({ steps: 0 })
+    after.say('get after0\r\n')
+    await moved.stop()
+    expect(after.unread).toBe('')
   })
 
   it('goes on here when the destination refuses, and says why', async () => {

@@ -6,6 +6,7 @@
  */
 import {
   type DirtyTracker,
+  type FinalState,
   GodwitError,
   type GuestHost,
   type GuestOffer,
@@ -70,6 +71,12 @@ export class IncomingMemcached implements IncomingGuest {
   /** Executes requests from here on, those of clients that were early, too. */
   run(): Promise<void> {
     return this.#service.run()
+  }
+
+  /** Executes nothing any more; clients stay connected. It counts no steps. */
+  async stop(): Promise<FinalState> {
+    await this.#service.pause()
+    return { steps: 0, registers: STATE.slice() }
   }
 
   async discard(): Promise<void> {
