@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { type Guest, PageBitmap } from '@godwit/core'
 import { IncomingMemcached, MemcachedGuest, MemcachedHost, parseMemcached } from '@godwit/memcached'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -128,6 +129,34 @@ describe('memcached guest', () => {
     expect(report.error).toMatchObject({ text: expect.stringContaining('next=PORT') })
     expect(await client.get(['a'])).toEqual(['x'])
     expect(rig.held()).toBe(0)
+  })
+
+  it('is not moved by post-copy, and says so before anything is sent', async () => {
+    const rig = await createRig(new Host())
+    const guest = await start()
+    const migration = await rig.source(guest, { mode: 'post-copy' })
+    const report = await migration.run()
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'PROTOCOL_CAPABILITY' } })
+    const client = new TextClient(guest.port)
+    expect(await client.set('a', 'x')).toBe('STORED\r\n')
+    expect(rig.held()).toBe(0)
+  })
+
+  it('reads no more of a client that does not take its replies', async () => {
+    const guest = await start()
+    const writer = new TextClient(guest.port)
+    await writer.set('large', 'v'.repeat(1_000_000))
+    const lazy = connect(guest.port, '127.0.0.1')
+    lazy.pause()
+    const requests = 40
+    lazy.write('get large\r\n'.repeat(requests))
+    await writer.ask('version\r\n')
+    const stats = await writer.ask('stats\r\n', 'END\r\n')
+    expect(Number(/get_hits (\d+)/.exec(stats)![1])).toBeLessThan(requests / 2)
+    lazy.end()
+    let bytes = 0
+    for await (const chunk of lazy) bytes += (chunk as Uint8Array).length
+    expect(bytes).toBe(requests * 'VALUE large 0 1000000\r\n\r\nEND\r\n'.length + requests * 1e6)
   })
 
   it('refuses a state and memory that are not a service', async () => {

@@ -104,8 +104,8 @@ export class MemcachedHost implements GuestHost {
   /**
    * Allocates memory and listens: on the offer's `next`, or on its `port`.
    *
-   * @throws {GodwitError} `ADDRESS_IN_USE`, `GUEST_UNKNOWN`, `GUEST_OPTION`, and what `zero` rejects
-   *   with
+   * @throws {GodwitError} `ADDRESS_IN_USE`, `GUEST_UNKNOWN`, `GUEST_OPTION`, and whatever `zero`
+   *   rejects with
    * @throws {LimitError} `NO_ROOM`
    * @throws {ProtocolError} `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
    */
