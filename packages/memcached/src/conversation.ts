@@ -4,6 +4,7 @@
  * @module
  */
 import { ENDLESS, type Executor, REPLY_BYTES_HIGH } from './executor.ts'
+import { PendingBytes } from './pending-bytes.ts'
 import type { Replies } from './replies.ts'
 import type { Request } from './request.ts'
 
@@ -15,55 +16,34 @@ export type Turn = 'waiting' | 'full' | 'over'
 
 /** Keeps what is not executed, in order. */
 export class Conversation {
-  #bytes: Uint8Array = new Uint8Array(0)
-  #start = 0
-  #end = 0
+  readonly #pending = new PendingBytes()
   /** Bytes of no use that are still to come. */
   #swallowBytes = 0
-  /** The request at the start is complete only with so many bytes. */
-  #needBytes = 1
   /** Of a `get` that is half answered. */
   #cursor = 0
   #isOver = false
 
   /** Bytes that came and were not executed. */
   get pendingBytes(): number {
-    return this.#end - this.#start
+    return this.#pending.length
   }
 
   /** Takes bytes that came; `chunk` is this conversation's from here on. */
   receive(chunk: Uint8Array): void {
-    if (this.#isOver) return
-    if (this.#start === this.#end) {
-      this.#bytes = chunk
-      this.#start = 0
-      this.#end = chunk.length
-      return
-    }
-    const pending = this.pendingBytes
-    const needed = pending + chunk.length
-    // The bytes may be a chunk of the socket's own: then its length is its end.
-    if (this.#end + chunk.length > this.#bytes.length) {
-      const room = new Uint8Array(Math.max(needed, this.#needBytes + 65_536, 2 * pending))
-      room.set(this.#bytes.subarray(this.#start, this.#end))
-      this.#bytes = room
-      this.#start = 0
-      this.#end = pending
-    }
-    this.#bytes.set(chunk, this.#end)
-    this.#end += chunk.length
+    if (!this.#isOver) this.#pending.add(chunk)
   }
 
   /** Executes what is complete, until there are many replies. */
   run(executor: Executor, request: Request, replies: Replies): Turn {
     executor.replies = replies
+    const pending = this.#pending
     while (!this.#isOver) {
       if (replies.length >= REPLY_BYTES_HIGH) return 'full'
       this.#swallow()
-      if (this.#swallowBytes > 0 || this.pendingBytes < this.#needBytes) return 'waiting'
-      const scanned = request.scan(this.#bytes, this.#start, this.#end)
+      if (this.#swallowBytes > 0 || pending.length < pending.needBytes) return 'waiting'
+      const scanned = request.scan(pending.bytes, pending.start, pending.end)
       if (scanned === 'incomplete') {
-        this.#needBytes = request.needBytes
+        pending.needBytes = request.needBytes
         return 'waiting'
       }
       if (scanned === 'endless') {
@@ -77,24 +57,23 @@ export class Conversation {
   #swallow(): void {
     const count = Math.min(this.#swallowBytes, this.pendingBytes)
     this.#swallowBytes -= count
-    this.#start += count
+    this.#pending.start += count
   }
 
   #execute(executor: Executor, request: Request): void {
+    const pending = this.#pending
     executor.cursor = this.#cursor
-    const executed = executor.execute(this.#bytes, this.#start, request)
+    const executed = executor.execute(pending.bytes, pending.start, request)
     this.#cursor = executor.cursor
     if (executed === 'quit') return this.#finish()
     if (executed === 'more') return
-    this.#start = request.end
+    pending.start = request.end
     this.#swallowBytes = request.swallowBytes
-    this.#needBytes = 1
+    pending.needBytes = 1
   }
 
   #finish(): void {
     this.#isOver = true
-    this.#bytes = new Uint8Array(0)
-    this.#start = 0
-    this.#end = 0
+    this.#pending.clear()
   }
 }
