@@ -5,19 +5,10 @@
  */
 import { GodwitError, toGodwitError } from '@godwit/core'
 import { Command, CommanderError } from 'commander'
-import { addBenchCommand } from './bench-command.ts'
-import { addCaptureCommands } from './capture-commands.ts'
-import { addCatalogCommands } from './catalog-commands.ts'
-import { addConformanceCommand } from './conformance-command.ts'
-import { addControlCommands } from './control-commands.ts'
-import { addDemoCommand } from './demo-command.ts'
+import { groupsFor } from './command-groups.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOfError } from './exit-code.ts'
 import { formatError, note } from './output.ts'
-import { addReceiveCommand } from './receive-command.ts'
-import { addReportCommand } from './report-command.ts'
-import { addSendCommand } from './send-command.ts'
-import { addTrafficCommand } from './traffic-command.ts'
 
 const description = `Live migration of running guests over TCP.
 
@@ -44,16 +35,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     .enablePositionalOptions()
     .addHelpText('after', exitCodes)
   let refusing = program
-  addSendCommand(program, finish)
-  addReceiveCommand(program, finish)
-  addDemoCommand(program, finish)
-  addControlCommands(program, finish)
-  addCaptureCommands(program, finish)
-  addTrafficCommand(program, finish)
-  addCatalogCommands(program, finish)
-  addReportCommand(program, finish)
-  addBenchCommand(program, finish)
-  addConformanceCommand(program, finish)
+  for (const { load } of groupsFor(args[0])) (await load())(program, finish)
   for (const command of everyCommand(program)) {
     command.exitOverride((error) => {
       refusing = command
