@@ -86,7 +86,9 @@ export class MemcachedGuest implements Guest {
     this.#service.run().catch(() => {})
   }
 
+  /** Only while paused. */
   captureState(): Uint8Array {
+    if (!this.#service.isPaused) throw new Error('a running guest has no state to capture')
     return STATE.slice()
   }
 

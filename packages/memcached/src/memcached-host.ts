@@ -111,9 +111,9 @@ export class MemcachedHost implements GuestHost {
    */
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingMemcached> {
     const { port: before, next } = readIdentity(offer.identity)
+    const byteLength = checkMemoryBytes(offer.regions.reduce((sum, one) => sum + one.byteLength, 0))
     const [shape] = offer.regions
     if (shape === undefined || offer.regions.length > 1) refuse('it has not one region of memory')
-    const byteLength = checkMemoryBytes(shape.byteLength)
     if (!isPageBytes(offer.pageBytes)) {
       throw new ProtocolError('PAGE_SIZE_MISMATCH', `${offer.pageBytes} is not a page size`)
     }

@@ -22,7 +22,7 @@ class RelayedClient {
   #upstream: Socket | undefined
   /** Where requests go; undefined while they are held. */
   #port: number | undefined
-  /** Of too large a data block, which the owner reads and drops; a new owner knows nothing of it. */
+  /** Of too large a data block, which the owner drops; a new owner knows nothing of it. */
   #passBytes = 0
   #dropBytes = 0
   /** The owner will end the connection by itself: nothing behind that is forwarded. */

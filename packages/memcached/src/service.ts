@@ -40,8 +40,12 @@ export class Service {
   readonly #worker: Worker
   readonly #ended: Promise<void>
   readonly #waiting: PromiseWithResolvers<number | undefined>[] = []
+  /** From when a pause resolves until the next {@link run}. */
+  isPaused = false
   #failure: GodwitError | undefined
   #isStopped = false
+  /** Pauses and runs so far: the last decides. */
+  #asked = 0
 
   constructor({ region, pageBytes, port }: ServiceParts) {
     this.region = region
@@ -105,11 +109,15 @@ export class Service {
 
   /** Resolves once no request is being executed and none will be: no store happens any more. */
   async pause(): Promise<void> {
+    const asked = ++this.#asked
     await this.#order('pause')
+    if (asked === this.#asked) this.isPaused = true
   }
 
   /** Resolves once requests are executed. */
   async run(): Promise<void> {
+    this.#asked++
+    this.isPaused = false
     await this.#order('run')
   }
 
