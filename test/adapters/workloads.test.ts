@@ -15,12 +15,12 @@ const untouched = 'tracker/untouched'
 const classes = 'classes/pages'
 
 passes('writer', workload('writer,threads=2,rate=20000,wss=128KiB'), [untouched, classes])
-passes('image', workload('image', true), [...ofTrackers, classes])
-passes('cache', workload('cache'), [untouched])
-passes('network', workload('network'), [untouched, classes])
 
-// They differ from those above in what a thread computes.
-describe.runIf(process.env['GODWIT_LONG'] === '1')('the others', () => {
+// They differ from that one in what a thread computes.
+describe.runIf(process.env['GODWIT_LONG'] !== undefined)('the others', () => {
+  passes('image', workload('image', true), [...ofTrackers, classes])
+  passes('cache', workload('cache'), [untouched])
+  passes('network', workload('network'), [untouched, classes])
   for (const text of ['kcs', 'ikcs', 'disk,size=1MiB', 'memory-write']) {
     passes(text, workload(text), [untouched, classes])
   }
