@@ -1,6 +1,7 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 const units = ['packages/*/src/**/*.test.ts', 'benchmarks/src/**/*.test.ts']
+const tidy = ['test/tidy/**/*.test.ts']
 const whole = ['test/**/*.test.ts']
 const exclude = ['**/node_modules/**', '**/dist/**']
 
@@ -15,8 +16,11 @@ const config: ViteUserConfig = defineConfig({
     hookTimeout: 30_000,
     projects: [
       // Files that share what they import take a seventh less; these leave nothing behind.
-      { extends: true, test: { name: 'units', include: units, exclude, isolate: false } },
-      { extends: true, test: { name: 'whole', include: whole, exclude } },
+      {
+        extends: true,
+        test: { name: 'units', include: [...units, ...tidy], exclude, isolate: false },
+      },
+      { extends: true, test: { name: 'whole', include: whole, exclude: [...exclude, ...tidy] } },
     ],
   },
 })
