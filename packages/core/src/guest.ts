@@ -2,18 +2,37 @@
  * What the engine knows of a guest: regions of memory, a tracker of its stores, and how to stop,
  * capture, restore and start it. Everything else is the adapter's business.
  *
+ * `docs/ADAPTERS.md` tells how to write one, and has the promises below as a table; the suite
+ * `godwit/adapter-suite` tries them.
+ *
+ * Who calls what, at the source: `regions` and trackers while the guest runs; `pause`, trackers a
+ * last time, `captureState`; then `resume` where the guest stays. At the destination: `reserve`,
+ * pages into `regions`, `restoreState`, `run`; `discard` from any of these on. All of it from one
+ * thread, a call after the other; `throttle` may come at any time.
+ *
  * @module
  */
 import type { PageBitmap } from './bitmap.ts'
 import type { DemandPager } from './demand-pager.ts'
 import type { PageClasses } from './page-classes.ts'
 
-/** A contiguous piece of guest memory; at most 4 GiB. */
+/**
+ * A contiguous piece of guest memory; 1 byte to 4 GiB. A guest has 1 to 1024 of them, no two of
+ * which share a byte. They neither grow nor move while somebody migrates the guest.
+ */
 export interface Region {
   /** Unique within the guest, 0 .. 65535. */
   readonly id: number
+  /** At most 128 characters. */
   readonly name: string
-  /** The live memory itself. Shared with the running guest: it changes at any time. */
+  /**
+   * The live memory itself. Shared with the running guest: it changes at any time. Threads of the
+   * engine work on it where its buffer is a `SharedArrayBuffer`; else the calling thread does.
+   *
+   * The adapter owns it. The source only reads it, but for a takeover, which restores it while
+   * the guest is paused; the destination stores to it until {@link IncomingGuest.run}, and to pages
+   * that are still missing after it.
+   */
   readonly bytes: Uint8Array
 }
 
@@ -24,11 +43,14 @@ export interface RegionShape {
   readonly byteLength: number
 }
 
-/** Who the guest is; enough for the destination to build an empty one of the same kind. */
+/**
+ * Who the guest is; enough for the destination to build an empty one of the same kind. Plain data,
+ * which travels: the same whenever it is read.
+ */
 export interface GuestIdentity {
-  /** The adapter: `writer`, `image`, `memory` (a library user's own), ... */
+  /** The adapter: `writer`, `image`, `memory` (a library user's own), ... 1 to 128 characters. */
   readonly kind: string
-  /** The adapter's options, by name. */
+  /** The adapter's options, by name; at most 64, texts of at most 4096 characters. */
   readonly options: Readonly<Record<string, string | number>>
 }
 
@@ -37,10 +59,16 @@ export interface GuestIdentity {
  *
  * The contract that makes pre-copy safe: {@link collect} clears a page's mark *before* it returns,
  * and whoever copies the page does so afterwards, so a store that the copy missed is marked again.
+ * Pages that were not stored to may be reported, too: that costs time, no content.
+ *
+ * Each call returns at once and does not fail. One thread calls, the guest runs meanwhile.
  */
 export interface DirtyTracker {
   readonly name: string
-  /** Most pages to ask for in one call, so that the caller's thread stays responsive. */
+  /**
+   * Most pages to ask for in one call, so that the caller's thread stays responsive; 1 or more. Who
+   * asks for pages beyond the region's last one gets those that there are.
+   */
   readonly collectPagesMax: number
   /**
    * Set where dirty pages are found by comparing them with what was sent: then there is nothing to
@@ -50,7 +78,8 @@ export interface DirtyTracker {
   /** Forgets everything: the next {@link collect} reports stores from now on. */
   reset(): void
   /**
-   * Adds the dirty pages of `[firstPage, firstPage + pageCount)` to `into` and clears their marks.
+   * Adds the dirty pages of `[firstPage, firstPage + pageCount)` to `into` and clears their marks;
+   * other marks, and what is in `into` already, stay. The set is the caller's.
    *
    * @returns how many dirty pages were found that were not there already
    */
@@ -63,9 +92,13 @@ export interface DirtyTracker {
   addUntouched?(into: PageBitmap): void
 }
 
-/** A guest that can be moved away. */
+/**
+ * A guest that can be moved away. It runs while it is migrated, and after a migration that failed
+ * or was cancelled before the hand-over it runs on, as if there had been none; another may follow.
+ */
 export interface Guest {
   readonly identity: GuestIdentity
+  /** In the order in which they arrive. */
   readonly regions: readonly Region[]
   /**
    * One per region, in the same order. Absent when nobody marks the guest's stores: the source
@@ -74,32 +107,54 @@ export interface Guest {
   readonly trackers?: readonly DirtyTracker[]
   /** What the guest can do without; for page selector `classes`, which needs it. */
   readonly classes?: PageClasses
-  /** Stops every store to guest memory; resolved once that is true. */
+  /**
+   * Stops every store to guest memory, those of devices and of the adapter, too; resolved once that
+   * is true, and it stays true until {@link resume}. Of a guest that is paused, or about to be, it
+   * resolves when that is true.
+   *
+   * Everything that the guest still has under way ends or becomes part of its memory or state. This
+   * is downtime. A rejection (`GUEST_FAILED`) fails the migration, and {@link resume} follows.
+   */
   pause(): Promise<void>
   /**
-   * Undoes {@link pause}. Never called after the guest was released to the other side, unless that
-   * is dead and the guest is taken over.
+   * Undoes {@link pause}, however often that was called, also one that rejected. The guest goes on
+   * now or soon. Of a guest that runs it changes nothing. What it throws is in the report: the
+   * guest did not go on.
+   *
+   * Never called after the guest was released to the other side, unless that is dead and the guest
+   * is taken over. After a migration that completed the guest stays paused until its owner ends it.
    */
   resume(): void
   /**
    * Takes away so much of the guest's time from now on, evenly: 0 (all of it is the guest's again)
    * to below 1. What it would have done in that time is not made up for, so that a guest that does
-   * its work by the clock does less, too. Changes when something is computed, never what. Absent
-   * where a guest can only be stopped altogether.
+   * its work by the clock does less, too. Changes when something is computed, never what. A guest
+   * that is paused stays so: the engine gives everything back in the pause, or when a migration
+   * ends. Absent where a guest can only be stopped altogether.
    */
   throttle?(share: number): void
-  /** Everything beside memory (registers), as one opaque package. Only while paused. */
+  /**
+   * Everything beside memory (registers), as one opaque package of at most 64 MiB. Only while
+   * paused: throws or rejects else, which fails the migration. Asked again in the same pause, it
+   * tells the same bytes. Each package is the caller's: the adapter does not touch it afterwards.
+   */
   captureState(): Uint8Array | Promise<Uint8Array>
   /**
    * Loads what {@link captureState} made elsewhere, for a guest that may be taken over from a
-   * checkpoint. Only while paused. Rejects when the package is not right.
+   * checkpoint; its memory was restored before. Only while paused. The package is lent until this
+   * settles.
+   *
+   * @throws {GodwitError} `PROTOCOL_STATE` when the package is not right; then nothing was loaded
    */
   restoreState?(state: Uint8Array): void | Promise<void>
-  /** Steps done so far, for guests that count them. */
+  /** Steps done so far, for guests that count them: whole, never fewer; none while paused. */
   steps?(): number
 }
 
-/** What a source wants to bring. */
+/**
+ * What a source wants to bring. It comes from a peer: the engine has checked that it is within the
+ * limits of the wire, and that `pageBytes` is a page size; all else is the host's to check.
+ */
 export interface GuestOffer {
   readonly identity: GuestIdentity
   readonly pageBytes: number
@@ -108,28 +163,47 @@ export interface GuestOffer {
   readonly isPostCopy?: boolean
 }
 
-/** A guest that is arriving: memory reserved, not running. */
+/**
+ * A guest that is arriving: memory reserved, not running. Nobody but the engine stores to its
+ * memory before {@link run}.
+ */
 export interface IncomingGuest {
   /** As offered, in the same order, all bytes zero; the engine installs pages here. */
   readonly regions: readonly Region[]
   /** Where the guest was offered for post-copy; absent when it cannot wait for pages. */
   readonly pager?: DemandPager | undefined
-  /** Loads the state package; the guest stays stopped. Rejects when the package is not right. */
+  /**
+   * Loads the state package, which comes from a peer and is to be checked; the guest stays stopped.
+   * Its memory is there, but in post-copy. The package is lent until this settles. What it rejects
+   * with fails the migration: the guest goes on at the source.
+   *
+   * @throws {GodwitError} `PROTOCOL_STATE` when the package is not right; then nothing was loaded
+   */
   restoreState(state: Uint8Array): void | Promise<void>
-  /** Starts the guest. From here on this side owns it. */
+  /**
+   * Starts the guest; once, after {@link restoreState}. From here on this side owns it, whatever
+   * this throws (`GUEST_FAILED`): prepare what can fail in {@link restoreState}.
+   */
   run(): void | Promise<void>
-  /** Gives the memory back; the guest never ran, or its time is over. */
+  /**
+   * Gives the memory back; the guest never ran, or its time is over: nobody stores to it any more
+   * when this settles. At any time, also while {@link restoreState} has not been called; once, and
+   * the last call.
+   */
   discard(): void | Promise<void>
-  /** Stops the guest again and tells its steps and registers. Only after {@link run}. */
+  /**
+   * Stops the guest again and tells its steps and registers. Only after {@link run}. Waits for a
+   * {@link checkpoint} that is being taken.
+   */
   stop?(): Promise<FinalState>
-  /** Steps done so far, for guests that count them. */
+  /** Steps done so far, for guests that count them; after {@link restoreState} those of before. */
   steps?(): number
   /** One per region, in the same order: stores of the guest itself, pages that come apart. */
   readonly trackers?: readonly DirtyTracker[]
   /**
    * Stops every store, has `copy` take what it wants of memory and of the state package, and lets
    * the guest go on at once. Where threads wait for pages this takes until those are there. One at
-   * a time.
+   * a time. The package is the adapter's: `copy` copies it.
    *
    * @param signal - the guest goes on although it was not looked at
    * @returns false when it was given up, or the guest's time is over
@@ -159,12 +233,13 @@ export type ZeroMemory = (regions: readonly Region[], isFresh: boolean) => Promi
 export interface GuestHost {
   /**
    * Reserves everything the guest needs, its memory zero and resident. When that fails, nothing is
-   * reserved.
+   * reserved, also where `zero` rejects; the reason is what this rejects with.
    *
    * @param zero - the engine's, which knows how to do it quickly; to be called by the host, since
    *   only the host knows which memory is fresh
-   * @throws {LimitError} `NO_ROOM` with how much is lacking
-   * @throws {GodwitError} `GUEST_UNKNOWN` or `GUEST_OPTION`
+   * @throws {LimitError} `NO_ROOM` with how much is lacking; the engine may make room and ask again
+   * @throws {GodwitError} `GUEST_UNKNOWN` for another kind; `GUEST_OPTION` for options or shapes
+   *   that this host cannot take
    */
   reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest>
 }

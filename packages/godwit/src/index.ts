@@ -4,7 +4,10 @@
  * @module
  */
 export type {
+  CreatePager,
   DecisionReport,
+  DemandPager,
+  DirtyTracker,
   ErrorCode,
   FinalState,
   Guest,
@@ -15,10 +18,12 @@ export type {
   PageClassName,
   PageClasses,
   Region,
+  RegionShape,
   Report,
   TrafficReport,
+  ZeroMemory,
 } from '@godwit/core'
-export { GodwitError, PAGE_CLASSES, PageBitmap } from '@godwit/core'
+export { GodwitError, LimitError, PAGE_CLASSES, PageBitmap, ProtocolError } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
 export { CaptureFile } from './capture-file.ts'
 export type { ImageList, KeptGuest } from './image-directory.ts'
@@ -29,7 +34,8 @@ export {
   parseKeepImage,
 } from './image-directory.ts'
 export { formatImageKeys, parseImageKeys } from './image-keys.ts'
-export type { Gate, GateMemory } from '@godwit/memory'
+export type { ByteMap, Gate, GateMemory, RegionBacking, RegionRequest } from '@godwit/memory'
+export { ByteMapTracker, GatePager, allocateRegion, markDirty } from '@godwit/memory'
 export { openGate } from './gate.ts'
 export type { MemoryArrival, MemoryGuest, MemorySource } from './memory.ts'
 export { MEMORY_GUEST, MemoryHost, memoryGuest } from './memory.ts'

@@ -28,13 +28,19 @@ export const MEMORY_GUEST = 'memory'
 export interface MemoryGuest {
   /** One or several; they arrive in the same order. */
   readonly memory: MemorySource | readonly MemorySource[]
-  /** Stops all stores to the memory; resolved once that is true. */
+  /**
+   * Stops all stores to the memory; resolved once that is true. Called once, then {@link resume}
+   * or nothing.
+   */
   pause(): void | Promise<void>
-  /** Goes on after a migration that did not happen. */
+  /** Goes on after a migration that did not happen, also where {@link pause} has rejected. */
   resume(): void
   /** See `Guest.throttle`: takes a share of the time of whoever stores, 0 (none) to below 1. */
   throttle?(share: number): void
-  /** Whatever the other side needs beside the memory; taken while paused. */
+  /**
+   * Whatever the other side needs beside the memory, 64 MiB at most; taken while paused. It is
+   * Godwit's afterwards.
+   */
   state?(): Uint8Array | Promise<Uint8Array>
   /** Pages that can be done without; for `select: 'classes'`. */
   readonly classes?: PageClasses
@@ -44,7 +50,10 @@ export interface MemoryGuest {
 export interface MemoryArrival {
   /** Memory to receive into; allocated (shared `WebAssembly.Memory`) where absent. */
   readonly memory?: MemorySource | readonly MemorySource[]
-  /** State has come: prepare, but do not run. Throwing refuses the guest. */
+  /**
+   * State has come: prepare, but do not run. It comes from a peer, so check it; throwing refuses
+   * the guest, which goes on where it was. Copy what is needed of it later.
+   */
   prepare?(state: Uint8Array, regions: readonly Region[]): void | Promise<void>
   /**
    * The guest is yours: run it.
@@ -53,6 +62,11 @@ export interface MemoryArrival {
    *   it (`openGate`) and enters a page before it touches it. Plain values and shared memory
    */
   run?(regions: readonly Region[], gate?: GateMemory): void | Promise<void>
+  /**
+   * A guest that ran here is to go (`release` of its migration): resolved once nobody stores to its
+   * memory any more, which may hold another one then.
+   */
+  end?(regions: readonly Region[]): void | Promise<void>
 }
 
 function regionsOf(memory: MemorySource | readonly MemorySource[]): readonly Region[] {
@@ -62,13 +76,28 @@ function regionsOf(memory: MemorySource | readonly MemorySource[]): readonly Reg
 
 /** Wraps a program's memory as a guest. Its stores are found by scanning. */
 export function memoryGuest(owner: MemoryGuest): Guest {
+  let pausing: Promise<void> | undefined
+  let isPaused = false
+  const pause = async (): Promise<void> => {
+    await owner.pause()
+    isPaused = true
+  }
   return {
     identity: { kind: MEMORY_GUEST, options: {} },
     regions: regionsOf(owner.memory),
-    pause: async () => owner.pause(),
-    resume: () => owner.resume(),
+    // Programs are asked once: many of them answer only once.
+    pause: () => (pausing ??= pause()),
+    resume() {
+      if (pausing === undefined) return
+      pausing = undefined
+      isPaused = false
+      owner.resume()
+    },
     ...(owner.throttle === undefined ? {} : { throttle: (share) => owner.throttle!(share) }),
-    captureState: async () => (await owner.state?.()) ?? new Uint8Array(0),
+    async captureState() {
+      if (!isPaused) throw new Error('a running guest has no state to capture')
+      return (await owner.state?.()) ?? new Uint8Array(0)
+    },
     ...(owner.classes === undefined ? {} : { classes: owner.classes }),
   }
 }
@@ -90,19 +119,25 @@ export class MemoryHost implements GuestHost {
   }
 
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest> {
-    const { kind } = offer.identity
+    const { kind, options } = offer.identity
     if (kind !== MEMORY_GUEST) {
       throw new GodwitError(
         'GUEST_UNKNOWN',
         `This program takes plain memory, not "${kind}" guests`,
       )
     }
+    const [option] = Object.keys(options)
+    if (option !== undefined) {
+      throw new GodwitError('GUEST_OPTION', `Plain memory has no option "${option}"`)
+    }
     const arrival = this.#arrival
     const isOwn = arrival.memory !== undefined
     const regions = isOwn ? this.#take(offer) : this.#allocate(offer)
     let pager: DemandPager | undefined
-    const discard = (): void => {
+    let isRunning = false
+    const discard = async (): Promise<void> => {
       pager?.abandon()
+      if (isRunning) await arrival.end?.(regions)
       if (isOwn) this.#isTaken = false
       else this.#heldBytes -= bytesOf(offer)
     }
@@ -111,14 +146,17 @@ export class MemoryHost implements GuestHost {
       // What a pager is to watch is given back to the kernel again, in the pause.
       await zero(isOwn || pager?.forgets !== true ? regions : [], !isOwn)
     } catch (thrown) {
-      discard()
+      await discard()
       throw thrown
     }
     return {
       regions,
       pager,
       restoreState: (state) => arrival.prepare?.(state, regions),
-      run: () => arrival.run?.(regions, pager instanceof GatePager ? pager.memory : undefined),
+      run() {
+        isRunning = true
+        return arrival.run?.(regions, pager instanceof GatePager ? pager.memory : undefined)
+      },
       discard,
     }
   }

@@ -42,6 +42,10 @@ class Link {
     return this.#sent
   }
 
+  get installedBytes(): number {
+    return this.#installed
+  }
+
   get rate(): number | undefined {
     return this.meter.bytesPerMs(this.nowMs)
   }
@@ -125,6 +129,24 @@ describe('LinkMeter', () => {
     })
     expect(trials[0]).toBeLessThan(10)
     expect(trials[1]).toBeGreaterThan(25)
+  })
+
+  it('believes for a second what two measurements say', () => {
+    const link = new Link()
+    const idle = (): number => {
+      const beginMs = link.nowMs
+      while (link.rate !== undefined) {
+        link.send(mib / 8)
+        link.install(mib / 8, 10)
+      }
+      return link.nowMs - beginMs
+    }
+    link.keepBusy(125e3, 4 * mib)
+    expect(idle()).toBeLessThan(50)
+    link.send(16 * mib)
+    while (link.rate === undefined) link.install(mib / 2, mib / 2 / 125e3)
+    link.install(link.sentBytes - link.installedBytes, 1)
+    expect(idle()).toBeGreaterThan(950)
   })
 
   it('tries with less when it was sure before', () => {

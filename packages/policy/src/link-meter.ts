@@ -22,7 +22,8 @@ const silenceMs = 25
 const idleMs = 10
 /**
  * How long a measurement is believed although the link is not waited for any more: a first one,
- * four times as long each time it was tried again, and one over a whole window.
+ * four times as long each time it was tried again, and one over a whole window or that says what
+ * the one before said.
  */
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
 /** What is sent, before the speed is known, to find out: for the first time, and when in doubt. */
@@ -180,7 +181,7 @@ export class LinkMeter {
   }
 
   #learn(rate: number, ms: number, nowMs: number): void {
-    const isSure = ms >= windowMs && this.#isWaitedFor
+    const isSure = (ms >= windowMs && this.#isWaitedFor) || this.#isAsBefore(rate, ms)
     this.#rate = rate
     this.#doubted = undefined
     this.#busyAtMs = nowMs
