@@ -18,7 +18,7 @@ import { TapChannel } from './tap.ts'
 const memoryBytes = 128 * KIB
 const guestSpec = `writer,wss=${64 * KIB},rate=20000,threads=2,content=20/30/20/30`
 
-/** Every frame takes minutes; without this every seventh of them is cut. */
+/** Every frame takes minutes; without this every eleventh of them is cut. */
 const isLong = process.env['GODWIT_LONG'] !== undefined
 const stride = isLong ? 1 : 11
 
