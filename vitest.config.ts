@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 const units = ['packages/*/src/**/*.test.ts', 'benchmarks/src/**/*.test.ts']
@@ -12,6 +13,12 @@ const config: ViteUserConfig = defineConfig({
     // The runtime strips types by WebAssembly, in every thread. V8 frees what such code calls out
     // by when that was called often, and has aborted a process at that: then it is made once.
     execArgv: ['--no-wasm-generic-wrapper'],
+    // Compiled code is kept between processes and threads: a thread of a guest is to be had sooner.
+    env: {
+      NODE_COMPILE_CACHE: fileURLToPath(
+        new URL('node_modules/.cache/godwit-end-to-end', import.meta.url),
+      ),
+    },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     projects: [
