@@ -21,6 +21,7 @@ import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
+import { hostGuests } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
@@ -147,7 +148,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   )
   const interrupts = listenToInterrupts()
   const receiver = await receive(
-    host,
+    hostGuests(host, settings.quiet === true ? () => {} : note),
     { ...optionsOf(settings), ...listenersOf(arrivals, drops), static: finders.finder, security },
     {
       began(migration) {

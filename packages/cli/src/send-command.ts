@@ -5,7 +5,7 @@
  */
 import type { Report } from '@godwit/core'
 import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
-import { WorkloadGuest, parseGuest } from '@godwit/guest'
+import { WorkloadGuest } from '@godwit/guest'
 import type { Command } from 'commander'
 import type {
   Migration,
@@ -30,6 +30,8 @@ import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
+import type { StartedGuest } from './guests.ts'
+import { parseGuest, startGuest } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
@@ -143,7 +145,8 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   try {
     run.traffic = await startCompeting(settings)
     if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
-    run.guest = await WorkloadGuest.start(identity, memoryBytes, settings)
+    const tell = settings.quiet === true ? () => {} : note
+    run.guest = await startGuest(identity, memoryBytes, settings, tell)
     const { pageBytes } = settings
     run.entry = registration?.guest({ kind: identity.kind, memoryBytes, pageBytes })
     const report = await attempt(run, run.guest)
@@ -175,7 +178,7 @@ interface SendRun {
   readonly capture: CaptureFile | undefined
   /** Waits for the static map, as long as it may take. */
   readonly readStatic: () => Promise<SendStatic>
-  guest: WorkloadGuest | undefined
+  guest: StartedGuest | undefined
   /** Of the guest, in the catalog. */
   entry: RegisteredGuest | undefined
   migration: Migration | undefined
@@ -190,7 +193,7 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
     status: () => ({
       role: 'source',
       guest: run.guest?.identity.kind ?? 'starting',
-      steps: run.guest?.steps() ?? 0,
+      steps: run.guest?.steps?.() ?? 0,
       state: run.migration?.state ?? 'warming-up',
       ...run.migration?.progress,
     }),
@@ -238,8 +241,14 @@ function captureOf({ capture }: SendRun): { capture?: CaptureFile } {
   return capture === undefined ? {} : { capture }
 }
 
+/** Of guests whose course can be run again. */
+function proofOf(guest: StartedGuest): Pick<SendOptions, 'prove'> {
+  if (!(guest instanceof WorkloadGuest)) return {}
+  return { prove: (final, digestOf) => proveGuest(guest, final, digestOf) }
+}
+
 /** Warm-up, then the migration, again where `--retry` says so. */
-async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
+async function attempt(run: SendRun, guest: StartedGuest): Promise<Report> {
   const { settings, interrupts } = run
   const abort = new AbortController()
   void interrupts.first.then(() => abort.abort())
@@ -260,7 +269,7 @@ async function attempt(run: SendRun, guest: WorkloadGuest): Promise<Report> {
       signal: abort.signal,
       onStage: ({ name }) => beside?.reached(name),
       onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
-      prove: (final, digestOf) => proveGuest(guest, final, digestOf),
+      ...proofOf(guest),
     })
     const { migration } = run
     run.entry?.leaves(migration.sessionId)
@@ -342,7 +351,7 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
 const staysHere: ReadonlySet<ExitCode> = new Set([Exit.Failed, Exit.Cancelled, Exit.TakenOver])
 
 /** Report, summary, and what becomes of a guest that stayed. */
-async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<ExitCode> {
+async function end(run: SendRun, guest: StartedGuest, report: Report): Promise<ExitCode> {
   const { settings, interrupts } = run
   const code = exitCodeOf(report)
   saveReport(settings.json, report)
@@ -357,13 +366,13 @@ async function end(run: SendRun, guest: WorkloadGuest, report: Report): Promise<
     await interrupts.first
   }
   if (!staysHere.has(code)) return code
-  const steps = formatCount(guest.steps())
+  const step = guest.steps === undefined ? '' : ` (step ${formatCount(guest.steps())})`
   const interrupted = interrupts.signal === 'SIGINT'
   if (interrupted || settings.keep === true) {
-    note(`the guest goes on here (step ${steps}); Ctrl-C ends it`)
+    note(`the guest goes on here${step}; Ctrl-C ends it`)
     await (interrupted ? interrupts.second : interrupts.first)
   } else if (settings.quiet !== true) {
-    note(`the guest went on here (step ${steps}) and ends with this process; --keep lets it run on`)
+    note(`the guest went on here${step} and ends with this process; --keep lets it run on`)
   }
   return code
 }

@@ -176,6 +176,30 @@ export class WorkloadHost implements GuestHost {
     return Math.max(0, process.availableMemory() - keptFreeBytes - this.#untouchedBytes)
   }
 
+  /**
+   * Counts the memory of a guest of another kind among that of workloads: until it is released,
+   * and as untouched until it is said to be touched.
+   *
+   * @throws {LimitError} `NO_ROOM`
+   */
+  takeRoom(bytes: number): { touched(): void; release(): void } {
+    this.#checkRoom(bytes)
+    this.#heldBytes += bytes
+    this.#untouchedBytes += bytes
+    let untouchedBytes = bytes
+    const touched = (): void => {
+      this.#untouchedBytes -= untouchedBytes
+      untouchedBytes = 0
+    }
+    return {
+      touched,
+      release: () => {
+        touched()
+        this.#heldBytes -= bytes
+      },
+    }
+  }
+
   #checkRoom(bytes: number): void {
     const free = this.freeBytes
     if (bytes <= free) return

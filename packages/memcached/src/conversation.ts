@@ -1,0 +1,79 @@
+/**
+ * One client: bytes that came and were not executed yet, and where in a request they are.
+ *
+ * @module
+ */
+import { ENDLESS, type Executor, REPLY_BYTES_HIGH } from './executor.ts'
+import { PendingBytes } from './pending-bytes.ts'
+import type { Replies } from './replies.ts'
+import type { Request } from './request.ts'
+
+/**
+ * `waiting` for bytes; `full`: replies are to be written out before it goes on; `over`: nothing
+ * more is read, the connection ends when replies are written.
+ */
+export type Turn = 'waiting' | 'full' | 'over'
+
+/** Keeps what is not executed, in order. */
+export class Conversation {
+  readonly #pending = new PendingBytes()
+  /** Bytes of no use that are still to come. */
+  #swallowBytes = 0
+  /** Of a `get` that is half answered. */
+  #cursor = 0
+  #isOver = false
+
+  /** Bytes that came and were not executed. */
+  get pendingBytes(): number {
+    return this.#pending.length
+  }
+
+  /** Takes bytes that came; `chunk` is this conversation's from here on. */
+  receive(chunk: Uint8Array): void {
+    if (!this.#isOver) this.#pending.add(chunk)
+  }
+
+  /** Executes what is complete, until there are many replies. */
+  run(executor: Executor, request: Request, replies: Replies): Turn {
+    executor.replies = replies
+    const pending = this.#pending
+    while (!this.#isOver) {
+      if (replies.length >= REPLY_BYTES_HIGH) return 'full'
+      this.#swallow()
+      if (this.#swallowBytes > 0 || pending.length < pending.needBytes) return 'waiting'
+      const scanned = request.scan(pending.bytes, pending.start, pending.end)
+      if (scanned === 'incomplete') {
+        pending.needBytes = request.needBytes
+        return 'waiting'
+      }
+      if (scanned === 'endless') {
+        replies.add(ENDLESS)
+        this.#finish()
+      } else this.#execute(executor, request)
+    }
+    return 'over'
+  }
+
+  #swallow(): void {
+    const count = Math.min(this.#swallowBytes, this.pendingBytes)
+    this.#swallowBytes -= count
+    this.#pending.start += count
+  }
+
+  #execute(executor: Executor, request: Request): void {
+    const pending = this.#pending
+    executor.cursor = this.#cursor
+    const executed = executor.execute(pending.bytes, pending.start, request)
+    this.#cursor = executor.cursor
+    if (executed === 'quit') return this.#finish()
+    if (executed === 'more') return
+    pending.start = request.end
+    this.#swallowBytes = request.swallowBytes
+    pending.needBytes = 1
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    this.#pending.clear()
+  }
+}

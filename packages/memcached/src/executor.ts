@@ -1,0 +1,363 @@
+/**
+ * Executes requests on a store. A request is executed whole, or, where it asks for more than may be
+ * kept for one connection, in pieces.
+ *
+ * Source: memcached's `doc/protocol.txt`; texts of errors are those of memcached 1.6.
+ *
+ * @module
+ */
+import { ascii, digitsOf, hasText, parseU64, putInteger, SPACE } from './ascii.ts'
+import { type Counter, Item, KEY_BYTES_MAX, VALUE_BYTES_MAX } from './layout.ts'
+import type { Replies } from './replies.ts'
+import type { Request, RequestFault, Verb } from './request.ts'
+import { type HostFacts, writeStats } from './stats.ts'
+import type { Store } from './store.ts'
+
+/** Replies of one connection that are kept before they are written out: a `get` goes on later. */
+export const REPLY_BYTES_HIGH: number = 1 << 20
+
+/** `VERSION` of replies: the version of memcached whose protocol this is, and who says so. */
+export const VERSION_TEXT = '1.6.0-godwit'
+
+/** Longer expiry times are Unix times (memcached's `REALTIME_MAXDELTA`, 30 days). */
+const relativeSecondsMax = 60 * 60 * 24 * 30
+
+const line = (text: string): Uint8Array => ascii(`${text}\r\n`)
+const END = line('END')
+const VALUE = ascii('VALUE ')
+const CRLF = line('')
+const STORED = line('STORED')
+const NOT_STORED = line('NOT_STORED')
+const EXISTS = line('EXISTS')
+const NOT_FOUND = line('NOT_FOUND')
+const DELETED = line('DELETED')
+const TOUCHED = line('TOUCHED')
+const OK = line('OK')
+const MN = line('MN')
+const RESET = line('RESET')
+const VERSION = line(`VERSION ${VERSION_TEXT}`)
+const ERROR = line('ERROR')
+const BAD_FORMAT = line('CLIENT_ERROR bad command line format')
+const BAD_DELTA = line('CLIENT_ERROR invalid numeric delta argument')
+const BAD_EXPIRY = line('CLIENT_ERROR invalid exptime argument')
+const NOT_NUMERIC = line('CLIENT_ERROR cannot increment or decrement non-numeric value')
+const TOO_LARGE = line('SERVER_ERROR object too large for cache')
+/** For a line whose end cannot be found; the connection ends. */
+export const ENDLESS: Uint8Array = line('CLIENT_ERROR line too long')
+
+const faults: Readonly<Record<RequestFault, Uint8Array>> = {
+  unknown: ERROR,
+  format: BAD_FORMAT,
+  negative: line('CLIENT_ERROR bad data chunk'),
+  chunk: line('CLIENT_ERROR bad data chunk'),
+  large: TOO_LARGE,
+  delete: line('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]'),
+}
+const zeroDigit = 0x30
+
+/** `done`, `more` (call again with the cursor that is left), or the client wants to go. */
+export type Executed = 'done' | 'more' | 'quit'
+
+type Handler = (executor: Executor, bytes: Uint8Array, request: Request) => 'quit' | void
+
+/** One per store; requests of all connections, one after the other. */
+export class Executor {
+  readonly store: Store
+  readonly facts: HostFacts
+  /** Where replies go: the connection's whose request it is. */
+  replies: Replies
+  /** Of a `get` that goes on: where its next key is, counted from the request's first byte. */
+  cursor = 0
+  /** For values that are put together here; not guest memory. */
+  readonly #scratch = new Uint8Array(VALUE_BYTES_MAX)
+
+  constructor(store: Store, replies: Replies, facts: HostFacts) {
+    this.store = store
+    this.replies = replies
+    this.facts = facts
+  }
+
+  /** @param from - where the request begins in `bytes`; it was scanned and is complete */
+  execute(bytes: Uint8Array, from: number, request: Request): Executed {
+    const { replies } = this
+    const before = replies.length
+    const executed = this.#perform(bytes, from, request)
+    if (request.isNoreply) replies.cut(before)
+    return executed
+  }
+
+  #perform(bytes: Uint8Array, from: number, request: Request): Executed {
+    if (request.fault !== undefined) {
+      this.#refuse(bytes, request, request.fault)
+      return 'done'
+    }
+    const { verb } = request.form!
+    if (isRetrieval(verb)) return this.#retrieve(bytes, from, request)
+    return handlers[verb](this, bytes, request) === 'quit' ? 'quit' : 'done'
+  }
+
+  #refuse(bytes: Uint8Array, request: Request, fault: RequestFault): void {
+    this.replies.add(faults[fault])
+    // The old value is not to be taken for the one that was meant.
+    if (fault !== 'large' || request.form?.verb !== 'set') return
+    const found = this.find(bytes, request)
+    if (found !== 0) this.store.remove(found)
+  }
+
+  /** The item of a request's second token. */
+  find(bytes: Uint8Array, request: Request): number {
+    return this.store.find(bytes, request.starts[1]!, request.lengths[1]!)
+  }
+
+  /** Unix time of an `exptime`; 0: never. */
+  expiryOf(seconds: number): number {
+    if (seconds === 0) return 0
+    if (seconds < 0) return 1
+    return seconds <= relativeSecondsMax ? this.store.now + seconds : seconds
+  }
+
+  /** `get`, `gets`, `gat`, `gats`. */
+  #retrieve(bytes: Uint8Array, from: number, request: Request): Executed {
+    const { verb, keysFrom } = request.form!
+    const isTouch = verb === 'gat' || verb === 'gats'
+    const isWithCas = verb === 'gets' || verb === 'gats'
+    const expiry = isTouch ? request.integer(bytes, 1) : 0
+    if (!(Math.abs(expiry) < 2 ** 31)) {
+      this.replies.add(BAD_EXPIRY)
+      return 'done'
+    }
+    let at = this.cursor === 0 ? request.starts[keysFrom!]! : from + this.cursor
+    this.cursor = 0
+    while (at < request.lineEnd) {
+      if (this.replies.length >= REPLY_BYTES_HIGH) {
+        this.cursor = at - from
+        return 'more'
+      }
+      const end = request.tokenEnd(bytes, at)
+      if (end - at > KEY_BYTES_MAX) {
+        this.replies.add(BAD_FORMAT)
+        return 'done'
+      }
+      const ref = this.store.find(bytes, at, end - at)
+      this.#countRetrieval(isTouch, ref !== 0)
+      if (ref !== 0) {
+        if (isTouch) this.store.touch(ref, this.expiryOf(expiry))
+        else this.store.use(ref)
+        this.#addItem(ref, isWithCas)
+      }
+      at = request.skipSpaces(bytes, end)
+    }
+    this.replies.add(END)
+    return 'done'
+  }
+
+  #countRetrieval(isTouch: boolean, isHit: boolean): void {
+    this.store.count(isTouch ? 'cmd_touch' : 'cmd_get')
+    if (isTouch) this.store.count(isHit ? 'touch_hits' : 'touch_misses')
+    this.store.count(isHit ? 'get_hits' : 'get_misses')
+  }
+
+  #addItem(ref: number, isWithCas: boolean): void {
+    const { replies, store } = this
+    const { bytes } = store.memory
+    const valueBytes = store.valueBytes(ref)
+    replies.add(VALUE)
+    replies.add(bytes, ref * 8 + Item.Key, bytes[ref * 8 + Item.KeyBytes])
+    replies.add(space)
+    replies.addInteger(store.flags(ref))
+    replies.add(space)
+    replies.addInteger(valueBytes)
+    if (isWithCas) {
+      replies.add(space)
+      replies.addInteger(store.cas(ref))
+    }
+    replies.add(CRLF)
+    replies.add(bytes, store.valueAt(ref), valueBytes)
+    replies.add(CRLF)
+  }
+
+  /** `set`, `add`, `replace`, and `cas` that found what it expected. */
+  put(bytes: Uint8Array, request: Request, found: number): void {
+    const value = {
+      flags: request.integer(bytes, 2),
+      expiresAt: this.expiryOf(request.integer(bytes, 3)),
+      source: bytes,
+      from: request.dataFrom,
+      count: request.dataBytes,
+    }
+    this.store.set(bytes, request.starts[1]!, request.lengths[1]!, found, value)
+    this.replies.add(STORED)
+  }
+
+  /** `append`, `prepend`. */
+  extend(bytes: Uint8Array, request: Request, found: number, isBehind: boolean): void {
+    const { store } = this
+    const held = store.valueBytes(found)
+    const count = held + request.dataBytes
+    if (count > VALUE_BYTES_MAX) return this.replies.add(TOO_LARGE)
+    const scratch = this.#scratch
+    const heldAt = store.valueAt(found)
+    const data = bytes.subarray(request.dataFrom, request.dataFrom + request.dataBytes)
+    scratch.set(store.memory.bytes.subarray(heldAt, heldAt + held), isBehind ? 0 : data.length)
+    scratch.set(data, isBehind ? held : 0)
+    this.#replace(bytes, request, found, count)
+    this.replies.add(STORED)
+  }
+
+  /** Gives an item the first bytes of the scratch as its value; flags and expiry stay. */
+  #replace(bytes: Uint8Array, request: Request, found: number, count: number): void {
+    const { store } = this
+    const value = {
+      flags: store.flags(found),
+      expiresAt: store.expiresAt(found),
+      source: this.#scratch,
+      from: 0,
+      count,
+    }
+    store.set(bytes, request.starts[1]!, request.lengths[1]!, found, value)
+  }
+
+  /** `incr`, `decr`: unsigned 64 bits; `incr` wraps, `decr` stops at 0. */
+  add(bytes: Uint8Array, request: Request, isUp: boolean): void {
+    const { store, replies } = this
+    const delta = parseU64(bytes, request.starts[2]!, request.lengths[2]!)
+    if (delta === undefined) return replies.add(BAD_DELTA)
+    const found = this.find(bytes, request)
+    if (found === 0) {
+      store.count(isUp ? 'incr_misses' : 'decr_misses')
+      return replies.add(NOT_FOUND)
+    }
+    const at = store.valueAt(found)
+    const held = store.valueBytes(found)
+    let digits = held
+    while (digits > 0 && store.memory.bytes[at + digits - 1] === SPACE) digits--
+    const number = parseU64(store.memory.bytes, at, digits)
+    if (number === undefined) return replies.add(NOT_NUMERIC)
+    store.count(isUp ? 'incr_hits' : 'decr_hits')
+    const down = number > delta ? number - delta : 0n
+    const count = this.#writeU64(isUp ? BigInt.asUintN(64, number + delta) : down)
+    const scratch = this.#scratch
+    replies.add(scratch, 0, count)
+    replies.add(CRLF)
+    // A number does not get shorter in its place: spaces follow it, as in memcached.
+    if (count < held) scratch.fill(SPACE, count, held)
+    this.#replace(bytes, request, found, Math.max(count, held))
+  }
+
+  #writeU64(value: bigint): number {
+    const safe = Number(value)
+    if (Number.isSafeInteger(safe)) return putInteger(this.#scratch, 0, safe)
+    const high = Number(value / 10n ** 15n)
+    const low = Number(value % 10n ** 15n)
+    const end = putInteger(this.#scratch, 0, high) + 15
+    this.#scratch.fill(zeroDigit, end - 15, end)
+    putInteger(this.#scratch, end - digitsOf(low), low)
+    return end
+  }
+}
+
+const space = ascii(' ')
+
+/** A request that counts as a store. */
+function storing(
+  perform: (executor: Executor, bytes: Uint8Array, request: Request, found: number) => void,
+): Handler {
+  return (executor, bytes, request) => {
+    executor.store.count('cmd_set')
+    perform(executor, bytes, request, executor.find(bytes, request))
+  }
+}
+
+function cas(executor: Executor, bytes: Uint8Array, request: Request, found: number): void {
+  const { store, replies } = executor
+  let outcome: Counter = 'cas_misses'
+  // Uniques that were given out are far below 2^53, where doubles begin to be inexact.
+  const isSame = found !== 0 && store.cas(found) === request.integer(bytes, 5)
+  if (found !== 0) outcome = isSame ? 'cas_hits' : 'cas_badval'
+  store.count(outcome)
+  if (isSame) executor.put(bytes, request, found)
+  else replies.add(found === 0 ? NOT_FOUND : EXISTS)
+}
+
+function extending(isBehind: boolean): Handler {
+  return storing((executor, bytes, request, found) => {
+    if (found === 0) executor.replies.add(NOT_STORED)
+    else executor.extend(bytes, request, found, isBehind)
+  })
+}
+
+const remove: Handler = (executor, bytes, request) => {
+  const { store, replies } = executor
+  const found = executor.find(bytes, request)
+  store.count(found === 0 ? 'delete_misses' : 'delete_hits')
+  if (found !== 0) store.remove(found)
+  replies.add(found === 0 ? NOT_FOUND : DELETED)
+}
+
+const touch: Handler = (executor, bytes, request) => {
+  const { store, replies } = executor
+  const expiry = request.integer(bytes, 2)
+  if (!(Math.abs(expiry) < 2 ** 31)) return replies.add(BAD_EXPIRY)
+  const found = executor.find(bytes, request)
+  store.count('cmd_touch')
+  store.count(found === 0 ? 'touch_misses' : 'touch_hits')
+  if (found !== 0) store.touch(found, executor.expiryOf(expiry))
+  replies.add(found === 0 ? NOT_FOUND : TOUCHED)
+}
+
+const flushAll: Handler = (executor, bytes, request) => {
+  const { store, replies } = executor
+  const delayed = request.tokenCount - (request.isNoreply ? 1 : 0) > 1
+  const delay = delayed ? request.integer(bytes, 1) : 0
+  if (!(Math.abs(delay) < 2 ** 31)) return replies.add(BAD_FORMAT)
+  store.count('cmd_flush')
+  store.flush(delay <= 0 ? 0 : executor.expiryOf(delay))
+  replies.add(OK)
+}
+
+const reset = ascii('reset')
+const stats: Handler = ({ store, replies, facts }, bytes, request) => {
+  const [, at = 0] = request.starts
+  const [, count = 0] = request.tokenCount > 1 ? request.lengths : []
+  if (hasText(bytes, at, count, reset)) {
+    store.resetCounters()
+    replies.add(RESET)
+  } else replies.add(writeStats(bytes, at, count, store, replies, facts) ? END : ERROR)
+}
+
+function replying(text: Uint8Array): Handler {
+  return ({ replies }) => replies.add(text)
+}
+
+type Retrieval = 'get' | 'gets' | 'gat' | 'gats'
+
+function isRetrieval(verb: Verb): verb is Retrieval {
+  return verb === 'get' || verb === 'gets' || verb === 'gat' || verb === 'gats'
+}
+
+const handlers: Readonly<Record<Exclude<Verb, Retrieval>, Handler>> = {
+  set: storing((executor, bytes, request, found) => executor.put(bytes, request, found)),
+  add: storing((executor, bytes, request, found) => {
+    if (found === 0) return executor.put(bytes, request, found)
+    executor.store.use(found)
+    executor.replies.add(NOT_STORED)
+  }),
+  replace: storing((executor, bytes, request, found) => {
+    if (found !== 0) executor.put(bytes, request, found)
+    else executor.replies.add(NOT_STORED)
+  }),
+  append: extending(true),
+  prepend: extending(false),
+  cas: storing(cas),
+  incr: (executor, bytes, request) => executor.add(bytes, request, true),
+  decr: (executor, bytes, request) => executor.add(bytes, request, false),
+  touch,
+  delete: remove,
+  flush_all: flushAll,
+  stats,
+  version: replying(VERSION),
+  // Nothing is logged, so there is nothing to be more or less of.
+  verbosity: replying(OK),
+  mn: replying(MN),
+  quit: () => 'quit',
+}
