@@ -52,7 +52,7 @@ async function move(
 }
 
 async function start(options = {}): Promise<WorkloadGuest> {
-  const spec = 'writer,wss=1MiB,threads=2,order=rand,rate=50000'
+  const spec = 'writer,wss=1MiB,threads=2,order=rand,rate=5000'
   const { identity, memoryBytes } = parseGuest(spec, 8 * MIB + 123)
   const guest = await WorkloadGuest.start(identity, memoryBytes, options)
   cleanups.push(() => guest.stop())
@@ -88,7 +88,8 @@ describe('a guest that moves on', () => {
     await expectContinuous(third, guest.identity, stepsAtB)
   })
 
-  it('goes from A to B and back to A', async () => {
+  // So does the chain below, by other ways.
+  it.runIf(isLong)('goes from A to B and back to A', async () => {
     const guest = await start()
     const home = new WorkloadHost()
     const [a, b] = [await open(home), await open(new WorkloadHost())]

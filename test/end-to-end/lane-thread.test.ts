@@ -19,6 +19,7 @@ import { advances, expectContinuous } from './oracle.ts'
 import { Peer, hello } from './peer.ts'
 import type { SourceSettings } from './rig.ts'
 import { createSource } from './rig.ts'
+import { someOf } from './variants.ts'
 
 const calls = await loadSystemCalls().catch(() => undefined)
 /** Where there is no koffi, connections stay where they are. */
@@ -136,12 +137,14 @@ describe('lanes on threads', { skip: isImpossible }, () => {
     expect(sums).toEqual(report.rounds.map((round) => round.bytes))
   })
 
-  it.each([
+  const ways = [
     ['stop-copy', { mode: 'stop-copy' }],
     ['no verification', { verify: 'none' }],
     ['sha256', { hash: 'sha256', verify: 'sha256' }],
     ['xxh64', { hash: 'xxh64' }],
-  ] as const)('know every mode: %s', async (_name, settings) => {
+  ] as const
+
+  it.each(someOf(ways))('know every mode: %s', async (_name, settings) => {
     const destination = await startDestination()
     const report = await migrate(destination.address, { ...settings, lanes: 2 })
     expect(report.error).toBeUndefined()
@@ -199,13 +202,15 @@ describe('lanes on threads', { skip: isImpossible }, () => {
 })
 
 describe('a thread that dies', { skip: isImpossible }, () => {
-  it.each<[string, LaneReport['type'], number]>([
+  const deaths: [string, LaneReport['type'], number][] = [
     ['while it gets ready', 'ready', 1],
-    ['as it takes the connection', 'opened', 1],
-    ['with the first pages', 'progress', 1],
     ['before the second round', 'barrier', 1],
+    ['as it takes the connection', 'opened', 1],
     ['before the last round', 'barrier', 2],
-  ])('%s leaves the guest at the source', async (_name, type, count) => {
+    ['with the first pages', 'progress', 1],
+  ]
+
+  it.each(someOf(deaths))('%s leaves the guest at the source', async (_name, type, count) => {
     const destination = await startDestination()
     onReport = (thread, report) => {
       if (thread !== threads.started[1] || report.type !== type) return
@@ -267,7 +272,7 @@ describe('a stranger on a connection that was handed over', { skip: isImpossible
     return { control, data }
   }
 
-  it.each<[string, RegExp, (data: Peer) => Uint8Array]>([
+  const words: [string, RegExp, (data: Peer) => Uint8Array][] = [
     ['noise', /^WIRE_/, () => new Uint8Array(100).fill(0xee)],
     [
       'a wrong checksum',
@@ -282,19 +287,24 @@ describe('a stranger on a connection that was handed over', { skip: isImpossible
         data.message('Barrier', { round: 1, batches: 1, pages: 1, digest: new Uint8Array(8) }),
     ],
     ['a frame of the other channel', /^WIRE_/, (data) => data.message('RoundAck', { round: 1 })],
-  ])('is told what is wrong on both channels: %s', async (_name, why, bytes) => {
-    const destination = await startDestination()
-    const { control, data } = await open(destination)
-    // In one piece with the preface, or later: both end in the same way.
-    data.raw(bytes(data))
-    expect(await data.refusal()).toMatch(why)
-    expect(await control.refusal()).toMatch(why)
-    expect(data.prefaceHeard).toHaveLength(32)
-    await destination.idle()
-    expect(`${destination.reports[0]!.error!.code}: `).toMatch(why)
-    expect(threads.started.map((thread) => thread.isOver)).toEqual([true])
-    await expectMoved(destination, await migrate(destination.address))
-  })
+  ]
+
+  it.each(someOf(words))(
+    'is told what is wrong on both channels: %s',
+    async (_name, why, bytes) => {
+      const destination = await startDestination()
+      const { control, data } = await open(destination)
+      // In one piece with the preface, or later: both end in the same way.
+      data.raw(bytes(data))
+      expect(await data.refusal()).toMatch(why)
+      expect(await control.refusal()).toMatch(why)
+      expect(data.prefaceHeard).toHaveLength(32)
+      await destination.idle()
+      expect(`${destination.reports[0]!.error!.code}: `).toMatch(why)
+      expect(threads.started.map((thread) => thread.isOver)).toEqual([true])
+      await expectMoved(destination, await migrate(destination.address))
+    },
+  )
 
   it('ends the session when it goes away', async () => {
     const destination = await startDestination()

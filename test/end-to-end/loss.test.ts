@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Destination, GodwitProcess } from './process.ts'
 import {
   askControl,
+  endOthers,
   endProcesses,
   freshPath,
   readReport,
@@ -11,7 +12,10 @@ import {
   statusWhen,
 } from './process.ts'
 
-afterEach(endProcesses)
+/** Serves several tests, one after another. */
+let shared: (Destination & { control: string }) | undefined
+afterEach(() => (shared === undefined ? endProcesses() : endOthers(shared.process)))
+afterAll(endProcesses)
 
 interface Sending {
   readonly source: GodwitProcess
@@ -22,9 +26,10 @@ interface Sending {
 /** A guest that would take for ever to arrive: rounds and rounds of it. */
 function startEndless(to: string, ...options: string[]): Sending {
   const [control, report] = [freshPath('source.sock'), freshPath('source.json')]
-  const guest = ['writer,wss=4MiB,rate=20000,order=rand', '--memory', '16MiB', '--warmup', '20ms']
+  // Rounds of a few pages each: what they cost is not what matters.
+  const guest = ['writer,wss=1MiB,rate=1000,order=rand', '--memory', '2MiB', '--warmup', '20ms']
   const stop = options.includes('--stop') ? [] : ['--stop', 'max-rounds=1000000']
-  const files = ['--control', control, '--json', report]
+  const files = ['--max-bandwidth', '10MB', '--control', control, '--json', report]
   const source = startGodwit('send', ...guest, '--to', to, ...stop, ...files, ...options)
   return { source, control, report }
 }
@@ -109,7 +114,7 @@ describe('a destination that stalls', () => {
 describe('a source that is killed', () => {
   it('leaves nothing behind: the destination has room for the next guest', async () => {
     const control = freshPath('destination.sock')
-    const limits = ['--memory-limit', '16MiB', '--run-for', '50ms', '--control', control]
+    const limits = ['--memory-limit', '2MiB', '--run-for', '50ms', '--control', control]
     const { address } = await startDestination(...limits)
     const { source } = startEndless(address)
     await statusWhen(control, (status) => (sessionsOf(status)[0]?.round ?? 0) >= 3)
@@ -117,15 +122,22 @@ describe('a source that is killed', () => {
     await source.ended
     const idle = await statusWhen(control, (status) => sessionsOf(status).length === 0)
     expect(idle['guests']).toEqual([])
-    const next = ['--memory', '16MiB', '--warmup', '20ms', '--quiet']
+    const next = ['--memory', '2MiB', '--warmup', '20ms', '--quiet']
     const ended = await runGodwit('send', 'idle', '--to', address, ...next)
     expect(ended).toEqual({ code: 0, stdout: '', stderr: '' })
   })
 })
 
 describe('a cancel', () => {
+  beforeAll(async () => {
+    shared = await startWatched()
+  })
+  afterAll(() => {
+    shared = undefined
+  })
+
   it('by the control socket of the source: exit code 3', async () => {
-    const { address, control: destination } = await startWatched()
+    const { address, control: destination } = shared!
     const { source, control, report } = startEndless(address)
     await statusWhen(control, (status) => Number(status['round']) >= 2)
     const cancel = await runGodwit('cancel', '--control', control)
@@ -138,7 +150,7 @@ describe('a cancel', () => {
   })
 
   it('by the control socket of the destination leaves the guest at the source', async () => {
-    const { address, control } = await startWatched()
+    const { address, control } = shared!
     const { source, report } = startEndless(address)
     await statusWhen(control, (status) => (sessionsOf(status)[0]?.round ?? 0) >= 2)
     expect(await askControl(control, 'cancel')).toEqual({ cancelled: 1 })
@@ -147,7 +159,7 @@ describe('a cancel', () => {
   })
 
   it('by Ctrl-C keeps the guest; the second ends the process', async () => {
-    const { address } = await startWatched()
+    const { address } = shared!
     const { source, control, report } = startEndless(address)
     await statusWhen(control, (status) => Number(status['round']) >= 2)
     source.signal('SIGINT')
@@ -160,7 +172,7 @@ describe('a cancel', () => {
   })
 
   it('by Ctrl-C while the guest warms up keeps it, too', async () => {
-    const { address } = await startWatched()
+    const { address } = shared!
     const { source, control } = startEndless(address, '--warmup', '1h')
     await statusWhen(control, (status) => Number(status['steps']) > 0)
     const early = await runGodwit('cancel', '--control', control)
@@ -173,7 +185,7 @@ describe('a cancel', () => {
   })
 
   it('by SIGTERM ends at once', async () => {
-    const { address } = await startWatched()
+    const { address } = shared!
     const { source, control } = startEndless(address)
     await statusWhen(control, (status) => Number(status['round']) >= 2)
     source.signal('SIGTERM')

@@ -3,7 +3,8 @@
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import { FrameProxy } from './frame-proxy.ts'
 import type { Destination, GodwitProcess } from './process.ts'
 import {
@@ -11,7 +12,6 @@ import {
   endProcesses,
   freshPath,
   readReport,
-  runGodwit,
   startDestination,
   startGodwit,
   statusWhen,
@@ -21,6 +21,7 @@ import type { UnitName } from './tap.ts'
 const isLong = process.env['GODWIT_LONG'] !== undefined
 
 const proxies: FrameProxy[] = []
+afterAll(endCommandLines)
 afterEach(async () => {
   for (const proxy of proxies.splice(0)) proxy.close()
   await endProcesses()
@@ -107,7 +108,13 @@ describe('a destination that is killed with the guest', () => {
       lost.proxy.isDown = false
       await lost.sender.line(/died with its process there; its copy is stopped here/)
       const { steps } = await statusWhen(lost.control, ({ state }) => state === 'bereaved')
-      const fenced = await runGodwit('recover', '--control', lost.control, '--fenced', '--json')
+      const fenced = await runCommandLine(
+        'recover',
+        '--control',
+        lost.control,
+        '--fenced',
+        '--json',
+      )
       expect(JSON.parse(fenced.stdout)).toMatchObject({ takenOver: true, checkpoint: 0 })
       expect((await lost.sender.ended).code).toBe(7)
       const { takeover } = readReport(lost.json)
@@ -129,7 +136,7 @@ describe('a destination that is killed with the guest', () => {
 
 describe('a source that is killed after it let go', () => {
   const recover = (lost: Interrupted) =>
-    runGodwit('send', '--recover', '--state-dir', lost.senderState)
+    runCommandLine('send', '--recover', '--state-dir', lost.senderState)
 
   async function killed(frame: UnitName, mode: string): Promise<Interrupted> {
     const lost = await interruptAt(frame, mode)
@@ -184,7 +191,7 @@ describe('a source that is killed after it let go', () => {
     await statusWhen(control, ({ round }) => Number(round) >= 2)
     sender.signal('SIGKILL')
     await sender.ended
-    const { code, stdout } = await runGodwit('send', '--recover', '--state-dir', state)
+    const { code, stdout } = await runCommandLine('send', '--recover', '--state-dir', state)
     expect([code, stdout]).toEqual([8, expect.stringMatching(/died here, before it was let go/)])
   })
 })
@@ -196,7 +203,7 @@ describe('the options', () => {
     [['send', '--recover'], '--recover takes --state-dir DIR'],
     [['send', 'idle', '--recover', '--state-dir', '/tmp'], '--recover sends no guest'],
   ])('%j is refused', async (args, text) => {
-    const { code, stderr } = await runGodwit(...args)
+    const { code, stderr } = await runCommandLine(...args)
     expect([code, stderr]).toEqual([2, `godwit: USAGE: ${text}\n`])
   })
 })

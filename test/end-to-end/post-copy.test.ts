@@ -8,6 +8,7 @@ import { advances, expectContinuous } from './oracle.ts'
 import { PageWatch } from './page-watch.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
+import { someOf } from './variants.ts'
 
 /** Regions of 1 MiB, and one of a page and a short one, or of a short one alone. */
 const memoryBytes = 2 * MIB + 5000
@@ -124,7 +125,7 @@ const cases = modes.flatMap((mode, m) =>
 )
 
 describe('a guest that runs before its pages are there', () => {
-  it.each(cases)('goes on as if it had stayed: %j', async (one) => {
+  it.each(someOf(cases, 4))('goes on as if it had stayed: %j', async (one) => {
     const { threads, encode, pageBytes, mode, fetch } = one
     const guest = await startGuest(`${guestSpec},threads=${threads}`, pageBytes)
     const watch = new PageWatch()

@@ -8,6 +8,7 @@ import { afterAll, afterEach, expect, it } from 'vitest'
 import { endCommandLines, runCommandLine } from './command-lines.ts'
 import { endPlaces, expectMoved, slow, startGuest } from './places.ts'
 import { endProcesses, freshPath, readReport, runGodwit } from './process.ts'
+import { someOf } from './variants.ts'
 
 afterEach(endPlaces)
 afterEach(endProcesses)
@@ -18,7 +19,7 @@ const writer = 'writer,wss=1MiB,rate=5000,style=few,content=20/30/30/20'
 /** The other one decides as it goes: `auto.test.ts`. */
 const fixed = PRESET_NAMES.filter((name) => name !== 'auto')
 
-it.each(fixed)('%s moves a writer', async (preset) => {
+it.each(someOf(fixed))('%s moves a writer', async (preset) => {
   const guest = await startGuest(writer)
   const given = preset === 'bda' ? { bandwidth: 'bda,link=320Mbit,used=0' } : {}
   const report = await expectMoved(guest, { preset, ...given, ...slow })

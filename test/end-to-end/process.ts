@@ -165,6 +165,13 @@ export async function statusWhen(
   }
 }
 
+/** Kills what still runs but for one, which goes on with its files. */
+export async function endOthers(kept: GodwitProcess): Promise<void> {
+  const others = [...running].filter((one) => one !== kept)
+  for (const one of others) one.signal('SIGKILL')
+  await Promise.all(others.map((one) => one.ended))
+}
+
 /** Kills what still runs and removes what was written; for `afterEach` and `afterAll`. */
 export async function endProcesses(): Promise<void> {
   const left = [...running]

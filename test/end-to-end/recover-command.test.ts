@@ -3,20 +3,22 @@
  */
 import { probeUserfault } from '@godwit/linux'
 import { ChannelRole } from '@godwit/wire'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import { FrameProxy } from './frame-proxy.ts'
 import type { Destination, GodwitProcess } from './process.ts'
+import { isLong } from './variants.ts'
 import {
   endProcesses,
   freshPath,
   readReport,
-  runGodwit,
   startDestination,
   startGodwit,
   statusWhen,
 } from './process.ts'
 
 const proxies: FrameProxy[] = []
+afterAll(endCommandLines)
 afterEach(async () => {
   for (const proxy of proxies.splice(0)) proxy.close()
   await endProcesses()
@@ -53,7 +55,7 @@ async function interruptAt(
   })
   proxies.push(proxy)
   const [control, json] = [freshPath('control.sock'), freshPath('report.json')]
-  const guest = ['writer,wss=2MiB,rate=50000', '--memory', '8MiB', '--to', await proxy.listen()]
+  const guest = ['writer,wss=2MiB,rate=5000', '--memory', '8MiB', '--to', await proxy.listen()]
   const settings = ['--mode', 'post-copy', '--fetch', 'push', '--warmup', '100ms']
   const files = ['--control', control, '--json', json, '--quiet']
   const sender = startGodwit('send', ...guest, ...settings, ...files, ...send)
@@ -66,7 +68,7 @@ describe('post-copy that is interrupted', () => {
   it('can be told to go on, and does when the network is there again', async () => {
     const { receiver, sender, proxy, control, json } = await interrupt()
     await statusWhen(control, ({ state }) => state === 'paused')
-    const recover = await runGodwit('recover', '--control', control, '--json')
+    const recover = await runCommandLine('recover', '--control', control, '--json')
     expect([recover.code, recover.stderr]).toEqual([0, ''])
     expect(JSON.parse(recover.stdout)).toEqual({ recovering: true })
     proxy.isDown = false
@@ -86,11 +88,11 @@ describe('post-copy that is interrupted', () => {
     const guest = ['idle', '--memory', '4MiB', '--to', address, '--warmup', '1min']
     startGodwit('send', ...guest, '--control', control, '--quiet')
     await statusWhen(control, ({ state }) => state === 'warming-up')
-    const { code, stderr } = await runGodwit('recover', '--control', control)
+    const { code, stderr } = await runCommandLine('recover', '--control', control)
     expect([code, stderr]).toEqual([1, 'godwit: TOO_LATE: The destination is not lost here\n'])
   })
 
-  it.each(hasUffd ? ['auto', 'uffd'] : ['auto'])(
+  it.each(hasUffd && isLong ? ['auto', 'uffd'] : ['auto'])(
     'is given up after --recover-for, and everybody says so (%s)',
     async (pager) => {
       const limit = ['--recover-for', '300ms']
@@ -108,7 +110,7 @@ describe('post-copy that is interrupted', () => {
     const files = ['--control', status, '--recover-for', '300ms', '--pager', 'uffd']
     const destination = await startDestination(...files)
     const guest = ['idle', '--memory', '4MiB', '--to', destination.address, '--quiet']
-    expect((await runGodwit('send', ...guest, '--warmup', '1ms')).code).toBe(0)
+    expect((await runCommandLine('send', ...guest, '--warmup', '1ms')).code).toBe(0)
     const { receiver, sender } = await interruptAt(destination, ['--recover-for', '300ms'])
     expect((await sender.ended).code).toBe(6)
     await receiver.line(/its memory stays taken/)
@@ -130,7 +132,7 @@ describe('post-copy that is interrupted', () => {
     expect(proxy.cuts).toBe(1)
   })
 
-  it('goes on after one Ctrl-C', async () => {
+  it.runIf(isLong)('goes on after one Ctrl-C', async () => {
     const { receiver, sender, proxy } = await interrupt()
     receiver.signal('SIGINT')
     await receiver.line(/a second Ctrl-C gives it up/)

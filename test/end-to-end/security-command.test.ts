@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { createCertificates } from './certificates.ts'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import {
   endProcesses,
   freshPath,
   readReport,
-  runGodwit,
   startDestination,
   startGodwit,
+  runGodwit,
 } from './process.ts'
 
+afterAll(endCommandLines)
 afterEach(endProcesses)
 const certificates = createCertificates()
 afterAll(() => certificates.remove())
@@ -52,7 +54,7 @@ describe('a key by --psk-file', () => {
     const there = await startDestination('--psk-file', keyFile(randomBytes(32).toString('hex')))
     const ours = keyFile(randomBytes(32).toString('hex'))
     const options = ['--to', there.address, '--psk-file', ours, '--quiet']
-    const { code, stderr } = await runGodwit('send', ...guest, ...options)
+    const { code, stderr } = await runCommandLine('send', ...guest, ...options)
     expect(code).toBe(1)
     expect(stderr).toMatch(/^godwit: AUTH_FAILED: .*does not prove that it has the key/)
     await there.process.line(/AUTH_FAILED: .*went away before it had proved/)
@@ -90,14 +92,20 @@ describe('what is not usable', () => {
     ],
   ]
   it.each(cases)('is told before anything begins: %s', async (_what, options, text) => {
-    const { code, stderr } = await runGodwit('receive', '--listen', '0.0.0.0:0', ...options())
+    const { code, stderr } = await runCommandLine('receive', '--listen', '0.0.0.0:0', ...options())
     expect([code, stderr]).toEqual([2, expect.stringMatching(text)])
     expect(stderr).not.toContain(good)
   })
 
   it('TLS by WebSocket', async () => {
     const tls = ['--tls-cert', certFile, '--tls-key', tlsKey, '--tls-ca', caFile]
-    const { code, stderr } = await runGodwit('send', ...guest, '--to', 'ws://127.0.0.1:1', ...tls)
+    const { code, stderr } = await runCommandLine(
+      'send',
+      ...guest,
+      '--to',
+      'ws://127.0.0.1:1',
+      ...tls,
+    )
     expect([code, stderr]).toEqual([2, expect.stringMatching(/USAGE: There is no TLS for ws:/)])
   })
 })

@@ -7,7 +7,7 @@ import { receive, send } from 'godwit'
 import { reportSchema } from 'godwit/report-schema'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { endCommandLines, runCommandLine } from './command-lines.ts'
-import { endProcesses, freshPath, readReport, runGodwit, startDestination } from './process.ts'
+import { endProcesses, freshPath, readReport, startDestination } from './process.ts'
 
 afterEach(endProcesses)
 afterAll(endCommandLines)
@@ -40,7 +40,7 @@ describe('--select and --stop', () => {
     const slow = ['--max-bandwidth', '400Mbit', '--pause-bandwidth', '4Gbit', '--warmup', '300ms']
     const options = ['--to', destination.address, '--json', file, '--capture', capture, ...slow]
     const how = ['--memory', '16MiB', '--select', select, '--stop', stop]
-    const sent = await runGodwit('send', guest, ...options, ...how)
+    const sent = await runCommandLine('send', guest, ...options, ...how)
     expect([sent.code, (await destination.process.ended).code]).toEqual([0, 0])
     const report = readReport(file)
     expect((await reportSchema['~standard'].validate(report)).issues).toBeUndefined()

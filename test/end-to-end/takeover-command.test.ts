@@ -1,19 +1,20 @@
 /**
  * `godwit send --reverse` and `godwit recover --fenced`: processes, threads and TCP.
  */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import type { GodwitProcess } from './process.ts'
 import {
   askControl,
   endProcesses,
   freshPath,
   readReport,
-  runGodwit,
   startDestination,
   startGodwit,
   statusWhen,
 } from './process.ts'
 
+afterAll(endCommandLines)
 afterEach(endProcesses)
 
 const isPaused = ({ state }: Record<string, unknown>): boolean => state === 'paused'
@@ -37,7 +38,7 @@ describe('a destination that is killed in post-copy', () => {
     await statusWhen(control, ({ state, checkpoint = 0 }) => {
       return state === 'pushing' && Number(checkpoint) >= least
     })
-    const early = await runGodwit('recover', '--control', control, '--fenced')
+    const early = await runCommandLine('recover', '--control', control, '--fenced')
     expect(early.stderr).toMatch(/TOO_LATE/)
     receiver.signal('SIGKILL')
     await receiver.ended
@@ -46,7 +47,7 @@ describe('a destination that is killed in post-copy', () => {
     const again = await askControl(control, 'recover')
     expect(again).toEqual({ recovering: true })
     await statusWhen(control, isPaused)
-    const fenced = await runGodwit('recover', '--control', control, '--fenced', '--json')
+    const fenced = await runCommandLine('recover', '--control', control, '--fenced', '--json')
     const answer = JSON.parse(fenced.stdout) as { takenOver: boolean; checkpoint: number }
     expect(answer.takenOver).toBe(true)
     expect(answer.checkpoint).toBeGreaterThanOrEqual(least)
@@ -73,7 +74,7 @@ it.each<[string[], RegExp]>([
   [['--reverse', 'always', '--mode', 'post-copy'], /"always" is not checkpoint=T/],
   [['--reverse', 'checkpoint=1s'], /mode pre-copy has no post-copy/],
 ])('%j is refused', async (options, text) => {
-  const ended = await runGodwit('send', 'idle', '--to', '127.0.0.1:9', '--quiet', ...options)
+  const ended = await runCommandLine('send', 'idle', '--to', '127.0.0.1:9', '--quiet', ...options)
   expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code: 2, stdout: '' })
   expect(ended.stderr).toMatch(text)
 })

@@ -10,10 +10,11 @@ import { parseEncode } from '@godwit/policy'
 import type { SourceMigration } from '@godwit/source'
 import { runWithin } from '@godwit/source'
 import { FakeClock } from '@godwit/testkit'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
 import { sourceThreads } from './fake-threads.ts'
 import { advances, expectContinuous } from './oracle.ts'
-import { endProcesses, freshPath, readReport, runGodwit, startDestination } from './process.ts'
+import { endProcesses, freshPath, readReport, startDestination } from './process.ts'
 import { lookingAt } from './looks.ts'
 import type { Rig, SourceSettings } from './rig.ts'
 import { createRig } from './rig.ts'
@@ -32,6 +33,7 @@ beforeEach(async () => {
   rig = await createRig(new WorkloadHost({ memoryBytesMax: memoryBytes }))
   clock = new FakeClock()
 })
+afterAll(endCommandLines)
 afterEach(async () => {
   vi.restoreAllMocks()
   await guest.stop()
@@ -191,7 +193,14 @@ describe('godwit send --timeout', () => {
     const options = [...slow, '--pause-bandwidth', '10Gbit', '--json', file]
     const guestSpec = 'writer,wss=1MiB,rate=100,content=0/0/0/100'
     const to = ['--to', destination.address]
-    const ended = await runGodwit('send', guestSpec, ...to, ...options, '--timeout', '400ms:stop')
+    const ended = await runCommandLine(
+      'send',
+      guestSpec,
+      ...to,
+      ...options,
+      '--timeout',
+      '400ms:stop',
+    )
     expect(ended).toEqual({ code: 0, stdout: '', stderr: '' })
     const report = readReport(file)
     expect(report).toMatchObject({
@@ -208,7 +217,13 @@ describe('godwit send --timeout', () => {
     const destination = await startDestination()
     const file = freshPath('report.json')
     const options = [...slow, '--to', destination.address, '--json', file, '--timeout', '300ms']
-    const ended = await runGodwit('send', 'writer,content=0/0/0/100', ...options, '--retry', '3')
+    const ended = await runCommandLine(
+      'send',
+      'writer,content=0/0/0/100',
+      ...options,
+      '--retry',
+      '3',
+    )
     expect(ended.code).toBe(3)
     expect(ended.stderr).toBe(
       'godwit: CANCELLED: The migration was cancelled: it took longer than 300 ms\n',
@@ -221,7 +236,7 @@ describe('godwit send --timeout', () => {
     [['--timeout', '1s:post-copy'], /needs mode hybrid: mode pre-copy/],
     [['--timeout', '1s:stop', '--mode', 'post-copy'], /needs a mode with rounds/],
   ])('is refused before anything is begun: %j', async (options, text) => {
-    const ended = await runGodwit('send', 'idle', '--to', '127.0.0.1:9', '--quiet', ...options)
+    const ended = await runCommandLine('send', 'idle', '--to', '127.0.0.1:9', '--quiet', ...options)
     expect(ended.code).toBe(2)
     expect(ended.stderr).toMatch(/^godwit: USAGE: timeout: [^\n]+\n$/)
     expect(ended.stderr).toMatch(text)

@@ -42,7 +42,7 @@ it('goes beside a migration, and the report tells what it came to', async () => 
   const guest = ['idle,content=0/0/0/100', '--memory', '16MiB', '--max-bandwidth', '200Mbit']
   const beside = ['--bandwidth', 'bda,link=400Mbit', '--competing', `160Mbit,to=${address}`]
   const options = ['--to', destination.address, '--json', file, '--quiet']
-  const ended = await runGodwit('send', ...guest, ...beside, ...options)
+  const ended = await runCommandLine('send', ...guest, ...beside, ...options)
   expect(ended).toMatchObject({ code: 0, stderr: '' })
   const { competing, rounds, totalMs } = readReport(file)
   // Neither the verification nor the guest's time there belongs to it.
@@ -57,13 +57,21 @@ it('goes beside a migration, and the report tells what it came to', async () => 
 it('sends for a while and tells how much', async () => {
   const sink = startGodwit('traffic', '--listen', '127.0.0.1:0')
   const [, address] = await sink.line(/^listening (.+)$/)
-  const ended = await runGodwit('traffic', '--to', address!, '--rate', '80Mbit', '--for', '300ms')
+  const ended = await runCommandLine(
+    'traffic',
+    '--to',
+    address!,
+    '--rate',
+    '80Mbit',
+    '--for',
+    '300ms',
+  )
   expect(ended).toMatchObject({ code: 0, stderr: '' })
   expect(ended.stdout).toMatch(/^sent [\d.]+ MiB in [\d.]+ m?s: [\d.]+ MB\/s of 10.0 MB\/s\n$/)
 })
 
 it('takes for a while and tells how much', async () => {
-  const ended = await runGodwit('traffic', '--listen', '127.0.0.1:0', '--for', '50ms')
+  const ended = await runCommandLine('traffic', '--listen', '127.0.0.1:0', '--for', '50ms')
   expect(ended).toMatchObject({ code: 0, stderr: '' })
   expect(ended.stdout).toMatch(/^listening .+\nreceived 0 B\n$/)
 })

@@ -3,9 +3,11 @@
  * their own, which can be killed: a page that never comes would hold up a thread of this one.
  */
 import { probeUserfault } from '@godwit/linux'
-import { afterEach, describe, expect, it } from 'vitest'
-import { endProcesses, freshPath, readReport, runGodwit, startDestination } from './process.ts'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endCommandLines, runCommandLine } from './command-lines.ts'
+import { endProcesses, freshPath, readReport, startDestination } from './process.ts'
 
+afterAll(endCommandLines)
 afterEach(endProcesses)
 
 const probe = await probeUserfault()
@@ -13,9 +15,9 @@ if (!probe.ok) console.log(`the uffd pager is not tested: ${probe.reason}`)
 
 describe.runIf(probe.ok)('a guest behind the uffd pager', () => {
   it.each([
-    ['post-copy', 'writer,wss=4MiB,rate=100000,style=page', ['--fetch', 'demand']],
-    ['post-copy', 'writer,wss=4MiB,rate=100000,threads=3', ['--fetch', 'bubbles']],
-    ['hybrid,rounds=1', 'writer,wss=4MiB,rate=400000,style=page', ['--fetch', 'demand']],
+    ['post-copy', 'writer,wss=4MiB,rate=20000,style=page', ['--fetch', 'demand']],
+    ['post-copy', 'writer,wss=4MiB,rate=20000,threads=3', ['--fetch', 'bubbles']],
+    ['hybrid,rounds=1', 'writer,wss=4MiB,rate=20000,style=page', ['--fetch', 'demand']],
     ['pre-copy', 'writer,wss=4MiB,rate=20000', []],
   ])('moves by %s: %s', async (mode, guest, more) => {
     const json = freshPath('report.json')
@@ -23,7 +25,7 @@ describe.runIf(probe.ok)('a guest behind the uffd pager', () => {
     const { process: receiver, address } = await startDestination(...receive)
     const send = ['send', guest, '--memory', '16MiB', '--to', address, '--mode', mode]
     const settings = ['--stop', 'max-rounds=3', '--warmup', '100ms', '--json', json, '--quiet']
-    const sent = await runGodwit(...send, ...settings, ...more)
+    const sent = await runCommandLine(...send, ...settings, ...more)
     expect([sent.code, sent.stderr]).toEqual([0, ''])
     const report = readReport(json)
     expect(report).toMatchObject({

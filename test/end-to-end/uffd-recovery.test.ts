@@ -44,7 +44,7 @@ const points: Point[] = [
 
 describe.runIf(probe.ok)('a guest behind the uffd pager whose source is lost', () => {
   it.each(points)('is made whole all the same: %s', async (_what, fetch, n, isIt) => {
-    const { identity } = parseGuest('writer,wss=4MiB,rate=100000,style=page', memoryBytes)
+    const { identity } = parseGuest('writer,wss=4MiB,rate=5000,style=page', memoryBytes)
     const guest = await WorkloadGuest.start(identity, memoryBytes)
     cleanups.push(() => guest.stop())
     const json = freshPath('there.json')

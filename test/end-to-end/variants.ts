@@ -3,9 +3,9 @@
  *
  * @module
  */
-const isLong = process.env['GODWIT_LONG'] !== undefined
+export const isLong: boolean = process.env['GODWIT_LONG'] !== undefined
 
-/** Every other one, from the first on; all of them with GODWIT_LONG. */
-export function someOf<T>(all: readonly T[]): readonly T[] {
-  return isLong ? all : all.filter((_, index) => index % 2 === 0)
+/** Every other one, or one of every `step`, from the first on; all of them with GODWIT_LONG. */
+export function someOf<T>(all: readonly T[], step = 2): readonly T[] {
+  return isLong ? all : all.filter((_, index) => index % step === 0)
 }

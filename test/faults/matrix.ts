@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MigrationMode } from '@godwit/core'
 import { seededRandom } from '@godwit/testkit'
 import { removeFiles } from './agent-process.ts'
 import type { Cell } from './cell.ts'
@@ -30,20 +31,20 @@ export interface MatrixOptions {
 }
 
 /** All cells; migrations that lose nothing tell which frames there are. */
-export async function allCells(): Promise<readonly Cell[]> {
-  const stages = MODES.map(() => new Stage())
+export async function allCells(modes: readonly MigrationMode[] = MODES): Promise<readonly Cell[]> {
+  const [stage, cells] = [new Stage(), [] as Cell[]]
   try {
-    const cells = stages.map(async (stage, i) => cellsOf(MODES[i]!, await stablePlaces(stage, i)))
-    return (await Promise.all(cells)).flat()
+    for (const mode of modes) cells.push(...cellsOf(mode, await stablePlaces(stage, mode)))
+    return cells
   } finally {
-    await Promise.all(stages.map((stage) => stage.clear()))
+    await stage.clear()
   }
 }
 
 /** Frames that came twice; which pages are asked for is up to the guest's threads. */
-async function stablePlaces(stage: Stage, mode: number): Promise<readonly Place[]> {
-  const first = await rehearse(stage, MODES[mode]!)
-  const second = new Set((await rehearse(stage, MODES[mode]!)).map(textOf))
+async function stablePlaces(stage: Stage, mode: MigrationMode): Promise<readonly Place[]> {
+  const first = await rehearse(stage, mode)
+  const second = new Set((await rehearse(stage, mode)).map(textOf))
   return first.filter((place) => second.has(textOf(place)))
 }
 

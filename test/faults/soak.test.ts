@@ -10,9 +10,9 @@ import { AgentProcess, freshFile, removeFiles } from './agent-process.ts'
 import type { Footprint } from './footprint.ts'
 
 const isLong = process.env['GODWIT_LONG'] !== undefined
-const migrations = isLong ? 200 : 12
+const migrations = isLong ? 200 : 8
 /** Code is compiled, pools of allocators fill up, threads of the runtime are started. */
-const warmUp = isLong ? 60 : 8
+const warmUp = isLong ? 60 : 4
 /**
  * What is compiled on the way, by and by: 2 KiB for each at the source and 8 KiB at the destination
  * over 140 migrations, in which heap snapshots show code and no objects; more at first.
@@ -112,8 +112,8 @@ it('many migrations leave nothing behind in either process', { timeout }, async 
     expect({ code, stderr }).toMatchObject({ code: expect.toBeOneOf([0, 5]) as number })
     await destination.idle()
     expect(destination.agent.journal.take(process.hrtime.bigint()).isRight).toBe(true)
-    const [here, there] = [await source.measure(), await destination.agent.measure()]
-    if (done >= warmUp) footprints.push({ here, there })
+    if (done < warmUp) continue
+    footprints.push({ here: await source.measure(), there: await destination.agent.measure() })
   }
   expectFlat(
     'source',

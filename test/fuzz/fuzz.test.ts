@@ -9,7 +9,15 @@ const seed = 20_251_121
 const isLong = process.env['GODWIT_LONG'] !== undefined
 /** Machines take long ways, and little time. */
 /** What takes milliseconds is tried less often. */
-const fewer: Readonly<Record<string, number>> = { capture: 600, 'urgent-requests': 800 }
+const fewer: Readonly<Record<string, number>> = {
+  capture: 300,
+  'urgent-requests': 400,
+  'plain-batches': 1200,
+  'lz4-block': 1200,
+  zstd: 1200,
+  'destination-machine': 2500,
+  'machine-pair': 2500,
+}
 const inputsMaxOf = (name: string): number => {
   return fewer[name] ?? (name.includes('machine') ? 5000 : 2500)
 }

@@ -180,6 +180,6 @@ it('memory is the same after any rounds, whatever lanes encode with', { timeout 
       round(2, [])
       expect(rig.marked.every(({ size }) => size === 0)).toBe(true)
     }),
-    { numRuns: isLong ? 5000 : 150 },
+    { numRuns: isLong ? 5000 : 50 },
   )
 })

@@ -138,7 +138,7 @@ it('memory is the same after any rounds, whatever siblings hold', { timeout: 200
         expect(rig.differing()).toEqual([])
       },
     ),
-    { numRuns: isLong ? 2000 : 80 },
+    { numRuns: isLong ? 2000 : 30 },
   )
   expect(found).toBeGreaterThan(60)
   expect(asked).toBeGreaterThan(5)

@@ -5,6 +5,8 @@ import { DeltaRefusal } from './delta.ts'
 import type { Kernels } from './kernels.ts'
 import { createKernels, KERNELS_WASM_URL } from './kernels.ts'
 
+const isLong = process.env['GODWIT_LONG'] !== undefined
+
 const memoryBytes = 1 << 20
 const pageMax = 65536
 const all = [
@@ -85,7 +87,7 @@ it('both encode the same, and both decode it to the new version', () => {
         expect(page).toEqual(newVersion)
       }
     }),
-    { numRuns: 400 },
+    { numRuns: isLong ? 400 : 100 },
   )
 })
 
@@ -97,7 +99,7 @@ it('both keep to the bound, and a delta that just fits is the same', () => {
       expect(a).toEqual(b)
       expect(a).toEqual((whole as Uint8Array).length <= bound ? whole : -1)
     }),
-    { numRuns: 300 },
+    { numRuns: isLong ? 300 : 100 },
   )
 })
 
@@ -187,7 +189,7 @@ describe('hostile deltas', () => {
         const [a, b] = all.map((kernels) => decode(kernels, new Uint8Array(size), delta))
         expect(a).toEqual(b)
       }),
-      { numRuns: 2000 },
+      { numRuns: isLong ? 2000 : 500 },
     )
   })
 

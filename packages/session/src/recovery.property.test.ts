@@ -7,6 +7,8 @@ import { World } from '../test/world.ts'
 import { isDestinationFinished } from './destination-state.ts'
 import { isFinished } from './source-state.ts'
 
+const isLong = process.env['GODWIT_LONG'] !== undefined
+
 const settings = fc.record({
   mode: fc.constantFrom('stop-copy', 'pre-copy', 'post-copy', 'post-copy', 'hybrid'),
   verify: fc.boolean(),
@@ -136,7 +138,7 @@ describe('recovery', () => {
         expect(run(world, picks, 100)).toBe(true)
         expect(world.target.state.name).toBe(world.targetRuns ? 'completed' : 'discarded')
       }),
-      { numRuns: 1200 },
+      { numRuns: isLong ? 1200 : 300 },
     )
   })
 
@@ -158,7 +160,7 @@ describe('recovery', () => {
         expect(world.sourceRuns).toBe(atEnd === 'failed')
         expect(atEnd === 'completed' && there !== 'completed').toBe(false)
       }),
-      { numRuns: 1200 },
+      { numRuns: isLong ? 1200 : 300 },
     )
   })
 })
@@ -194,7 +196,7 @@ describe('a destination that dies', () => {
         expect(run(world, storm[1], 30)).toBe(true)
         expect([world.names[0], world.owners]).toEqual(['taken-over', 1])
       }),
-      { numRuns: 1200 },
+      { numRuns: isLong ? 1200 : 300 },
     )
     expect([...ends]).toEqual(expect.arrayContaining(['taken-over', 'failed', 'completed']))
   })
