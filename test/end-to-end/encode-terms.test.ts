@@ -228,7 +228,10 @@ describe('pages that are dirty again before their turn in round 1', () => {
     await expectMoved(rig, arrival, guest, report)
     const { compression } = report.encoding!
     expect(compression!.plainBatches).toBeGreaterThan(0)
-    expect(compression!.measured!.linkBytesPerSecond / 1e7).toBeCloseTo(1, 0)
+    // In this clock what is written takes its time at once, so that words of it come together.
+    const { linkBytesPerSecond } = compression!.measured!
+    expect(linkBytesPerSecond).toBeGreaterThan(5e6)
+    expect(linkBytesPerSecond).toBeLessThan(25e6)
     expect(compression!.reason).toMatch(/: the link takes \d+ MB\/s, /)
   })
 })

@@ -114,7 +114,7 @@ describe('a destination that stalls', () => {
 describe('a source that is killed', () => {
   it('leaves nothing behind: the destination has room for the next guest', async () => {
     const control = freshPath('destination.sock')
-    const limits = ['--memory-limit', '2MiB', '--run-for', '50ms', '--control', control]
+    const limits = ['--memory-limit', '2MiB', '--run-for', '500ms', '--control', control]
     const { address } = await startDestination(...limits)
     const { source } = startEndless(address)
     await statusWhen(control, (status) => (sessionsOf(status)[0]?.round ?? 0) >= 3)

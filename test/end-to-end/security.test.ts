@@ -125,7 +125,7 @@ describe('authentication', () => {
     ['none', 3],
     ['psk', 4, { psk }, { psk }],
     ['tls', 5, securities[1]![1], securities[1]![2]],
-  ])('takes at most two round trips more: %s', async (_name, trips, own, other) => {
+  ])('takes at most two round trips more', async (_name, trips, own, other) => {
     const first = await roundTrips(own, other)
     // On a busy machine an answer may come in two pieces, and counts twice.
     const fewest = first === trips ? first : Math.min(first, await roundTrips(own, other))

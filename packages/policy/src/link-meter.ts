@@ -28,7 +28,7 @@ const idleMs = 10
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
 /** What is sent, before the speed is known, to find out: for the first time, and when in doubt. */
 const trialBytes = { first: 1 << 21, again: 1 << 20 } as const
-/** So long, and no faster than that by more than a moment's chance, and it is as it was before. */
+/** So long, and no more than that faster or slower than before: it is as it was. */
 const again = { ms: 3, share: 1.5 } as const
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
 const backlogBytes: number = 512 * 1024
@@ -107,8 +107,8 @@ export class LinkMeter {
     if (this.#rate === undefined) {
       this.#isAtLeast = this.#seemsFast(bytes, nowMs)
       if (this.#isAtLeast) this.#learn(Math.max(fastBytesPerMs, rate), ms, nowMs)
-      else if (rate > 0 && (ms >= firstWindowMs || this.#isAsBefore(rate, ms)))
-        this.#learn(rate, ms, nowMs)
+      else if (rate > 0 && ms >= firstWindowMs) this.#learn(rate, ms, nowMs)
+      else if (this.#isAsBefore(rate, ms)) this.#learn(this.#doubted!, ms, nowMs)
     } else if (ms >= windowMs) {
       // While it is not waited for, the link is only known to be no slower than this.
       if (this.#isWaitedFor) this.#isAtLeast = false
@@ -170,7 +170,9 @@ export class LinkMeter {
 
   /** A doubt is soon over where it was for nothing: what is sent to find out is not compressed. */
   #isAsBefore(rate: number, ms: number): boolean {
-    return this.#doubted !== undefined && ms >= again.ms && rate <= again.share * this.#doubted
+    const doubted = this.#doubted
+    if (doubted === undefined || ms < again.ms) return false
+    return rate <= again.share * doubted && doubted <= again.share * rate
   }
 
   get #isWaitedFor(): boolean {
