@@ -38,14 +38,6 @@ class Link {
     }
   }
 
-  get sentBytes(): number {
-    return this.#sent
-  }
-
-  get installedBytes(): number {
-    return this.#installed
-  }
-
   get rate(): number | undefined {
     return this.meter.bytesPerMs(this.nowMs)
   }
@@ -110,59 +102,6 @@ describe('LinkMeter', () => {
       for (let ms = 0; ms < 200; ms += 10) link.install(10 * after, 10)
       expect(link.rate! / after).toBeCloseTo(1, 2)
     }
-  })
-
-  it('is soon sure again that a link is as it was, and takes its time for a faster one', () => {
-    const trials = [125e3, 250e3].map((rate) => {
-      const link = new Link()
-      link.keepBusy(125e3, 4 * mib)
-      // Nothing waits until it is doubted.
-      while (link.rate !== undefined) {
-        link.send(mib / 8)
-        link.install(mib / 8, 10)
-      }
-      const beginMs = link.nowMs
-      link.send(16 * mib)
-      while (link.rate === undefined) link.install(mib / 2, mib / 2 / rate)
-      expect(link.rate / rate).toBeCloseTo(1, 1)
-      return link.nowMs - beginMs
-    })
-    expect(trials[0]).toBeLessThan(10)
-    expect(trials[1]).toBeGreaterThan(25)
-  })
-
-  it('believes for a second what two measurements say', () => {
-    const link = new Link()
-    const idle = (): number => {
-      const beginMs = link.nowMs
-      while (link.rate !== undefined) {
-        link.send(mib / 8)
-        link.install(mib / 8, 10)
-      }
-      return link.nowMs - beginMs
-    }
-    link.keepBusy(125e3, 4 * mib)
-    expect(idle()).toBeLessThan(50)
-    link.send(16 * mib)
-    while (link.rate === undefined) link.install(mib / 2, mib / 2 / 125e3)
-    link.install(link.sentBytes - link.installedBytes, 1)
-    expect(idle()).toBeGreaterThan(950)
-  })
-
-  it('tries with less when it was sure before', () => {
-    const link = new Link()
-    const tries = (): number => {
-      const beginBytes = link.sentBytes
-      while (!link.meter.isTrying(link.nowMs)) link.send(mib / 4)
-      return link.sentBytes - beginBytes
-    }
-    expect(tries()).toBe(2 * mib)
-    link.keepBusy(125e3, 4 * mib)
-    while (link.rate !== undefined) {
-      link.send(mib / 8)
-      link.install(mib / 8, 10)
-    }
-    expect(tries()).toBe(mib)
   })
 
   it('does not take the encoder for the link, but doubts what it knows after a while', () => {

@@ -22,14 +22,11 @@ const silenceMs = 25
 const idleMs = 10
 /**
  * How long a measurement is believed although the link is not waited for any more: a first one,
- * four times as long each time it was tried again, and one over a whole window or that says what
- * the one before said.
+ * four times as long each time it was tried again, and one over a whole window.
  */
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
-/** What is sent, before the speed is known, to find out: for the first time, and when in doubt. */
-const trialBytes = { first: 1 << 21, again: 1 << 20 } as const
-/** So long, and no more than that faster or slower than before: it is as it was. */
-const again = { ms: 3, share: 1.5 } as const
+/** What is sent, before the speed is known, to find out. */
+const trialBytes: number = 1 << 21
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
 const backlogBytes: number = 512 * 1024
 /** A socket that takes longer has no room. */
@@ -48,8 +45,6 @@ interface Mark {
 /** Of one data channel. */
 export class LinkMeter {
   #rate: number | undefined
-  /** What was known before it was doubted. */
-  #doubted: number | undefined
   /** Whether the link may be much faster than that: it only was so fast for a moment. */
   #isAtLeast = false
   #sentBytes = 0
@@ -108,7 +103,6 @@ export class LinkMeter {
       this.#isAtLeast = this.#seemsFast(bytes, nowMs)
       if (this.#isAtLeast) this.#learn(Math.max(fastBytesPerMs, rate), ms, nowMs)
       else if (rate > 0 && ms >= firstWindowMs) this.#learn(rate, ms, nowMs)
-      else if (this.#isAsBefore(rate, ms)) this.#learn(this.#doubted!, ms, nowMs)
     } else if (ms >= windowMs) {
       // While it is not waited for, the link is only known to be no slower than this.
       if (this.#isWaitedFor) this.#isAtLeast = false
@@ -120,12 +114,8 @@ export class LinkMeter {
   /** Whether enough is on its way to find out how fast the link is, which is not known yet. */
   isTrying(nowMs: number): boolean {
     const fromBytes = Math.max(this.#installedBytes, this.#measuredFromBytes)
-    const isOnItsWay = this.#sentBytes - fromBytes >= this.#trialBytes
+    const isOnItsWay = this.#sentBytes - fromBytes >= trialBytes
     return isOnItsWay && this.bytesPerMs(nowMs) === undefined
-  }
-
-  get #trialBytes(): number {
-    return this.#doubted === undefined ? trialBytes.first : trialBytes.again
   }
 
   /** How long the link has something to do with what the socket has not taken yet. */
@@ -151,7 +141,6 @@ export class LinkMeter {
     if (this.#rate === undefined || this.#isAtLeast) return
     if (this.#isWaitedFor) this.#busyAtMs = nowMs
     if (nowMs - this.#busyAtMs < idleMs || nowMs < this.#trustedUntilMs) return
-    this.#doubted = this.#rate
     this.#rate = undefined
     this.#marks = []
     this.#measuredFromBytes = this.#sentBytes
@@ -168,13 +157,6 @@ export class LinkMeter {
     })
   }
 
-  /** A doubt is soon over where it was for nothing: what is sent to find out is not compressed. */
-  #isAsBefore(rate: number, ms: number): boolean {
-    const doubted = this.#doubted
-    if (doubted === undefined || ms < again.ms) return false
-    return rate <= again.share * doubted && doubted <= again.share * rate
-  }
-
   get #isWaitedFor(): boolean {
     if (this.#takenBytes < this.#sentBytes) return true
     if (this.#rate === undefined) return false
@@ -183,9 +165,8 @@ export class LinkMeter {
   }
 
   #learn(rate: number, ms: number, nowMs: number): void {
-    const isSure = (ms >= windowMs && this.#isWaitedFor) || this.#isAsBefore(rate, ms)
+    const isSure = ms >= windowMs && this.#isWaitedFor
     this.#rate = rate
-    this.#doubted = undefined
     this.#busyAtMs = nowMs
     const forMs = isSure ? Math.max(trustMs.measured, this.#trustMs) : this.#trustMs
     const untilMs = nowMs + forMs
