@@ -196,15 +196,15 @@ describe('one of several sets', () => {
   }
 
   it.each([
-    ['fails', unavailable, 'the catalog is gone'],
-    ['does not answer', never, 'there was no time for it'],
-  ])('is found where the look-up of another %s', async (_, findMap, failure) => {
+    ['fails', unavailable, 10_000, 'the catalog is gone'],
+    ['does not answer', never, 500, 'there was no time for it'],
+  ])('is found where the look-up of another %s', async (_, findMap, siblingSearchMs, failure) => {
     const { images, offers } = await keptImage()
     const searched: SearchedSibling[] = []
     const finder = new NodeStaticFinder({
       images,
       findMap,
-      siblingSearchMs: 20,
+      siblingSearchMs,
       onSearched: (siblings) => searched.push(...siblings),
     })
     const found = await finder.find(offers, guest, signal)
