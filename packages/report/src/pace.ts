@@ -6,13 +6,14 @@
 import type { Report, StepSample } from '@godwit/core'
 import type { Axis } from './axis.ts'
 import { linearAxis, percent } from './axis.ts'
+import { leftLabels, levels } from './bar-chart.ts'
 import { countText, durationText, figure } from './figure.ts'
 import type { Markup } from './markup.ts'
 import { html } from './markup.ts'
 import type { Fact } from './section.ts'
 import { factTable, key } from './section.ts'
 
-/** Most bars; a sample beyond is not drawn, which the report's own limit keeps from happening. */
+/** Most bars of a part; our own reports have fewer samples. */
 const SAMPLES_DRAWN_MAX = 1200
 
 interface Part {
@@ -76,21 +77,19 @@ export function pacePart(source: Report, destination: Report | undefined): Marku
 }
 
 function chart(parts: readonly Part[]): Markup {
-  const samples = parts.flatMap((part) => part.samples)
+  const drawn = parts.map((part) => ({
+    ...part,
+    samples: part.samples.slice(0, SAMPLES_DRAWN_MAX),
+  }))
+  const samples = drawn.flatMap((part) => part.samples)
   const endMs = Math.max(...samples.map(({ atMs, ms }) => atMs + ms))
   const time = linearAxis(endMs, durationText)
   const rate = linearAxis(Math.max(...samples.map(perSecond)), stepsText, { isRound: true })
-  const lines = rate.ticks.map(({ at }) => {
-    const y = percent(1 - at)
-    return html`<line class="grid" x1="0" x2="100%" y1="${y}" y2="${y}"/>`
-  })
-  const bars = parts.flatMap((part) =>
-    part.samples.slice(0, SAMPLES_DRAWN_MAX).map((sample) => bar(sample, part, time, rate)),
-  )
+  const bars = drawn.flatMap((part) => part.samples.map((one) => bar(one, part, time, rate)))
   const colors = parts.map(({ name, color }) => [color, name] as const)
   const label = 'Bars of steps per second over time; the table below has the means'
-  return html`${key(colors)}<div class="chart">${rateLabels(rate)}
-<svg class="bars" role="img" aria-label="${label}">${lines}${bars}</svg>
+  return html`${key(colors)}<div class="chart">${leftLabels(rate)}
+<svg class="bars" role="img" aria-label="${label}">${levels(rate)}${bars}</svg>
 ${timeLabels(time)}</div>
 `
 }
@@ -107,13 +106,6 @@ function bar(sample: StepSample, { color, name }: Part, time: Axis, rate: Axis):
   const title = `${name}, ${durationText(atMs)}: ${stepsText(perSecond(sample))}`
   return html`<rect class="mark ${color}" x="${x}" width="${wide}" y="${percent(1 - high)}" \
 height="${percent(high)}"><title>${title}</title></rect>`
-}
-
-function rateLabels({ ticks }: Axis): Markup {
-  return html`<svg class="left" aria-hidden="true">${ticks.map(
-    ({ at, text }) =>
-      html`<text x="100%" y="${percent(1 - at)}" dy="0.35em" text-anchor="end">${text}</text>`,
-  )}</svg>`
 }
 
 function timeLabels({ ticks }: Axis): Markup {

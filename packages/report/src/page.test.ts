@@ -232,6 +232,13 @@ describe('the page', () => {
     expect(page).toMatch(/x="83\.33%" width="16\.67%"[^>]*><title>at the destination, 500.ms/)
   })
 
+  it('draws as many steps as there is room for, however many a file has', () => {
+    const steps = Array.from({ length: 200_000 }, (_, i) => ({ atMs: i, ms: 1, steps: 2 }))
+    const page = renderPage([told({ steps })])
+    expect(page.length).toBeLessThan(1_000_000)
+    expect(textOf(page)).toContain('before the first round 2,000 steps/s')
+  })
+
   it('is bounded, however many rounds there were', () => {
     const round = { pages: 1, bytes: 100, ms: 2, bandwidth: 5e4, paused: false }
     const rounds = Array.from({ length: 200_000 }, (_, i) => ({ ...round, round: i + 1 }))

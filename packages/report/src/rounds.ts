@@ -6,6 +6,7 @@
 import type { RoundReport } from '@godwit/core'
 import type { Axis } from './axis.ts'
 import { linearAxis, percent } from './axis.ts'
+import { leftLabels, levels } from './bar-chart.ts'
 import type { DataRow } from './data-table.ts'
 import { dataTable } from './data-table.ts'
 import type { Format } from './figure.ts'
@@ -48,10 +49,8 @@ export function rateChart(rounds: readonly RoundReport[]): Markup {
     `Bars of bandwidth and dirty rate for ${countText(shown.length)} rounds${gap}; ` +
     'the table of rounds has the figures'
   return html`${key(colorsOf(shown))}<div class="chart">${leftLabels(axis)}
-<svg class="bars" role="img" aria-label="${label}">${axis.ticks.map(
-    ({ at }) =>
-      html`<line class="grid" x1="0" x2="100%" y1="${percent(1 - at)}" y2="${percent(1 - at)}"/>`,
-  )}${shown.map((round, i) => bars(round, i, shown.length, axis))}</svg>
+<svg class="bars" role="img" aria-label="${label}">${levels(axis)}
+${shown.map((round, i) => bars(round, i, shown.length, axis))}</svg>
 ${bottomLabels(shown)}</div>
 `
 }
@@ -63,13 +62,6 @@ function colorsOf(rounds: readonly RoundReport[]): Parameters<typeof key>[0] {
     ['stopped', 'bandwidth while the guest stood still', rounds.some(({ paused }) => paused)],
   ] as const
   return meanings.filter(([, , isShown]) => isShown).map(([color, name]) => [color, name])
-}
-
-function leftLabels({ ticks }: Axis): Markup {
-  return html`<svg class="left" aria-hidden="true">${ticks.map(
-    ({ at, text }) =>
-      html`<text x="100%" y="${percent(1 - at)}" dy="0.35em" text-anchor="end">${text}</text>`,
-  )}</svg>`
 }
 
 function bottomLabels(rounds: readonly RoundReport[]): Markup {
