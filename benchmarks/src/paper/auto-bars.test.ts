@@ -118,3 +118,11 @@ it('without auto there is nothing to judge', () => {
   expect(autoCases(cells.slice(0, 2), runsOf({ qemu: [[1, 1]] }))).toEqual([])
   expect(autoCases(cells.slice(0, 2), [])).toEqual([])
 })
+
+it('has not ended every time where a try was made again', () => {
+  const run = { cell: nameOf(cells[2]!), repeat: 0 }
+  const again = { totalMs: 1, downtimeMs: 1, stopRule: 'downtime' } as Measures
+  const cases = autoCases(cells, [{ ...run, measures: again, earlierFailure: 'no end' }])
+  const [lost] = cases.filter(({ metric }) => metric === endless)
+  expect(lost).toMatchObject({ median: 1, pass: false })
+})

@@ -40,7 +40,10 @@ export function autoCases(cells: readonly Cell[], runs: readonly Run[]): readonl
   const ended = runs.filter(({ cell }) => names.has(cell))
   const failed = new Set(runs.filter(({ failure }) => failure !== undefined).map((run) => run.cell))
   const against = own.map((cell) => againstBest(cell, cells, table, failed))
-  const lost = ended.filter(({ failure }) => failure !== undefined).length
+  // A try that was made again did not end, either.
+  const lost = ended.filter(
+    ({ failure, earlierFailure }) => (failure ?? earlierFailure) !== undefined,
+  ).length
   const endless = judged({
     name: AUTO,
     metric: 'runs without an end',

@@ -25,6 +25,8 @@ export interface Run {
   readonly measures?: Measures
   /** Why there are none. */
   readonly failure?: string
+  /** Why there were none at the try before, where this one was made again. */
+  readonly earlierFailure?: string
 }
 
 /** What runs in one file have in common, in words. */
@@ -155,6 +157,7 @@ const runSchema = v.object({
   repeat: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   measures: v.optional(v.looseObject({ totalMs: v.number(), downtimeMs: v.number() })),
   failure: v.optional(v.string()),
+  earlierFailure: v.optional(v.string()),
 })
 
 function runOf(file: string, line: number, text: string): Run {

@@ -60,8 +60,12 @@ describe('a grid', () => {
     // The first is the one that is not counted; what failed is tried once more.
     expect(moved).toEqual(['y', 'y', 'y', 'x'])
     expect(runs.map(keyOf)).toEqual(['x0', 'y0', 'y1', 'x1'])
+    const again = { measures, earlierFailure: 'no luck' }
+    expect(runs.filter((run) => run.earlierFailure !== undefined)).toHaveLength(1)
+    expect(runs[1]).toMatchObject(again)
     expect((await play(open())).moved).toEqual([])
     expect(open().done).toHaveLength(4)
+    expect(open().done[1]).toMatchObject(again)
   })
 
   it('keeps nothing of a run that was interrupted, and goes no further', async () => {

@@ -34,6 +34,9 @@ export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
   const runs = journal.done.filter(
     ({ cell, repeat }) => repeat < repeats && !left.has(keyOf(cell, repeat)),
   )
+  const failures = new Map(
+    journal.done.map(({ cell, repeat, failure }) => [keyOf(cell, repeat), failure]),
+  )
   const [first] = turns
   if (first === undefined) return runs
   say('one migration that is not counted: it finds memory for the others')
@@ -45,7 +48,9 @@ export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
     const rest = leftMs.slice(i).reduce((sum, ms) => sum + ms, 0)
     const more = formatAbout(remainingMs(rest, doneMs, nowMs() - startMs))
     say(`${nameOf(cell)}: ${repeat + 1} of ${repeats}; ${more} left`)
-    const run = await runOnce(cell, repeat, move)
+    const tried = await runOnce(cell, repeat, move)
+    const earlierFailure = failures.get(keyOf(nameOf(cell), repeat))
+    const run = earlierFailure === undefined ? tried : { ...tried, earlierFailure }
     if (run.failure !== undefined) say(`failed: ${run.failure}`)
     journal.append(run)
     runs.push(run)
