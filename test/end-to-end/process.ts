@@ -86,7 +86,8 @@ export class GodwitProcess {
   }
 
   signal(name: NodeJS.Signals): void {
-    if (!this.#over) process.kill(this.pid, name)
+    // Says no instead of throwing when the process has ended and only its output is still to be read.
+    this.#child.kill(name)
   }
 
   #look(): void {
