@@ -22,9 +22,14 @@ const silenceMs = 25
 const idleMs = 10
 /**
  * How long a measurement is believed although the link is not waited for any more: a first one,
- * four times as long each time it was tried again, and one over a whole window.
+ * four times as long each time it was tried again, and one that is steady or over a whole window.
  */
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
+/**
+ * A link that is shaped, or as slow as its wire, takes each piece in the same time; whoever is slow
+ * because code is cold, or shares a core, does not. The first piece may find a bucket full.
+ */
+const steady = { pieces: 4, share: 1.25 } as const
 /** What is sent, before the speed is known, to find out. */
 const trialBytes: number = 1 << 21
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
@@ -157,6 +162,16 @@ export class LinkMeter {
     })
   }
 
+  /** Whether all pieces since the link was waited for, but the first, took about the same time. */
+  get #isSteady(): boolean {
+    const marks = this.#marks.slice(1)
+    if (marks.length <= steady.pieces) return false
+    const rates = marks.slice(1).map(({ ms, bytes }, i) => {
+      return (bytes - marks[i]!.bytes) / Math.max(leastMs, ms - marks[i]!.ms)
+    })
+    return Math.max(...rates) <= steady.share * Math.min(...rates)
+  }
+
   get #isWaitedFor(): boolean {
     if (this.#takenBytes < this.#sentBytes) return true
     if (this.#rate === undefined) return false
@@ -165,8 +180,8 @@ export class LinkMeter {
   }
 
   #learn(rate: number, ms: number, nowMs: number): void {
-    const isSure = ms >= windowMs && this.#isWaitedFor
     this.#rate = rate
+    const isSure = this.#isWaitedFor && (ms >= windowMs || this.#isSteady)
     this.#busyAtMs = nowMs
     const forMs = isSure ? Math.max(trustMs.measured, this.#trustMs) : this.#trustMs
     const untilMs = nowMs + forMs
