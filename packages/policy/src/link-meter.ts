@@ -27,9 +27,10 @@ const idleMs = 10
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
 /**
  * A link that is shaped, or as slow as its wire, takes each piece in the same time; whoever is slow
- * because code is cold, or shares a core, does not. The first piece may find a bucket full.
+ * because code is cold, or shares a core, does not. The first pieces may find a bucket full. No
+ * word comes earlier or later than that by more than a share of what a piece takes.
  */
-const steady = { pieces: 4, share: 1.25 } as const
+const steady = { pieces: 4, share: 0.35 } as const
 /** What is sent, before the speed is known, to find out. */
 const trialBytes: number = 1 << 21
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
@@ -162,14 +163,18 @@ export class LinkMeter {
     })
   }
 
-  /** Whether all pieces since the link was waited for, but the first, took about the same time. */
+  /** Whether the last pieces took about the same time each. */
   get #isSteady(): boolean {
-    const marks = this.#marks.slice(1)
-    if (marks.length <= steady.pieces) return false
-    const rates = marks.slice(1).map(({ ms, bytes }, i) => {
-      return (bytes - marks[i]!.bytes) / Math.max(leastMs, ms - marks[i]!.ms)
+    const marks = this.#marks.slice(-1 - steady.pieces)
+    const [first, last] = [marks[0]!, marks.at(-1)!]
+    const [ms, bytes] = [last.ms - first.ms, last.bytes - first.bytes]
+    const leewayMs = (ms / steady.pieces) * steady.share
+    // The first of all is none of them.
+    if (marks.length <= steady.pieces || first === this.#marks[0]) return false
+    return marks.every((mark) => {
+      const dueMs = first.ms + (ms * (mark.bytes - first.bytes)) / bytes
+      return Math.abs(mark.ms - dueMs) <= leewayMs
     })
-    return Math.max(...rates) <= steady.share * Math.min(...rates)
   }
 
   get #isWaitedFor(): boolean {
@@ -180,8 +185,10 @@ export class LinkMeter {
   }
 
   #learn(rate: number, ms: number, nowMs: number): void {
+    // While it is being found out, raw pages wait for the link, and nothing else sets the pace.
+    const isSteady = this.#rate === undefined && this.#isSteady
     this.#rate = rate
-    const isSure = this.#isWaitedFor && (ms >= windowMs || this.#isSteady)
+    const isSure = isSteady || (ms >= windowMs && this.#isWaitedFor)
     this.#busyAtMs = nowMs
     const forMs = isSure ? Math.max(trustMs.measured, this.#trustMs) : this.#trustMs
     const untilMs = nowMs + forMs
