@@ -19,8 +19,8 @@ const whole: MovingSize = {
   memory: '1GiB',
   coldItems: 700_000,
   coldBytes: 1000,
-  window: 768,
-  fillMs: 30_000,
+  window: 6,
+  fillMs: 40_000,
   beforeMs: 15_000,
   settleMs: 6000,
   loadSeconds: 55,
@@ -29,11 +29,11 @@ const small: MovingSize = {
   ...whole,
   memory: '192MiB',
   coldItems: 100_000,
-  window: 96,
-  fillMs: 6000,
+  window: 1,
+  fillMs: 20_000,
   beforeMs: 6000,
   settleMs: 3000,
-  loadSeconds: 15,
+  loadSeconds: 20,
 }
 const kinds = ['memcached', 'direct', 'relay'] as const
 const sentTo: Readonly<Record<(typeof kinds)[number], string>> = {
@@ -42,7 +42,8 @@ const sentTo: Readonly<Record<(typeof kinds)[number], string>> = {
   relay: 'the guest, by the relay',
 }
 const parts = ['loopback', 'migration'] as const
-const needs = ['memcaslap', 'memcached', 'stdbuf'] as const
+/** Programs, and their packages. */
+const needs = { memcaslap: 'libmemcached-tools', memcached: 'memcached', stdbuf: 'coreutils' }
 
 export const memcached: Benchmark = {
   name: 'memcached',
@@ -50,11 +51,7 @@ export const memcached: Benchmark = {
   takesOnly: true,
   async run({ quick, repeat, only = parts, godwit, say }) {
     check(only)
-    for (const program of needs) {
-      if (await isInstalled(program)) continue
-      const text = `${program} is not here: apt-get install libmemcached-tools memcached coreutils`
-      throw new GodwitError('USAGE', text)
-    }
+    await checkPrograms(only)
     const cases: Case[] = []
     if (only.includes('loopback')) {
       cases.push(...(await loopbackCases({ quick, repeat, godwit, say })))
@@ -76,6 +73,15 @@ function check(only: readonly string[]): void {
   if (unknown === undefined) return
   const text = `memcached has no part "${unknown}"; there are ${parts.join(', ')}`
   throw new GodwitError('USAGE', text)
+}
+
+/** @throws {GodwitError} `USAGE` */
+async function checkPrograms(only: readonly string[]): Promise<void> {
+  for (const [program, debianPackage] of Object.entries(needs)) {
+    if (program === 'memcached' && !only.includes('loopback')) continue
+    if (await isInstalled(program)) continue
+    throw new GodwitError('USAGE', `${program} is not here: apt-get install ${debianPackage}`)
+  }
 }
 
 /** The same load on each, in turn; each repeat begins with another one. */

@@ -30,27 +30,13 @@ export interface LoadOptions {
   readonly host: string
   readonly port: number
   readonly seconds: number
-  /** Items of each connection; as it is by default without. */
+  /** Items of each of its 16 connections, in units of 1024; 10 by default. */
   readonly window?: number
-  /** Connections; 128 by default. */
-  readonly connections?: number
-  /** Threads; 8 by default. */
-  readonly threads?: number
-  /** The share of answers that are compared with what was set; none by default. */
-  readonly verified?: number
 }
 
-function argumentsOf(options: LoadOptions): string[] {
-  const { host, port, seconds, window, connections, threads, verified } = options
-  const asked = [
-    ['-w', window],
-    ['-c', connections],
-    ['-T', threads],
-    ['-v', verified],
-  ] as const
-  const given = asked.filter(([, value]) => value !== undefined)
-  const always = ['-s', `${host}:${port}`, '-t', `${seconds}s`, '-S', '1s']
-  return always.concat(given.flatMap(([name, value]) => [name, String(value)]))
+function argumentsOf({ host, port, seconds, window }: LoadOptions): string[] {
+  const asked = ['-s', `${host}:${port}`, '-t', `${seconds}s`, '-S', '1s']
+  return window === undefined ? asked : [...asked, '-w', `${window}k`]
 }
 
 /** Reads its lines, one by one. */
@@ -66,13 +52,13 @@ export class LoadReader {
   read(line: string, nowMs: number): void {
     const text = line.trim()
     const [, of] = /^(\w+) Statistics/.exec(text) ?? []
+    const [, name, count] = /^(\w+): (\d+)$/.exec(text) ?? []
+    const [, rate] = /^Run time:.* TPS: (\d+)/.exec(text) ?? []
     if (of !== undefined) this.#isTotal = of === 'Total'
+    else if (rate !== undefined) this.#operationsPerSecond = Number(rate)
+    else if (name !== undefined) this.#missing += missing.has(name) ? Number(count) : 0
     else if (text.startsWith('Period')) this.#readPeriod(text, nowMs)
     else if (complaint.test(text)) this.complaints.push(text)
-    const [, missing] = /^(?:get_misses|verify_misses|verify_failed): (\d+)/.exec(text) ?? []
-    if (missing !== undefined) this.#missing += Number(missing)
-    const [, rate] = /^Run time:.* TPS: (\d+)/.exec(text) ?? []
-    if (rate !== undefined) this.#operationsPerSecond = Number(rate)
   }
 
   /** Type, seconds, operations, operations/s, net, misses, and microseconds: least, most ... */
@@ -92,6 +78,7 @@ export class LoadReader {
   }
 }
 
+const missing: ReadonlySet<string> = new Set(['get_misses', 'verify_misses', 'verify_failed'])
 const complaint = /error|disconnect|fail(?:ed)?:? |didn't|reconnect|invalid/i
 
 /** A load that goes on. */
@@ -111,7 +98,9 @@ export function startLoad(options: LoadOptions): RunningLoad {
     createInterface({ input: stream }).on('line', (line) => reader.read(line, performance.now()))
   }
   const result = once(child, 'close').then(([code]) => {
-    if (code !== 0) throw failure(`memcaslap ended with ${String(code)}`)
+    if (code !== 0) {
+      throw failure(`memcaslap ended with ${String(code)}: ${reader.complaints.join('; ')}`)
+    }
     return reader.result
   })
   // Whoever waits for it hears of it; a benchmark that fails before does not.

@@ -22,7 +22,7 @@ export interface MovingSize {
   /** Items that nobody asks for, and bytes of each. */
   readonly coldItems: number
   readonly coldBytes: number
-  /** Items of each of the connections of the load. */
+  /** Items of each of the 16 connections of the load, in units of 1024. */
   readonly window: number
   /** From the start of the load to the migration; the load has its items after `settleMs`. */
   readonly beforeMs: number
@@ -67,8 +67,10 @@ export async function measureMoving(
   let prober: Prober | undefined
   try {
     const filled = fill(moving.port, size.coldItems, size.coldBytes)
+    filled.catch(() => {})
     const isLate = sleep(fillMs, true)
-    if (await Promise.race([filled.then(() => false), isLate])) throw failure('too slow to fill')
+    const isSlow = await Promise.race([filled.then(() => false), isLate])
+    if (isSlow) throw failure(`${size.coldItems} items were not stored within ${fillMs} ms`)
     await isLate
     const load = startLoad({ host, port: moving.port, seconds: loadSeconds, window })
     const startMs = performance.now()
@@ -150,9 +152,9 @@ function seriesOf(
     marks,
   })
   return [
-    of('operations in the second before', '1/s', ({ operations }) => operations),
-    of("memcaslap's longest operation in it", 'ms', (one) => one.longestMs),
-    of("a client's longest wait in it", 'ms', ({ endMs }) =>
+    of('operations in each second', '1/s', ({ operations }) => operations),
+    of("memcaslap's longest operation in each second", 'ms', (one) => one.longestMs),
+    of("a client's longest wait in each second", 'ms', ({ endMs }) =>
       longestMs(probes, endMs - 1000, endMs),
     ),
   ]

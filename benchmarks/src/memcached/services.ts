@@ -155,21 +155,26 @@ async function firstRound(control: string, sender: ChildProcess): Promise<number
   throw failure('a guest did not begin to move')
 }
 
+/** Items that are written at a time. */
+const batch = 64
+
 /** Stores `count` items of `valueBytes` each, as fast as they are taken; no page is zero. */
 export async function fill(port: number, count: number, valueBytes: number): Promise<void> {
   const socket = connect({ host, port, noDelay: true })
+  const cut = once(socket, 'close').then((): never => {
+    throw failure('a client was disconnected that stored items')
+  })
+  socket.on('error', () => {})
   const replies = once(socket, 'data') as Promise<[Buffer]>
-  const value = Buffer.alloc(valueBytes)
-  for (let i = 0; i < count; i++) {
-    // All are different.
-    for (let at = 0; at < valueBytes; at += 512) value.writeUInt32LE((i * 2654435761) >>> 0, at)
-    const head = `set cold${i} 0 0 ${valueBytes} noreply\r\n`
-    if (!socket.write(Buffer.concat([Buffer.from(head), value, Buffer.from('\r\n')]))) {
-      await once(socket, 'drain')
-    }
+  for (const promise of [cut, replies]) promise.catch(() => {})
+  const value = 'x'.repeat(valueBytes)
+  for (let from = 0; from < count; from += batch) {
+    const items = Array.from({ length: Math.min(batch, count - from) }, (_, i) => from + i)
+    const text = items.map((i) => `set cold${i} 0 0 ${valueBytes} noreply\r\n${value}\r\n`)
+    if (!socket.write(text.join(''))) await Promise.race([once(socket, 'drain'), cut])
   }
   socket.write('mn\r\n')
-  const [reply] = await replies
+  const [reply] = await Promise.race([replies, cut])
   socket.destroy()
   if (reply.toString() !== 'MN\r\n') throw failure(`items were not taken: ${reply.toString()}`)
 }

@@ -7,6 +7,10 @@ import type { Series } from '@godwit/benchmarks'
 import type { TopLevelSpec } from 'vega-lite'
 import { drawSpec } from './chart.ts'
 
+const HEIGHT = 240
+/** For the name of a mark. */
+const NAME_ROOM = 60
+
 /** Draws without a browser; @returns an SVG document. */
 export function drawSeries(series: Series): Promise<string> {
   return drawSpec(specOf(series))
@@ -21,7 +25,7 @@ function specOf({ name, metric, unit, points, marks }: Series): TopLevelSpec {
     padding: 16,
     title: { text: name, subtitle: metric, anchor: 'start', offset: 12 },
     width: 640,
-    height: 240,
+    height: HEIGHT,
     layer: [
       {
         data: { values: points.map(([atS, value]) => ({ atS, value })) },
@@ -32,12 +36,17 @@ function specOf({ name, metric, unit, points, marks }: Series): TopLevelSpec {
         },
       },
       {
-        data: { values: marks.map((mark) => ({ ...mark })) },
+        // One below the other: what happens at a hand-over is close together.
+        data: { values: marks.map((mark, i) => ({ ...mark, y: HEIGHT - (i % 3) * NAME_ROOM })) },
         layer: [
           { mark: { type: 'rule', color: '#d55e00' }, encoding: { x } },
           {
             mark: { type: 'text', align: 'left', angle: 270, dx: 4, dy: -4, color: '#d55e00' },
-            encoding: { x, y: { value: 240 }, text: { field: 'name' } },
+            encoding: {
+              x,
+              y: { field: 'y', type: 'quantitative', scale: null, axis: null },
+              text: { field: 'name' },
+            },
           },
         ],
       },
@@ -47,5 +56,6 @@ function specOf({ name, metric, unit, points, marks }: Series): TopLevelSpec {
       axis: { labelFontSize: 11, titleFontSize: 11, titleFontWeight: 'normal', grid: true },
       view: { stroke: null },
     },
+    resolve: { scale: { y: 'independent' } },
   }
 }
