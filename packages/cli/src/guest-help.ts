@@ -4,7 +4,7 @@
  * @module
  */
 import { GUEST_KINDS } from '@godwit/guest'
-import { MEMCACHED_HELP } from '@godwit/memcached'
+import { MEMCACHED_HELP, MEMCACHED_HOST_HELP } from '@godwit/memcached'
 import type { QemuHelp } from '@godwit/qemu'
 import { QEMU_HELP, QEMU_HOST_HELP } from '@godwit/qemu'
 
@@ -15,7 +15,7 @@ export function guestHelp(): string {
 
 /** The same of `receive --guest`. */
 export function hostHelp(): string {
-  return formatKinds('Guests for --guest:', [QEMU_HOST_HELP])
+  return formatKinds('Guests for --guest:', [MEMCACHED_HOST_HELP, QEMU_HOST_HELP])
 }
 
 function formatKinds(title: string, kinds: readonly QemuHelp[]): string {

@@ -7,14 +7,25 @@ import type { Guest, GuestHost, GuestIdentity, IncomingGuest } from '@godwit/cor
 import { GodwitError, formatBytes } from '@godwit/core'
 import type { ParsedGuest, WorkloadHost } from '@godwit/guest'
 import { parseGuest as parseWorkload, WORKLOAD_KINDS, WorkloadGuest } from '@godwit/guest'
-import { MEMCACHED_KIND, MemcachedGuest, MemcachedHost, parseMemcached } from '@godwit/memcached'
-import type { QemuHostPlace } from '@godwit/qemu'
+import {
+  MEMCACHED_KIND,
+  MemcachedGuest,
+  MemcachedHost,
+  type ParsedMemcached,
+  type Place,
+  parseMemcached,
+} from '@godwit/memcached'
 import { IncomingQemu, parseQemu, placeOf, QEMU_KIND, QemuFileGuest, QemuHost } from '@godwit/qemu'
+import { formatHostPort } from '@godwit/transport'
+import type { HostOptions } from './host-option.ts'
+import { startBehindRelay } from './relayed.ts'
 
 /** A guest that was started here, or that was found running. */
 export interface StartedGuest extends Guest {
   /** Resolves, with the reason, when the guest dies; else never. */
   readonly failed: Promise<GodwitError>
+  /** It runs at the destination; told as soon as that is known. */
+  handedOver?(): void
   /** Ends it, or lets go of one that is somebody else's; its memory stays readable. */
   stop(): Promise<void>
   /** It is the other side's for good, and nobody needs it here any more; {@link stop} follows. */
@@ -45,7 +56,10 @@ export function beginningOf({ kind }: GuestIdentity, memoryBytes: number): strin
  * @param memoryBytes - undefined: what is usual for the kind
  * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`, `FILE_UNREADABLE`, `USAGE`
  */
-export function parseGuest(text: string, memoryBytes: number | undefined): ParsedGuest {
+export function parseGuest(
+  text: string,
+  memoryBytes: number | undefined,
+): ParsedGuest | ParsedMemcached {
   const [kind = ''] = text.split(',')
   if (kind === MEMCACHED_KIND) return parseMemcached(text, memoryBytes)
   if (kind === QEMU_KIND) return parseQemu(text, memoryBytes)
@@ -57,30 +71,45 @@ export function parseGuest(text: string, memoryBytes: number | undefined): Parse
 }
 
 /** {@link parseGuest}, of guests that can be started. */
-export function parseStartable(text: string, memoryBytes: number | undefined): ParsedGuest {
+export function parseStartable(
+  text: string,
+  memoryBytes: number | undefined,
+): ReturnType<typeof parseGuest> {
   const parsed = parseGuest(text, memoryBytes)
   if (parsed.identity.kind !== QEMU_KIND) return parsed
   throw new GodwitError('USAGE', 'A VM of QEMU is not started by this; see docs/QEMU.md')
 }
 
-/** Starts a guest, or finds the one that runs. @param tell - where it listens, if it does */
+/** Options of a start. */
+export interface StartOptions {
+  readonly pageBytes?: number
+  /** The destination, as it was written. */
+  readonly to: string
+}
+
+/**
+ * Starts a guest, or finds the one that runs.
+ *
+ * @param tell - where it listens, if it does, and what becomes of its relay
+ */
 export async function startGuest(
-  identity: GuestIdentity,
-  memoryBytes: number,
-  options: { readonly pageBytes?: number },
+  parsed: ParsedGuest | ParsedMemcached,
+  options: StartOptions,
   tell: (text: string) => void,
 ): Promise<StartedGuest> {
+  const { identity, memoryBytes } = parsed
   if (identity.kind === QEMU_KIND) return QemuFileGuest.attach(placeOf(identity))
   if (identity.kind !== MEMCACHED_KIND) {
     return WorkloadGuest.start(identity, memoryBytes, options)
   }
   const guest = await MemcachedGuest.start(identity, memoryBytes, options)
-  tell(listening(guest.port))
-  return guest
+  tell(listening(guest.place))
+  const relay = 'relay' in parsed ? parsed.relay : undefined
+  return relay === undefined ? guest : startBehindRelay(guest, relay, options.to, tell)
 }
 
-function listening(port: number): string {
-  return `memcached listens on 127.0.0.1:${port}`
+function listening({ host, port }: Place): string {
+  return `memcached listens on ${formatHostPort(host, port)}`
 }
 
 /** Takes in all kinds. */
@@ -98,21 +127,21 @@ export function outlivesUs(guest: IncomingGuest | undefined): boolean {
  * Makes room for all kinds.
  *
  * @param workloads - counts the memory of all of them
- * @param vms - how VMs of QEMU are taken in; undefined: not at all
+ * @param options - how guests of a kind are taken in
  * @throws {GodwitError} `FILE_UNREADABLE`, `GUEST_OPTION`
  */
 export function hostGuests(
   workloads: WorkloadHost,
   tell: (text: string) => void,
-  vms: QemuHostPlace | undefined,
+  { memcached: listen, qemu: place }: HostOptions = {},
 ): GuestsHost {
   const takeRoom = (bytes: number): ReturnType<WorkloadHost['takeRoom']> =>
     workloads.takeRoom(bytes)
-  const memcached = new MemcachedHost(takeRoom)
+  const memcached = new MemcachedHost(takeRoom, listen)
   const onReserved = ({ place: { pid, qmp, ram } }: IncomingQemu): void => {
     tell(`the VM comes to QEMU process ${pid}; to move on from here: qemu,qmp=${qmp},ram=${ram}`)
   }
-  const qemu = vms && new QemuHost({ place: vms, takeRoom, onReserved })
+  const qemu = place && new QemuHost({ place, takeRoom, onReserved })
   return {
     async reserve(offer, zero) {
       const { kind } = offer.identity
@@ -123,7 +152,7 @@ export function hostGuests(
       }
       if (kind !== MEMCACHED_KIND) return workloads.reserve(offer, zero)
       const guest = await memcached.reserve(offer, zero)
-      tell(`${listening(guest.port)}; clients wait until the guest is here`)
+      tell(`${listening(guest.place)}; clients wait until the guest is here`)
       return guest
     },
     leaveRunning: () => qemu?.leaveRunning(),

@@ -7,8 +7,6 @@ import type { GodwitError, Report } from '@godwit/core'
 import { formatBytes, parseBytes, parseDurationMs, systemClock, toGodwitError } from '@godwit/core'
 import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
-import type { QemuHostPlace } from '@godwit/qemu'
-import { parseQemuHost } from '@godwit/qemu'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { PagerChoice, ReceiveOptions, Receiver } from 'godwit'
@@ -25,6 +23,8 @@ import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
 import { hostHelp } from './guest-help.ts'
 import { hostGuests, outlivesUs } from './guests.ts'
+import type { HostOptions } from './host-option.ts'
+import { parseHostOption } from './host-option.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
@@ -43,7 +43,7 @@ import { formatSummary } from './summary.ts'
 
 export interface ReceiveSettings extends SecuritySettings, CatalogSettings, SiblingSettings {
   readonly listen: string
-  readonly guest?: QemuHostPlace
+  readonly guest?: HostOptions
   readonly once?: boolean
   readonly runFor?: number
   readonly memoryLimit?: number
@@ -73,8 +73,8 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
   addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
     .option(
       '--guest <GUEST>',
-      'take in VMs of QEMU, too: qemu,config=FILE; see below',
-      parseQemuHost,
+      'how guests of a kind are taken in: memcached,listen=HOST or qemu,config=FILE; see below',
+      parseHostOption,
     )
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(

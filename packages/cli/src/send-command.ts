@@ -128,7 +128,8 @@ async function sendOrRecover(guest: string | undefined, asked: AskedSettings): P
 const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --memory 1GiB'
 
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
-  const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
+  const parsed = parseGuest(guestText, settings.memory)
+  const { identity, memoryBytes } = parsed
   const security = readSecurity(settings)
   checkDestination(settings.to, { ...settings, security })
   check(settings)
@@ -146,7 +147,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
     run.traffic = await startCompeting(settings)
     if (settings.quiet !== true) note(beginningOf(identity, memoryBytes))
     const tell = settings.quiet === true ? () => {} : note
-    run.guest = await startGuest(identity, memoryBytes, settings, tell)
+    run.guest = await startGuest(parsed, settings, tell)
     const { pageBytes } = settings
     run.entry = registration?.guest({ kind: identity.kind, memoryBytes, pageBytes })
     const report = await attempt(run, run.guest)
@@ -268,7 +269,10 @@ async function attempt(run: SendRun, guest: StartedGuest): Promise<Report> {
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,
-      onStage: ({ name }) => beside?.reached(name),
+      onStage: ({ name }) => {
+        beside?.reached(name)
+        if (name === 'activation') guest.handedOver?.()
+      },
       onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
       ...proofOf(guest),
     })
