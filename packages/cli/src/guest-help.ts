@@ -5,29 +5,20 @@
  */
 import { GUEST_KINDS } from '@godwit/guest'
 import { MEMCACHED_HELP, MEMCACHED_HOST_HELP } from '@godwit/memcached'
+import type { QemuHelp } from '@godwit/qemu'
+import { QEMU_HELP, QEMU_HOST_HELP } from '@godwit/qemu'
 
 /** Several lines, without a line feed at the end. */
 export function guestHelp(): string {
-  return formatKinds('Guests:', [...GUEST_KINDS, MEMCACHED_HELP])
+  return formatKinds('Guests:', [...GUEST_KINDS, MEMCACHED_HELP, QEMU_HELP])
 }
 
 /** The same of `receive --guest`. */
 export function hostHelp(): string {
-  return formatKinds('Guests for --guest:', [MEMCACHED_HOST_HELP])
+  return formatKinds('Guests for --guest:', [MEMCACHED_HOST_HELP, QEMU_HOST_HELP])
 }
 
-interface KindHelp {
-  readonly kind: string
-  readonly help: string
-  readonly options: readonly {
-    readonly name: string
-    readonly value: string
-    readonly fallback: string
-    readonly help: string
-  }[]
-}
-
-function formatKinds(title: string, kinds: readonly KindHelp[]): string {
+function formatKinds(title: string, kinds: readonly QemuHelp[]): string {
   const lines = [title]
   for (const { kind, help, options } of kinds) {
     lines.push(`  ${kind.padEnd(13)} ${help}`)

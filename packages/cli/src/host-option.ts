@@ -5,11 +5,14 @@
  */
 import { GodwitError } from '@godwit/core'
 import { MEMCACHED_KIND, parseMemcachedHost } from '@godwit/memcached'
+import type { QemuHostPlace } from '@godwit/qemu'
+import { parseQemuHost, QEMU_KIND } from '@godwit/qemu'
 
 /** What was said, by kind. */
 export interface HostOptions {
   /** Where services listen that arrive. */
   readonly memcached?: string
+  readonly qemu?: QemuHostPlace
 }
 
 /**
@@ -20,12 +23,11 @@ export interface HostOptions {
  */
 export function parseHostOption(text: string, before: HostOptions = {}): HostOptions {
   const [kind = ''] = text.split(',')
-  if (kind !== MEMCACHED_KIND) {
-    const known = `there is ${MEMCACHED_KIND}`
-    throw new GodwitError('GUEST_UNKNOWN', `--guest has nothing to say of "${kind}"; ${known}`)
-  }
-  if (before.memcached !== undefined) {
+  if (Object.hasOwn(before, kind)) {
     throw new GodwitError('GUEST_OPTION', `--guest ${kind} is given twice`)
   }
-  return { ...before, memcached: parseMemcachedHost(text) }
+  if (kind === MEMCACHED_KIND) return { ...before, memcached: parseMemcachedHost(text) }
+  if (kind === QEMU_KIND) return { ...before, qemu: parseQemuHost(text) }
+  const known = [MEMCACHED_KIND, QEMU_KIND].join(', ')
+  throw new GodwitError('GUEST_UNKNOWN', `--guest has nothing to say of "${kind}"; only ${known}`)
 }

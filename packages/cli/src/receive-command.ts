@@ -22,7 +22,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
 import { hostHelp } from './guest-help.ts'
-import { hostGuests } from './guests.ts'
+import { hostGuests, outlivesUs } from './guests.ts'
 import type { HostOptions } from './host-option.ts'
 import { parseHostOption } from './host-option.ts'
 import type { Interrupts } from './interrupt.ts'
@@ -73,7 +73,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
   addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
     .option(
       '--guest <GUEST>',
-      'how guests of a kind are taken in: memcached,listen=HOST; see below',
+      'how guests of a kind are taken in (VMs of QEMU: only with it); see below',
       parseHostOption,
     )
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
@@ -152,12 +152,13 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
+  const guestHost = hostGuests(host, settings.quiet === true ? () => {} : note, settings.guest)
   const finders = await findersOf(settings, () =>
     guests.map((migration) => ({ migration, entry: arrivals.entryOf(migration) })),
   )
   const interrupts = listenToInterrupts()
   const receiver = await receive(
-    hostGuests(host, settings.quiet === true ? () => {} : note, settings.guest),
+    guestHost,
     { ...optionsOf(settings), ...listenersOf(arrivals, drops), static: finders.finder, security },
     {
       began(migration) {
@@ -200,6 +201,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     drops.close()
     control?.close()
     interrupts.stop()
+    if (settings.once !== true && settings.runFor === undefined) guestHost.leaveRunning()
     for (const guest of guests) await guest.release()
     await registration?.end()
     await finders.close()
@@ -334,8 +336,10 @@ async function serve(
   await interrupts.first
   await handedOver(receiver, interrupts)
   await closeOrAbandon(receiver, interrupts)
-  if (guests.length > 0) {
-    note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)
+  const needing = guests.filter(({ guest }) => !outlivesUs(guest))
+  if (needing.length < guests.length) note('VMs go on here, without this process')
+  if (needing.length > 0) {
+    note(`not listening any more; ${needing.length} guest(s) go on here, Ctrl-C ends them`)
     await interrupts.second
   }
   return Exit.Done
