@@ -14,6 +14,7 @@ import { hostile } from './hostile.ts'
 import { link } from './link.ts'
 import { loopback } from './loopback.ts'
 import { pacing } from './pacing.ts'
+import { qemu } from './qemu.ts'
 import { reservation } from './reservation.ts'
 import { security } from './security.ts'
 import { select } from './select.ts'
@@ -43,6 +44,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   growth,
   reservation,
   link,
+  qemu,
   encode,
   fault,
   fetch,

@@ -31,6 +31,8 @@ export interface QemuOptions {
   readonly prefix?: readonly string[]
   /** Where its memory is, for others to see; else its own. */
   readonly ramFile?: string
+  /** A second socket for commands: each has one client at a time. */
+  readonly secondQmp?: string
 }
 
 /** A line of the guest's console, and when it came. */
@@ -69,16 +71,22 @@ export function machineArguments(
 }
 
 function argumentsOf(workshop: Workshop, options: QemuOptions, socket: string): string[] {
-  const { memoryBytes, incoming, ramFile } = options
+  const { memoryBytes, incoming, ramFile, secondQmp } = options
   const backend = `memory-backend-file,id=${RAM_NAME},size=${memoryBytes},share=on`
   const values = {
     machine: ramFile === undefined ? 'q35' : `q35,memory-backend=${RAM_NAME}`,
     ...(ramFile === undefined ? {} : { object: `${backend},mem-path=${ramFile}` }),
     serial: 'stdio',
-    qmp: `unix:${socket},server=on,wait=off`,
+    qmp: qmpAt(socket),
     ...(incoming === undefined ? {} : { incoming }),
   }
-  return [...machineArguments(workshop, options), ...words(values)]
+  const second = secondQmp === undefined ? [] : ['-qmp', qmpAt(secondQmp)]
+  return [...machineArguments(workshop, options), ...words(values), ...second]
+}
+
+/** A socket that QEMU listens at for commands. */
+export function qmpAt(socket: string): string {
+  return `unix:${socket},server=on,wait=off`
 }
 
 function words(values: Readonly<Record<string, string>>): string[] {

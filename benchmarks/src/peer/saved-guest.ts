@@ -63,7 +63,7 @@ export async function saveGuest(workshop: Workshop, load: GuestLoad): Promise<Sa
 /** Starts a process with the saved guest in it, paused. */
 export async function restoreGuest(
   guest: SavedGuest,
-  options: Pick<QemuOptions, 'name' | 'prefix' | 'ramFile'>,
+  options: Pick<QemuOptions, 'name' | 'prefix' | 'ramFile' | 'secondQmp'>,
 ): Promise<Qemu> {
   const { load, stateFile, workshop } = guest
   const incoming = `exec:cat ${quoted(stateFile)}`

@@ -1,47 +1,57 @@
 /**
- * One migration by Godwit of a saved guest in its own QEMU: the virtual machine itself.
+ * One migration by Godwit of a saved guest in a QEMU of its own: of the virtual machine itself.
  *
  * @module
  */
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Report } from '@godwit/core'
+import { QmpClient } from '@godwit/qemu'
+import type { GuestKind } from '../process.ts'
 import { makeFolder, migrate } from '../process.ts'
 import type { Route } from './namespaces.ts'
 import { sentBytes } from './namespaces.ts'
 import type { Figures } from './qemu-migration.ts'
 import { SETTLE_MS } from './qemu-migration.ts'
-import { machineArguments, Qemu } from './qemu.ts'
-import { QmpClient } from './qmp.ts'
+import type { Qemu } from './qemu.ts'
+import { machineArguments, qmpAt, RAM_NAME } from './qemu.ts'
 import type { SavedGuest } from './saved-guest.ts'
 import { machineOf, restoreGuest } from './saved-guest.ts'
 import { warmMemory } from './workshop.ts'
 
 const eventMs = 20_000
-const tickMs = 5000
-const pollMs = 10
-/** Enough for the guest there to say that it goes on. */
+/** Enough for the guest to say there that it goes on. */
 const runFor = '2s'
 
-/** How Godwit gets at a virtual machine's memory. */
+/** How Godwit gets at the memory: a file of QEMU's, or QEMU's own stream. */
 export type Attach = 'file' | 'stream'
 
 export interface VmFigures extends Figures {
   /** Before the total: until pages flow. */
   readonly preparationMs: number
-  /** Of the pause: QEMU's own stop, state and start. */
-  readonly pauseParts: Report['downtime']
+  readonly report: Report
 }
 
 export interface VmOptions {
   readonly attach: Attach
-  /** Of the guest `qemu`, like `downtime=300ms`. */
-  readonly guestOptions: readonly string[]
+  /** QEMU's own, where it decides. */
+  readonly downtimeLimitMs: number
   /** Of `godwit send`. */
   readonly options: readonly string[]
   /** How to start `godwit` as a process: program and first arguments. */
   readonly godwit: readonly string[]
+}
+
+/** Files of one migration. */
+interface Files {
+  readonly ram: string
+  /** Where Godwit commands the source's QEMU. */
+  readonly sourceQmp: string
+  readonly destinationQmp: string
+  readonly config: string
+  /** What the guest says at the destination. */
+  readonly console: string
 }
 
 /** @throws when it was not right, or the guest does not go on there */
@@ -51,71 +61,113 @@ export async function migrateVm(
   route: Route,
 ): Promise<VmFigures> {
   const folder = makeFolder()
-  const ramFile = join('/dev/shm', `godwit-bench-${process.pid}.ram`)
+  const file = (name: string): string => join(folder, name)
+  const files: Files = {
+    ram: `/dev/shm/godwit-bench-${process.pid}.ram`,
+    sourceQmp: file('source.qmp'),
+    destinationQmp: file('destination.qmp'),
+    config: file('vm.json'),
+    console: file('console'),
+  }
   try {
-    const isFile = options.attach === 'file'
-    const own = isFile ? { ramFile } : {}
     const source = await restoreGuest(guest, {
       name: 'source',
       prefix: route.source.prefix,
-      ...own,
+      secondQmp: files.sourceQmp,
+      ...(options.attach === 'file' ? { ramFile: files.ram } : {}),
     })
     try {
-      return await migrateFrom(source, { guest, options, route, folder, ramFile })
+      return await migrateFrom(source, guest, options, route, files)
     } finally {
       await source.quit()
     }
   } finally {
-    rmSync(ramFile, { force: true })
+    rmSync(files.ram, { force: true })
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-interface Sides {
-  readonly guest: SavedGuest
-  readonly options: VmOptions
-  readonly route: Route
-  readonly folder: string
-  readonly ramFile: string
-}
-
-async function migrateFrom(source: Qemu, sides: Sides): Promise<VmFigures> {
-  const { guest, options, route, folder, ramFile } = sides
-  const { attach, guestOptions, godwit } = options
-  const place = attach === 'file' ? [`ram=${ramFile}`] : []
-  const name = ['qemu', `attach=${attach}`, `qmp=${source.socket}`, ...place, ...guestOptions]
-  const console = join(folder, 'console')
-  const there = join(folder, 'destination.qmp')
-  writeFileSync(console, '')
+async function migrateFrom(
+  source: Qemu,
+  guest: SavedGuest,
+  { attach, downtimeLimitMs, options, godwit }: VmOptions,
+  route: Route,
+  files: Files,
+): Promise<VmFigures> {
+  const way = attach === 'file' ? `ram=${files.ram}` : `attach=stream,downtime=${downtimeLimitMs}ms`
+  writeFileSync(files.config, JSON.stringify({ command: commandOf(guest, files) }))
   let bytesBefore = 0
-  const ends = {
-    ...route,
-    listening: async () => {
-      await source.qmp.execute('cont')
-      await sleep(SETTLE_MS)
-      await warmMemory(guest.workshop, guest.load.memoryBytes)
-      bytesBefore = await sentBytes(route)
-    },
+  let startMs = 0
+  const listening = async (): Promise<void> => {
+    await source.qmp.execute('cont')
+    await sleep(SETTLE_MS)
+    await warmMemory(guest.workshop, guest.load.memoryBytes)
+    bytesBefore = await sentBytes(route)
+    startMs = Date.now()
   }
-  const startMs = Date.now()
-  const resumed = QmpClient.connect(there).then(async (qmp) => {
-    const event = await qmp.event((one) => one.name === 'RESUME', eventMs)
-    qmp.close()
-    return event
-  })
+  const resumed = resumeIn(files.destinationQmp)
   // Where the migration fails, that is the reason.
   resumed.catch(() => {})
-  const [{ source: report }] = await Promise.all([
-    migrate(godwit, name.join(','), options.options, ends, runFor, [], {
-      receive: receiveOptions(sides, console, there),
-      isRight: ({ outcome }) => outcome === 'completed',
-    }),
-    ticks(console),
-  ])
+  const { source: report } = await migrate(
+    godwit,
+    `qemu,qmp=${files.sourceQmp},${way},after=keep`,
+    options,
+    { ...route, listening },
+    runFor,
+    [],
+    kindOf(files),
+  )
   const stopped = await source.qmp.event(
-    (one) => one.name === 'STOP' && one.atMs > startMs,
+    ({ name, atMs }) => name === 'STOP' && atMs > startMs,
     eventMs,
   )
-  const pauseMs = (await resumed).atMs - stopped.atMs
-  return { ...figuresOf(report), pauseMs, wireBytes: (await sentBytes(route)) - bytesBefore }
+  checkConsole(readFileSync(files.console, 'utf8'))
+  const wireBytes = (await sentBytes(route)) - bytesBefore
+  return { ...figuresOf(report), pauseMs: (await resumed) - stopped.atMs, wireBytes }
+}
+
+/** What starts the destination's QEMU. */
+function commandOf(guest: SavedGuest, { console, destinationQmp }: Files): readonly string[] {
+  const backend = `memory-backend-file,id=${RAM_NAME},size={memory},mem-path={ram},share=on`
+  return [
+    'qemu-system-x86_64',
+    ...machineArguments(guest.workshop, machineOf(guest)),
+    ...['-machine', `q35,memory-backend=${RAM_NAME}`, '-object', backend],
+    ...['-serial', `file:${console}`, '-qmp', qmpAt(destinationQmp)],
+  ]
+}
+
+function kindOf({ config }: Files): GuestKind {
+  return {
+    receiveOptions: ['--guest', `qemu,config=${config}`],
+    isRight: ({ outcome, memory }) => outcome === 'completed' && memory?.equal === true,
+  }
+}
+
+/** When the guest goes on there, by QEMU's clock. */
+async function resumeIn(socket: string): Promise<number> {
+  const qmp = await QmpClient.connect(socket, { waits: true })
+  try {
+    return (await qmp.event(({ name }) => name === 'RESUME', eventMs)).atMs
+  } finally {
+    qmp.close()
+  }
+}
+
+/** @throws when the guest did not go on there, or its kernel complains */
+export function checkConsole(text: string): void {
+  if (/BUG:|Oops|Kernel panic|soft lockup/.test(text)) throw new Error(`the guest says: ${text}`)
+  if (!/^TICK/m.test(text)) throw new Error('the guest did not go on at the destination')
+}
+
+/** As for guests that are not virtual machines: the total begins with the first round. */
+function figuresOf(report: Report): Omit<VmFigures, 'wireBytes' | 'pauseMs'> {
+  const first = report.stages.find(({ name }) => name === 'pre-copy' || name === 'stop-and-copy')
+  return {
+    report,
+    totalMs: report.totalMs!,
+    preparationMs: first!.atMs,
+    blockedMs: undefined,
+    cpuSeconds: report.cpu!.sourceSeconds! + report.cpu!.destinationSeconds!,
+  }
 }
