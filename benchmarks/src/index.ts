@@ -13,6 +13,7 @@ import { growth } from './growth.ts'
 import { hostile } from './hostile.ts'
 import { link } from './link.ts'
 import { loopback } from './loopback.ts'
+import { memcached } from './memcached.ts'
 import { pacing } from './pacing.ts'
 import { qemu } from './qemu.ts'
 import { reservation } from './reservation.ts'
@@ -24,7 +25,7 @@ import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
 export { interruptBenchmark } from './children.ts'
-export type { BenchResult, Case } from './result.ts'
+export type { BenchResult, Case, Series } from './result.ts'
 export { formatResult } from './result.ts'
 export type { LinkKind } from './paper/shaped-link.ts'
 export { LINK_KINDS } from './paper/shaped-link.ts'
@@ -53,6 +54,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   staticPages,
   select,
   shaper,
+  memcached,
 ]
 
 /** @throws {GodwitError} `USAGE` */

@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { METRICS } from './paper/measure.ts'
 import type { PaperVerdicts } from './paper/paper-result.ts'
-import type { Against, BenchResult, Case, Unit } from './result.ts'
+import type { Against, BenchResult, Case, Series, Unit } from './result.ts'
 
 const number = v.pipe(v.number(), v.finite())
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
@@ -43,6 +43,14 @@ const oneCase = v.object({
   bar: v.exactOptional(v.object({ op: v.picklist(['>=', '<=']), value: number })),
   pass: v.exactOptional(v.boolean()),
 } satisfies Record<keyof Case, unknown>)
+
+const series = v.object({
+  name: v.string(),
+  metric: v.string(),
+  unit: v.picklist(Object.keys(units) as Unit[]),
+  points: v.array(v.tuple([number, number])),
+  marks: v.array(v.object({ name: v.string(), atS: number })),
+} satisfies Record<keyof Series, unknown>)
 
 const machine = v.object({
   cpu: v.string(),
@@ -92,5 +100,6 @@ export const benchSchema: v.GenericSchema<ReadResult> = v.object({
   name: v.string(),
   machine,
   cases: v.array(oneCase),
+  series: v.exactOptional(v.array(series)),
   paper: v.exactOptional(paper),
 } satisfies Record<keyof ReadResult, unknown>)

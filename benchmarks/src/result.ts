@@ -36,6 +36,17 @@ export interface Case {
   readonly pass?: boolean
 }
 
+/** One thing measured again and again in one run. */
+export interface Series {
+  readonly name: string
+  readonly metric: string
+  readonly unit: Unit
+  /** Seconds, and the value then. */
+  readonly points: readonly (readonly [atS: number, value: number])[]
+  /** What happened when, in seconds. */
+  readonly marks: readonly { readonly name: string; readonly atS: number }[]
+}
+
 export interface BenchResult {
   readonly schema: typeof BENCH_SCHEMA
   readonly name: string
@@ -47,6 +58,8 @@ export interface BenchResult {
     readonly node: string
   }
   readonly cases: readonly Case[]
+  /** Of the last repeat, where a benchmark has something to tell over time. */
+  readonly series?: readonly Series[]
 }
 
 export interface CaseFacts {

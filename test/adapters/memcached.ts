@@ -56,7 +56,7 @@ class LoadedHost extends MemcachedHost {
 
   override async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingMemcached> {
     const guest = await super.reserve(offer, zero)
-    this.#loads.push(load(guest.port))
+    this.#loads.push(load(guest.place.port))
     return guest
   }
 
@@ -68,7 +68,7 @@ class LoadedHost extends MemcachedHost {
 export const memcached: AdapterUnderTest = {
   async startGuest() {
     const guest = await MemcachedGuest.start(identity, memoryBytes)
-    const socket = load(guest.port)
+    const socket = load(guest.place.port)
     return {
       guest,
       progress: () => stores(guest.regions),

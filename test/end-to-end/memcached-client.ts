@@ -14,8 +14,8 @@ export class TextClient {
   #isOver = false
   #look: (() => void) | undefined
 
-  constructor(port: number) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  constructor(port: number, host = '127.0.0.1') {
+    this.#socket = connect({ port, host, noDelay: true })
     this.#socket.setEncoding('latin1')
     this.#socket.on('data', (text: string) => {
       this.#text += text

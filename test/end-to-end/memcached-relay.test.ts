@@ -1,44 +1,16 @@
-import type { Guest } from '@godwit/core'
-import {
-  IncomingMemcached,
-  MemcachedGuest,
-  MemcachedHost,
-  parseMemcached,
-  Relay,
-} from '@godwit/memcached'
+import { GodwitError } from '@godwit/core'
+import { Relay } from '@godwit/memcached'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeClients, TextClient } from './memcached-client.ts'
+import { behind, endRelayed, Host, hop, startRelayed } from './memcached-hops.ts'
 import { createRig } from './rig.ts'
 
 const memoryBytes = 8 * 2 ** 20
-const { identity } = parseMemcached('memcached,port=0,next=0')
-const cleanups: (() => unknown)[] = []
 
 afterEach(async () => {
   closeClients()
-  for (const cleanup of cleanups.splice(0)) await cleanup()
+  await endRelayed()
 })
-
-async function start(): Promise<{ guest: MemcachedGuest; relay: Relay }> {
-  const guest = await MemcachedGuest.start(identity, memoryBytes)
-  const relay = await Relay.listen(0, guest.port)
-  cleanups.push(
-    () => relay.close(),
-    () => guest.stop(),
-  )
-  return { guest, relay }
-}
-
-class Host extends MemcachedHost {
-  readonly guests: IncomingMemcached[] = []
-
-  override async reserve(...parts: Parameters<MemcachedHost['reserve']>) {
-    const guest = await super.reserve(...parts)
-    this.guests.push(guest)
-    cleanups.push(() => guest.discard())
-    return guest
-  }
-}
 
 /** Counts on a counter, and on its own, until told to stop; both must agree. */
 async function count(client: TextClient, key: string, goesOn: () => boolean): Promise<number> {
@@ -56,39 +28,21 @@ async function count(client: TextClient, key: string, goesOn: () => boolean): Pr
   return counted
 }
 
+const clientOf = (relay: Relay): TextClient => new TextClient(relay.place.port)
+
 describe('Relay', () => {
   it('keeps clients connected through three hops: nothing lost, nothing twice', async () => {
-    const { guest, relay } = await start()
+    const { guest, relay } = await startRelayed(memoryBytes)
     let isGoing = true
-    const clients = [1, 2, 3].map((i) => [new TextClient(relay.port), `n${i}`] as const)
+    const clients = [1, 2, 3].map((i) => [clientOf(relay), `n${i}`] as const)
     const counting = clients.map(([client, key]) => count(client, key, () => isGoing))
-    const idle = new TextClient(relay.port)
+    const idle = clientOf(relay)
     await idle.ask('set half 0 0 3\r\nold\r\n')
     idle.say('set half 0 0 10\r\n12345')
     let owner = guest
-    for (let hop = 0; hop < 3; hop++) {
-      const next = new Host()
-      const there = await createRig(next)
-      const paused = owner
-      // Hold first, pause then: what was forwarded is answered by who it was forwarded to.
-      const held: Guest = {
-        identity: paused.identity,
-        regions: paused.regions,
-        trackers: paused.trackers,
-        async pause() {
-          expect(await relay.hold()).toEqual({ dropped: 0 })
-          await paused.pause()
-        },
-        resume: () => paused.resume(),
-        captureState: () => paused.captureState(),
-      }
-      const report = await (await there.source(held)).run()
-      expect(report.error).toBeUndefined()
-      expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
-      relay.release(next.guests[0]!.port)
-      await paused.stop()
-      owner = next.guests[0]!.asGuest()
-      expect(await new TextClient(relay.port).get(['half'])).toEqual(['old'])
+    for (let hops = 0; hops < 3; hops++) {
+      owner = await hop(owner, relay)
+      expect(await clientOf(relay).get(['half'])).toEqual(['old'])
     }
     isGoing = false
     const counted = await Promise.all(counting)
@@ -100,33 +54,101 @@ describe('Relay', () => {
     expect(await idle.get(keys)).toEqual(counted.map(String))
   })
 
+  it('is released to the guest that goes on here when the hand-over fails', async () => {
+    const { guest, relay } = await startRelayed(memoryBytes)
+    let isGoing = true
+    const counting = count(clientOf(relay), 'n', () => isGoing)
+    const states: string[] = []
+    class Failing extends Host {
+      override async reserve(...parts: Parameters<Host['reserve']>) {
+        const arriving = await super.reserve(...parts)
+        arriving.restoreState = () => {
+          states.push(relay.state)
+          return Promise.reject(new GodwitError('PROTOCOL_STATE', 'not today'))
+        }
+        return arriving
+      }
+    }
+    const rig = await createRig(new Failing())
+    const report = await (await rig.source(behind(relay, guest))).run()
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'PROTOCOL_STATE' } })
+    expect(states).toEqual(['held'])
+    expect(relay.state).toBe('forwarding')
+    isGoing = false
+    expect(await clientOf(relay).get(['n'])).toEqual([String(await counting)])
+  })
+
   it('knows where requests end when they are wrong, and who wants to go', async () => {
-    const { guest, relay } = await start()
-    const client = new TextClient(relay.port)
+    const { guest, relay } = await startRelayed(memoryBytes)
+    const client = clientOf(relay)
     // The rest of a value that is too large goes to nobody.
     client.say(`set a 0 0 2000000\r\n${'x'.repeat(1_000_000)}`)
     expect(await client.reply('\r\n')).toContain('too large')
     expect(await relay.hold()).toEqual({ dropped: 0 })
     client.say(`${'x'.repeat(1_000_000)}\r\nversion\r\n`)
     expect(client.unread).toBe('')
-    relay.release(guest.port)
+    relay.release(guest.place)
     expect(await client.reply('\r\n')).toContain('VERSION')
     expect(await client.ask('set a 0 0 -1\r\n')).toContain('bad data chunk')
     client.say('mn\r\nquit\r\nversion\r\n')
     await client.ended()
     expect(client.unread).toBe('MN\r\n')
-    const endless = new TextClient(relay.port)
+    const endless = clientOf(relay)
     endless.say('x'.repeat(3000))
     await endless.ended()
     expect(endless.unread).toContain('line too long')
   })
 
   it('cuts off whose owner is gone', async () => {
-    const { guest, relay } = await start()
-    const client = new TextClient(relay.port)
+    const { guest, relay } = await startRelayed(memoryBytes)
+    const client = clientOf(relay)
     await client.set('a', 'x')
     await guest.stop()
     await client.ended()
     expect(client.unread).toBe('')
+  })
+
+  it('disconnects who was held for too long, and turns others away, until it is told', async () => {
+    const { guest } = await startRelayed(memoryBytes)
+    const givenUp = Promise.withResolvers<number>()
+    const at = { host: '127.0.0.1', port: 0 }
+    const onGivenUp = (clients: number): void => givenUp.resolve(clients)
+    const relay = await Relay.listen(at, { to: guest.place, holdMs: 20, onGivenUp })
+    try {
+      const client = clientOf(relay)
+      await client.set('a', 'x')
+      await relay.hold()
+      client.say('set a 0 0 1\r\ny\r\n')
+      expect(await givenUp.promise).toBe(1)
+      await client.ended()
+      await clientOf(relay).ended()
+      relay.release(guest.place)
+      expect(await clientOf(relay).get(['a'])).toEqual(['x'])
+    } finally {
+      relay.close()
+    }
+  })
+
+  it('finds out who executes requests, and waits until somebody does', async () => {
+    const { guest, relay } = await startRelayed(memoryBytes)
+    const other = await startRelayed(memoryBytes)
+    const client = clientOf(relay)
+    await client.set('a', 'x')
+    await relay.hold()
+    await guest.pause()
+    await other.guest.pause()
+    const found = relay.seek([guest.place, other.guest.place])
+    client.say('get a\r\n')
+    expect(await Promise.race([found, new Promise((resolve) => setImmediate(resolve))])).toBe(
+      undefined,
+    )
+    other.guest.resume()
+    expect(await found).toEqual(other.guest.place)
+    expect(await client.reply('END\r\n')).toBe('END\r\n')
+    await relay.hold()
+    const given = relay.seek([guest.place])
+    relay.release(other.guest.place)
+    expect(await given).toBeUndefined()
+    expect(relay.owner).toEqual(other.guest.place)
   })
 })

@@ -45,9 +45,9 @@ async function write(client: TextClient, keys: readonly string[]): Promise<void>
 describe('memcached guest', () => {
   it('keeps what was said while it is paused, stores nothing, and goes on', async () => {
     const guest = await start()
-    const client = new TextClient(guest.port)
+    const client = new TextClient(guest.place.port)
     await client.ask('set a 0 0 1\r\nx\r\n')
-    const half = new TextClient(guest.port)
+    const half = new TextClient(guest.place.port)
     half.say('set half 0 0 10\r\n12345')
     // Another connection's answer tells that the thread was there: what came before was read.
     await client.ask('version\r\n')
@@ -57,7 +57,7 @@ describe('memcached guest', () => {
     guest.trackers[0]!.reset()
     client.say('set a 0 0 1\r\ny\r\nget a\r\n')
     half.say('67890\r\nget half\r\n')
-    const early = new TextClient(guest.port)
+    const early = new TextClient(guest.place.port)
     early.say('get a\r\n')
     await guest.pause()
     expect(Buffer.compare(guest.regions[0]!.bytes, before)).toBe(0)
@@ -73,10 +73,10 @@ describe('memcached guest', () => {
     const host = new Host()
     const rig = await createRig(host)
     const guest = await start()
-    const client = new TextClient(guest.port)
+    const client = new TextClient(guest.place.port)
     const before = keysOf('before', 500)
     await write(client, before)
-    const during = new TextClient(guest.port)
+    const during = new TextClient(guest.place.port)
     const answered: string[] = []
     let isMoving = true
     const writing = (async () => {
@@ -94,7 +94,7 @@ describe('memcached guest', () => {
     await guest.stop()
     await writing
     expect(answered.length).toBeGreaterThan(0)
-    const after = new TextClient(moved.port)
+    const after = new TextClient(moved.place.port)
     const all = [...before, ...answered]
     expect(await after.get(all)).toEqual(all.map(valueOf))
     await write(after, keysOf('after', 50))
@@ -113,7 +113,7 @@ describe('memcached guest', () => {
     )
     guests.push(guest)
     // As if it had been started with the port that it has.
-    const asked = { kind: 'memcached', options: { port: guest.port } }
+    const asked = { kind: 'memcached', options: { port: guest.place.port } }
     const source: Guest = {
       identity: asked,
       regions: guest.regions,
@@ -121,7 +121,7 @@ describe('memcached guest', () => {
       resume: () => guest.resume(),
       captureState: () => guest.captureState(),
     }
-    const client = new TextClient(guest.port)
+    const client = new TextClient(guest.place.port)
     await client.set('a', 'x')
     const migration = await rig.source(source)
     const report = await migration.run()
@@ -137,16 +137,16 @@ describe('memcached guest', () => {
     const migration = await rig.source(guest, { mode: 'post-copy' })
     const report = await migration.run()
     expect(report).toMatchObject({ outcome: 'failed', error: { code: 'PROTOCOL_CAPABILITY' } })
-    const client = new TextClient(guest.port)
+    const client = new TextClient(guest.place.port)
     expect(await client.set('a', 'x')).toBe('STORED\r\n')
     expect(rig.held()).toBe(0)
   })
 
   it('reads no more of a client that does not take its replies', async () => {
     const guest = await start()
-    const writer = new TextClient(guest.port)
+    const writer = new TextClient(guest.place.port)
     await writer.set('large', 'v'.repeat(1_000_000))
-    const lazy = connect(guest.port, '127.0.0.1')
+    const lazy = connect(guest.place.port, '127.0.0.1')
     lazy.pause()
     const requests = 40
     lazy.write('get large\r\n'.repeat(requests))

@@ -6,10 +6,10 @@
 import './compile-cache.ts'
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Report } from '@godwit/core'
@@ -115,6 +115,12 @@ export function startProgram(url: URL, ...args: string[]): GodwitProcess {
 /** Runs a command to its end. */
 export function runGodwit(...args: string[]): Promise<Ended> {
   return new GodwitProcess(args).ended
+}
+
+/** Whether somebody else's program is on the path. */
+export function isInstalled(program: string): boolean {
+  const places = (process.env['PATH'] ?? '').split(delimiter)
+  return places.some((place) => existsSync(join(place, program)))
 }
 
 /** A destination that listens. */

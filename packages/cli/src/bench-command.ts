@@ -3,14 +3,15 @@
  *
  * @module
  */
-import type { BenchOptions } from '@godwit/benchmarks'
+import { join } from 'node:path'
+import type { BenchOptions, BenchResult } from '@godwit/benchmarks'
 import { BENCHMARKS, GRIDS, findBenchmark, formatResult } from '@godwit/benchmarks'
 import { GodwitError } from '@godwit/core'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { interruptible } from './interruptible.ts'
-import { checkWritable, note, print, writeJson } from './output.ts'
+import { checkWritable, makeFolder, note, print, writeJson, writeText } from './output.ts'
 import { addPaperCommand } from './paper-command.ts'
 import { parseCount } from './settings.ts'
 
@@ -22,6 +23,7 @@ interface BenchSettings {
   readonly only?: readonly string[]
   readonly images?: string
   readonly synthetic?: boolean
+  readonly plots?: string
 }
 
 /** Adds the command; `finish` gets the exit code. */
@@ -41,6 +43,7 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
     .option('--images <DIR>', 'memory of real guests, for `static`; it says how to make them')
     .option('--synthetic', 'made-up memory where `static` takes that of real guests')
     .option('--json <FILE>', 'write the figures; - is stdout')
+    .option('--plots <DIR>', 'draw what was measured over time, as SVG')
     .addHelpText('after', '\nExample:\n  godwit bench loopback --json loopback.json')
     .action(async (name: string | undefined, settings: BenchSettings) => {
       finish(await bench(name, settings))
@@ -59,6 +62,7 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
     return Exit.Done
   }
   checkWritable(settings.json)
+  if (settings.plots !== undefined) makeFolder(settings.plots)
   const benchmark = findBenchmark(name)
   const { images, synthetic } = settings
   if ((images !== undefined || synthetic === true) && benchmark.takesImages !== true) {
@@ -79,5 +83,15 @@ async function bench(name: string | undefined, settings: BenchSettings): Promise
   const result = await interruptible(() => benchmark.run(options))
   if (settings.json !== undefined) writeJson(settings.json, result)
   if (settings.json !== '-') print(formatResult(result))
+  if (settings.plots !== undefined) await draw(result, settings.plots)
   return Exit.Done
+}
+
+async function draw({ name, series = [] }: BenchResult, folder: string): Promise<void> {
+  if (series.length === 0) return note(`bench ${name} measures nothing over time`)
+  // Half a second to load, so only who wants pictures waits for it.
+  const { drawSeries } = await import('./series-chart.ts')
+  for (const [i, one] of series.entries()) {
+    writeText(join(folder, `${name}-${i + 1}.svg`), await drawSeries(one))
+  }
 }

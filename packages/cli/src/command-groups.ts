@@ -31,6 +31,7 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ['explain', 'verify'],
     load: async () => (await import('./capture-commands.ts')).addCaptureCommands,
   },
+  { names: ['relay'], load: async () => (await import('./relay-command.ts')).addRelayCommand },
   {
     names: ['traffic'],
     load: async () => (await import('./traffic-command.ts')).addTrafficCommand,

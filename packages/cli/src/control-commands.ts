@@ -34,8 +34,11 @@ export function addControlCommands(program: Command, finish: (code: ExitCode) =>
   }
   program
     .command('set')
-    .description('Change a migration that is going on')
-    .argument('<option...>', 'max-bandwidth=RATE, or none; in the place of --bandwidth, too')
+    .description('Change a migration that is going on, or a relay')
+    .argument(
+      '<option...>',
+      'max-bandwidth=RATE, or none; in the place of --bandwidth, too. Of a relay: to=HOST:PORT',
+    )
     .requiredOption('--control <SOCKET>', 'the control socket of the agent')
     .addHelpText('after', '\nExample:\n  godwit set --control /run/godwit.sock max-bandwidth=1Gbit')
     .action(async (options: string[], settings: ControlSettings) => {

@@ -1,6 +1,7 @@
 /**
- * The local control socket: one JSON request per line, one JSON answer per line. Whoever may open
- * the socket file may command the agent; its mode is 0600.
+ * The local control socket: one JSON request per line, one JSON answer per line. The connection
+ * ends with the first answer, unless its command keeps it. Whoever may open the socket file may
+ * command the agent; its mode is 0600.
  *
  * @module
  */
@@ -15,7 +16,15 @@ const requestBytesMax = 4096
 const answerTimeoutMs = 5000
 
 /** Commands by name; each answers with a JSON value. */
-export type ControlCommands = Readonly<Record<string, (options: ControlOptions) => object>>
+export type ControlCommands = Readonly<
+  Record<string, (options: ControlOptions, caller: Caller) => object | Promise<object>>
+>
+
+/** Who gave a command. */
+export interface Caller {
+  /** Keeps the connection for more commands. @param gone - called when it has ended */
+  keep(gone: () => void): void
+}
 
 /** `NAME=VALUE` pairs of a command, as they were typed. */
 export type ControlOptions = Readonly<Record<string, string>>
@@ -48,9 +57,7 @@ export async function serveControl(
     open.add(socket)
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
-    readLine(socket, (line) => {
-      socket.end(`${JSON.stringify(answer(line, commands))}\n`)
-    })
+    obey(socket, commands)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
@@ -90,22 +97,39 @@ async function removeStale(file: string): Promise<void> {
   if (alive === false) unlinkSync(file)
 }
 
-function readLine(socket: Socket, onLine: (line: string) => void): void {
-  let text = ''
-  socket.setEncoding('utf8')
-  socket.on('data', (chunk: string) => {
-    text += chunk
-    const end = text.indexOf('\n')
-    if (end >= 0) {
-      socket.removeAllListeners('data')
-      onLine(text.slice(0, end))
-    } else if (text.length > requestBytesMax) {
-      socket.destroy()
-    }
+/** One command after the other. */
+function obey(socket: Socket, commands: ControlCommands): void {
+  let isKept = false
+  const caller: Caller = {
+    keep(gone) {
+      isKept = true
+      socket.once('close', gone)
+    },
+  }
+  let last: Promise<void> = Promise.resolve()
+  readLines(socket, requestBytesMax, (line) => {
+    last = last.then(async () => {
+      if (socket.writableEnded) return
+      const text = `${JSON.stringify(await answer(line, commands, caller))}\n`
+      if (isKept) socket.write(text)
+      else socket.end(text)
+    })
   })
 }
 
-function answer(line: string, commands: ControlCommands): Answer {
+/** Of a line that is longer than `bytesMax` the connection ends. */
+function readLines(socket: Socket, bytesMax: number, onLine: (line: string) => void): void {
+  let text = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    const lines = (text + chunk).split('\n')
+    text = lines.pop()!
+    if (text.length > bytesMax) socket.destroy()
+    for (const line of lines) onLine(line)
+  })
+}
+
+async function answer(line: string, commands: ControlCommands, caller: Caller): Promise<Answer> {
   try {
     const request = JSON.parse(line) as { command?: unknown; options?: unknown }
     const name = String(request.command)
@@ -114,7 +138,7 @@ function answer(line: string, commands: ControlCommands): Answer {
       const known = Object.keys(commands).join(', ')
       throw new GodwitError('USAGE', `"${name}" is not a command here; there are ${known}`)
     }
-    return { ok: true, result: command(toOptions(request.options)) }
+    return { ok: true, result: await command(toOptions(request.options), caller) }
   } catch (thrown) {
     const error =
       thrown instanceof SyntaxError
@@ -140,29 +164,77 @@ export async function callControl(
   command: string,
   options: ControlOptions = {},
 ): Promise<object> {
-  const line = await new Promise<string>((resolve, reject) => {
-    const socket = createConnection(file)
-    socket.setTimeout(answerTimeoutMs, () => {
-      socket.destroy()
-      reject(new GodwitError('CONNECTION_TIMEOUT', `The agent at ${file} did not answer`))
-    })
-    socket.on('error', () => {
-      const text = `No agent serves the control socket ${file}`
-      reject(new GodwitError('CONNECTION_REFUSED', text))
-    })
-    socket.on('connect', () => socket.write(`${JSON.stringify({ command, options })}\n`))
-    readAll(socket, resolve)
-  })
-  const { ok, result, error } = JSON.parse(line) as Answer
-  if (ok && result !== undefined) return result
-  throw new GodwitError(error?.code ?? 'INTERNAL', error?.text ?? 'The agent gave no answer')
+  const connection = await ControlConnection.open(file)
+  try {
+    return await connection.ask(command, options)
+  } finally {
+    connection.close()
+  }
 }
 
-function readAll(socket: Socket, onEnd: (text: string) => void): void {
-  let text = ''
-  socket.setEncoding('utf8')
-  socket.on('data', (chunk: string) => {
-    text += chunk
-  })
-  socket.on('end', () => onEnd(text))
+/** To an agent's control socket. */
+export class ControlConnection {
+  /** Resolves when the connection has ended. */
+  readonly ended: Promise<void>
+  readonly #file: string
+  readonly #socket: Socket
+  readonly #waiting: PromiseWithResolvers<string>[] = []
+
+  private constructor(file: string, socket: Socket) {
+    this.#file = file
+    this.#socket = socket
+    readLines(socket, Infinity, (line) => this.#waiting.shift()?.resolve(line))
+    socket.on('error', () => {})
+    this.ended = new Promise((resolve) => {
+      socket.on('close', () => {
+        for (const one of this.#waiting.splice(0)) one.reject(this.#noAgent('ended'))
+        resolve()
+      })
+    })
+  }
+
+  /** @throws {GodwitError} `CONNECTION_REFUSED` when nobody listens */
+  static open(file: string): Promise<ControlConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = createConnection(file)
+      socket.once('connect', () => resolve(new ControlConnection(file, socket)))
+      socket.once('error', () => {
+        const text = `No agent serves the control socket ${file}`
+        reject(new GodwitError('CONNECTION_REFUSED', text))
+      })
+    })
+  }
+
+  #noAgent(what: string): GodwitError {
+    const text = `The agent at ${this.#file} ${what} before it answered`
+    return new GodwitError('CONNECTION_LOST', text)
+  }
+
+  /**
+   * One command; several of a command that keeps the connection.
+   *
+   * @throws {GodwitError} the agent's own error, `CONNECTION_LOST`, `CONNECTION_TIMEOUT`
+   */
+  async ask(command: string, options: ControlOptions = {}): Promise<object> {
+    const waiting = Promise.withResolvers<string>()
+    if (this.#socket.destroyed) throw this.#noAgent('ended')
+    this.#waiting.push(waiting)
+    const timer = setTimeout(() => {
+      const text = `The agent at ${this.#file} did not answer`
+      waiting.reject(new GodwitError('CONNECTION_TIMEOUT', text))
+      this.close()
+    }, answerTimeoutMs)
+    this.#socket.write(`${JSON.stringify({ command, options })}\n`)
+    try {
+      const { ok, result, error } = JSON.parse(await waiting.promise) as Answer
+      if (ok && result !== undefined) return result
+      throw new GodwitError(error?.code ?? 'INTERNAL', error?.text ?? 'The agent gave no answer')
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
 }

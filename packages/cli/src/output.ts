@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import type { Report } from '@godwit/core'
 import { GodwitError, toGodwitError } from '@godwit/core'
 import { printable, printableJson, printableLines } from './printable.ts'
@@ -66,5 +66,20 @@ export function checkWritable(file: string | undefined): void {
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown)
     throw new GodwitError('FILE_UNWRITABLE', `${file} cannot be written: ${reason}`)
+  }
+}
+
+/**
+ * Makes a folder to write to, before there is anything to write.
+ *
+ * @throws {GodwitError} `FILE_UNWRITABLE`
+ */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new GodwitError('FILE_UNWRITABLE', `${folder} cannot be written to: ${reason}`)
   }
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Grid, LinkKind, PaperOptions, PaperResult } from '@godwit/benchmarks'
 import { LINK_KINDS, chartsOf, findGrid, formatPaper, runPaper } from '@godwit/benchmarks'
@@ -13,7 +12,7 @@ import { Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { interruptible } from './interruptible.ts'
-import { checkWritable, note, print, writeJson, writeText } from './output.ts'
+import { checkWritable, makeFolder, note, print, writeJson, writeText } from './output.ts'
 import { parseCount } from './settings.ts'
 
 interface PaperSettings {
@@ -97,16 +96,5 @@ async function draw(grid: Grid, { paper: facts }: PaperResult, folder: string): 
   const { drawChart } = await import('./paper-chart.ts')
   for (const chart of chartsOf(grid, facts)) {
     writeText(join(folder, `${chart.name}.svg`), await drawChart(chart))
-  }
-}
-
-/** Before anything is measured. @throws {GodwitError} `FILE_UNWRITABLE` */
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true })
-    accessSync(folder, constants.W_OK | constants.X_OK)
-  } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new GodwitError('FILE_UNWRITABLE', `${folder} cannot be written to: ${reason}`)
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
+import { GodwitError, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest } from '@godwit/guest'
 import type { Command } from 'commander'
 import type {
@@ -31,7 +31,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { StartedGuest } from './guests.ts'
-import { parseGuest, startGuest } from './guests.ts'
+import { beginningOf, isOthers, parseGuest, startGuest, warmupOf } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
@@ -128,7 +128,8 @@ async function sendOrRecover(guest: string | undefined, asked: AskedSettings): P
 const example = 'godwit send writer,wss=100MiB,rate=5000 --to 127.0.0.1:7000 --memory 1GiB'
 
 async function send(guestText: string, settings: SendSettings): Promise<ExitCode> {
-  const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
+  const parsed = parseGuest(guestText, settings.memory)
+  const { identity, memoryBytes } = parsed
   const security = readSecurity(settings)
   checkDestination(settings.to, { ...settings, security })
   check(settings)
@@ -144,9 +145,9 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const control = await startControl(run)
   try {
     run.traffic = await startCompeting(settings)
-    if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
+    if (settings.quiet !== true) note(beginningOf(identity, memoryBytes))
     const tell = settings.quiet === true ? () => {} : note
-    run.guest = await startGuest(identity, memoryBytes, settings, tell)
+    run.guest = await startGuest(parsed, settings, tell)
     const { pageBytes } = settings
     run.entry = registration?.guest({ kind: identity.kind, memoryBytes, pageBytes })
     const report = await attempt(run, run.guest)
@@ -252,7 +253,8 @@ async function attempt(run: SendRun, guest: StartedGuest): Promise<Report> {
   const { settings, interrupts } = run
   const abort = new AbortController()
   void interrupts.first.then(() => abort.abort())
-  const dead = await Promise.race([delay(settings.warmup, abort.signal), guest.failed])
+  const warmupMs = warmupOf(guest, settings.warmup)
+  const dead = await Promise.race([delay(warmupMs, abort.signal), guest.failed])
   if (dead !== undefined) throw dead
   const interrupted = interrupts.first.then((): SendStatic => ({}))
   const known = await Promise.race([run.readStatic(), interrupted])
@@ -267,7 +269,10 @@ async function attempt(run: SendRun, guest: StartedGuest): Promise<Report> {
       ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
       onSuspended: createSuspendedListener(run),
       signal: abort.signal,
-      onStage: ({ name }) => beside?.reached(name),
+      onStage: ({ name }) => {
+        beside?.reached(name)
+        if (name === 'activation') guest.handedOver?.()
+      },
       onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
       ...proofOf(guest),
     })
@@ -365,7 +370,12 @@ async function end(run: SendRun, guest: StartedGuest, report: Report): Promise<E
     note('the stopped copy of the guest is kept here; Ctrl-C drops it')
     await interrupts.first
   }
+  if (code === Exit.Done) await guest.moved?.()
   if (!staysHere.has(code)) return code
+  if (isOthers(guest)) {
+    note('the guest goes on here, without this process')
+    return code
+  }
   const step = guest.steps === undefined ? '' : ` (step ${formatCount(guest.steps())})`
   const interrupted = interrupts.signal === 'SIGINT'
   if (interrupted || settings.keep === true) {

@@ -47,7 +47,7 @@ export class Conversation {
         return 'waiting'
       }
       if (scanned === 'endless') {
-        replies.add(ENDLESS)
+        if (!request.isBinary) replies.add(ENDLESS)
         this.#finish()
       } else this.#execute(executor, request)
     }

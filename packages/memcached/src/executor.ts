@@ -6,21 +6,18 @@
  *
  * @module
  */
-import { ascii, digitsOf, hasText, parseU64, putInteger, SPACE } from './ascii.ts'
-import { type Counter, Item, KEY_BYTES_MAX, VALUE_BYTES_MAX } from './layout.ts'
+import { ascii, hasText, parseU64 } from './ascii.ts'
+import { executeBinary } from './binary-executor.ts'
+import { ItemWriter } from './item-writer.ts'
+import { type Counter, Item, KEY_BYTES_MAX } from './layout.ts'
 import type { Replies } from './replies.ts'
 import type { Request, RequestFault, Verb } from './request.ts'
 import { type HostFacts, writeStats } from './stats.ts'
 import type { Store } from './store.ts'
+import { VERSION_TEXT } from './version.ts'
 
 /** Replies of one connection that are kept before they are written out: a `get` goes on later. */
 export const REPLY_BYTES_HIGH: number = 1 << 20
-
-/** `VERSION` of replies: the version of memcached whose protocol this is, and who says so. */
-export const VERSION_TEXT = '1.6.0-godwit'
-
-/** Longer expiry times are Unix times (memcached's `REALTIME_MAXDELTA`, 30 days). */
-const relativeSecondsMax = 60 * 60 * 24 * 30
 
 const line = (text: string): Uint8Array => ascii(`${text}\r\n`)
 const END = line('END')
@@ -53,7 +50,6 @@ const faults: Readonly<Record<RequestFault, Uint8Array>> = {
   large: TOO_LARGE,
   delete: line('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]'),
 }
-const zeroDigit = 0x30
 
 /** `done`, `more` (call again with the cursor that is left), or the client wants to go. */
 export type Executed = 'done' | 'more' | 'quit'
@@ -68,17 +64,20 @@ export class Executor {
   replies: Replies
   /** Of a `get` that goes on: where its next key is, counted from the request's first byte. */
   cursor = 0
-  /** For values that are put together here; not guest memory. */
-  readonly #scratch = new Uint8Array(VALUE_BYTES_MAX)
+  readonly writer: ItemWriter
 
   constructor(store: Store, replies: Replies, facts: HostFacts) {
     this.store = store
+    this.writer = new ItemWriter(store)
     this.replies = replies
     this.facts = facts
   }
 
   /** @param from - where the request begins in `bytes`; it was scanned and is complete */
   execute(bytes: Uint8Array, from: number, request: Request): Executed {
+    if (request.isBinary) {
+      return executeBinary(this, bytes, from, request) ? 'quit' : 'done'
+    }
     const { replies } = this
     const before = replies.length
     const executed = this.#perform(bytes, from, request)
@@ -109,13 +108,6 @@ export class Executor {
     return this.store.find(bytes, request.starts[1]!, request.lengths[1]!)
   }
 
-  /** Unix time of an `exptime`; 0: never. */
-  expiryOf(seconds: number): number {
-    if (seconds === 0) return 0
-    if (seconds < 0) return 1
-    return seconds <= relativeSecondsMax ? this.store.now + seconds : seconds
-  }
-
   /** `get`, `gets`, `gat`, `gats`. */
   #retrieve(bytes: Uint8Array, from: number, request: Request): Executed {
     const { verb, keysFrom } = request.form!
@@ -139,9 +131,9 @@ export class Executor {
         return 'done'
       }
       const ref = this.store.find(bytes, at, end - at)
-      this.#countRetrieval(isTouch, ref !== 0)
+      this.countRetrieval(isTouch, ref !== 0)
       if (ref !== 0) {
-        if (isTouch) this.store.touch(ref, this.expiryOf(expiry))
+        if (isTouch) this.store.touch(ref, this.writer.expiryOf(expiry))
         else this.store.use(ref)
         this.#addItem(ref, isWithCas)
       }
@@ -151,7 +143,8 @@ export class Executor {
     return 'done'
   }
 
-  #countRetrieval(isTouch: boolean, isHit: boolean): void {
+  /** One key was asked for. */
+  countRetrieval(isTouch: boolean, isHit: boolean): void {
     this.store.count(isTouch ? 'cmd_touch' : 'cmd_get')
     if (isTouch) this.store.count(isHit ? 'touch_hits' : 'touch_misses')
     this.store.count(isHit ? 'get_hits' : 'get_misses')
@@ -178,81 +171,9 @@ export class Executor {
 
   /** `set`, `add`, `replace`, and `cas` that found what it expected. */
   put(bytes: Uint8Array, request: Request, found: number): void {
-    const value = {
-      flags: request.integer(bytes, 2),
-      expiresAt: this.expiryOf(request.integer(bytes, 3)),
-      source: bytes,
-      from: request.dataFrom,
-      count: request.dataBytes,
-    }
-    this.store.set(bytes, request.starts[1]!, request.lengths[1]!, found, value)
+    const [flags, expirySeconds] = [request.integer(bytes, 2), request.integer(bytes, 3)]
+    this.writer.put(bytes, request, found, { flags, expirySeconds })
     this.replies.add(STORED)
-  }
-
-  /** `append`, `prepend`. */
-  extend(bytes: Uint8Array, request: Request, found: number, isBehind: boolean): void {
-    const { store } = this
-    const held = store.valueBytes(found)
-    const count = held + request.dataBytes
-    if (count > VALUE_BYTES_MAX) return this.replies.add(TOO_LARGE)
-    const scratch = this.#scratch
-    const heldAt = store.valueAt(found)
-    const data = bytes.subarray(request.dataFrom, request.dataFrom + request.dataBytes)
-    scratch.set(store.memory.bytes.subarray(heldAt, heldAt + held), isBehind ? 0 : data.length)
-    scratch.set(data, isBehind ? held : 0)
-    this.#replace(bytes, request, found, count)
-    this.replies.add(STORED)
-  }
-
-  /** Gives an item the first bytes of the scratch as its value; flags and expiry stay. */
-  #replace(bytes: Uint8Array, request: Request, found: number, count: number): void {
-    const { store } = this
-    const value = {
-      flags: store.flags(found),
-      expiresAt: store.expiresAt(found),
-      source: this.#scratch,
-      from: 0,
-      count,
-    }
-    store.set(bytes, request.starts[1]!, request.lengths[1]!, found, value)
-  }
-
-  /** `incr`, `decr`: unsigned 64 bits; `incr` wraps, `decr` stops at 0. */
-  add(bytes: Uint8Array, request: Request, isUp: boolean): void {
-    const { store, replies } = this
-    const delta = parseU64(bytes, request.starts[2]!, request.lengths[2]!)
-    if (delta === undefined) return replies.add(BAD_DELTA)
-    const found = this.find(bytes, request)
-    if (found === 0) {
-      store.count(isUp ? 'incr_misses' : 'decr_misses')
-      return replies.add(NOT_FOUND)
-    }
-    const at = store.valueAt(found)
-    const held = store.valueBytes(found)
-    let digits = held
-    while (digits > 0 && store.memory.bytes[at + digits - 1] === SPACE) digits--
-    const number = parseU64(store.memory.bytes, at, digits)
-    if (number === undefined) return replies.add(NOT_NUMERIC)
-    store.count(isUp ? 'incr_hits' : 'decr_hits')
-    const down = number > delta ? number - delta : 0n
-    const count = this.#writeU64(isUp ? BigInt.asUintN(64, number + delta) : down)
-    const scratch = this.#scratch
-    replies.add(scratch, 0, count)
-    replies.add(CRLF)
-    // A number does not get shorter in its place: spaces follow it, as in memcached.
-    if (count < held) scratch.fill(SPACE, count, held)
-    this.#replace(bytes, request, found, Math.max(count, held))
-  }
-
-  #writeU64(value: bigint): number {
-    const safe = Number(value)
-    if (Number.isSafeInteger(safe)) return putInteger(this.#scratch, 0, safe)
-    const high = Number(value / 10n ** 15n)
-    const low = Number(value % 10n ** 15n)
-    const end = putInteger(this.#scratch, 0, high) + 15
-    this.#scratch.fill(zeroDigit, end - 15, end)
-    putInteger(this.#scratch, end - digitsOf(low), low)
-    return end
   }
 }
 
@@ -281,9 +202,28 @@ function cas(executor: Executor, bytes: Uint8Array, request: Request, found: num
 
 function extending(isBehind: boolean): Handler {
   return storing((executor, bytes, request, found) => {
-    if (found === 0) executor.replies.add(NOT_STORED)
-    else executor.extend(bytes, request, found, isBehind)
+    const { replies, writer } = executor
+    if (found === 0) return replies.add(NOT_STORED)
+    replies.add(writer.extend(bytes, request, found, isBehind) ? STORED : TOO_LARGE)
   })
+}
+
+function adding(isUp: boolean): Handler {
+  return (executor, bytes, request) => {
+    const { store, replies } = executor
+    const delta = parseU64(bytes, request.starts[2]!, request.lengths[2]!)
+    if (delta === undefined) return replies.add(BAD_DELTA)
+    const found = executor.find(bytes, request)
+    if (found === 0) {
+      store.count(isUp ? 'incr_misses' : 'decr_misses')
+      return replies.add(NOT_FOUND)
+    }
+    const value = executor.writer.add(bytes, request, found, { delta, isUp })
+    if (value === undefined) return replies.add(NOT_NUMERIC)
+    store.count(isUp ? 'incr_hits' : 'decr_hits')
+    replies.addText(String(value))
+    replies.add(CRLF)
+  }
 }
 
 const remove: Handler = (executor, bytes, request) => {
@@ -301,7 +241,7 @@ const touch: Handler = (executor, bytes, request) => {
   const found = executor.find(bytes, request)
   store.count('cmd_touch')
   store.count(found === 0 ? 'touch_misses' : 'touch_hits')
-  if (found !== 0) store.touch(found, executor.expiryOf(expiry))
+  if (found !== 0) store.touch(found, executor.writer.expiryOf(expiry))
   replies.add(found === 0 ? NOT_FOUND : TOUCHED)
 }
 
@@ -311,7 +251,7 @@ const flushAll: Handler = (executor, bytes, request) => {
   const delay = delayed ? request.integer(bytes, 1) : 0
   if (!(Math.abs(delay) < 2 ** 31)) return replies.add(BAD_FORMAT)
   store.count('cmd_flush')
-  store.flush(delay <= 0 ? 0 : executor.expiryOf(delay))
+  store.flush(delay <= 0 ? 0 : executor.writer.expiryOf(delay))
   replies.add(OK)
 }
 
@@ -349,8 +289,8 @@ const handlers: Readonly<Record<Exclude<Verb, Retrieval>, Handler>> = {
   append: extending(true),
   prepend: extending(false),
   cas: storing(cas),
-  incr: (executor, bytes, request) => executor.add(bytes, request, true),
-  decr: (executor, bytes, request) => executor.add(bytes, request, false),
+  incr: adding(true),
+  decr: adding(false),
   touch,
   delete: remove,
   flush_all: flushAll,

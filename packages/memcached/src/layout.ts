@@ -85,9 +85,13 @@ export const COUNTERS = [
 ] as const
 export type Counter = (typeof COUNTERS)[number]
 
+const counterPlaces = Object.fromEntries(
+  COUNTERS.map((name, i) => [name, countersAt + i * 8]),
+) as Readonly<Record<Counter, number>>
+
 /** Offset of a counter. */
 export function counterAt(name: Counter): number {
-  return countersAt + COUNTERS.indexOf(name) * 8
+  return counterPlaces[name]
 }
 
 export const CLASSES_AT = 512

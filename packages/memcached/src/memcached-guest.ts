@@ -20,6 +20,7 @@ import {
   type MemcachedPorts,
   readIdentity,
 } from './memcached-spec.ts'
+import { LOOPBACK, type Place } from './place.ts'
 import { Service } from './service.ts'
 
 /** The state package: everything else is in memory. */
@@ -32,8 +33,8 @@ export class MemcachedGuest implements Guest {
   readonly trackers: readonly DirtyTracker[]
   /** Resolves, with the reason, when the guest dies; else never. */
   readonly failed: Promise<GodwitError>
-  /** Where it listens on 127.0.0.1. */
-  readonly port: number
+  /** Where it listens. */
+  readonly place: Place
   readonly #service: Service
 
   /** @param service - becomes the guest's; it listens */
@@ -43,7 +44,7 @@ export class MemcachedGuest implements Guest {
     this.regions = [service.region]
     this.trackers = [service.tracker]
     this.failed = service.failed
-    this.port = service.port
+    this.place = service.place
   }
 
   /**
@@ -61,7 +62,7 @@ export class MemcachedGuest implements Guest {
     const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
     const byteLength = checkMemoryBytes(memoryBytes)
     const region = allocateRegion({ id: 0, name: 'ram', byteLength })
-    const service = new Service({ region, pageBytes, port: ports.port })
+    const service = new Service({ region, pageBytes, place: { host: LOOPBACK, port: ports.port } })
     try {
       await service.listen()
       await service.create()

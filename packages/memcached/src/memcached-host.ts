@@ -19,6 +19,7 @@ import {
 import { allocateRegion } from '@godwit/memory'
 import { MemcachedGuest, STATE } from './memcached-guest.ts'
 import { checkMemoryBytes, type MemcachedPorts, readIdentity } from './memcached-spec.ts'
+import { LOOPBACK, type Place } from './place.ts'
 import { Service } from './service.ts'
 
 /** Memory that is counted somewhere: it says when that is touched, and when it is given back. */
@@ -46,9 +47,9 @@ export class IncomingMemcached implements IncomingGuest {
     this.trackers = [service.tracker]
   }
 
-  /** Where it listens on 127.0.0.1. */
-  get port(): number {
-    return this.#service.port
+  /** Where it listens. */
+  get place(): Place {
+    return this.#service.place
   }
 
   /** Empty after {@link discard}. */
@@ -95,17 +96,23 @@ export class IncomingMemcached implements IncomingGuest {
 /** Makes room for memcached services. */
 export class MemcachedHost implements GuestHost {
   readonly #takeRoom: ((bytes: number) => Room) | undefined
+  readonly #host: string
 
-  /** @param takeRoom - counts memory; throws `NO_ROOM` where there is not as much */
-  constructor(takeRoom?: (bytes: number) => Room) {
+  /**
+   * @param takeRoom - counts memory; throws `NO_ROOM` where there is not as much
+   * @param host - where services are to listen: what a peer offers opens no port to the world, and
+   *   only who makes room may
+   */
+  constructor(takeRoom?: (bytes: number) => Room, host: string = LOOPBACK) {
     this.#takeRoom = takeRoom
+    this.#host = host
   }
 
   /**
    * Allocates memory and listens: on the offer's `next`, or on its `port`.
    *
-   * @throws {GodwitError} `ADDRESS_IN_USE`, `GUEST_UNKNOWN`, `GUEST_OPTION`, and whatever `zero`
-   *   rejects with
+   * @throws {GodwitError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`, `GUEST_UNKNOWN`,
+   *   `GUEST_OPTION`, and whatever `zero` rejects with
    * @throws {LimitError} `NO_ROOM`
    * @throws {ProtocolError} `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
    */
@@ -117,12 +124,12 @@ export class MemcachedHost implements GuestHost {
     if (!isPageBytes(offer.pageBytes)) {
       throw new ProtocolError('PAGE_SIZE_MISMATCH', `${offer.pageBytes} is not a page size`)
     }
-    const port = next ?? before
+    const place = { host: this.#host, port: next ?? before }
     const room = this.#takeRoom?.(byteLength)
     let service: Service | undefined
     try {
       const region = allocateRegion({ id: shape.id, name: shape.name, byteLength })
-      service = new Service({ region, pageBytes: offer.pageBytes, port })
+      service = new Service({ region, pageBytes: offer.pageBytes, place })
       // The memory is lent to `zero` until that is done, whatever becomes of the port.
       const [listening, zeroing] = await Promise.allSettled([
         service.listen(),
@@ -130,22 +137,22 @@ export class MemcachedHost implements GuestHost {
       ])
       room?.touched()
       if (zeroing.status === 'rejected') throw zeroing.reason
-      if (listening.status === 'rejected') throw whyNot(listening.reason, port)
+      if (listening.status === 'rejected') throw whyNot(listening.reason, place)
     } catch (error) {
       await service?.stop()
       room?.release()
       throw error
     }
     // Ports change places, so that a guest that comes back finds its old one free.
-    const ports = { port: service.port, next: next === undefined ? undefined : before }
+    const ports = { port: service.place.port, next: next === undefined ? undefined : before }
     return new IncomingMemcached(service, ports, room)
   }
 }
 
-function whyNot(reason: unknown, port: number): unknown {
+function whyNot(reason: unknown, { host, port }: Place): unknown {
   if (!(reason instanceof GodwitError) || reason.code !== 'ADDRESS_IN_USE') return reason
   const text =
-    `Port ${port} of 127.0.0.1, which the memcached guest is to listen on, is in use here; ` +
+    `Port ${port} of ${host}, which the memcached guest is to listen on, is in use here; ` +
     'where both sides are on one machine the guest has next=PORT, too'
   return new GodwitError('ADDRESS_IN_USE', text, { cause: reason })
 }

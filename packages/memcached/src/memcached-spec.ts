@@ -3,25 +3,44 @@
  *
  * @module
  */
+import { isIP } from 'node:net'
 import { GodwitError, type GuestIdentity, MIB } from '@godwit/core'
 import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN } from './layout.ts'
+import { LOOPBACK } from './place.ts'
 
 export const MEMCACHED_KIND = 'memcached'
 
 /** One option, for help. */
 export interface MemcachedOption {
-  readonly name: 'port' | 'next'
+  readonly name: string
   readonly value: string
   /** '' for none. */
   readonly fallback: string
   readonly help: string
 }
 
-export const MEMCACHED_HELP: {
+/** A kind and its options, for help. */
+export interface MemcachedHelp {
   readonly kind: string
   readonly help: string
   readonly options: readonly MemcachedOption[]
-} = {
+}
+
+/** Of those who take such guests in. */
+export const MEMCACHED_HOST_HELP: MemcachedHelp = {
+  kind: MEMCACHED_KIND,
+  help: 'services of memcached that arrive, where others are to reach them',
+  options: [
+    {
+      name: 'listen',
+      value: 'HOST',
+      fallback: LOOPBACK,
+      help: 'where they listen, at the port of the guest; memcached knows no authentication',
+    },
+  ],
+}
+
+export const MEMCACHED_HELP: MemcachedHelp = {
   kind: MEMCACHED_KIND,
   help: "a service of memcached's ASCII protocol on 127.0.0.1 (8MiB to 4GiB of memory)",
   options: [
@@ -32,9 +51,22 @@ export const MEMCACHED_HELP: {
       fallback: '',
       help: 'where it listens at the destination, when that is the same machine; 0: any',
     },
+    {
+      name: 'relay',
+      value: 'SOCKET',
+      fallback: '',
+      help: 'the `godwit relay --control SOCKET` that is to follow it',
+    },
+    {
+      name: 'reach',
+      value: 'ADDRESS',
+      fallback: '',
+      help: 'where the relay reaches it then, HOST:PORT (default: the host of --to, and next)',
+    },
   ],
 }
 
+const optionNames = MEMCACHED_HELP.options.map(({ name }) => name).join(', ')
 const memoryBytesDefault: number = 64 * MIB
 
 function refuse(text: string): never {
@@ -59,8 +91,8 @@ export function readIdentity({ kind, options }: GuestIdentity): MemcachedPorts {
     throw new GodwitError('GUEST_UNKNOWN', `A guest "${kind}" is not a memcached guest`)
   }
   for (const name of Object.keys(options)) {
-    if (MEMCACHED_HELP.options.some((option) => option.name === name)) continue
-    refuse(`Guest memcached has no option "${name}"; its options are port, next`)
+    if (name === 'port' || name === 'next') continue
+    refuse(`Guest memcached has no option "${name}"; its options are ${optionNames}`)
   }
   const { port = '11211', next } = options
   return {
@@ -81,8 +113,23 @@ export function identityOf({ port, next }: MemcachedPorts): GuestIdentity {
   return { kind: MEMCACHED_KIND, options }
 }
 
+/** What somebody wrote of a memcached guest. */
+export interface ParsedMemcached {
+  readonly identity: GuestIdentity
+  readonly memoryBytes: number
+  /** Of the relay that is to follow it; none of the peer's business. */
+  readonly relay?: ParsedRelay
+}
+
+export interface ParsedRelay {
+  /** Its control socket. */
+  readonly file: string
+  /** HOST:PORT of the service at the destination, as it was written. */
+  readonly reach?: string
+}
+
 /**
- * Reads `memcached[,port=PORT][,next=PORT]`.
+ * Reads `memcached[,port=PORT][,next=PORT][,relay=SOCKET][,reach=HOST:PORT]`.
  *
  * @param memoryBytes - undefined: 64 MiB
  * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`
@@ -90,16 +137,53 @@ export function identityOf({ port, next }: MemcachedPorts): GuestIdentity {
 export function parseMemcached(
   text: string,
   memoryBytes: number = memoryBytesDefault,
-): { readonly identity: GuestIdentity; readonly memoryBytes: number } {
+): ParsedMemcached {
   const [kind = '', ...parts] = text.split(',')
+  const options = splitOptions(parts, optionNames)
+  const [file, reach] = [options.get('relay'), options.get('reach')]
+  options.delete('relay')
+  options.delete('reach')
+  const ports = readIdentity({ kind, options: Object.fromEntries(options) })
+  const parsed = { identity: identityOf(ports), memoryBytes: checkMemoryBytes(memoryBytes) }
+  if (file !== undefined) {
+    checkNext(ports, reach)
+    return { ...parsed, relay: { file, ...(reach === undefined ? {} : { reach }) } }
+  }
+  if (reach !== undefined)
+    refuse('Option reach of guest memcached is for a relay: add relay=SOCKET')
+  return parsed
+}
+
+function splitOptions(parts: readonly string[], known: string): Map<string, string> {
   const options = new Map<string, string>()
   for (const part of parts) {
     const equals = part.indexOf('=')
-    if (equals < 1) refuse(`"${part}" is not NAME=VALUE; the options of memcached are port, next`)
+    if (equals < 1) refuse(`"${part}" is not NAME=VALUE; the options of memcached: ${known}`)
     const name = part.slice(0, equals)
     if (options.has(name)) refuse(`Option ${name} of guest memcached is given twice`)
     options.set(name, part.slice(equals + 1))
   }
-  const ports = readIdentity({ kind, options: Object.fromEntries(options) })
-  return { identity: identityOf(ports), memoryBytes: checkMemoryBytes(memoryBytes) }
+  return options
+}
+
+/**
+ * Reads `memcached,listen=HOST`, of those who take guests in.
+ *
+ * @returns where services are to listen that arrive
+ * @throws {GodwitError} `GUEST_OPTION`
+ */
+export function parseMemcachedHost(text: string): string {
+  const [, ...parts] = text.split(',')
+  const options = splitOptions(parts, 'listen')
+  const host = options.get('listen')
+  const isRight =
+    options.size === 1 && host !== undefined && (isIP(host) > 0 || host === 'localhost')
+  return isRight ? host : refuse(`"${text}" is not memcached,listen=HOST with an IP address`)
+}
+
+/** A relay has to be told where the service will be before it is there. */
+function checkNext({ port, next }: MemcachedPorts, reach: string | undefined): void {
+  if (reach !== undefined || (next ?? port) !== 0) return
+  const which = next === undefined ? 'port' : 'next'
+  refuse(`A relay cannot follow to any port: give guest memcached a ${which} that is not 0`)
 }

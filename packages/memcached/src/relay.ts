@@ -2,149 +2,19 @@
  * Stands between clients and a service that moves: clients stay connected to it while the owner of
  * the service changes.
  *
- * Requests are forwarded whole, cut by the rules of `request.ts`. To hold, the relay forwards no
- * more and closes its halves of the connections to the owner, who answers what it was sent and ends
- * them: then every request that was forwarded is answered, and none is underway. What clients say
- * meanwhile goes to the new owner, over connections of its own.
+ * To hold, it forwards no more and waits until all that was forwarded is answered
+ * (`relayed-client.ts`). Whoever holds says who the owner is afterwards; where nobody is left who
+ * could, the relay asks both ({@link Relay.seek}). Who was held too long is disconnected: a relay
+ * never guesses an owner.
  *
  * @module
  */
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { PendingBytes } from './pending-bytes.ts'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { findOwner } from './find-owner.ts'
+import type { Place } from './place.ts'
+import { RelayedClient } from './relayed-client.ts'
 import { Request } from './request.ts'
 import { CONNECTIONS_MAX } from './service-job.ts'
-
-/** One client with its connection to the owner. */
-class RelayedClient {
-  readonly #client: Socket
-  readonly #pending = new PendingBytes()
-  readonly #request: Request
-  #upstream: Socket | undefined
-  /** Where requests go; undefined while they are held. */
-  #port: number | undefined
-  /** Of too large a data block, which the owner drops; a new owner knows nothing of it. */
-  #passBytes = 0
-  #dropBytes = 0
-  /** The owner will end the connection by itself: nothing behind that is forwarded. */
-  #isLeaving = false
-  #hasEnded = false
-  readonly #drained: (() => void)[] = []
-
-  constructor(client: Socket, request: Request, port: number | undefined, closed: () => void) {
-    this.#client = client
-    this.#request = request
-    this.#port = port
-    client.on('data', (chunk) => {
-      if (!this.#isLeaving) this.#pending.add(chunk)
-      this.#forward()
-    })
-    client.on('end', () => {
-      this.#hasEnded = true
-      this.#forward()
-    })
-    client.on('drain', () => this.#upstream?.resume())
-    client.on('error', () => {})
-    client.on('close', () => {
-      this.#upstream?.destroy()
-      this.#tellDrained()
-      closed()
-    })
-    if (port === undefined) client.pause()
-  }
-
-  destroy(): void {
-    this.#client.destroy()
-  }
-
-  /** Resolves when all that was forwarded is answered, or the client is gone. */
-  hold(): Promise<void> {
-    this.#port = undefined
-    this.#client.pause()
-    const upstream = this.#upstream
-    if (upstream === undefined || this.#client.destroyed) return Promise.resolve()
-    this.#dropBytes = this.#passBytes
-    this.#passBytes = 0
-    upstream.end()
-    return new Promise((resolve) => this.#drained.push(resolve))
-  }
-
-  release(port: number): void {
-    this.#port = port
-    this.#forward()
-    if (!this.#isLeaving) this.#client.resume()
-  }
-
-  #tellDrained(): void {
-    for (const resolve of this.#drained.splice(0)) resolve()
-  }
-
-  #forward(): void {
-    if (this.#port === undefined || this.#client.destroyed) return
-    const pending = this.#pending
-    const dropped = Math.min(this.#dropBytes, pending.length)
-    this.#dropBytes -= dropped
-    pending.start += dropped
-    const from = pending.start
-    this.#cut()
-    if (pending.start > from) this.#send(pending.bytes.subarray(from, pending.start))
-    if (!this.#hasEnded || this.#isLeaving) return
-    // What is left of a request that will not be whole is nothing to the owner, either.
-    this.#isLeaving = true
-    if (this.#upstream === undefined) this.#client.end()
-    else this.#upstream.end()
-  }
-
-  /** Moves the start of what is pending behind the last byte that may be forwarded. */
-  #cut(): void {
-    const pending = this.#pending
-    const request = this.#request
-    while (!this.#isLeaving) {
-      const passed = Math.min(this.#passBytes, pending.length)
-      this.#passBytes -= passed
-      pending.start += passed
-      if (this.#passBytes > 0 || pending.length < pending.needBytes) return
-      const scanned = request.scan(pending.bytes, pending.start, pending.end)
-      if (scanned === 'incomplete') {
-        pending.needBytes = request.needBytes
-        return
-      }
-      pending.needBytes = 1
-      this.#isLeaving = scanned === 'endless' || request.form?.verb === 'quit'
-      pending.start = scanned === 'endless' ? pending.end : request.end
-      this.#passBytes = request.swallowBytes
-    }
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.#upstream ??= this.#connect(this.#port!)
-    if (this.#upstream.write(bytes)) return
-    this.#client.pause()
-    this.#upstream.once('drain', () => {
-      if (this.#port !== undefined) this.#client.resume()
-    })
-  }
-
-  #connect(port: number): Socket {
-    const upstream = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
-    let hasAnswered = false
-    upstream.on('data', (chunk) => {
-      if (!this.#client.write(chunk)) upstream.pause()
-    })
-    upstream.on('end', () => {
-      hasAnswered = true
-      upstream.end()
-    })
-    upstream.on('error', () => {})
-    upstream.on('close', () => {
-      this.#upstream = undefined
-      // Cut off: what was answered cannot be told, and asking twice is not for us to decide.
-      if (!hasAnswered) this.#client.destroy()
-      else if (this.#port !== undefined || this.#isLeaving) this.#client.end()
-      this.#tellDrained()
-    })
-    return upstream
-  }
-}
 
 /** How a relay held; see {@link Relay.hold}. */
 export interface Held {
@@ -152,45 +22,89 @@ export interface Held {
   readonly dropped: number
 }
 
-/** Forwards to one owner at a time, on 127.0.0.1. */
+export interface RelayOptions {
+  /** The owner; without it clients wait until one is told. */
+  readonly to?: Place
+  /** Clients that have not taken their replies by then are disconnected; default 1 s. */
+  readonly drainMs?: number
+  /** Clients are held so long; then they are disconnected, and others turned away. Default 10 s. */
+  readonly holdMs?: number
+  /** Clients were held for too long, and disconnected. */
+  readonly onGivenUp?: (clients: number) => void
+}
+
+/** Forwards to one owner at a time. */
 export class Relay {
   readonly #server: Server
   readonly #clients = new Set<RelayedClient>()
-  #to: number | undefined
+  readonly #options: RelayOptions
+  /** Where requests go, or went before they were held. */
+  #owner: Place | undefined
+  /** `given-up`: held for too long. */
+  #state: 'forwarding' | 'held' | 'given-up'
+  #giveUpTimer: NodeJS.Timeout | undefined
+  #seeking: AbortController | undefined
 
-  private constructor(to: number) {
+  private constructor(options: RelayOptions) {
     const request = new Request()
-    this.#to = to
+    this.#options = options
+    this.#owner = options.to
+    this.#state = options.to === undefined ? 'held' : 'forwarding'
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      if (this.#state === 'given-up') {
+        socket.destroy()
+        return
+      }
+      const to = this.#state === 'forwarding' ? this.#owner : undefined
       const closed = (): void => void this.#clients.delete(client)
-      const client = new RelayedClient(socket, request, this.#to, closed)
+      const client = new RelayedClient(socket, request, to, closed)
       this.#clients.add(client)
     })
     this.#server.maxConnections = CONNECTIONS_MAX
   }
 
-  /** @param port - of the relay; 0: any. @param to - port of the owner */
-  static async listen(port: number, to: number): Promise<Relay> {
-    const relay = new Relay(to)
+  /**
+   * @param at - of the relay; port 0: any
+   * @throws Node's error when it cannot listen there
+   */
+  static async listen(at: Place, options: RelayOptions = {}): Promise<Relay> {
+    const relay = new Relay(options)
     await new Promise<void>((resolve, reject) => {
       relay.#server.once('error', reject)
-      relay.#server.listen(port, '127.0.0.1', resolve)
+      relay.#server.listen(at.port, at.host, resolve)
     })
     return relay
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port
+  /** Where clients connect to. */
+  get place(): Place {
+    const { address, port } = this.#server.address() as AddressInfo
+    return { host: address, port }
+  }
+
+  /** Where requests go, or went before they were held; undefined as long as nobody has told. */
+  get owner(): Place | undefined {
+    return this.#owner
+  }
+
+  get state(): 'forwarding' | 'held' | 'given-up' {
+    return this.#state
+  }
+
+  get clientCount(): number {
+    return this.#clients.size
   }
 
   /**
    * Holds new requests; resolves when those that were forwarded are answered. To be called before
    * the owner is paused.
-   *
-   * @param drainMs - clients that have not taken their replies by then are disconnected
    */
-  async hold(drainMs = 1000): Promise<Held> {
-    this.#to = undefined
+  async hold(): Promise<Held> {
+    const { drainMs = 1000, holdMs = 10_000 } = this.#options
+    this.#seeking?.abort()
+    this.#state = 'held'
+    clearTimeout(this.#giveUpTimer)
+    this.#giveUpTimer = setTimeout(() => this.#giveUp(), holdMs)
     const waiting = new Set(this.#clients)
     const drains = [...waiting].map((client) => client.hold().then(() => waiting.delete(client)))
     let dropped = 0
@@ -203,13 +117,40 @@ export class Relay {
     return { dropped }
   }
 
+  #giveUp(): void {
+    this.#state = 'given-up'
+    const clients = this.#clients.size
+    for (const client of this.#clients) client.destroy()
+    this.#options.onGivenUp?.(clients)
+  }
+
   /** Forwards what was held, and what comes, to the owner at `to`. */
-  release(to: number): void {
-    this.#to = to
+  release(to: Place): void {
+    this.#seeking?.abort()
+    clearTimeout(this.#giveUpTimer)
+    this.#owner = to
+    this.#state = 'forwarding'
     for (const client of this.#clients) client.release(to)
   }
 
+  /**
+   * For when nobody is left who could say who the owner is: releases to the first of `places` that
+   * executes a request. A service that is paused, or arriving, executes none.
+   *
+   * @returns who that was; undefined when somebody said so meanwhile, or the relay was closed
+   */
+  async seek(places: readonly Place[]): Promise<Place | undefined> {
+    this.#seeking?.abort()
+    const seeking = new AbortController()
+    this.#seeking = seeking
+    const found = await findOwner(places, seeking.signal)
+    if (found !== undefined) this.release(found)
+    return found
+  }
+
   close(): void {
+    this.#seeking?.abort()
+    clearTimeout(this.#giveUpTimer)
     this.#server.close()
     for (const client of this.#clients) client.destroy()
   }

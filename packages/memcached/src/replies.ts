@@ -38,6 +38,17 @@ export class Replies {
     this.length = putInteger(this.#bytes, this.length, value)
   }
 
+  /** Adds a whole number from 0 to 2^53 as `count` bytes, the highest first. */
+  addBinary(value: number, count: number): void {
+    this.#reserve(count)
+    let rest = value
+    for (let i = this.length + count - 1; i >= this.length; i--) {
+      this.#bytes[i] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+    this.length += count
+  }
+
   /** For what is not asked for often. */
   addText(text: string): void {
     for (let i = 0; i < text.length; i++) {

@@ -7,6 +7,7 @@
  * @module
  */
 import { ascii, CARRIAGE_RETURN, hasText, LINE_FEED, parseInteger, SPACE } from './ascii.ts'
+import { type BinaryForm, BINARY_REQUEST, scanBinary } from './binary-request.ts'
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from './layout.ts'
 
 /** Longest line of a request that asks for many keys, and of any other (as in memcached). */
@@ -104,8 +105,12 @@ export type Scanned = 'complete' | 'incomplete' | 'endless'
 
 /** One request, read in place; used again for the next. Offsets are those of the bytes scanned. */
 export class Request {
-  /** Undefined where the verb is not known. */
+  /** Undefined where the verb is not known, or it is of the binary protocol. */
   form: Form | undefined
+  /** Whether it is of the binary protocol: any request may be. */
+  isBinary = false
+  /** Of one that is, and has a known opcode. */
+  binary: BinaryForm | undefined
   fault: RequestFault | undefined
   isNoreply = false
   /** At most 8 are noted. */
@@ -125,10 +130,12 @@ export class Request {
   needBytes = 0
 
   /**
-   * Reads the request that begins at `from`. `endless`: its line is longer than may be; where it
-   * ends cannot be told.
+   * Reads the request that begins at `from`, where there is at least one byte. `endless`: its line
+   * is longer than may be; where it ends cannot be told.
    */
   scan(bytes: Uint8Array, from: number, to: number): Scanned {
+    this.isBinary = bytes[from] === BINARY_REQUEST
+    if (this.isBinary) return scanBinary(this, bytes, from, to)
     const searched = Math.min(to, from + KEYS_LINE_BYTES_MAX)
     // A view of `searched` bytes: the rest of a long buffer is not to be searched each time.
     const found = bytes.subarray(from, searched).indexOf(LINE_FEED)
@@ -148,6 +155,11 @@ export class Request {
     this.#readLine(bytes, from)
     const isWhole = this.form?.hasData !== true || this.fault !== undefined
     return isWhole ? 'complete' : this.#readData(bytes, from, to)
+  }
+
+  /** The client wants to go. */
+  get isQuit(): boolean {
+    return this.isBinary ? this.binary?.verb === 'quit' : this.form?.verb === 'quit'
   }
 
   /** Where the token behind the one that ends at `at` begins; `lineEnd` where there is none. */

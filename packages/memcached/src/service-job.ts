@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Place } from './place.ts'
 
 /** More clients at a time are turned away. Each may have 1 MiB of a value underway. */
 export const CONNECTIONS_MAX = 1024
@@ -13,8 +14,8 @@ export interface ServiceJob {
   /** One byte per page. */
   readonly map: Uint8Array
   readonly pageBytes: number
-  /** On 127.0.0.1; 0: any that is free. */
-  readonly port: number
+  /** Where to listen; port 0: any that is free. */
+  readonly place: Place
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The thread of a service: accepts clients on loopback and executes what they ask for on guest
+ * The thread of a service: accepts clients and executes what they ask for on guest
  * memory. Only this thread stores to it. Takes orders one after the other and answers each.
  *
  * @module
@@ -66,7 +66,7 @@ server.maxConnections = CONNECTIONS_MAX
 function listen(): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(job.port, '127.0.0.1', () => {
+    server.listen(job.place.port, job.place.host, () => {
       server.off('error', reject)
       resolve((server.address() as AddressInfo).port)
     })

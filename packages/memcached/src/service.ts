@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, GodwitError, pagesCovering, type Region } from '@godwit/core'
 import { ByteMapTracker } from '@godwit/memory'
+import type { Place } from './place.ts'
 import type { Answer, Order, ServiceJob } from './service-job.ts'
 
 const entry = new URL(
@@ -19,13 +20,14 @@ export interface ServiceParts {
   /** Shared memory. */
   readonly region: Region
   readonly pageBytes: number
-  /** On 127.0.0.1; 0: any that is free. */
-  readonly port: number
+  /** Where to listen; port 0: any that is free. */
+  readonly place: Place
 }
 
 const codes: Readonly<Record<string, ErrorCode>> = {
   EADDRINUSE: 'ADDRESS_IN_USE',
   EACCES: 'ADDRESS_UNAVAILABLE',
+  EADDRNOTAVAIL: 'ADDRESS_UNAVAILABLE',
 }
 
 /** Starts paused, without a store; see {@link listen}. */
@@ -36,7 +38,7 @@ export class Service {
   /** Resolves, with the reason, when the thread dies that nobody stopped; else never. */
   readonly failed: Promise<GodwitError>
   /** Where it listens, after {@link listen}. */
-  port: number
+  place: Place
   readonly #worker: Worker
   readonly #ended: Promise<void>
   readonly #waiting: PromiseWithResolvers<number | undefined>[] = []
@@ -47,14 +49,14 @@ export class Service {
   /** Pauses and runs so far: the last decides. */
   #asked = 0
 
-  constructor({ region, pageBytes, port }: ServiceParts) {
+  constructor({ region, pageBytes, place }: ServiceParts) {
     this.region = region
     this.pageBytes = pageBytes
-    this.port = port
+    this.place = place
     const pageCount = pagesCovering(region.bytes.byteLength, pageBytes)
     const map = new Uint8Array(new SharedArrayBuffer(pageCount))
     this.tracker = new ByteMapTracker({ map, pageCount })
-    const job: ServiceJob = { memory: region.bytes, map, pageBytes, port }
+    const job: ServiceJob = { memory: region.bytes, map, pageBytes, place }
     this.#worker = new Worker(entry, { workerData: job, name: 'memcached' })
     const failed = Promise.withResolvers<GodwitError>()
     this.failed = failed.promise
@@ -92,9 +94,13 @@ export class Service {
     return answer.promise
   }
 
-  /** Clients may connect; they wait until {@link run}. @throws {GodwitError} `ADDRESS_IN_USE` */
+  /**
+   * Clients may connect; they wait until {@link run}.
+   *
+   * @throws {GodwitError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`
+   */
   async listen(): Promise<void> {
-    this.port = (await this.#order('listen'))!
+    this.place = { ...this.place, port: (await this.#order('listen'))! }
   }
 
   /** Makes an empty store in memory that is all zero. */

@@ -15,6 +15,7 @@ import {
 } from './layout.ts'
 import type { Replies } from './replies.ts'
 import type { Store } from './store.ts'
+import { VERSION_TEXT } from './version.ts'
 
 /** What is not in memory, since it is not the service's but of whoever runs it. */
 export interface HostFacts {
@@ -30,7 +31,7 @@ function general(store: Store, facts: HostFacts, tell: Fact): void {
   tell('pid', facts.processId)
   tell('uptime', store.now - store.read(Double.StartedAt))
   tell('time', store.now)
-  tell('version', '1.6.0-godwit')
+  tell('version', VERSION_TEXT)
   tell('pointer_size', 64)
   tell('max_connections', facts.connectionsMax)
   tell('curr_connections', facts.connections())

@@ -14,6 +14,7 @@ import type { Format } from './figure.ts'
 import type { Markup } from './markup.ts'
 import { html, nothing, plainText } from './markup.ts'
 import { section } from './section.ts'
+import { seriesChart } from './series-chart.ts'
 import { track } from './track.ts'
 
 type Case = ReadResult['cases'][number]
@@ -59,7 +60,7 @@ export function benchPart(result: ReadResult, id: string): Markup {
     cases.map((one) => caseRow(one, axes.get(scaleOf(one))!)),
   )
   const body = html`<p class="note">${where.join(', ')}.${more}</p>
-${verdicts(result)}${table}`
+${verdicts(result)}${table}${over(result)}`
   return html`<div id="${id}">${section(2, `Benchmark ${plainText(name)}`, body)}</div>`
 }
 
@@ -75,6 +76,16 @@ function verdicts({ paper, ...result }: ReadResult): readonly Markup[] {
     const table = dataTable(plainText(title), [first, ...others], lines)
     return html`<h3>${plainText(title)}</h3>${table}`
   })
+}
+
+/** Most of them that are drawn. */
+const SERIES_SHOWN_MAX = 20
+
+function over({ series = [] }: ReadResult): readonly Markup[] {
+  return series
+    .slice(0, SERIES_SHOWN_MAX)
+    .filter(({ points }) => points.length > 0)
+    .map((one) => seriesChart(one, formats[one.unit]))
 }
 
 function scaleOf({ metric, unit }: Case): string {
