@@ -125,7 +125,12 @@ function judged(
   if (metric === 'pause' && bars.pauseMs !== undefined) cases.push(atMost(facts, bars.pauseMs))
   if (peers.size === 0) return cases.length > 0 ? cases : [toCase(facts)]
   const bar = { total: bars.total, pause: bars.pause, 'wire bytes': bars.bytes }[metric]
-  const best = facts.values.map((_, i) => bestOf(metric, [...peers.values()].map((all) => all[i]!)))
+  const best = facts.values.map((_, i) =>
+    bestOf(
+      metric,
+      [...peers.values()].map((all) => all[i]!),
+    ),
+  )
   return [...cases, atMost({ ...facts, against: pairedWith("QEMU's best mode", best) }, bar)]
 }
 

@@ -21,6 +21,8 @@ import { machineOf, restoreGuest } from './saved-guest.ts'
 import { warmMemory } from './workshop.ts'
 
 const eventMs = 20_000
+/** For a whole migration, with all that comes before. */
+const limitMs = 120_000
 /** Enough for the guest to say there that it goes on. */
 const runFor = '2s'
 
@@ -105,18 +107,21 @@ async function migrateFrom(
     bytesBefore = await sentBytes(route)
     startMs = Date.now()
   }
-  const resumed = resumeIn(files.destinationQmp)
+  const over = new AbortController()
+  const resumed = resumeIn(files.destinationQmp, over.signal)
   // Where the migration fails, that is the reason.
   resumed.catch(() => {})
+  const name = `qemu,qmp=${files.sourceQmp},${way},after=keep`
+  const ends = { ...route, listening }
   const { source: report } = await migrate(
     godwit,
-    `qemu,qmp=${files.sourceQmp},${way},after=keep`,
+    name,
     options,
-    { ...route, listening },
+    ends,
     runFor,
     [],
     kindOf(files),
-  )
+  ).finally(() => over.abort())
   const stopped = await source.qmp.event(
     ({ name, atMs }) => name === 'STOP' && atMs > startMs,
     eventMs,
@@ -145,10 +150,10 @@ function kindOf({ config }: Files): GuestKind {
 }
 
 /** When the guest goes on there, by QEMU's clock. */
-async function resumeIn(socket: string): Promise<number> {
-  const qmp = await QmpClient.connect(socket, { waits: true })
+async function resumeIn(socket: string, signal: AbortSignal): Promise<number> {
+  const qmp = await QmpClient.connect(socket, { waits: true, limitMs, signal })
   try {
-    return (await qmp.event(({ name }) => name === 'RESUME', eventMs)).atMs
+    return (await qmp.event(({ name }) => name === 'RESUME', limitMs)).atMs
   } finally {
     qmp.close()
   }
