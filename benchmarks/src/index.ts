@@ -15,6 +15,7 @@ import { link } from './link.ts'
 import { loopback } from './loopback.ts'
 import { memcached } from './memcached.ts'
 import { pacing } from './pacing.ts'
+import { qemu } from './qemu.ts'
 import { reservation } from './reservation.ts'
 import { security } from './security.ts'
 import { select } from './select.ts'
@@ -44,6 +45,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   growth,
   reservation,
   link,
+  qemu,
   encode,
   fault,
   fetch,

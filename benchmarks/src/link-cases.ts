@@ -8,34 +8,34 @@ import type { QemuMode } from './peer/migration-command.ts'
 import type { GuestLoad } from './peer/saved-guest.ts'
 
 /** QEMU's own default, in ms. */
-const limitDefault = 300
-const limitShort = 30
+export const limitDefaultMs = 300
+const limitShortMs = 30
 
-const multifdZstd: QemuMode = {
+export const multifdZstd: QemuMode = {
   name: 'qemu multifd+zstd',
   capabilities: ['multifd'],
   parameters: {
     'multifd-channels': 2,
     'multifd-compression': 'zstd',
     'multifd-zstd-level': 1,
-    'downtime-limit': limitDefault,
+    'downtime-limit': limitDefaultMs,
   },
 }
 const multifdZstdShort: QemuMode = {
   ...multifdZstd,
-  name: `${multifdZstd.name}, ${limitShort} ms`,
-  parameters: { ...multifdZstd.parameters, 'downtime-limit': limitShort },
+  name: `${multifdZstd.name}, ${limitShortMs} ms`,
+  parameters: { ...multifdZstd.parameters, 'downtime-limit': limitShortMs },
 }
-const precopy: QemuMode = {
+export const precopy: QemuMode = {
   name: 'qemu precopy',
   capabilities: [],
-  parameters: { 'downtime-limit': limitDefault },
+  parameters: { 'downtime-limit': limitDefaultMs },
 }
 
 const postCopyAtOnce: QemuMode = {
   name: 'qemu postcopy at once',
   capabilities: ['postcopy-ram'],
-  parameters: { 'downtime-limit': limitDefault },
+  parameters: { 'downtime-limit': limitDefaultMs },
   postCopyAfter: 0,
 }
 const postCopyLater: QemuMode = {
@@ -45,8 +45,8 @@ const postCopyLater: QemuMode = {
 }
 
 /** With room in its cache for the whole guest. */
-function xbzrle(memoryBytes: number): QemuMode {
-  const parameters = { 'xbzrle-cache-size': memoryBytes, 'downtime-limit': limitDefault }
+export function xbzrle(memoryBytes: number): QemuMode {
+  const parameters = { 'xbzrle-cache-size': memoryBytes, 'downtime-limit': limitDefaultMs }
   return { name: 'qemu xbzrle', capabilities: ['xbzrle'], parameters }
 }
 
@@ -86,7 +86,7 @@ export interface LinkCase {
 
 const encode = ['--encode', 'auto']
 const shortPause = [...encode, '--stop', 'downtime=15ms']
-const peersPause = [...encode, '--stop', `downtime=${limitDefault}ms`]
+const peersPause = [...encode, '--stop', `downtime=${limitDefaultMs}ms`]
 const ownModes: readonly OwnMode[] = ['pre-copy', 'post-copy'].map((mode) => ({
   name: `godwit ${mode}`,
   options: [...shortPause, '--mode', mode],
@@ -96,7 +96,7 @@ const postCopyPauseMs = 10
 
 /** Sizes of guests: the one that peers were measured with, and a smaller one. */
 type Size = 'full' | 'small'
-const sizes: Record<Size, Pick<GuestLoad, 'memoryBytes' | 'fillBytes' | 'wssBytes'>> = {
+export const sizes: Record<Size, Pick<GuestLoad, 'memoryBytes' | 'fillBytes' | 'wssBytes'>> = {
   full: { memoryBytes: 1024 * MIB, fillBytes: 780 * MIB, wssBytes: 100 * MIB },
   small: { memoryBytes: 512 * MIB, fillBytes: 340 * MIB, wssBytes: 48 * MIB },
 }

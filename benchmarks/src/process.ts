@@ -72,6 +72,20 @@ export const loopback: Ends = {
 
 const runForDefault = '200ms'
 
+/** What differs where guests are of another kind. */
+export interface GuestKind {
+  /** Of `godwit receive`. */
+  readonly receiveOptions: readonly string[]
+  /** What of the source's report says that all is well. */
+  readonly isRight: (source: Report) => boolean
+}
+
+/** A guest that `send` starts: its memory is compared, and its computation goes on. */
+const startedGuest: GuestKind = {
+  receiveOptions: [],
+  isRight: ({ memory, guestProof }) => (memory?.equal && guestProof?.continuous) === true,
+}
+
 /** Why a migration failed, by its report. */
 function reasonIn(file: string): string {
   // It is made empty before the migration begins.
@@ -128,6 +142,7 @@ export async function migrate(
   ends: Ends = loopback,
   runFor: string = runForDefault,
   both: readonly string[] = [],
+  { receiveOptions, isRight }: GuestKind = startedGuest,
 ): Promise<{ source: Report; destination: Report }> {
   checkInterrupted()
   const folder = makeFolder()
@@ -135,7 +150,8 @@ export async function migrate(
   const common = ['--insecure', '--quiet', ...both]
   const shared = (side: string): string[] => [...common, '--json', file(side)]
   const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', runFor]
-  const receive = [...ends.destination.prefix, ...godwit, ...listen, ...shared('destination')]
+  const taken = [...listen, ...shared('destination'), ...receiveOptions]
+  const receive = [...ends.destination.prefix, ...godwit, ...taken]
   const receiver = start(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
@@ -150,7 +166,7 @@ export async function migrate(
     await ended
     const read = (name: string): Report => JSON.parse(readFileSync(file(name), 'utf8')) as Report
     const source = read('source')
-    if (!(source.memory?.equal && source.guestProof?.continuous)) {
+    if (!isRight(source)) {
       throw new Error('a migration was not right; its figures mean nothing')
     }
     return { source, destination: read('destination') }

@@ -29,6 +29,10 @@ export interface QemuOptions {
   readonly incoming?: string
   /** A program and arguments that start QEMU somewhere else, like in a network namespace. */
   readonly prefix?: readonly string[]
+  /** Where its memory is, for others to see; else its own. */
+  readonly ramFile?: string
+  /** A second socket for commands: each has one client at a time. */
+  readonly secondQmp?: string
 }
 
 /** A line of the guest's console, and when it came. */
@@ -44,25 +48,49 @@ export interface ConsoleLine {
  */
 const kernelOptions = 'console=ttyS0 quiet panic=-1 pti=on'
 
-function argumentsOf(workshop: Workshop, options: QemuOptions, socket: string): string[] {
-  const { kernel, initramfs } = workshop
-  const { memoryBytes, commandLine, incoming } = options
+/** What its memory is called where states are saved. */
+export const RAM_NAME = 'pc.ram'
+
+/** The machine of every guest, without where its memory is. */
+export function machineArguments(
+  { kernel, initramfs }: Workshop,
+  { memoryBytes, commandLine }: Pick<QemuOptions, 'memoryBytes' | 'commandLine'>,
+): string[] {
   const values = {
     name: 'guest,debug-threads=on',
     accel: 'tcg',
-    machine: 'q35',
     cpu: 'max',
     smp: '1',
     m: `${memoryBytes / MIB}M`,
     display: 'none',
-    serial: 'stdio',
-    qmp: `unix:${socket},server=on,wait=off`,
     kernel,
     initrd: initramfs,
     append: `${kernelOptions} ${commandLine}`,
+  }
+  return ['-nodefaults', ...words(values)]
+}
+
+function argumentsOf(workshop: Workshop, options: QemuOptions, socket: string): string[] {
+  const { memoryBytes, incoming, ramFile, secondQmp } = options
+  const backend = `memory-backend-file,id=${RAM_NAME},size=${memoryBytes},share=on`
+  const values = {
+    machine: ramFile === undefined ? 'q35' : `q35,memory-backend=${RAM_NAME}`,
+    ...(ramFile === undefined ? {} : { object: `${backend},mem-path=${ramFile}` }),
+    serial: 'stdio',
+    qmp: qmpAt(socket),
     ...(incoming === undefined ? {} : { incoming }),
   }
-  return ['-nodefaults', ...Object.entries(values).flatMap(([name, value]) => [`-${name}`, value])]
+  const second = secondQmp === undefined ? [] : ['-qmp', qmpAt(secondQmp)]
+  return [...machineArguments(workshop, options), ...words(values), ...second]
+}
+
+/** A socket that QEMU listens at for commands. */
+export function qmpAt(socket: string): string {
+  return `unix:${socket},server=on,wait=off`
+}
+
+function words(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`-${name}`, value])
 }
 
 export class Qemu {

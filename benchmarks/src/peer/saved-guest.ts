@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MIB } from '@godwit/core'
 import { applyMode, awaitMigration } from './migration-command.ts'
+import type { QemuOptions } from './qemu.ts'
 import { Qemu } from './qemu.ts'
 import type { Workshop } from './workshop.ts'
 import { makeOnce } from './workshop.ts'
@@ -62,7 +63,7 @@ export async function saveGuest(workshop: Workshop, load: GuestLoad): Promise<Sa
 /** Starts a process with the saved guest in it, paused. */
 export async function restoreGuest(
   guest: SavedGuest,
-  options: { readonly name: string; readonly prefix?: readonly string[] },
+  options: Pick<QemuOptions, 'name' | 'prefix' | 'ramFile' | 'secondQmp'>,
 ): Promise<Qemu> {
   const { load, stateFile, workshop } = guest
   const incoming = `exec:cat ${quoted(stateFile)}`
