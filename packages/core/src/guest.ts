@@ -92,6 +92,14 @@ export interface DirtyTracker {
   addUntouched?(into: PageBitmap): void
 }
 
+/** How a guest stopped that does so by itself. */
+export interface GuestStop {
+  /** For how many milliseconds it stands already: they belong to its downtime. */
+  readonly stoodMs: number
+  /** What it went by, for the report. */
+  readonly numbers: Readonly<Record<string, number>>
+}
+
 /**
  * A guest that can be moved away. It runs while it is migrated, and after a migration that failed
  * or was cancelled before the hand-over it runs on, as if there had been none; another may follow.
@@ -108,6 +116,17 @@ export interface Guest {
   /** What the guest can do without; for page selector `classes`, which needs it. */
   readonly classes?: PageClasses
   /**
+   * Only for a guest that stops by itself, like a machine whose hypervisor streams its memory
+   * and stops it when little is left. Stores count from the first {@link DirtyTracker.reset} on.
+   *
+   * Called after each round. Resolves when so much was stored since the trackers were asked that
+   * another round is worth it; or with how the guest stopped, once it stands and all its stores are
+   * in memory. Then rounds end, by the rule `guest`; {@link pause} may come before that.
+   * {@link resume} follows where the migration ends before the hand-over, even if {@link pause} was
+   * never called. A rejection fails the migration.
+   */
+  nextRound?(): Promise<GuestStop | undefined>
+  /**
    * Stops every store to guest memory, those of devices and of the adapter, too; resolved once that
    * is true, and it stays true until {@link resume}. Of a guest that is paused, or about to be, it
    * resolves when that is true.
@@ -118,13 +137,13 @@ export interface Guest {
   pause(): Promise<void>
   /**
    * Undoes {@link pause}, however often that was called, also one that rejected. The guest goes on
-   * now or soon. Of a guest that runs it changes nothing. What it throws is in the report: the
-   * guest did not go on.
+   * when it settles, or soon. Of a guest that runs it changes nothing. What it rejects with is in
+   * the report: the guest did not go on.
    *
    * Never called after the guest was released to the other side, unless that is dead and the guest
    * is taken over. After a migration that completed the guest stays paused until its owner ends it.
    */
-  resume(): void
+  resume(): void | Promise<void>
   /**
    * Takes away so much of the guest's time from now on, evenly: 0 (all of it is the guest's again)
    * to below 1. What it would have done in that time is not made up for, so that a guest that does
