@@ -7,6 +7,8 @@ import type { GodwitError, Report } from '@godwit/core'
 import { formatBytes, parseBytes, parseDurationMs, systemClock, toGodwitError } from '@godwit/core'
 import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
+import type { QemuHostPlace } from '@godwit/qemu'
+import { parseQemuHost } from '@godwit/qemu'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { PagerChoice, ReceiveOptions, Receiver } from 'godwit'
@@ -21,7 +23,8 @@ import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
-import { hostGuests } from './guests.ts'
+import { hostHelp } from './guest-help.ts'
+import { hostGuests, outlivesUs } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
@@ -40,6 +43,7 @@ import { formatSummary } from './summary.ts'
 
 export interface ReceiveSettings extends SecuritySettings, CatalogSettings, SiblingSettings {
   readonly listen: string
+  readonly guest?: QemuHostPlace
   readonly once?: boolean
   readonly runFor?: number
   readonly memoryLimit?: number
@@ -67,6 +71,11 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .description('Listen for guests, take them in and run them')
     .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
   addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
+    .option(
+      '--guest <GUEST>',
+      'take in VMs of QEMU, too: qemu,config=FILE; see below',
+      parseQemuHost,
+    )
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',
@@ -115,7 +124,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback with neither key nor certificates')
     .option('--quiet', 'print nothing but errors and the address')
-    .addHelpText('after', `\nExample:\n  ${example}`)
+    .addHelpText('after', `\n${hostHelp()}\n\nExample:\n  ${example}`)
     .action(async (settings: ReceiveSettings) => {
       finish(await run(settings))
     })
@@ -143,12 +152,13 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
+  const guestHost = hostGuests(host, settings.quiet === true ? () => {} : note, settings.guest)
   const finders = await findersOf(settings, () =>
     guests.map((migration) => ({ migration, entry: arrivals.entryOf(migration) })),
   )
   const interrupts = listenToInterrupts()
   const receiver = await receive(
-    hostGuests(host, settings.quiet === true ? () => {} : note),
+    guestHost,
     { ...optionsOf(settings), ...listenersOf(arrivals, drops), static: finders.finder, security },
     {
       began(migration) {
@@ -191,6 +201,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     drops.close()
     control?.close()
     interrupts.stop()
+    if (settings.once !== true && settings.runFor === undefined) guestHost.leaveRunning()
     for (const guest of guests) await guest.release()
     await registration?.end()
     await finders.close()
@@ -325,8 +336,10 @@ async function serve(
   await interrupts.first
   await handedOver(receiver, interrupts)
   await closeOrAbandon(receiver, interrupts)
-  if (guests.length > 0) {
-    note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)
+  const needing = guests.filter(({ guest }) => !outlivesUs(guest))
+  if (needing.length < guests.length) note('VMs go on here, without this process')
+  if (needing.length > 0) {
+    note(`not listening any more; ${needing.length} guest(s) go on here, Ctrl-C ends them`)
     await interrupts.second
   }
   return Exit.Done

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { GodwitError, formatBytes, formatCount, formatDurationMs, parseRate } from '@godwit/core'
+import { GodwitError, formatCount, formatDurationMs, parseRate } from '@godwit/core'
 import { WorkloadGuest } from '@godwit/guest'
 import type { Command } from 'commander'
 import type {
@@ -31,7 +31,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { StartedGuest } from './guests.ts'
-import { parseGuest, startGuest } from './guests.ts'
+import { beginningOf, isOthers, parseGuest, startGuest, warmupOf } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
@@ -144,7 +144,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const control = await startControl(run)
   try {
     run.traffic = await startCompeting(settings)
-    if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
+    if (settings.quiet !== true) note(beginningOf(identity, memoryBytes))
     const tell = settings.quiet === true ? () => {} : note
     run.guest = await startGuest(identity, memoryBytes, settings, tell)
     const { pageBytes } = settings
@@ -252,7 +252,8 @@ async function attempt(run: SendRun, guest: StartedGuest): Promise<Report> {
   const { settings, interrupts } = run
   const abort = new AbortController()
   void interrupts.first.then(() => abort.abort())
-  const dead = await Promise.race([delay(settings.warmup, abort.signal), guest.failed])
+  const warmupMs = warmupOf(guest, settings.warmup)
+  const dead = await Promise.race([delay(warmupMs, abort.signal), guest.failed])
   if (dead !== undefined) throw dead
   const interrupted = interrupts.first.then((): SendStatic => ({}))
   const known = await Promise.race([run.readStatic(), interrupted])
@@ -365,7 +366,12 @@ async function end(run: SendRun, guest: StartedGuest, report: Report): Promise<E
     note('the stopped copy of the guest is kept here; Ctrl-C drops it')
     await interrupts.first
   }
+  if (code === Exit.Done) await guest.moved?.()
   if (!staysHere.has(code)) return code
+  if (isOthers(guest)) {
+    note('the guest goes on here, without this process')
+    return code
+  }
   const step = guest.steps === undefined ? '' : ` (step ${formatCount(guest.steps())})`
   const interrupted = interrupts.signal === 'SIGINT'
   if (interrupted || settings.keep === true) {

@@ -51,7 +51,7 @@ export interface MigrationSettings extends SteeringSettings {
   readonly recoverFor?: number
   readonly reverse?: string
   readonly timeout?: string
-  readonly warmup: number
+  readonly warmup?: number
 }
 
 function checkMode(text: string): string {
@@ -104,7 +104,11 @@ export function addMigrationOptions(command: Command): Command {
         'in the pause, however long) or post-copy (after the round; needs mode hybrid)',
       checkTimeLimit,
     )
-    .option('--warmup <T>', 'let the guest run this long before it moves', parseDurationMs, 1000)
+    .option(
+      '--warmup <T>',
+      'let the guest run this long before it moves (default 1s; one that runs already: 0)',
+      parseDurationMs,
+    )
 }
 
 function addModeOptions(command: Command): Command {

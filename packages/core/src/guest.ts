@@ -113,6 +113,17 @@ export interface Guest {
    * then scans, comparing every page with the fingerprint of what it sent.
    */
   readonly trackers?: readonly DirtyTracker[]
+  /**
+   * Set where another process stores to the memory, too: what this process' kernel tells of stores
+   * here misses those, so pages are compared with what was sent.
+   */
+  readonly isForeign?: boolean
+  /**
+   * Adds pages of region number `region` that hold zero bytes at this moment, as is known without a
+   * look at them, which might cost memory; for guests without trackers. One that is stored to while
+   * this looks is told, or found, the next time.
+   */
+  addUntouched?(pageBytes: number, region: number, into: PageBitmap): void
   /** What the guest can do without; for page selector `classes`, which needs it. */
   readonly classes?: PageClasses
   /**

@@ -1,5 +1,5 @@
 /**
- * One line of QEMU's machine protocol (QMP, docs/interop/qmp-spec.rst of QEMU): a JSON object, whose
+ * One line of QEMU's machine protocol (QMP, docs/interop/qmp-spec.rst of QEMU): a JSON object whose
  * keys tell what it is.
  *
  * @module

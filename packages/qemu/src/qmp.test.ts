@@ -82,7 +82,9 @@ describe('QmpClient', () => {
     let late = 0
     await serve((command, id) => {
       if (command === 'slow') late = id
-      return command === 'slow' ? undefined : `${late > 0 ? done(late, 'late') : ''}${done(id, 'x')}`
+      return command === 'slow'
+        ? undefined
+        : `${late > 0 ? done(late, 'late') : ''}${done(id, 'x')}`
     })
     const qmp = await QmpClient.connect(path)
     await expect(qmp.execute('slow', {}, 1)).rejects.toThrow(/does not answer slow/)
@@ -106,6 +108,7 @@ describe('QmpClient', () => {
     const connecting = QmpClient.connect(path, { waits: true })
     await serve((_, id) => done(id))
     const qmp = await connecting
+    expect(qmp.isClosed).toBe(false)
     qmp.close()
   })
 

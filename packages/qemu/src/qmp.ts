@@ -1,8 +1,8 @@
 /**
  * A client of QEMU's machine protocol over a Unix socket: commands with time limits, and events.
  *
- * A command is answered under its number, so that one that came too late is known, and dropped. What
- * QEMU says is bounded: it is another program, and may be any.
+ * A command is answered under its number, so that an answer that is too late is known, and dropped.
+ * What QEMU says is bounded: it is another program, and may be any.
  *
  * @module
  */
@@ -54,8 +54,8 @@ export class QmpClient {
   /**
    * Connects, and makes QEMU ready for commands.
    *
-   * @throws {GodwitError} `GUEST_OPTION`: there is nobody at `path`, or not QEMU, or it is busy with
-   *   another client
+   * @throws {GodwitError} `GUEST_OPTION`: nobody is at `path`, or it is busy with another client;
+   *   `GUEST_FAILED`: what is there is not QEMU
    */
   static async connect(path: string, options: QmpConnectOptions = {}): Promise<QmpClient> {
     const { limitMs = 5000, waits = false, signal } = options
@@ -140,7 +140,10 @@ export class QmpClient {
    *
    * @throws {GodwitError} `GUEST_FAILED`: the connection ended, or it does not come in time
    */
-  event(matches: (event: QmpEvent) => boolean, limitMs: number = commandLimitMs): Promise<QmpEvent> {
+  event(
+    matches: (event: QmpEvent) => boolean,
+    limitMs: number = commandLimitMs,
+  ): Promise<QmpEvent> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer)
@@ -173,12 +176,15 @@ export class QmpClient {
   }
 
   #take(text: string): void {
-    const lines = (this.#begun + text).split('\n')
-    this.#begun = lines.pop()!
+    this.#begun += text
     try {
       if (this.#begun.length > lineLengthMax) {
         throw new GodwitError('GUEST_FAILED', `A line of ${this.#path} is longer than 16 MiB`)
       }
+      // What is not whole yet is not looked through again.
+      if (!text.includes('\n')) return
+      const lines = this.#begun.split('\n')
+      this.#begun = lines.pop()!
       for (const line of lines) if (line.trim() !== '') this.#hear(parseQmpLine(line))
     } catch (thrown) {
       this.#fail(toGodwitError(thrown))
@@ -205,7 +211,7 @@ export class QmpClient {
     this.#failure = error
     this.#socket.destroy()
     this.#greeted.reject(error)
-    for (const { reject } of [...this.#pending.values()]) reject(error)
+    for (const { reject } of this.#pending.values()) reject(error)
     for (const look of this.#watchers) look()
     this.#ended.resolve(error)
   }
