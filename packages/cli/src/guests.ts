@@ -9,7 +9,16 @@ import type { ParsedGuest, WorkloadHost } from '@godwit/guest'
 import { parseGuest as parseWorkload, WORKLOAD_KINDS, WorkloadGuest } from '@godwit/guest'
 import { MEMCACHED_KIND, MemcachedGuest, MemcachedHost, parseMemcached } from '@godwit/memcached'
 import type { QemuHostPlace } from '@godwit/qemu'
-import { IncomingQemu, parseQemu, placeOf, QEMU_KIND, QemuFileGuest, QemuHost } from '@godwit/qemu'
+import {
+  IncomingQemu,
+  parseQemu,
+  placeOf,
+  QEMU_KIND,
+  QemuFileGuest,
+  QemuHost,
+  QemuStreamGuest,
+  streamPlaceOf,
+} from '@godwit/qemu'
 
 /** A guest that was started here, or that was found running. */
 export interface StartedGuest extends Guest {
@@ -28,15 +37,20 @@ export function warmupOf(guest: StartedGuest, asked: number | undefined): number
   return asked ?? (isOthers(guest) ? 0 : warmupDefaultMs)
 }
 
-/** Whether somebody else started it, and it goes on without this process. */
-export function isOthers(guest: StartedGuest): boolean {
-  return guest instanceof QemuFileGuest
+/** Of all regions. */
+export function memoryOf({ regions }: Pick<Guest, 'regions'>): number {
+  return regions.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }
 
-/** What is done first, for people. */
+/** Whether somebody else started it, and it goes on without this process. */
+export function isOthers(guest: StartedGuest): boolean {
+  return guest instanceof QemuFileGuest || guest instanceof QemuStreamGuest
+}
+
+/** What is done first, for people. @param memoryBytes - 0: not known yet */
 export function beginningOf({ kind }: GuestIdentity, memoryBytes: number): string {
   const what = kind === QEMU_KIND ? 'moving a VM of QEMU' : `starting ${kind}`
-  return `${what}, ${formatBytes(memoryBytes)}`
+  return memoryBytes === 0 ? what : `${what}, ${formatBytes(memoryBytes)}`
 }
 
 /**
@@ -70,13 +84,19 @@ export async function startGuest(
   options: { readonly pageBytes?: number },
   tell: (text: string) => void,
 ): Promise<StartedGuest> {
-  if (identity.kind === QEMU_KIND) return QemuFileGuest.attach(placeOf(identity))
+  if (identity.kind === QEMU_KIND) return attachQemu(identity)
   if (identity.kind !== MEMCACHED_KIND) {
     return WorkloadGuest.start(identity, memoryBytes, options)
   }
   const guest = await MemcachedGuest.start(identity, memoryBytes, options)
   tell(listening(guest.port))
   return guest
+}
+
+function attachQemu(identity: GuestIdentity): Promise<StartedGuest> {
+  const streamed = streamPlaceOf(identity)
+  if (streamed !== undefined) return QemuStreamGuest.attach(streamed)
+  return QemuFileGuest.attach(placeOf(identity))
 }
 
 function listening(port: number): string {

@@ -170,10 +170,10 @@ export async function createMigration(
   const moved = isGuest(guest) ? guest : memoryGuest(guest)
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
   const rules = rulesOf(options)
-  const isMeasured = rules.bandwidth?.measuresLink === true
-  const linkUse = isMeasured ? await watchLink(options.to) : undefined
+  const linkUse = rules.bandwidth?.measuresLink ? await watchLink(options.to) : undefined
   // Nothing is tracked where everything is sent in the pause.
-  const choice = rules.mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
+  const isBlind = rules.mode === 'stop-copy' && moved.nextRound === undefined
+  const choice = isBlind ? 'scan' : (options.tracker ?? 'auto')
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
   const primitives = await nodePrimitives()
   const lanes = lanesOf(options.lanes ?? 1, options.capture === undefined)
