@@ -139,6 +139,8 @@ describe.skipIf(isImpossible)(`a VM that nobody prepared${needs}`, () => {
       expect(readReport(json).policies).toMatchObject({ stop: 'guest' })
       await vm.ended()
       expect(await wrongAfter(vm.log, log)).toEqual([])
+      // The VM there ends with its time; it would outlive an agent that is ended before.
+      expect(await destination.ended).toMatchObject({ code: 0 })
     },
     longMs,
   )
