@@ -78,8 +78,11 @@ export const needs: string = wanted === '' ? '' : ` (needs ${wanted})`
 export class Yard {
   readonly folder: string
   readonly initramfs: string
+  /** What RAM is called. */
+  readonly ramName: string
 
-  constructor() {
+  constructor(ramName = 'ram') {
+    this.ramName = ramName
     this.folder = mkdtempSync(join(tmpdir(), 'godwit-vm-'))
     const root = join(this.folder, 'root')
     mkdirSync(join(root, 'bin'), { recursive: true })
@@ -103,17 +106,24 @@ export class Yard {
   /**
    * What starts the VM.
    *
-   * @param ram - its file, or a place for it
+   * @param ram - its file, or a place for it; undefined: RAM is QEMU's own
    * @param size - as QEMU takes it
    */
-  command(ram: string, size: string, log: string, more: readonly string[] = []): string[] {
-    const backend = `memory-backend-file,id=ram,size=${size},mem-path=${ram},share=on`
+  command(
+    ram: string | undefined,
+    size: string,
+    log: string,
+    more: readonly string[] = [],
+  ): string[] {
+    const id = this.ramName
+    const backend = `memory-backend-file,id=${id},size=${size},mem-path=${ram},share=on`
+    const ofMachine = ram === undefined ? 'q35' : `q35,memory-backend=${id}`
+    const memory = ram === undefined ? ['-m', `${MEMORY_BYTES / MIB}M`] : ['-object', backend]
     const kernel = ['-kernel', kernelPath() ?? `a kernel (${wanted})`]
     // pti=on: without it QEMU 7.2 loses dirty pages of its own migrations under TCG.
     const append = ['-append', 'console=ttyS0 quiet panic=-1 pti=on']
-    const machine = ['-accel', 'tcg', '-machine', 'q35,memory-backend=ram', '-cpu', 'max']
+    const machine = ['-accel', 'tcg', '-machine', ofMachine, '-cpu', 'max']
     const devices = ['-nodefaults', '-display', 'none', '-serial', `file:${log}`, ...RNG_DEVICE]
-    const memory = ['-object', backend]
     const files = [...kernel, '-initrd', this.initramfs]
     return [program, ...machine, ...memory, ...devices, ...files, ...append, ...more]
   }
@@ -138,19 +148,24 @@ export class Vm {
   readonly log: string
   readonly #child: ChildProcess
 
-  /** Boots it, up to where it counts. */
-  static async boot(yard: Yard, name: string): Promise<Vm> {
-    const vm = new Vm(yard, name)
+  /** Boots it, up to where it counts; one that is plain has its RAM in no file. */
+  static async boot(
+    yard: Yard,
+    name: string,
+    options: { readonly isPlain?: boolean } = {},
+  ): Promise<Vm> {
+    const vm = new Vm(yard, name, options.isPlain === true)
     await consoleLine(vm.log, /^TICK 20 /m)
     return vm
   }
 
-  private constructor(yard: Yard, name: string) {
+  private constructor(yard: Yard, name: string, isPlain: boolean) {
     this.qmpPath = yard.path(`${name}.qmp`)
     this.ramPath = yard.path(`${name}.ram`)
     this.log = yard.path(`${name}.log`)
     const qmp = ['-qmp', `unix:${this.qmpPath},server=on,wait=off`]
-    const [file = '', ...args] = yard.command(this.ramPath, `${MEMORY_BYTES}`, this.log, qmp)
+    const ram = isPlain ? undefined : this.ramPath
+    const [file = '', ...args] = yard.command(ram, `${MEMORY_BYTES}`, this.log, qmp)
     this.#child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] })
   }
 

@@ -15,7 +15,16 @@ import {
   type Place,
   parseMemcached,
 } from '@godwit/memcached'
-import { IncomingQemu, parseQemu, placeOf, QEMU_KIND, QemuFileGuest, QemuHost } from '@godwit/qemu'
+import {
+  IncomingQemu,
+  parseQemu,
+  placeOf,
+  QEMU_KIND,
+  QemuFileGuest,
+  QemuHost,
+  QemuStreamGuest,
+  streamPlaceOf,
+} from '@godwit/qemu'
 import { formatHostPort } from '@godwit/transport'
 import type { HostOptions } from './host-option.ts'
 import { startBehindRelay } from './relayed.ts'
@@ -39,15 +48,20 @@ export function warmupOf(guest: StartedGuest, asked: number | undefined): number
   return asked ?? (isOthers(guest) ? 0 : warmupDefaultMs)
 }
 
-/** Whether somebody else started it, and it goes on without this process. */
-export function isOthers(guest: StartedGuest): boolean {
-  return guest instanceof QemuFileGuest
+/** Of all regions. */
+export function memoryOf({ regions }: Pick<Guest, 'regions'>): number {
+  return regions.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }
 
-/** What is done first, for people. */
+/** Whether somebody else started it, and it goes on without this process. */
+export function isOthers(guest: StartedGuest): boolean {
+  return guest instanceof QemuFileGuest || guest instanceof QemuStreamGuest
+}
+
+/** What is done first, for people. @param memoryBytes - 0: not known yet */
 export function beginningOf({ kind }: GuestIdentity, memoryBytes: number): string {
   const what = kind === QEMU_KIND ? 'moving a VM of QEMU' : `starting ${kind}`
-  return `${what}, ${formatBytes(memoryBytes)}`
+  return memoryBytes === 0 ? what : `${what}, ${formatBytes(memoryBytes)}`
 }
 
 /**
@@ -98,7 +112,7 @@ export async function startGuest(
   tell: (text: string) => void,
 ): Promise<StartedGuest> {
   const { identity, memoryBytes } = parsed
-  if (identity.kind === QEMU_KIND) return QemuFileGuest.attach(placeOf(identity))
+  if (identity.kind === QEMU_KIND) return attachQemu(identity)
   if (identity.kind !== MEMCACHED_KIND) {
     return WorkloadGuest.start(identity, memoryBytes, options)
   }
@@ -106,6 +120,12 @@ export async function startGuest(
   tell(listening(guest.place))
   const relay = 'relay' in parsed ? parsed.relay : undefined
   return relay === undefined ? guest : startBehindRelay(guest, relay, options.to, tell)
+}
+
+function attachQemu(identity: GuestIdentity): Promise<StartedGuest> {
+  const streamed = streamPlaceOf(identity)
+  if (streamed !== undefined) return QemuStreamGuest.attach(streamed)
+  return QemuFileGuest.attach(placeOf(identity))
 }
 
 function listening({ host, port }: Place): string {

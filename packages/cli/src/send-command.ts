@@ -31,7 +31,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { StartedGuest } from './guests.ts'
-import { beginningOf, isOthers, parseGuest, startGuest, warmupOf } from './guests.ts'
+import { beginningOf, isOthers, memoryOf, parseGuest, startGuest, warmupOf } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
@@ -149,7 +149,8 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
     const tell = settings.quiet === true ? () => {} : note
     run.guest = await startGuest(parsed, settings, tell)
     const { pageBytes } = settings
-    run.entry = registration?.guest({ kind: identity.kind, memoryBytes, pageBytes })
+    const shape = { kind: identity.kind, memoryBytes: memoryOf(run.guest), pageBytes }
+    run.entry = registration?.guest(shape)
     const report = await attempt(run, run.guest)
     return await end(run, run.guest, report)
   } finally {

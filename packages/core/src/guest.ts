@@ -92,6 +92,14 @@ export interface DirtyTracker {
   addUntouched?(into: PageBitmap): void
 }
 
+/** How a guest stopped that does so by itself. */
+export interface GuestStop {
+  /** For how many milliseconds it stands already: they belong to its downtime. */
+  readonly stoodMs: number
+  /** What it went by, for the report. */
+  readonly numbers: Readonly<Record<string, number>>
+}
+
 /**
  * A guest that can be moved away. It runs while it is migrated, and after a migration that failed
  * or was cancelled before the hand-over it runs on, as if there had been none; another may follow.
@@ -118,6 +126,17 @@ export interface Guest {
   addUntouched?(pageBytes: number, region: number, into: PageBitmap): void
   /** What the guest can do without; for page selector `classes`, which needs it. */
   readonly classes?: PageClasses
+  /**
+   * Only for a guest that stops by itself, like a machine whose hypervisor streams its memory
+   * and stops it when little is left. Stores count from the first {@link DirtyTracker.reset} on.
+   *
+   * Called after each round. Resolves when so much was stored since the trackers were asked that
+   * another round is worth it; or with how the guest stopped, once it stands and all its stores are
+   * in memory. Then rounds end, by the rule `guest`; {@link pause} may come before that.
+   * {@link resume} follows where the migration ends before the hand-over, even if {@link pause} was
+   * never called. A rejection fails the migration.
+   */
+  nextRound?(): Promise<GuestStop | undefined>
   /**
    * Stops every store to guest memory, those of devices and of the adapter, too; resolved once that
    * is true, and it stays true until {@link resume}. Of a guest that is paused, or about to be, it

@@ -5,7 +5,7 @@
  * @module
  */
 import type { DirtyTracker, Guest, HashName, Report } from '@godwit/core'
-import { GodwitError, checkRate, hasRounds, parseDurationMs } from '@godwit/core'
+import { GodwitError, checkRate, hasRounds, mayPostCopy, parseDurationMs } from '@godwit/core'
 import type { CheckedPolicy, FetchName, Policy, PresetName, StopRule } from '@godwit/policy'
 import {
   AUTO_TARGET_MS,
@@ -94,6 +94,8 @@ type RuleNames =
 export interface Rules extends Pick<SourceOptions, RuleNames> {
   /** Of the preset `auto`: the pause that is aimed at. */
   readonly autoTargetMs?: number
+  /** Whether somebody has said when rounds end. */
+  readonly hasStop?: boolean
 }
 
 /** @throws {GodwitError} `USAGE` */
@@ -122,6 +124,7 @@ export function rulesOf(asked: RuleOptions): Rules {
     // By default `hybrid` has a rule of its own.
     hybrid: isAuto && asked.mode === undefined ? {} : hybrid,
     stop,
+    hasStop: options.stop !== undefined || policy?.stop !== undefined,
     ...(isAuto ? autoStop(options.stop, policy?.stop) : {}),
     ...(select === undefined ? {} : { select }),
     encode: sending.encode,
@@ -146,10 +149,14 @@ function autoStop(
 
 /** The rules for one migration of this guest. @param trackers - none where there is a scan */
 export function rulesFor(
-  { autoTargetMs: targetMs, ...rules }: Rules,
+  { autoTargetMs: targetMs, hasStop = false, ...rules }: Rules,
   guest: Guest,
   trackers: readonly DirtyTracker[] | undefined,
-): Omit<Rules, 'autoTargetMs'> & Pick<SourceOptions, 'auto'> {
+): Omit<Rules, 'autoTargetMs' | 'hasStop'> & Pick<SourceOptions, 'auto'> {
+  if (guest.nextRound !== undefined) {
+    checkOwnStop(rules.mode, hasStop || targetMs !== undefined, guest)
+    return { ...rules, stop: [ownStop] }
+  }
   if (targetMs === undefined) return rules
   const seesStores = trackers?.every(({ comparesContent = false }) => !comparesContent) ?? false
   const canPeek = rules.select === undefined && seesStores
@@ -161,6 +168,21 @@ export function rulesFor(
     ...(canPeek ? { select: auto.select } : {}),
     ...(canThrottle ? { throttle: auto.throttle } : {}),
   }
+}
+
+/** Of a guest that stops by itself; see `Guest.nextRound`. */
+const ownStop: StopRule = { name: 'guest', text: 'guest', evaluate: () => undefined }
+
+/** @throws {GodwitError} `USAGE`: somebody else is to decide when such a guest stops */
+function checkOwnStop(mode: Rules['mode'], hasStop: boolean, guest: Guest): void {
+  const { kind } = guest.identity
+  if (mayPostCopy(mode)) {
+    const text = `mode ${mode}: this ${kind} guest cannot go on before all of its pages are there`
+    throw new GodwitError('USAGE', `${text}; there are pre-copy and stop-copy`)
+  }
+  if (!hasStop) return
+  const text = `this ${kind} guest stops by a rule of its own`
+  throw new GodwitError('USAGE', `stop: ${text}; leave stop rules, and presets that have some, out`)
 }
 
 /**

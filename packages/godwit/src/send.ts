@@ -170,17 +170,17 @@ export async function createMigration(
   const moved = isGuest(guest) ? guest : memoryGuest(guest)
   const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
   const rules = rulesOf(options)
-  const { mode } = rules
-  const isMeasured = rules.bandwidth?.measuresLink === true
-  const linkUse = isMeasured ? await watchLink(options.to) : undefined
+  const linkUse = rules.bandwidth?.measuresLink ? await watchLink(options.to) : undefined
   // Nothing is tracked where everything is sent in the pause.
-  const choice = mode === 'stop-copy' ? 'scan' : (options.tracker ?? 'auto')
+  const isBlind = rules.mode === 'stop-copy' && moved.nextRound === undefined
+  const choice = isBlind ? 'scan' : (options.tracker ?? 'auto')
   const timeout = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
   const primitives = await nodePrimitives()
   const lanes = lanesOf(options.lanes ?? 1, options.capture === undefined)
   const past = new OfferedPast(options.static ?? {})
   const chosen = await chooseTrackers(moved, choice, pageBytes)
-  const urgent = await urgentOf(mode, lanes)
+  const decided = rulesFor(rules, moved, chosen.trackers)
+  const urgent = await urgentOf(rules.mode, lanes)
   const capture = beginOrClose(options, chosen)
   const session = randomBytes(SESSION_ID_BYTES)
   const settings: SourceOptions = {
@@ -193,7 +193,7 @@ export async function createMigration(
     randomBytes,
     session,
     software: SOFTWARE,
-    ...rulesFor(rules, moved, chosen.trackers),
+    ...decided,
     ...(linkUse === undefined ? {} : { linkUse }),
     verify: options.verify ?? 'fingerprints',
     trackers: chosen.trackers,

@@ -27,6 +27,13 @@ export async function chooseTrackers(
   choice: TrackerChoice,
   pageBytes: number,
 ): Promise<ChosenTrackers> {
+  if (guest.nextRound !== undefined && guest.trackers !== undefined) {
+    // Nothing but its trackers tells it how far the engine is.
+    if (choice === 'auto' || choice === 'barrier')
+      return { trackers: guest.trackers, close: nothing }
+    const { kind } = guest.identity
+    throw new GodwitError('USAGE', `tracker ${choice}: guest ${kind} here has a tracker of its own`)
+  }
   if (choice === 'scan') return { trackers: undefined, close: nothing }
   if (guest.isForeign === true) {
     if (choice === 'auto') return { trackers: undefined, close: nothing }

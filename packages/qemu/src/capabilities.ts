@@ -14,8 +14,21 @@ export interface Capability {
 
 /** Shared RAM is not in the stream; QEMU tells by events how far it is. */
 const wanted: ReadonlySet<string> = new Set(['x-ignore-shared', 'events'])
+/** RAM that QEMU streams: it throttles the VM by itself, where somebody has told it to. */
+const wantedOfStream: ReadonlySet<string> = new Set(['events'])
+const leftOfStream: ReadonlySet<string> = new Set(['auto-converge', 'dirty-limit'])
 /** At the destination: disks are its own from `cont` on, not before. */
-const wantedIncoming: ReadonlySet<string> = new Set([...wanted, 'late-block-activate'])
+const late = 'late-block-activate'
+
+/** What a QEMU is made ready for. */
+export type MigrationSide = 'source' | 'destination' | 'stream-source' | 'stream-destination'
+
+const wantedBySide: Readonly<Record<MigrationSide, ReadonlySet<string>>> = {
+  source: wanted,
+  destination: new Set([...wanted, late]),
+  'stream-source': wantedOfStream,
+  'stream-destination': new Set([...wantedOfStream, late]),
+}
 
 /**
  * Turns on what is needed, and all else off: whatever somebody left on (`multifd`, `postcopy-ram`)
@@ -26,14 +39,17 @@ const wantedIncoming: ReadonlySet<string> = new Set([...wanted, 'late-block-acti
  */
 export async function setCapabilities(
   qmp: QmpClient,
-  side: 'source' | 'destination',
+  side: MigrationSide,
 ): Promise<readonly Capability[]> {
-  const names = side === 'source' ? wanted : wantedIncoming
+  const names = wantedBySide[side]
+  const left = side === 'stream-source' ? leftOfStream : new Set()
   const before = await qmp.execute<readonly Capability[]>('query-migrate-capabilities')
   const known = new Set(before.map(({ capability }) => capability))
-  const changed = before.filter(({ capability, state }) => names.has(capability) !== state)
+  const changed = before.filter(({ capability, state }) => {
+    return names.has(capability) !== state && !left.has(capability)
+  })
   // One that QEMU does not know is asked for all the same: its refusal tells so.
-  const lacking = known.has('x-ignore-shared') ? [] : ['x-ignore-shared']
+  const lacking = [...names].filter((name) => name === 'x-ignore-shared' && !known.has(name))
   const capabilities = [
     ...changed.map(({ capability, state }) => ({ capability, state: !state })),
     ...lacking.map((capability) => ({ capability, state: true })),

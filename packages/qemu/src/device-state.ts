@@ -182,8 +182,14 @@ export class StateWriter {
     }
   }
 
+  /** Some of it; resolves when QEMU may have more. What is wrong {@link write} tells. */
+  async send(bytes: Uint8Array): Promise<void> {
+    // Called when it fails, too.
+    await new Promise<void>((resolve) => void this.#socket.write(bytes, () => resolve()))
+  }
+
   /**
-   * Resolves when QEMU has loaded all of it, and stands.
+   * All the rest. Resolves when QEMU has loaded all of it, and stands.
    *
    * @throws {GodwitError} `GUEST_FAILED`: it did not
    */

@@ -14,4 +14,8 @@ export {
   type QemuHostPlace,
   type QemuOption,
   type QemuPlace,
+  type StreamPlace,
+  streamPlaceOf,
 } from './qemu-spec.ts'
+export { StreamError } from './stream-format.ts'
+export { QemuStreamGuest } from './stream-guest.ts'

@@ -154,7 +154,7 @@ export class QemuFileGuest implements Guest {
 }
 
 /** @throws {GodwitError} `GUEST_OPTION` */
-async function checkRunning(qmp: QmpClient): Promise<void> {
+export async function checkRunning(qmp: QmpClient): Promise<void> {
   const { status = '' } = await qmp.execute<{ status?: string }>('query-status')
   if (status !== 'running') {
     const text = `The VM does not run (${status}): a guest that moves runs; QMP's cont lets it`

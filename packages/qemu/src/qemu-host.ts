@@ -30,6 +30,7 @@ import { fillIn, type QemuCommand, readConfig } from './qemu-config.ts'
 import { QemuProcess } from './qemu-process.ts'
 import { type QemuHostPlace, readQemuIdentity } from './qemu-spec.ts'
 import { RamFile, ramShapes } from './ram-file.ts'
+import { isStreamOffer, readStreamOffer, StreamIntake, type StreamOffer } from './stream-intake.ts'
 
 const startLimitMs = 20_000
 const runLimitMs = 60_000
@@ -40,11 +41,18 @@ export interface QemuRoom {
   release(): void
 }
 
+/** What a VM's state is written with. */
+interface VmStateWriter {
+  write(state: Uint8Array): Promise<void>
+  close(): void
+}
+
 interface Parts {
+  readonly regions: readonly Region[]
   readonly ram: RamFile
   readonly qemu: QemuProcess
   readonly qmp: QmpClient
-  readonly writer: StateWriter
+  readonly writer: VmStateWriter
   readonly room: QemuRoom | undefined
 }
 
@@ -53,13 +61,15 @@ export class IncomingQemu implements IncomingGuest {
   readonly #ram: RamFile
   readonly #qemu: QemuProcess
   #qmp: QmpClient
-  readonly #writer: StateWriter
+  readonly #writer: VmStateWriter
+  readonly #regions: readonly Region[]
   readonly #room: QemuRoom | undefined
   #hasRun = false
   #isLeft = false
   #isGone = false
 
-  constructor({ ram, qemu, qmp, writer, room }: Parts) {
+  constructor({ regions, ram, qemu, qmp, writer, room }: Parts) {
+    this.#regions = regions
     this.#ram = ram
     this.#qemu = qemu
     this.#qmp = qmp
@@ -75,7 +85,7 @@ export class IncomingQemu implements IncomingGuest {
 
   /** Empty after {@link discard}. */
   get regions(): readonly Region[] {
-    return this.#isGone ? [] : this.#ram.regions
+    return this.#isGone ? [] : this.#regions
   }
 
   /** @throws {ProtocolError} `PROTOCOL_STATE`: this QEMU did not load it, with its reason */
@@ -83,6 +93,7 @@ export class IncomingQemu implements IncomingGuest {
     try {
       await this.#writer.write(state)
     } catch (thrown) {
+      if (thrown instanceof ProtocolError) throw thrown
       // Where it does not like it QEMU says why, and ends.
       const reason = toGodwitError(thrown).message
       const said = this.#qemu.lastWords
@@ -174,9 +185,10 @@ export class QemuHost implements GuestHost {
    * @throws {ProtocolError} `PROTOCOL_CAPABILITY`, `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
    */
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingQemu> {
-    const offered = checkOffer(offer)
+    const stream = isStreamOffer(offer) ? readStreamOffer(offer) : undefined
+    const offered = stream?.facts ?? checkOffer(offer)
     const calls = await loadFileMemory()
-    const room = this.#options.takeRoom?.(offered.memory)
+    const room = this.#options.takeRoom?.(offered.memory + (stream?.otherBytes ?? 0))
     const started: { ram?: RamFile; qemu?: QemuProcess; qmp?: QmpClient; writer?: StateWriter } = {}
     try {
       const path = join(this.#options.place.ramFolder, `godwit-${randomUUID()}.ram`)
@@ -190,12 +202,14 @@ export class QemuHost implements GuestHost {
       started.qmp = qmp
       compareFacts(await askFacts(qmp), offered)
       await checkBackends(qmp, ram)
-      await setCapabilities(qmp, 'destination')
+      await setCapabilities(qmp, stream === undefined ? 'destination' : 'stream-destination')
       const writer = await StateWriter.connect(qmp, qemu.statePath)
       started.writer = writer
-      await zero(ram.regions, true)
+      const intake = stream && (await openIntake(stream, ram, qemu, { qmp, writer }))
+      const { regions } = intake ?? ram
+      await zero(regions, true)
       room?.touched()
-      const guest = new IncomingQemu({ ram, qemu, qmp, writer, room })
+      const guest = new IncomingQemu({ regions, ram, qemu, qmp, writer: intake ?? writer, room })
       this.#guests.add(guest)
       void qemu.ended.then(() => this.#guests.delete(guest))
       this.#options.onReserved?.(guest)
@@ -213,6 +227,23 @@ export class QemuHost implements GuestHost {
   /** VMs that run here outlive this process. */
   leaveRunning(): void {
     for (const guest of this.#guests) guest.leave()
+  }
+}
+
+/** @throws {GodwitError} `GUEST_OPTION`: QEMU does not take the head of the stream, and why */
+async function openIntake(
+  offer: StreamOffer,
+  ram: RamFile,
+  qemu: QemuProcess,
+  { qmp, writer }: { readonly qmp: QmpClient; readonly writer: StateWriter },
+): Promise<StreamIntake> {
+  try {
+    return await StreamIntake.open(offer, ram.regions[0]!, qmp, writer)
+  } catch (thrown) {
+    if (thrown instanceof GodwitError && thrown.code !== 'GUEST_FAILED') throw thrown
+    const reason = qemu.lastWords === '' ? toGodwitError(thrown).message : qemu.lastWords
+    const text = `QEMU here does not take the memory of the VM that is offered: ${reason}`
+    throw new GodwitError('GUEST_OPTION', text, { cause: thrown })
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillIn, readConfig } from './qemu-config.ts'
-import { parseQemu, parseQemuHost, placeOf } from './qemu-spec.ts'
+import { parseQemu, parseQemuHost, placeOf, streamPlaceOf } from './qemu-spec.ts'
 import { ramShapes } from './ram-file.ts'
 
 let folder: string
@@ -31,11 +31,33 @@ describe('what is written of a VM', () => {
     ['qemu,ram=RAM', /needs qmp=.*like qemu,qmp=/],
     ['qemu,ram=RAM,qmp=', /Option qmp of qemu is empty/],
     ['qemu,ram=RAM,qmp=a,qmp=b', /given twice/],
-    ['qemu,ram=RAM,qmp=a,port=1', /"port=1" is no option of qemu.*qmp, ram, after/],
+    [
+      'qemu,ram=RAM,qmp=a,port=1',
+      /"port=1" is no option of qemu.*qmp, attach, ram, downtime, after/,
+    ],
     ['qemu,ram=RAM,qmp=a,after=all', /quit or keep/],
     ['qemu,ram=RAM/none,qmp=a', /cannot be read \(ENOTDIR\); ram= is the mem-path/],
   ])('%s is refused', (text, reason) => {
     expect(() => parseQemu(text.replace('RAM', ram))).toThrow(reason)
+  })
+
+  it('is a socket and no more, where QEMU streams it', () => {
+    const { identity, memoryBytes } = parseQemu('qemu,attach=stream,qmp=a,downtime=50ms')
+    expect(memoryBytes).toBe(0)
+    expect(streamPlaceOf(identity)).toEqual({ qmp: 'a', keeps: false, downtimeMs: 50 })
+    const kept = parseQemu('qemu,qmp=a,attach=stream,after=keep').identity
+    expect(streamPlaceOf(kept)).toEqual({ qmp: 'a', keeps: true })
+    expect(streamPlaceOf(parseQemu(`qemu,qmp=a,ram=${ram}`).identity)).toBeUndefined()
+  })
+
+  it.each([
+    ['qemu,attach=stream', /needs qmp=.*attach=stream/],
+    ['qemu,attach=stream,qmp=a,ram=b', /needs no file/],
+    ['qemu,attach=stream,qmp=a,after=all', /quit or keep/],
+    ['qemu,attach=socket,qmp=a', /file or stream/],
+    ['qemu,qmp=a,ram=b,downtime=1s', /for attach=stream/],
+  ])('%s is refused', (text, reason) => {
+    expect(() => parseQemu(text)).toThrow(reason)
   })
 
   it('has the memory that it has', () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { statSync } from 'node:fs'
-import { GodwitError, type GuestIdentity } from '@godwit/core'
+import { GodwitError, type GuestIdentity, parseDurationMs } from '@godwit/core'
 import { type MachineFacts, readFacts } from './machine-facts.ts'
 
 export const QEMU_KIND = 'qemu'
@@ -27,10 +27,22 @@ export interface QemuHelp {
 
 export const QEMU_HELP: QemuHelp = {
   kind: QEMU_KIND,
-  help: 'a virtual machine of QEMU that runs here already, with its RAM in a shared file (Linux)',
+  help: 'a virtual machine of QEMU that runs here already (Linux)',
   options: [
     { name: 'qmp', value: 'SOCKET', fallback: '', help: 'its QMP socket, of no other client' },
-    { name: 'ram', value: 'FILE', fallback: '', help: 'mem-path of its memory-backend-file' },
+    {
+      name: 'attach',
+      value: 'file|stream',
+      fallback: 'file',
+      help: 'its RAM is a shared file, which Godwit reads; or QEMU streams it, whatever it is',
+    },
+    { name: 'ram', value: 'FILE', fallback: '', help: 'file: mem-path of its memory-backend-file' },
+    {
+      name: 'downtime',
+      value: 'T',
+      fallback: '',
+      help: "stream: QEMU's downtime-limit, by which it stops the VM",
+    },
     {
       name: 'after',
       value: 'quit|keep',
@@ -90,7 +102,16 @@ export interface QemuPlace {
   readonly keeps: boolean
 }
 
+/** A VM that runs here, and whose memory QEMU streams. */
+export interface StreamPlace {
+  readonly qmp: string
+  readonly keeps: boolean
+  /** QEMU's `downtime-limit`; what it has else. */
+  readonly downtimeMs?: number | undefined
+}
+
 const sendExample = 'qemu,qmp=/run/vm.qmp,ram=/dev/shm/vm'
+const streamExample = 'qemu,attach=stream,qmp=/run/vm.qmp'
 const hostExample = 'qemu,config=vm.json'
 
 /**
@@ -105,14 +126,47 @@ export function parseQemu(
   memoryBytes?: number,
 ): { readonly identity: GuestIdentity; readonly memoryBytes: number } {
   const options = optionsOf(text, QEMU_HELP)
+  const attach = options.get('attach') ?? 'file'
+  if (attach === 'stream') return parseStream(options, memoryBytes)
+  if (attach !== 'file') refuse(`attach=${attach}: it is file or stream`)
+  if (options.has('downtime')) refuse('downtime=... is for attach=stream; else there is --stop')
   const ram = required(options, 'ram', sendExample)
   const qmp = required(options, 'qmp', sendExample)
-  const after = options.get('after') ?? 'quit'
-  if (after !== 'quit' && after !== 'keep') refuse(`after=${after}: it is quit or keep`)
-  if (memoryBytes !== undefined) {
-    throw new GodwitError('USAGE', 'A qemu guest has the memory of its VM: leave --memory out')
-  }
+  const after = afterOf(options)
+  checkNoMemory(memoryBytes)
   return { identity: { kind: QEMU_KIND, options: { qmp, ram, after } }, memoryBytes: bytesOf(ram) }
+}
+
+function afterOf(options: ReadonlyMap<string, string>): string {
+  const after = options.get('after') ?? 'quit'
+  return after === 'quit' || after === 'keep' ? after : refuse(`after=${after}: it is quit or keep`)
+}
+
+function checkNoMemory(memoryBytes: number | undefined): void {
+  if (memoryBytes === undefined) return
+  throw new GodwitError('USAGE', 'A qemu guest has the memory of its VM: leave --memory out')
+}
+
+/** How much memory there is only the stream tells: 0 until then. */
+function parseStream(
+  options: ReadonlyMap<string, string>,
+  memoryBytes: number | undefined,
+): { readonly identity: GuestIdentity; readonly memoryBytes: number } {
+  const qmp = required(options, 'qmp', streamExample)
+  if (options.has('ram')) refuse('ram=... is for attach=file; a stream needs no file')
+  const downtime = options.get('downtime')
+  const downtimeMs = downtime === undefined ? {} : { downtimeMs: parseDurationMs(downtime) }
+  checkNoMemory(memoryBytes)
+  const local = { attach: 'stream', qmp, after: afterOf(options), ...downtimeMs }
+  return { identity: { kind: QEMU_KIND, options: local }, memoryBytes: 0 }
+}
+
+/** What {@link parseQemu} read of a VM that QEMU streams; undefined for one with a file. */
+export function streamPlaceOf({ options }: GuestIdentity): StreamPlace | undefined {
+  const { attach, qmp, after, downtimeMs } = options
+  if (attach !== 'stream') return undefined
+  const limit = downtimeMs === undefined ? {} : { downtimeMs: Number(downtimeMs) }
+  return { qmp: String(qmp), keeps: after === 'keep', ...limit }
 }
 
 /** What {@link parseQemu} read. */

@@ -5,16 +5,23 @@
  */
 import type { Guest } from '@godwit/core'
 
+/** What is to be done beside. */
+export interface GuestPauseParts {
+  /** Before the guest goes on, while it stands still. */
+  beforeResume(): void
+  /** The guest that should go on does not. */
+  notResumed(thrown: unknown): void
+}
+
 /** Of one migration. */
 export class GuestPause {
   readonly #guest: Guest
-  readonly #beforeResume: () => void
-  #pausing: Promise<void> = Promise.resolve()
+  readonly #parts: GuestPauseParts
+  #pausing: Promise<void> | undefined
 
-  /** @param beforeResume - done before the guest goes on, while it stands still */
-  constructor(guest: Guest, beforeResume: () => void) {
+  constructor(guest: Guest, parts: GuestPauseParts) {
     this.#guest = guest
-    this.#beforeResume = beforeResume
+    this.#parts = parts
   }
 
   /** @param before - what comes right before the guest is asked to stop */
@@ -24,10 +31,24 @@ export class GuestPause {
     await this.#pausing
   }
 
+  /** The migration has ended before the guest was asked to stop; it may have done so by itself. */
+  async leave(): Promise<void> {
+    const mayStand = this.#guest.nextRound !== undefined
+    if (mayStand && this.#pausing === undefined) await this.#resume()
+  }
+
   /** A pause that is still on its way ends first, so that it cannot overtake the resume. */
   async resume(): Promise<void> {
-    await this.#pausing.catch(() => undefined)
-    this.#beforeResume()
-    await this.#guest.resume()
+    await this.#pausing?.catch(() => undefined)
+    await this.#resume()
+  }
+
+  async #resume(): Promise<void> {
+    try {
+      this.#parts.beforeResume()
+      await this.#guest.resume()
+    } catch (thrown) {
+      this.#parts.notResumed(thrown)
+    }
   }
 }

@@ -118,3 +118,17 @@ it('what was asked for goes before all rules', () => {
     }
   }
 })
+
+describe('a guest that has stopped by itself', () => {
+  const stop = { stoodMs: 12, numbers: { passes: 3 } }
+
+  it('ends the rounds, whatever the rules say, and tells since when it stands', () => {
+    const end = endOf({ stop: parseStop('max-rounds=30') }, 'pre-copy')
+    expect(end.decide(stalled, none, 1e3)).toBeUndefined()
+    expect(end.decide(stalled, none, 1e3, stop)).toEqual({
+      decision: { rule: 'guest', numbers: { passes: 3, round: 2, dirtyPages: 2560 } },
+      next: 'switch-over',
+      stoodMs: 12,
+    })
+  })
+})

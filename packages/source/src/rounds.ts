@@ -350,8 +350,11 @@ export class Rounds {
    * @returns the rule that fired and what is next; undefined to go on with another round
    */
   async decide(roundTripMs: number): Promise<RoundsEndDecision | undefined> {
+    const { guest, clock } = this.#options
+    const next = guest.nextRound && (() => guest.nextRound!())
+    const stop = next && (await this.#watch.until(next))
     const fresh = await this.pages.collect()
-    const nowMs = this.#options.clock.nowMs()
+    const nowMs = clock.nowMs()
     this.log.addDirty(fresh, nowMs - this.#collectedAtMs)
     this.#collectedAtMs = nowMs
     const early = this.#earlyEnd.decision
@@ -363,7 +366,7 @@ export class Rounds {
     this.pages.select()
     const lacking = this.pages.size + this.pages.heldPages
     const statistics = this.log.statistics(lacking, overheadMs, this.steering.pauseCap)
-    return this.#end.decide(statistics, this.pages, nowMs - this.#firstMs)
+    return this.#end.decide(statistics, this.pages, nowMs - this.#firstMs, stop)
   }
 
   #addToLog(sent: LaneRound, paused: boolean): void {

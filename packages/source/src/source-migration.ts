@@ -57,11 +57,13 @@ export class SourceMigration {
 
   constructor(options: SourceOptions) {
     this.#options = options
-    const { primitives, randomBytes, verify } = options
+    const { primitives, randomBytes, verify, session = randomBytes(SESSION_ID_BYTES) } = options
     const fingerprintSeed = randomBytes(8)
     const verifySeed = randomBytes(8)
-    const { session = randomBytes(SESSION_ID_BYTES) } = options
-    this.#guestPause = new GuestPause(options.guest, () => this.#rounds.clearGivenUp())
+    this.#guestPause = new GuestPause(options.guest, {
+      beforeResume: () => this.#rounds.clearGivenUp(),
+      notResumed: (thrown) => this.#report.notResumed(thrown),
+    })
     this.#connections = new Connections(options, session, {
       message: (message) => this.#runner.dispatch({ type: 'message', message }),
       closed: (error) => this.#lost(error),
@@ -80,8 +82,7 @@ export class SourceMigration {
         if (needsDataChannels(this.#runner.state)) this.#lost(error)
       },
     })
-    const { active } = workspace.kernels
-    this.#report = new SourceReport(options, session, this.#rounds, active)
+    this.#report = new SourceReport(options, session, this.#rounds, workspace.kernels.active)
     this.#moments = this.#report.moments
     this.#dialogue = new Dialogue({
       options,
@@ -210,9 +211,7 @@ export class SourceMigration {
         this.#start(() => this.#prove())
         break
       case 'resume':
-        this.#runner.hold(
-          this.#guestPause.resume().catch((thrown: unknown) => this.#report.notResumed(thrown)),
-        )
+        this.#runner.hold(this.#guestPause.resume())
         break
       case 'suspend':
         this.#suspend(effect.error)
@@ -329,7 +328,7 @@ export class SourceMigration {
   async #decide(): Promise<SourceEvent> {
     const decided = await this.#rounds.decide(this.#dialogue.roundTripMs)
     if (decided === undefined) return { type: 'decided', next: 'round' }
-    this.#report.stopped(decided.decision)
+    this.#report.stopped(decided)
     return { type: 'decided', next: decided.next }
   }
 
@@ -350,7 +349,7 @@ export class SourceMigration {
     await this.#guestPause.pause(async () => {
       if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
       this.#report.reach('stop-and-copy')
-      this.#moments.pauseMs = this.#options.clock.nowMs()
+      this.#moments.pauseMs ??= this.#options.clock.nowMs()
     })
     this.#moments.pausedMs = this.#options.clock.nowMs()
     this.#report.guestStands()
@@ -396,5 +395,6 @@ export class SourceMigration {
     this.#reconnection.stop()
     this.#connections.current.close()
     this.#rounds.close(this.#runner.state.name === 'completed')
+    if (this.#runner.state.name === 'failed') this.#runner.hold(this.#guestPause.leave())
   }
 }

@@ -15,7 +15,7 @@ import {
   toGodwitError,
   toHex,
 } from '@godwit/core'
-import type { EncodeSettings, StopDecision } from '@godwit/policy'
+import type { EncodeSettings } from '@godwit/policy'
 import { BANDWIDTH_DEFAULT, FETCH_DEFAULT, encoderNames, formatStop } from '@godwit/policy'
 import type { SourceState, SourceTerms } from '@godwit/session'
 import type { Usage, Verified } from '@godwit/wire'
@@ -24,6 +24,7 @@ import type { Audit } from './audit.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
 import type { RoundLog } from './round-log.ts'
 import type { Rounds } from './rounds.ts'
+import type { RoundsEndDecision } from './rounds-end.ts'
 
 /** Moments of the migration by the source's clock, in milliseconds. */
 export interface Moments {
@@ -138,7 +139,9 @@ export class SourceReport {
     }
   }
 
-  stopped(decision: StopDecision): void {
+  /** Rounds are over. A guest that stopped by itself stands since then. */
+  stopped({ decision, stoodMs }: RoundsEndDecision): void {
+    if (stoodMs !== undefined) this.moments.pauseMs = this.#options.clock.nowMs() - stoodMs
     this.#report.stop = { rule: decision.rule, ...decision.numbers }
   }
 

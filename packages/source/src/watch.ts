@@ -21,6 +21,17 @@ export class Watch {
   }
 
   /**
+   * What `work` resolves with, or undefined when waits are over. What it rejects with afterwards is
+   * nobody's concern. Rejects when {@link end} was told an error.
+   */
+  async until<T>(work: () => Promise<T>): Promise<T | undefined> {
+    if (this.#error !== undefined) throw this.#error
+    if (this.#isOver) return undefined
+    this.#waiting = Promise.withResolvers<void>()
+    return Promise.race([work(), this.#waiting.promise.then(() => undefined)])
+  }
+
+  /**
    * No wait lasts any longer.
    *
    * @param error - what they fail with; without, they are over

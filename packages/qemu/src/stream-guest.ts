@@ -1,0 +1,197 @@
+/**
+ * A VM that nobody prepared, as a guest that can be moved away: QEMU migrates it to this process,
+ * with its own log of stores and its own rule for the pause.
+ *
+ * @module
+ */
+import {
+  type DirtyTracker,
+  formatBytes,
+  GodwitError,
+  type Guest,
+  type GuestIdentity,
+  type GuestStop,
+  type Region,
+} from '@godwit/core'
+import { askFacts, type MachineFacts } from './machine-facts.ts'
+import { checkRunning } from './qemu-guest.ts'
+import { QEMU_KIND, type StreamPlace } from './qemu-spec.ts'
+import { QmpClient } from './qmp.ts'
+import type { StreamSetup } from './stream-format.ts'
+import { machineName } from './stream-intake.ts'
+import { allocateShadow, clearShadow, type ShadowBlock, StreamTracker } from './stream-memory.ts'
+import { StreamRun } from './stream-run.ts'
+import { STATE_HEAD } from './stream-state.ts'
+
+interface Parts {
+  readonly qmp: QmpClient
+  readonly facts: MachineFacts
+  readonly place: StreamPlace
+  readonly setup: StreamSetup
+  readonly shadow: readonly ShadowBlock[]
+  readonly run: StreamRun
+}
+
+/** A VM that somebody started; it goes on when this object is gone. */
+export class QemuStreamGuest implements Guest {
+  readonly identity: GuestIdentity
+  readonly regions: readonly Region[]
+  readonly trackers: readonly DirtyTracker[]
+  /** Resolves, with the reason, when QEMU ends; else never. */
+  readonly failed: Promise<GodwitError>
+  readonly #qmp: QmpClient
+  readonly #place: StreamPlace
+  readonly #setup: StreamSetup
+  readonly #shadow: readonly ShadowBlock[]
+  #run: Promise<StreamRun> | undefined
+  /** Settles when an earlier run has ended: another one may begin. */
+  #leaving: Promise<void> = Promise.resolve()
+  #isOver = false
+
+  /**
+   * Connects to QEMU and has it begin its stream, which tells what memory there is; the VM runs on.
+   *
+   * @throws {GodwitError} `GUEST_OPTION`: there is no QEMU, or the VM does not run; `GUEST_FAILED`:
+   *   its stream is not understood
+   * @throws {LimitError} `NO_ROOM`, `LIMIT_EXCEEDED`
+   */
+  static async attach(place: StreamPlace): Promise<QemuStreamGuest> {
+    const qmp = await QmpClient.connect(place.qmp)
+    try {
+      await checkRunning(qmp)
+      const facts = await askFacts(qmp)
+      let setup: StreamSetup | undefined
+      let shadow: readonly ShadowBlock[] = []
+      const begin = (said: StreamSetup): readonly ShadowBlock[] => {
+        checkSetup(said, facts)
+        setup = said
+        shadow = allocateShadow(said.blocks)
+        return shadow
+      }
+      const run = await StreamRun.begin({ qmp, downtimeMs: place.downtimeMs, begin })
+      return new QemuStreamGuest({ qmp, facts, place, setup: setup!, shadow, run })
+    } catch (thrown) {
+      qmp.close()
+      throw thrown
+    }
+  }
+
+  private constructor({ qmp, facts, place, setup, shadow, run }: Parts) {
+    this.#qmp = qmp
+    this.#place = place
+    this.#setup = setup
+    this.#shadow = shadow
+    this.#run = Promise.resolve(run)
+    this.identity = { kind: QEMU_KIND, options: { ...facts, attach: 'stream' } }
+    this.regions = shadow.map(({ region }) => region)
+    const listener = { begun: () => this.#begun(), taken: (pages: number) => this.#taken(pages) }
+    this.trackers = shadow.map((block) => new StreamTracker(block, listener))
+    this.failed = new Promise((resolve) => {
+      void qmp.closed.then((error) => {
+        if (!this.#isOver) resolve(error)
+      })
+    })
+  }
+
+  /** QEMU says when the VM stands; all of its memory is here then. */
+  async nextRound(): Promise<GuestStop | undefined> {
+    return (await this.#current()).nextRound()
+  }
+
+  /** Stops the VM, if QEMU has not; resolves when all of its memory and state is here. */
+  async pause(): Promise<void> {
+    const run = await this.#current()
+    await run.stop()
+  }
+
+  /**
+   * QEMU gives its migration up, and the VM goes on there.
+   *
+   * @throws {GodwitError} `GUEST_FAILED`: it does not
+   */
+  resume(): Promise<void> {
+    const run = this.#run
+    if (run === undefined) return this.#leaving
+    this.#run = undefined
+    this.#leaving = run.then(
+      (begun) => begun.cancel(),
+      () => {},
+    )
+    this.#leaving.catch(() => {})
+    return this.#leaving
+  }
+
+  /** What QEMU sent behind the VM's memory. @throws {GodwitError} `GUEST_FAILED`: it runs */
+  async captureState(): Promise<Uint8Array> {
+    const run = await this.#run
+    if (run?.isEnded === true) return run.takeRest(STATE_HEAD)
+    throw new GodwitError('GUEST_FAILED', 'A VM that runs has no state to capture')
+  }
+
+  /** The VM is the other side's for good: its QEMU here ends, unless it is to be kept. */
+  async moved(): Promise<void> {
+    if (this.#place.keeps) return
+    this.#isOver = true
+    // It may be quicker to end than to answer.
+    await this.#qmp.execute('quit').catch(() => {})
+  }
+
+  /** Lets the VM alone: it goes on in QEMU, but where it has moved: there it stands. Idempotent. */
+  async stop(): Promise<void> {
+    const run = await this.#run?.catch(() => undefined)
+    this.#isOver = true
+    // QEMU may be gone.
+    await (run?.isEnded === true ? run.close() : run?.cancel())?.catch(() => {})
+    this.#run = undefined
+    await this.#leaving.catch(() => {})
+    this.#qmp.close()
+  }
+
+  /** Told once for each region: the first time makes memory zero, where there was a run before. */
+  #begun(): void {
+    void this.#current().then(
+      (run) => run.begun(),
+      () => {},
+    )
+  }
+
+  #taken(pages: number): void {
+    void this.#run?.then(
+      (run) => run.taken(pages),
+      () => {},
+    )
+  }
+
+  /** A run; who waits for it hears where there is none. */
+  #current(): Promise<StreamRun> {
+    this.#run ??= this.#again()
+    return this.#run
+  }
+
+  /** Another attempt: all memory comes anew. */
+  #again(): Promise<StreamRun> {
+    clearShadow(this.#shadow)
+    const qmp = this.#qmp
+    const begin = (said: StreamSetup): readonly ShadowBlock[] => {
+      if (JSON.stringify(said) === JSON.stringify(this.#setup)) return this.#shadow
+      throw new GodwitError('GUEST_FAILED', 'The VM has other memory now than before')
+    }
+    const run = this.#leaving.then(async () => {
+      await checkRunning(qmp)
+      return StreamRun.begin({ qmp, downtimeMs: this.#place.downtimeMs, begin })
+    })
+    run.catch(() => {})
+    return run
+  }
+}
+
+/** @throws {GodwitError} `GUEST_OPTION` */
+function checkSetup({ machine, blocks }: StreamSetup, facts: MachineFacts): void {
+  if (machine !== machineName(facts)) {
+    const text = `QEMU's stream is of a machine "${machine}", and the VM's is ${facts.machine}`
+    throw new GodwitError('GUEST_OPTION', text)
+  }
+  if (blocks.some(({ byteLength }) => byteLength === facts.memory)) return
+  const text = `The VM's ${formatBytes(facts.memory)} of memory are not in one piece (-numa)`
+  throw new GodwitError('GUEST_OPTION', text)
+}

@@ -1,0 +1,77 @@
+/**
+ * The machine's memory as this process has it: a shadow that fills as QEMU's stream comes, and the
+ * marks by which the engine finds what came.
+ *
+ * @module
+ */
+import { allocateShared, type DirtyTracker, type PageBitmap, type Region } from '@godwit/core'
+import { allocateRegion, ByteMapTracker } from '@godwit/memory'
+import { STREAM_PAGE_BYTES, type StreamBlock } from './stream-format.ts'
+import type { BlockMemory } from './stream-reader.ts'
+
+/** Hears what the engine has taken notice of. */
+export interface MarksTaken {
+  /** So many pages have their marks cleared. */
+  taken(pages: number): void
+  /** The engine begins: all marks are cleared, and what is there goes anyway. */
+  begun(): void
+}
+
+/** One block: memory, and a byte for each page twice. */
+export interface ShadowBlock extends BlockMemory {
+  readonly region: Region
+}
+
+/** @throws {LimitError} `NO_ROOM` */
+export function allocateShadow(blocks: readonly StreamBlock[]): readonly ShadowBlock[] {
+  return blocks.map(({ name, byteLength }, id) => {
+    const region = allocateRegion({ id, name, byteLength })
+    const pageCount = byteLength / STREAM_PAGE_BYTES
+    const marks = new Uint8Array(allocateShared(pageCount).buffer)
+    return { region, bytes: region.bytes, touched: new Uint8Array(pageCount), marks }
+  })
+}
+
+/** Makes memory zero again where it is not: another stream brings all of it. */
+export function clearShadow(blocks: readonly ShadowBlock[]): void {
+  for (const { bytes, touched, marks } of blocks) {
+    for (let page = 0; page < touched.length; page++) {
+      if (touched[page] === 0) continue
+      bytes.fill(0, page * STREAM_PAGE_BYTES, (page + 1) * STREAM_PAGE_BYTES)
+    }
+    touched.fill(0)
+    marks.fill(0)
+  }
+}
+
+/** Finds the pages that came since the last look. */
+export class StreamTracker implements DirtyTracker {
+  readonly name = 'barrier'
+  readonly collectPagesMax: number
+  readonly #marks: ByteMapTracker
+  readonly #touched: Uint8Array
+  readonly #listener: MarksTaken
+
+  constructor({ marks, touched }: ShadowBlock, listener: MarksTaken) {
+    this.#marks = new ByteMapTracker({ map: marks, pageCount: marks.length })
+    this.#touched = touched
+    this.#listener = listener
+    this.collectPagesMax = this.#marks.collectPagesMax
+  }
+
+  reset(): void {
+    this.#marks.reset()
+    this.#listener.begun()
+  }
+
+  collect(firstPage: number, pageCount: number, into: PageBitmap): number {
+    const found = this.#marks.collect(firstPage, pageCount, into)
+    this.#listener.taken(found)
+    return found
+  }
+
+  addUntouched(into: PageBitmap): void {
+    const touched = this.#touched
+    for (let page = 0; page < touched.length; page++) if (touched[page] === 0) into.add(page)
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * One migration as QEMU sees it: its `migrate` to a socket of this process, which is read no faster
+ * than the engine sends.
+ *
+ * @module
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GodwitError, type GuestStop, toGodwitError } from '@godwit/core'
+import type { QmpClient } from './qmp.ts'
+import { STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
+import type { MarksTaken } from './stream-memory.ts'
+import { ROUND_BYTES_MIN, readAheadBytes } from './stream-pace.ts'
+import { type BlockMemory, StreamReader } from './stream-reader.ts'
+import { applySettings } from './stream-settings.ts'
+
+/** QEMU connects at once; the machine may have many disks. */
+const setupLimitMs = 30_000
+/** Of a disk that is slow to take what is under way. */
+const stopLimitMs = 60_000
+/** As long as a timer can be: who else waits has a limit of his own. */
+const forEverMs = 2 ** 31 - 1
+const progressMs = 50
+const settleMs = 2
+
+/** What QEMU's migration may be in for a moment. */
+const transient: ReadonlySet<string> = new Set([
+  'setup',
+  'active',
+  'device',
+  'pre-switchover',
+  'cancelling',
+])
+
+const failures: ReadonlySet<string> = new Set(['failed', 'cancelled'])
+
+export interface StreamRunOptions {
+  readonly qmp: QmpClient
+  /** QEMU's `downtime-limit`; what it has else. */
+  readonly downtimeMs: number | undefined
+  /** Hears what memory there is, once, and gives it. */
+  readonly begin: (setup: StreamSetup) => readonly BlockMemory[]
+}
+
+interface MigrationInfo {
+  readonly status?: string
+  readonly 'error-desc'?: string
+  readonly ram?: { readonly remaining?: number; readonly 'dirty-sync-count'?: number }
+}
+
+/** Use once. It reads nothing but what memory there is before {@link begun}. */
+export class StreamRun implements MarksTaken {
+  /** Resolves when all of it is here and the machine stands; rejects when it does not come. */
+  readonly ended: Promise<void>
+  readonly #qmp: QmpClient
+  readonly #reader: StreamReader
+  readonly #folder: string
+  readonly #server: Server
+  readonly #end = Promise.withResolvers<void>()
+  readonly #isSetUp = Promise.withResolvers<void>()
+  readonly #over = new AbortController()
+  #socket: Socket | undefined
+  #restore: (() => Promise<void>) | undefined
+  #isWanted = false
+  #isUnlimited = false
+  #isEnded = false
+  #hasAll = false
+  #readAheadBytes = readAheadBytes(0, false)
+  #stoppedMs: number | undefined
+  #passes = 0
+  #enough: PromiseWithResolvers<void> | undefined
+
+  /** Resolves when it is known what memory there is. @throws {GodwitError} `GUEST_FAILED` */
+  static async begin(options: StreamRunOptions): Promise<StreamRun> {
+    const { status = 'none' } = await infoOf(options.qmp)
+    if (transient.has(status)) {
+      throw new GodwitError('GUEST_FAILED', 'QEMU migrates this machine already, to somebody else')
+    }
+    const run = new StreamRun(options)
+    try {
+      await run.#start(options)
+    } catch (thrown) {
+      await run.cancel().catch(() => {})
+      throw thrown
+    }
+    return run
+  }
+
+  private constructor({ qmp, begin }: StreamRunOptions) {
+    this.#qmp = qmp
+    this.ended = this.#end.promise
+    this.ended.catch(() => {})
+    this.#isSetUp.promise.catch(() => {})
+    this.#reader = new StreamReader((setup) => {
+      const memory = begin(setup)
+      this.#isSetUp.resolve()
+      return memory
+    })
+    this.#folder = mkdtempSync(join(tmpdir(), 'godwit-'))
+    this.#server = createServer((socket) => this.#accept(socket))
+  }
+
+  async #start({ downtimeMs }: StreamRunOptions): Promise<void> {
+    this.#restore = await applySettings(this.#qmp, downtimeMs)
+    const path = join(this.#folder, 'stream')
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(path, resolve)
+    })
+    this.#watchStops()
+    await this.#qmp.execute('migrate', { uri: `unix:${path}` })
+    void this.#followProgress()
+    const late = 'QEMU does not begin its stream'
+    const timer = setTimeout(() => this.#fail(new GodwitError('GUEST_FAILED', late)), setupLimitMs)
+    try {
+      await this.#isSetUp.promise
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Everything behind the memory, with `head` in front; when it has ended. */
+  takeRest(head: Uint8Array): Uint8Array {
+    return this.#reader.takeRest(head)
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  begun(): void {
+    this.#reader.markedPages = 0
+    this.#isWanted = true
+    this.#goOn()
+  }
+
+  taken(pages: number): void {
+    this.#reader.markedPages = Math.max(0, this.#reader.markedPages - pages)
+    this.#goOn()
+  }
+
+  /** The machine is to stand, if it does not yet: all that is left comes at once. */
+  async stop(): Promise<void> {
+    this.#isWanted = true
+    this.#isUnlimited = true
+    this.#goOn()
+    if (!this.#isEnded) await this.#qmp.execute('stop', {}, stopLimitMs)
+    await this.ended
+  }
+
+  /** Resolves when there is enough for a round, or with how the machine stopped. */
+  async nextRound(): Promise<GuestStop | undefined> {
+    if (!this.#isEnded && this.#aheadBytes < ROUND_BYTES_MIN) {
+      this.#enough = Promise.withResolvers<void>()
+      await Promise.race([this.#enough.promise, this.ended])
+    }
+    if (!this.#isEnded) return undefined
+    await this.ended
+    const stoodMs = performance.now() - (this.#stoppedMs ?? performance.now())
+    return { stoodMs, numbers: { passes: this.#passes } }
+  }
+
+  /**
+   * Ends it, wherever it is, and lets the machine go on if it stands because of it.
+   *
+   * @throws {GodwitError} `GUEST_FAILED`: it does not
+   */
+  async cancel(): Promise<void> {
+    try {
+      const asked = this.#isEnded ? undefined : this.#qmp.execute('migrate_cancel')
+      // In its last phase QEMU hears nothing as long as nobody reads.
+      this.#fail(new GodwitError('GUEST_FAILED', 'The stream of QEMU was cancelled'))
+      await asked
+      await this.#settled()
+      const { status } = await this.#qmp.execute<{ status: string }>('query-status')
+      if (status !== 'running') await this.#qmp.execute('cont')
+    } finally {
+      await this.close()
+    }
+  }
+
+  /** QEMU's settings are as they were. What has ended stays as it is. */
+  async close(): Promise<void> {
+    this.#fail(new GodwitError('GUEST_FAILED', 'The stream of QEMU was closed'))
+    this.#server.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+    const restore = this.#restore
+    this.#restore = undefined
+    await restore?.()
+  }
+
+  get #aheadBytes(): number {
+    return this.#reader.markedPages * STREAM_PAGE_BYTES
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#socket !== undefined) return void socket.destroy()
+    this.#socket = socket
+    this.#server.close()
+    socket.on('data', (chunk: Uint8Array) => this.#take(chunk))
+    socket.on('error', (cause) => this.#fail(lost(cause)))
+    socket.on('end', () => {
+      this.#hasAll = true
+      void this.#finish()
+    })
+    socket.on('close', () => {
+      if (!this.#hasAll) this.#fail(lost())
+    })
+  }
+
+  #take(chunk: Uint8Array): void {
+    try {
+      this.#reader.push(chunk)
+    } catch (thrown) {
+      return this.#fail(toGodwitError(thrown))
+    }
+    const { isPastMemory } = this.#reader
+    if (this.#aheadBytes >= ROUND_BYTES_MIN) this.#enough?.resolve()
+    const isAhead = this.#aheadBytes >= this.#readAheadBytes
+    const mayRead = this.#isUnlimited || isPastMemory || (this.#isWanted && !isAhead)
+    if (!mayRead) this.#socket!.pause()
+  }
+
+  #goOn(): void {
+    const isAhead = this.#aheadBytes >= this.#readAheadBytes
+    if (this.#isUnlimited || (this.#isWanted && !isAhead)) this.#socket?.resume()
+  }
+
+  /** QEMU has closed its end: was that all? */
+  async #finish(): Promise<void> {
+    try {
+      const info = await this.#settled()
+      if (info.status !== 'completed') throw endedAs(info)
+      this.#reader.end()
+      this.#passes = info.ram?.['dirty-sync-count'] ?? 0
+      this.#isEnded = true
+      this.#over.abort()
+      this.#end.resolve()
+    } catch (thrown) {
+      this.#fail(toGodwitError(thrown))
+    }
+  }
+
+  #fail(error: GodwitError): void {
+    this.#isSetUp.reject(error)
+    this.#over.abort()
+    this.#end.reject(error)
+    this.#socket?.destroy()
+  }
+
+  /** When QEMU is at none of what lasts a moment. */
+  async #settled(): Promise<MigrationInfo> {
+    for (;;) {
+      const info = await infoOf(this.#qmp)
+      if (!transient.has(info.status ?? 'none')) return info
+      await sleep(settleMs)
+    }
+  }
+
+  #watchStops(): void {
+    const sinceMs = Date.now()
+    const stopped = this.#qmp.event(
+      ({ name, atMs }) => name === 'STOP' && atMs >= sinceMs,
+      forEverMs,
+    )
+    const stands = (): void => {
+      this.#stoppedMs = performance.now()
+      this.#readAheadBytes = readAheadBytes(0, true)
+      this.#goOn()
+    }
+    stopped.then(stands, () => {})
+  }
+
+  /** How much may be read ahead hangs on what QEMU has left. */
+  async #followProgress(): Promise<void> {
+    const { signal } = this.#over
+    try {
+      while (!signal.aborted) {
+        const info = await infoOf(this.#qmp)
+        if (failures.has(info.status ?? '')) return this.#fail(endedAs(info))
+        const stands = this.#stoppedMs !== undefined
+        this.#readAheadBytes = readAheadBytes(info.ram?.remaining ?? 0, stands)
+        this.#goOn()
+        await sleep(progressMs, undefined, { signal })
+      }
+    } catch {
+      // It is over, or QEMU is gone: both are heard of elsewhere.
+    }
+  }
+}
+
+function infoOf(qmp: QmpClient): Promise<MigrationInfo> {
+  return qmp.execute<MigrationInfo>('query-migrate')
+}
+
+function endedAs({ status = 'none', 'error-desc': reason }: MigrationInfo): GodwitError {
+  const why = reason === undefined ? '' : `: ${reason}`
+  return new GodwitError('GUEST_FAILED', `QEMU's migration ended as ${status}${why}`)
+}
+
+function lost(cause?: Error): GodwitError {
+  const why = cause === undefined ? '' : ` (${cause.message})`
+  return new GodwitError('GUEST_FAILED', `QEMU has dropped its migration stream${why}`, { cause })
+}
