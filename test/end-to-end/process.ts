@@ -86,7 +86,7 @@ export class GodwitProcess {
   }
 
   signal(name: NodeJS.Signals): void {
-    // Says no instead of throwing when the process has ended and only its output is still to be read.
+    // Says no, instead of throwing, when it has ended and only its output is still to be read.
     this.#child.kill(name)
   }
 
