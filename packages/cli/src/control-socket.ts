@@ -11,13 +11,19 @@ import type { ErrorCode } from '@godwit/core'
 import { GodwitError, toGodwitError } from '@godwit/core'
 
 /** A request is a small JSON object; a longer line is refused. */
-const requestBytesMax = 4096
+const requestChars = 16_384
+/** Of a client that has connected, to say what it wants. */
+const requestTimeoutMs = 5000
 const answerTimeoutMs = 5000
+/** Who was refused has so long to read why. */
+const lingerMs = 1000
 
 /** Commands by name; each answers with a JSON value. */
-export type ControlCommands = Readonly<Record<string, (options: ControlOptions) => object>>
+export type ControlCommands = Readonly<
+  Record<string, (options: ControlOptions) => object | Promise<object>>
+>
 
-/** `NAME=VALUE` pairs of a command, as they were typed. */
+/** `NAME=VALUE` pairs of a command, as they were typed; `guest` is the name of one. */
 export type ControlOptions = Readonly<Record<string, string>>
 
 /** Each asks one thing and is answered at once. */
@@ -49,7 +55,11 @@ export async function serveControl(
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
     readLine(socket, (line) => {
-      socket.end(`${JSON.stringify(answer(line, commands))}\n`)
+      void answer(line, commands).then((answered) => {
+        socket.end(`${JSON.stringify(answered)}\n`)
+        // Who does not end is ended.
+        setTimeout(() => socket.destroy(), lingerMs).unref()
+      })
     })
   })
   await new Promise<void>((resolve, reject) => {
@@ -90,31 +100,39 @@ async function removeStale(file: string): Promise<void> {
   if (alive === false) unlinkSync(file)
 }
 
-function readLine(socket: Socket, onLine: (line: string) => void): void {
+/** @param onLine - gets undefined where there is none, or it is too long */
+function readLine(socket: Socket, onLine: (line: string | undefined) => void): void {
   let text = ''
+  const end = (line: string | undefined): void => {
+    socket.setTimeout(0)
+    socket.removeAllListeners('data')
+    // What else comes is nobody's.
+    socket.resume()
+    onLine(line)
+  }
+  socket.setTimeout(requestTimeoutMs, () => socket.destroy())
   socket.setEncoding('utf8')
   socket.on('data', (chunk: string) => {
     text += chunk
-    const end = text.indexOf('\n')
-    if (end >= 0) {
-      socket.removeAllListeners('data')
-      onLine(text.slice(0, end))
-    } else if (text.length > requestBytesMax) {
-      socket.destroy()
-    }
+    const at = text.indexOf('\n')
+    if (at >= 0 && at <= requestChars) end(text.slice(0, at))
+    else if (text.length > requestChars) end(undefined)
   })
 }
 
-function answer(line: string, commands: ControlCommands): Answer {
+async function answer(line: string | undefined, commands: ControlCommands): Promise<Answer> {
   try {
-    const request = JSON.parse(line) as { command?: unknown; options?: unknown }
-    const name = String(request.command)
+    if (line === undefined) {
+      throw new GodwitError('USAGE', `A request has at most ${requestChars} characters`)
+    }
+    const request = JSON.parse(line) as { command?: unknown; options?: unknown } | null
+    const name = String(request?.command)
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command === undefined) {
       const known = Object.keys(commands).join(', ')
       throw new GodwitError('USAGE', `"${name}" is not a command here; there are ${known}`)
     }
-    return { ok: true, result: command(toOptions(request.options)) }
+    return { ok: true, result: await command(toOptions(request?.options)) }
   } catch (thrown) {
     const error =
       thrown instanceof SyntaxError
@@ -122,6 +140,19 @@ function answer(line: string, commands: ControlCommands): Answer {
         : toGodwitError(thrown)
     return { ok: false, error: { code: error.code, text: error.message } }
   }
+}
+
+/** Of an agent whose guests have no names: to be given one is a mistake. */
+export function withoutNames(commands: ControlCommands): ControlCommands {
+  const entries = Object.entries(commands).map(([name, command]) => {
+    const unnamed = (options: ControlOptions): object | Promise<object> => {
+      if (options['guest'] === undefined) return command(options)
+      const text = 'Guests have names in `godwit agent` only: leave the name out here'
+      throw new GodwitError('USAGE', text)
+    }
+    return [name, unnamed] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 function toOptions(options: unknown): ControlOptions {
@@ -139,10 +170,11 @@ export async function callControl(
   file: string,
   command: string,
   options: ControlOptions = {},
+  timeoutMs: number = answerTimeoutMs,
 ): Promise<object> {
   const line = await new Promise<string>((resolve, reject) => {
     const socket = createConnection(file)
-    socket.setTimeout(answerTimeoutMs, () => {
+    socket.setTimeout(timeoutMs, () => {
       socket.destroy()
       reject(new GodwitError('CONNECTION_TIMEOUT', `The agent at ${file} did not answer`))
     })
@@ -153,9 +185,16 @@ export async function callControl(
     socket.on('connect', () => socket.write(`${JSON.stringify({ command, options })}\n`))
     readAll(socket, resolve)
   })
-  const { ok, result, error } = JSON.parse(line) as Answer
+  const { ok, result, error } = parseAnswer(line)
   if (ok && result !== undefined) return result
   throw new GodwitError(error?.code ?? 'INTERNAL', error?.text ?? 'The agent gave no answer')
+}
+
+/** An agent that died, or dropped the client, gave none. */
+function parseAnswer(line: string): Answer {
+  if (line !== '') return JSON.parse(line) as Answer
+  const text = 'The agent closed the connection without an answer'
+  return { ok: false, error: { code: 'CONNECTION_LOST', text } }
 }
 
 function readAll(socket: Socket, onEnd: (text: string) => void): void {

@@ -3,11 +3,22 @@
  *
  * @module
  */
-import type { Guest, GuestHost, GuestIdentity } from '@godwit/core'
+import type { Guest, GuestHost, GuestIdentity, IncomingGuest } from '@godwit/core'
 import { GodwitError } from '@godwit/core'
 import type { ParsedGuest, WorkloadHost } from '@godwit/guest'
-import { parseGuest as parseWorkload, WORKLOAD_KINDS, WorkloadGuest } from '@godwit/guest'
-import { MEMCACHED_KIND, MemcachedGuest, MemcachedHost, parseMemcached } from '@godwit/memcached'
+import {
+  IncomingWorkload,
+  parseGuest as parseWorkload,
+  WORKLOAD_KINDS,
+  WorkloadGuest,
+} from '@godwit/guest'
+import {
+  IncomingMemcached,
+  MEMCACHED_KIND,
+  MemcachedGuest,
+  MemcachedHost,
+  parseMemcached,
+} from '@godwit/memcached'
 
 /** A guest that was started here. */
 export interface StartedGuest extends Guest {
@@ -50,6 +61,13 @@ export async function startGuest(
 
 function listening(port: number): string {
   return `memcached listens on 127.0.0.1:${port}`
+}
+
+/** A guest that came and is whole here, to be moved on. */
+export function onward(guest: IncomingGuest): StartedGuest {
+  const isKnown = guest instanceof IncomingWorkload || guest instanceof IncomingMemcached
+  if (isKnown) return guest.asGuest()
+  throw new GodwitError('GUEST_UNKNOWN', 'A guest of this kind cannot be moved on')
 }
 
 /** Makes room for all kinds. @param workloads - counts the memory of all of them */
