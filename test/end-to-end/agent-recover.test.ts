@@ -85,6 +85,19 @@ it('a guest whose destination is dead goes on here upon your word only', busy, a
   expect(again).toMatchObject({ code: 1, stderr: expect.stringMatching(/TOO_LATE/) })
 })
 
+it('an agent that is ended meanwhile leaves the question to the next', busy, async () => {
+  const { a, b, proxy } = await loseCommit()
+  a.process.signal('SIGTERM')
+  await a.process.line(/a second signal ends them/)
+  a.process.signal('SIGTERM')
+  expect((await a.process.ended).code).toBe(0)
+  const next = await startAgent('--state-dir', a.stateDir)
+  expect(await statesOf(next)).toEqual({ web1: 'in-doubt' })
+  proxy.isDown = false
+  await callControl(next.control, 'recover', { guest: 'web1' })
+  await guestWhen(b, 'web1', ({ state }) => state === 'running')
+})
+
 it('whose a guest is, the agent that follows one that died finds out', busy, async () => {
   const { a, b, proxy } = await loseCommit()
   a.process.signal('SIGKILL')

@@ -4,7 +4,7 @@
  * @module
  */
 import { join, resolve } from 'node:path'
-import { GodwitError, parseDurationMs } from '@godwit/core'
+import { GodwitError, formatDurationMs, parseDurationMs } from '@godwit/core'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
 import { Option } from 'commander'
@@ -57,20 +57,18 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
   const command = program
     .command('agent')
     .description('Run guests, take guests in and send them on, as a daemon (docs/AGENT.md)')
-  addReceivingOptions(addSecurityOptions(command))
+  addSecurityOptions(addReceivingOptions(command))
     .requiredOption('--state-dir <DIR>', 'where to write whose a guest is; of this agent alone')
     .option('--control <SOCKET>', 'serve clients at this path (default: `control` in --state-dir)')
-    .option(
-      '--hook <STAGE=FILE>',
-      `run this file at a stage; once for each: ${HOOK_STAGES.join(', ')}`,
-      (text: string, hooks: readonly Hook[]) => [...hooks, parseHook(text)],
-      [],
+    .addOption(
+      new Option('--hook <STAGE=FILE>', `run this file at a stage: ${HOOK_STAGES.join(', ')}`)
+        .argParser((text: string, hooks: readonly Hook[]) => [...hooks, parseHook(text)])
+        .default([], 'none; as often as wanted'),
     )
-    .option(
-      '--hook-timeout <T>',
-      'a hook that takes longer is killed, and has failed',
-      parseDurationMs,
-      HOOK_TIMEOUT_MS,
+    .addOption(
+      new Option('--hook-timeout <T>', 'a hook that takes longer is killed, and has failed')
+        .argParser(parseDurationMs)
+        .default(HOOK_TIMEOUT_MS, formatDurationMs(HOOK_TIMEOUT_MS)),
     )
     .option('--metrics <ADDRESS>', 'serve metrics for Prometheus at HOST:PORT, /metrics')
     .option('--insecure-metrics', 'serve them off loopback, to everybody who gets there')

@@ -14,6 +14,7 @@ import { addMigrateOptions } from '../guest-options.ts'
 import type { Agent } from './agent.ts'
 import { hookFactsOf } from './context.ts'
 import { goneFrom } from './guest-here.ts'
+import type { GuestEntry, GuestState } from './guest-table.ts'
 
 /** What was not taken may be taken a little later. */
 const evacuateAgainMs = 5000
@@ -116,6 +117,13 @@ function evacuation(to: string): Omit<MigrateSettings, 'policy'> {
   return settings
 }
 
+/** What the next agent is to say of a guest. */
+function stateAfterEnd({ state }: GuestEntry): GuestState {
+  if (state === 'kept' || state === 'stranded') return 'left'
+  // Of those on their way the records know more.
+  return state === 'in-doubt' || state === 'leaving' || state === 'arriving' ? state : 'lost'
+}
+
 /** Ends what is left: guests that are here end with the agent. */
 export async function endAll({ agent, receiver }: EndingAgent): Promise<void> {
   const { table, log, hooks } = agent.context
@@ -129,9 +137,10 @@ export async function endAll({ agent, receiver }: EndingAgent): Promise<void> {
   await Promise.race([gone, timeUp])
   await Promise.race([receiver.close(), timeUp.then(() => receiver.agent.abandon())])
   for (const entry of table.live) {
-    log.warn({ guest: entry.name, state: entry.state }, 'a guest ends with the agent')
-    await goneFrom(agent.context, entry, 'lost', { reason: 'it ended with the agent' })
-    hooks.tell('ended', hookFactsOf(entry))
+    const { name: guest, state, session, peer } = entry
+    log.warn({ guest, state, session, peer }, 'a guest ends with the agent')
+    await goneFrom(agent.context, entry, stateAfterEnd(entry), { reason: 'the agent has ended' })
+    if (state === 'running') hooks.tell('ended', hookFactsOf(entry))
   }
   await Promise.race([hooks.settled(), timeUp])
   last.abort()
