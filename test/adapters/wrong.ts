@@ -118,7 +118,7 @@ export const wrongGuests: readonly WrongAdapter[] = [
       return {
         pause: () => ((isPaused = true), guest.pause()),
         resume() {
-          if (isPaused) guest.resume()
+          if (isPaused) void guest.resume()
           else void guest.pause()
           isPaused = false
         },
@@ -155,7 +155,7 @@ export const wrongGuests: readonly WrongAdapter[] = [
   [
     'throttle/paused',
     'it lets a paused guest go on',
-    guests((guest) => ({ throttle: () => guest.resume() })),
+    guests((guest) => ({ throttle: () => void guest.resume() })),
   ],
   [
     'move/cancelled',

@@ -12,7 +12,7 @@ export const levels: readonly (readonly string[])[] = [
   ['@godwit/codec', '@godwit/static', '@godwit/transport', '@godwit/link', '@godwit/seal'],
   ['@godwit/session'],
   ['@godwit/source', '@godwit/destination', '@godwit/conformance', '@godwit/capture'],
-  ['@godwit/guest', '@godwit/memcached', '@godwit/catalog'],
+  ['@godwit/guest', '@godwit/memcached', '@godwit/qemu', '@godwit/catalog'],
   ['godwit'],
   ['@godwit/benchmarks'],
   ['@godwit/report'],

@@ -16,15 +16,15 @@ const cell: Cell = {
 
 describe('the time of a run', () => {
   it('is start, memory and bytes on the link', () => {
-    // 3.5 s, half of 6 s, and 512 MiB x 0.6 x 1.8 at 125 MB/s.
-    expect(expectedRunMs(cell)).toBeCloseTo(3500 + 3000 + 4638.6, 0)
+    // 2.75 s, half of 6 s, and 512 MiB x 0.6 x 1.8 at 125 MB/s.
+    expect(expectedRunMs(cell)).toBeCloseTo(2750 + 3000 + 4638.6, 0)
   })
 
   it('is longer beside a service, and where the service takes all', () => {
     const beside = (share: number): number =>
       expectedRunMs({ ...cell, competingRate: share * cell.linkRate })
-    expect(beside(0.5)).toBeCloseTo(6500 + 2 * 4638.6, 0)
-    expect(beside(1)).toBeCloseTo(6500 + 4 * 4638.6, 0)
+    expect(beside(0.5)).toBeCloseTo(5750 + 2 * 4638.6, 0)
+    expect(beside(1)).toBeCloseTo(5750 + 4 * 4638.6, 0)
     expect(limitMs(cell)).toBeGreaterThan(5 * expectedRunMs(cell))
   })
 

@@ -7,7 +7,7 @@ import { GIB } from '@godwit/core'
 import type { Cell } from './cell.ts'
 
 /** Two processes that start, warm-up of the guest, handshakes, and the guest's time afterwards. */
-const startMs = 3500
+const startMs = 2750
 /** Filling memory, making room, verifying and the proof of continuity, by both sides. */
 const msPerGib = 6000
 /** Of the content that guests begin with; zero pages cost nothing. */
@@ -39,5 +39,7 @@ export function limitMs(cell: Cell): number {
 
 /** `95000` -> `about 2 min`. */
 export function formatAbout(ms: number): string {
-  return ms < 90_000 ? `about ${Math.ceil(ms / 1e3)} s` : `about ${Math.round(ms / 60e3)} min`
+  return ms < 90_000
+    ? `about ${Math.max(1, Math.round(ms / 1e3))} s`
+    : `about ${Math.round(ms / 60e3)} min`
 }

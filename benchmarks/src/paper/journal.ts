@@ -11,7 +11,7 @@ import { GodwitError } from '@godwit/core'
 import * as v from 'valibot'
 import type { Cell } from './cell.ts'
 import type { Measures } from './measure.ts'
-import { RUN_FOR, sendOptions } from './run-cell.ts'
+import { RUN_FOR, sendOptions, WARMUPS } from './run-cell.ts'
 import type { LinkKind } from './shaped-link.ts'
 
 export const RUNS_SCHEMA = 'godwit.paper-runs/2'
@@ -67,7 +67,7 @@ export function keyOf(cell: string, repeat: number): string {
 
 /** Of runs that are made here and now. */
 export function headerOf(grid: string, cells: readonly Cell[], link: LinkKind): RunsHeader {
-  const all = cells.map((cell) => [cell, sendOptions(cell, link), RUN_FOR])
+  const all = cells.map((cell) => [cell, sendOptions(cell, link), RUN_FOR, WARMUPS])
   const parameters = createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16)
   const processors = cpus()
   const machine = `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`

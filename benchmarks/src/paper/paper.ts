@@ -17,6 +17,7 @@ import type { PaperResult } from './paper-result.ts'
 import { toPaperResult } from './paper-result.ts'
 import { checkCells } from './probe.ts'
 import { runCell } from './run-cell.ts'
+import type { GridRun } from './run-grid.ts'
 import { runGrid, turnsLeft } from './run-grid.ts'
 import type { LinkKind } from './shaped-link.ts'
 import { layLink } from './shaped-link.ts'
@@ -55,7 +56,7 @@ export async function runPaper(grid: Grid, options: PaperOptions): Promise<Paper
     if (left.length > 0) await checkCells(godwit, cells, link.kind)
     const takes = formatAbout(expectedMs(left.map(({ cell }) => cell)))
     say(`${grid.name}: ${cells.length} cells, ${repeats} times each, ${takes}; link: ${link.kind}`)
-    const move = (cell: (typeof cells)[number]) => runCell(godwit, cell, link)
+    const move: GridRun['move'] = (cell, repeat) => runCell(godwit, cell, link, repeat)
     const nowMs = (): number => performance.now()
     const runs = await runGrid({ cells, repeats, journal, move, say, nowMs })
     return toPaperResult(grid, cells, runs, { scale, link: link.kind, repeats })

@@ -33,8 +33,8 @@ const options: Readonly<Record<string, readonly string[]>> = {
   [AUTO]: [],
 }
 const quickWays: readonly string[] = [base, 'qemu', AUTO]
-/** Where there is one round, they send in it what `pca` does. */
-const likeBase: ReadonlySet<string> = new Set(['qemu', 'ppc', 'tpo', 'hmdc'])
+/** Where there is one round, they send in it what `pca` does, no quicker. */
+const likeBase: ReadonlySet<string> = new Set(['qemu', 'ppc', 'bda', 'tpo', 'hmdc', 'xen'])
 
 function isMeasured(scale: Scale, load: string, way: string): boolean {
   if (scale === 'quick') return quickWays.includes(way)

@@ -16,6 +16,11 @@ import type { LinkKind, ShapedLink } from './shaped-link.ts'
 
 /** How long a guest goes on at the destination. */
 export const RUN_FOR = '200ms'
+/**
+ * How long it runs before, repeat by repeat: many guests do the same again and again, and where in
+ * it a migration meets them decides how much is sent twice.
+ */
+export const WARMUPS = ['500ms', '750ms', '1000ms'] as const
 
 /**
  * Options of `godwit send`. Where a proxy is the link, its interface carries more than the link, so
@@ -37,13 +42,15 @@ export async function runCell(
   godwit: readonly string[],
   cell: Cell,
   link: ShapedLink,
+  repeat: number,
 ): Promise<Measures> {
   await link.setRate(cell.linkRate)
   const sink = cell.competingRate > 0 ? await startSink(godwit, link) : undefined
   try {
     const competing = rateOption(cell.competingRate)
     const service = sink === undefined ? [] : ['--competing', `${competing},to=${sink.address}`]
-    const options = [...sendOptions(cell, link.kind), ...service]
+    const warmup = WARMUPS[repeat % WARMUPS.length]!
+    const options = [...sendOptions(cell, link.kind), '--warmup', warmup, ...service]
     const { source } = await migrate(godwit, cell.guest, options, link.ends, RUN_FOR)
     const measures = measuresOf(source)
     if (sink !== undefined && measures.serviceShare === undefined) {

@@ -16,7 +16,7 @@ export interface GridRun {
   readonly repeats: number
   readonly journal: Journal
   /** One migration. @throws when it was not right */
-  readonly move: (cell: Cell) => Promise<Measures>
+  readonly move: (cell: Cell, repeat: number) => Promise<Measures>
   readonly say: (text: string) => void
   readonly nowMs: () => number
 }
@@ -40,7 +40,7 @@ export async function runGrid(grid: GridRun): Promise<readonly Run[]> {
   const [first] = turns
   if (first === undefined) return runs
   say('one migration that is not counted: it finds memory for the others')
-  await move(first.cell).catch(rethrowInterrupt)
+  await move(first.cell, first.repeat).catch(rethrowInterrupt)
   const startMs = nowMs()
   const leftMs = turns.map(({ cell }) => expectedRunMs(cell))
   let doneMs = 0
@@ -72,14 +72,10 @@ export function turnsLeft(
     .filter(({ cell, repeat }) => !settled.has(keyOf(nameOf(cell), repeat)))
 }
 
-async function runOnce(
-  cell: Cell,
-  repeat: number,
-  move: (cell: Cell) => Promise<Measures>,
-): Promise<Run> {
+async function runOnce(cell: Cell, repeat: number, move: GridRun['move']): Promise<Run> {
   const name = nameOf(cell)
   try {
-    return { cell: name, repeat, measures: await move(cell) }
+    return { cell: name, repeat, measures: await move(cell, repeat) }
   } catch (thrown) {
     rethrowInterrupt(thrown)
     const failure = thrown instanceof Error ? thrown.message : String(thrown)

@@ -29,7 +29,7 @@ const selectors = [
 
 const memoryBytes: Readonly<Record<Scale, number>> = {
   quick: 64 * MIB,
-  normal: 192 * MIB,
+  normal: 256 * MIB,
   full: 256 * MIB,
 }
 const linkRate = parseRate('1Gbit')

@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { QmpClient } from './qmp.ts'
+import type { QmpClient } from '@godwit/qemu'
 
 /** Never the limit here: the link is. In bytes per second. */
 const bandwidthMax = 10 * 2 ** 30

@@ -10,10 +10,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MIB } from '@godwit/core'
+import { QmpClient } from '@godwit/qemu'
 import { start } from '../children.ts'
 import { splitCommand } from '../process.ts'
 import { cpuSecondsWithout } from './cpu-time.ts'
-import { QmpClient } from './qmp.ts'
 import type { Workshop } from './workshop.ts'
 
 const pollMs = 10
@@ -88,7 +88,7 @@ export class Qemu {
       lines.push({ text: text.trim(), atMs: Date.now() })
     })
     try {
-      return new Qemu(await QmpClient.connect(socket), lines, child)
+      return new Qemu(await QmpClient.connect(socket, { waits: true }), lines, child)
     } catch (error) {
       child.kill('SIGKILL')
       throw error

@@ -19,6 +19,8 @@ const pageBytes = 4096
 const chunkBytes = 4 << 20
 /** A sweep over the working set takes less, with time to spare for a busy machine. */
 const sweeps = 1.5
+/** Writing it may wait for a disk. */
+const dumpMs = 120_000
 
 /** The file with the guest's memory, of exactly its size; made on first use. */
 export async function dumpRam(guest: SavedGuest): Promise<string> {
@@ -53,7 +55,7 @@ async function letSweep({ load }: SavedGuest, { qmp }: Qemu): Promise<void> {
 
 /** On this machine all memory below 2 GiB lies in one piece from address 0. */
 async function save({ qmp }: Qemu, memoryBytes: number, filename: string): Promise<void> {
-  await qmp.execute('pmemsave', { val: 0, size: memoryBytes, filename })
+  await qmp.execute('pmemsave', { val: 0, size: memoryBytes, filename }, dumpMs)
 }
 
 /** Pages that differ in two files of the same size. */

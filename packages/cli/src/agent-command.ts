@@ -200,7 +200,7 @@ async function restore({ context }: Agent, owners: OwnerDirectory): Promise<void
 async function listen(settings: AgentSettings, { agent, host }: Built): Promise<Receiver> {
   const { arrivals, context } = agent
   const { security, insecure, stateDir, log } = context
-  const guests = hostGuests(host, (text) => log.info(text))
+  const guests = hostGuests(host, (text) => log.info(text), undefined)
   const { listen: address, lanes, pageBytes, pager } = settings
   const chosen = {
     ...(lanes === undefined ? {} : { lanes }),

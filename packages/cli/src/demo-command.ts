@@ -14,7 +14,7 @@ import { addCompetingOption, parseCompeting } from './competing-option.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
-import { parseGuest } from './guests.ts'
+import { parseStartable } from './guests.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { checkWritable, note } from './output.ts'
 import type { PolicySettings } from './policy-file.ts'
@@ -70,7 +70,7 @@ async function demo(
   settings: DemoSettings,
   self: Command,
 ): Promise<ExitCode> {
-  parseGuest(guest ?? guestDefault, settings.memory)
+  parseStartable(guest ?? guestDefault, settings.memory)
   checkWritable(settings.json)
   readSecurity(settings)
   const interrupts = listenToInterrupts()

@@ -1,10 +1,10 @@
 /**
- * Every kind of guest that the commands know: the workloads of `guest`, and `memcached`.
+ * Every kind of guest that the commands know: the workloads of `guest`, `memcached`, and `qemu`.
  *
  * @module
  */
 import type { Guest, GuestHost, GuestIdentity, IncomingGuest } from '@godwit/core'
-import { GodwitError } from '@godwit/core'
+import { GodwitError, formatBytes } from '@godwit/core'
 import type { ParsedGuest, WorkloadHost } from '@godwit/guest'
 import {
   IncomingWorkload,
@@ -19,13 +19,35 @@ import {
   MemcachedHost,
   parseMemcached,
 } from '@godwit/memcached'
+import type { QemuHostPlace } from '@godwit/qemu'
+import { IncomingQemu, parseQemu, placeOf, QEMU_KIND, QemuFileGuest, QemuHost } from '@godwit/qemu'
 
-/** A guest that was started here. */
+/** A guest that was started here, or that was found running. */
 export interface StartedGuest extends Guest {
   /** Resolves, with the reason, when the guest dies; else never. */
   readonly failed: Promise<GodwitError>
-  /** Ends it; its memory stays readable. */
+  /** Ends it, or lets go of one that is somebody else's; its memory stays readable. */
   stop(): Promise<void>
+  /** It is the other side's for good, and nobody needs it here any more; {@link stop} follows. */
+  moved?(): Promise<void>
+}
+
+const warmupDefaultMs = 1000
+
+/** How long to wait before it moves. @param asked - if somebody said so */
+export function warmupOf(guest: StartedGuest, asked: number | undefined): number {
+  return asked ?? (isOthers(guest) ? 0 : warmupDefaultMs)
+}
+
+/** Whether somebody else started it, and it goes on without this process. */
+export function isOthers(guest: StartedGuest): boolean {
+  return guest instanceof QemuFileGuest
+}
+
+/** What is done first, for people. */
+export function beginningOf({ kind }: GuestIdentity, memoryBytes: number): string {
+  const what = kind === QEMU_KIND ? 'moving a VM of QEMU' : `starting ${kind}`
+  return `${what}, ${formatBytes(memoryBytes)}`
 }
 
 /**
@@ -37,20 +59,29 @@ export interface StartedGuest extends Guest {
 export function parseGuest(text: string, memoryBytes: number | undefined): ParsedGuest {
   const [kind = ''] = text.split(',')
   if (kind === MEMCACHED_KIND) return parseMemcached(text, memoryBytes)
+  if (kind === QEMU_KIND) return parseQemu(text, memoryBytes)
   if (!WORKLOAD_KINDS.some((known) => known === kind)) {
-    const known = [...WORKLOAD_KINDS, MEMCACHED_KIND].join(', ')
+    const known = [...WORKLOAD_KINDS, MEMCACHED_KIND, QEMU_KIND].join(', ')
     throw new GodwitError('GUEST_UNKNOWN', `There is no guest "${kind}"; the guests are ${known}`)
   }
   return parseWorkload(text, memoryBytes)
 }
 
-/** Starts a guest. @param tell - where it listens, if it does */
+/** {@link parseGuest}, of guests that can be started. */
+export function parseStartable(text: string, memoryBytes: number | undefined): ParsedGuest {
+  const parsed = parseGuest(text, memoryBytes)
+  if (parsed.identity.kind !== QEMU_KIND) return parsed
+  throw new GodwitError('USAGE', 'A VM of QEMU is not started by this; see docs/QEMU.md')
+}
+
+/** Starts a guest, or finds the one that runs. @param tell - where it listens, if it does */
 export async function startGuest(
   identity: GuestIdentity,
   memoryBytes: number,
   options: { readonly pageBytes?: number },
   tell: (text: string) => void,
 ): Promise<StartedGuest> {
+  if (identity.kind === QEMU_KIND) return QemuFileGuest.attach(placeOf(identity))
   if (identity.kind !== MEMCACHED_KIND) {
     return WorkloadGuest.start(identity, memoryBytes, options)
   }
@@ -70,15 +101,49 @@ export function onward(guest: IncomingGuest): StartedGuest {
   throw new GodwitError('GUEST_UNKNOWN', 'A guest of this kind cannot be moved on')
 }
 
-/** Makes room for all kinds. @param workloads - counts the memory of all of them */
-export function hostGuests(workloads: WorkloadHost, tell: (text: string) => void): GuestHost {
-  const memcached = new MemcachedHost((bytes) => workloads.takeRoom(bytes))
+/** Takes in all kinds. */
+export interface GuestsHost extends GuestHost {
+  /** Guests that can go on without this process do so from here on, also when they are released. */
+  leaveRunning(): void
+}
+
+/** Whether it can go on without this process. */
+export function outlivesUs(guest: IncomingGuest | undefined): boolean {
+  return guest instanceof IncomingQemu
+}
+
+/**
+ * Makes room for all kinds.
+ *
+ * @param workloads - counts the memory of all of them
+ * @param vms - how VMs of QEMU are taken in; undefined: not at all
+ * @throws {GodwitError} `FILE_UNREADABLE`, `GUEST_OPTION`
+ */
+export function hostGuests(
+  workloads: WorkloadHost,
+  tell: (text: string) => void,
+  vms: QemuHostPlace | undefined,
+): GuestsHost {
+  const takeRoom = (bytes: number): ReturnType<WorkloadHost['takeRoom']> =>
+    workloads.takeRoom(bytes)
+  const memcached = new MemcachedHost(takeRoom)
+  const onReserved = ({ place: { pid, qmp, ram } }: IncomingQemu): void => {
+    tell(`the VM comes to QEMU process ${pid}; to move on from here: qemu,qmp=${qmp},ram=${ram}`)
+  }
+  const qemu = vms && new QemuHost({ place: vms, takeRoom, onReserved })
   return {
     async reserve(offer, zero) {
-      if (offer.identity.kind !== MEMCACHED_KIND) return workloads.reserve(offer, zero)
+      const { kind } = offer.identity
+      if (kind === QEMU_KIND) {
+        if (qemu !== undefined) return qemu.reserve(offer, zero)
+        const text = 'No VMs are taken in here: receive needs --guest qemu,config=FILE for them'
+        throw new GodwitError('GUEST_UNKNOWN', text)
+      }
+      if (kind !== MEMCACHED_KIND) return workloads.reserve(offer, zero)
       const guest = await memcached.reserve(offer, zero)
       tell(`${listening(guest.port)}; clients wait until the guest is here`)
       return guest
     },
+    leaveRunning: () => qemu?.leaveRunning(),
   }
 }

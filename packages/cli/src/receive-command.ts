@@ -7,6 +7,8 @@ import type { GodwitError, Report } from '@godwit/core'
 import { formatBytes, parseDurationMs, systemClock, toGodwitError } from '@godwit/core'
 import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
+import type { QemuHostPlace } from '@godwit/qemu'
+import { parseQemuHost } from '@godwit/qemu'
 import type { Command } from 'commander'
 import type { ReceiveOptions, Receiver } from 'godwit'
 import { choosePager, receive } from 'godwit'
@@ -20,7 +22,8 @@ import { serveControl, withoutNames } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
-import { hostGuests } from './guests.ts'
+import { hostHelp } from './guest-help.ts'
+import { hostGuests, outlivesUs } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
@@ -43,6 +46,7 @@ export interface ReceiveSettings
     SecuritySettings,
     CatalogSettings,
     SiblingSettings {
+  readonly guest?: QemuHostPlace
   readonly once?: boolean
   readonly runFor?: number
   readonly stateDir?: string
@@ -63,6 +67,11 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .description('Listen for guests, take them in and run them')
   addReceivingOptions(command)
   addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
+    .option(
+      '--guest <GUEST>',
+      'take in VMs of QEMU, too: qemu,config=FILE; see below',
+      parseQemuHost,
+    )
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',
@@ -75,7 +84,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
     .option('--insecure', 'listen off loopback with neither key nor certificates')
     .option('--quiet', 'print nothing but errors and the address')
-    .addHelpText('after', `\nExample:\n  ${example}`)
+    .addHelpText('after', `\n${hostHelp()}\n\nExample:\n  ${example}`)
     .action(async (settings: ReceiveSettings) => {
       finish(await run(settings))
     })
@@ -103,12 +112,13 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
+  const guestHost = hostGuests(host, settings.quiet === true ? () => {} : note, settings.guest)
   const finders = await findersOf(settings, () =>
     guests.map((migration) => ({ migration, entry: arrivals.entryOf(migration) })),
   )
   const interrupts = listenToInterrupts()
   const receiver = await receive(
-    hostGuests(host, settings.quiet === true ? () => {} : note),
+    guestHost,
     { ...optionsOf(settings), ...listenersOf(arrivals, drops), static: finders.finder, security },
     {
       began(migration) {
@@ -151,6 +161,7 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     drops.close()
     control?.close()
     interrupts.stop()
+    if (settings.once !== true && settings.runFor === undefined) guestHost.leaveRunning()
     for (const guest of guests) await guest.release()
     await registration?.end()
     await finders.close()
@@ -283,8 +294,10 @@ async function serve(
   await interrupts.first
   await handedOver(receiver, interrupts)
   await closeOrAbandon(receiver, interrupts)
-  if (guests.length > 0) {
-    note(`not listening any more; ${guests.length} guest(s) go on here, Ctrl-C ends them`)
+  const needing = guests.filter(({ guest }) => !outlivesUs(guest))
+  if (needing.length < guests.length) note('VMs go on here, without this process')
+  if (needing.length > 0) {
+    note(`not listening any more; ${needing.length} guest(s) go on here, Ctrl-C ends them`)
     await interrupts.second
   }
   return Exit.Done

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { GodwitError, formatBytes, formatCount, formatDurationMs } from '@godwit/core'
+import { GodwitError, formatCount, formatDurationMs } from '@godwit/core'
 import type { Command } from 'commander'
 import type {
   Migration,
@@ -32,7 +32,7 @@ import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
 import type { StartedGuest } from './guests.ts'
-import { parseGuest, startGuest } from './guests.ts'
+import { beginningOf, isOthers, parseGuest, startGuest, warmupOf } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { goingOn, recover, setOptions } from './migration-control.ts'
@@ -144,7 +144,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const control = await startControl(run)
   try {
     run.traffic = await startCompeting(settings)
-    if (settings.quiet !== true) note(`starting ${identity.kind}, ${formatBytes(memoryBytes)}`)
+    if (settings.quiet !== true) note(beginningOf(identity, memoryBytes))
     const tell = settings.quiet === true ? () => {} : note
     run.guest = await startGuest(identity, memoryBytes, settings, tell)
     const { pageBytes } = settings
@@ -222,7 +222,8 @@ async function move(run: SendRun, guest: StartedGuest): Promise<Report> {
   const abort = new AbortController()
   const { signal } = abort
   void interrupts.first.then(() => abort.abort())
-  const dead = await Promise.race([delay(settings.warmup, signal), guest.failed])
+  const warmupMs = warmupOf(guest, settings.warmup)
+  const dead = await Promise.race([delay(warmupMs, signal), guest.failed])
   if (dead !== undefined) throw dead
   const interrupted = interrupts.first.then((): SendStatic => ({}))
   const known = await Promise.race([run.readStatic(), interrupted])
@@ -327,7 +328,12 @@ async function end(run: SendRun, guest: StartedGuest, report: Report): Promise<E
     note('the stopped copy of the guest is kept here; Ctrl-C drops it')
     await interrupts.first
   }
+  if (code === Exit.Done) await guest.moved?.()
   if (!staysHere.has(code)) return code
+  if (isOthers(guest)) {
+    note('the guest goes on here, without this process')
+    return code
+  }
   const step = guest.steps === undefined ? '' : ` (step ${formatCount(guest.steps())})`
   const interrupted = interrupts.signal === 'SIGINT'
   if (interrupted || settings.keep === true) {

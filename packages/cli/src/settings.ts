@@ -59,7 +59,7 @@ export interface StartSettings {
 
 /** Of a guest that is started, and moved. */
 export interface MigrationSettings extends TransferSettings, StartSettings {
-  readonly warmup: number
+  readonly warmup?: number
 }
 
 function checkMode(text: string): string {
@@ -96,9 +96,8 @@ function checkSelection(text: string): string {
 export function addMigrationOptions(command: Command): Command {
   return addTransferOptions(addStartOptions(command)).option(
     '--warmup <T>',
-    'let the guest run this long before it moves',
+    'let the guest run this long before it moves (default 1s; one that runs already: 0)',
     parseDurationMs,
-    1000,
   )
 }
 

@@ -42,7 +42,7 @@ export function digestFingerprints(
  * Hashes memory that nobody stores to, in chunks with `pauseBetween` awaited in between. Takes one
  * table of fingerprints for the time of the call.
  *
- * @param zeros - per region: pages that count as zero bytes, whatever they hold
+ * @param zeros - per region: pages that count as zero bytes, whatever they hold; not looked at
  */
 export async function digestMemory(
   hasher: PageHasher,
@@ -55,12 +55,20 @@ export async function digestMemory(
   for (const [index, { id, bytes }] of regions.entries()) {
     const pages = pagesCovering(bytes.length, pageBytes)
     const fingerprints = new FingerprintTable(pages, hasher.entryBytes)
-    for (let page = 0; page < pages; page += chunkPages) {
-      const end = Math.min((page + chunkPages) * pageBytes, bytes.length)
+    const zero = zeros?.[index]
+    if (zero !== undefined) clearPages(hasher, fingerprints, zero, bytes, pageBytes)
+    let hashed = 0
+    for (let page = zero?.nextClear(0) ?? 0; page < pages; ) {
+      const most = Math.min(page + chunkPages, pages)
+      const endPage = zero?.nextSet(page, most) ?? most
+      const end = Math.min(endPage * pageBytes, bytes.length)
       hasher.hashPages(bytes, page * pageBytes, end, pageBytes, fingerprints, page)
+      hashed += endPage - page
+      page = zero?.nextClear(endPage) ?? endPage
+      if (hashed < chunkPages && page < pages) continue
+      hashed = 0
       await pauseBetween()
     }
-    if (zeros !== undefined) clearPages(hasher, fingerprints, zeros[index]!, bytes, pageBytes)
     tables.push({ id, fingerprints })
   }
   return digestFingerprints(hasher, tables)

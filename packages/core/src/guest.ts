@@ -105,6 +105,17 @@ export interface Guest {
    * then scans, comparing every page with the fingerprint of what it sent.
    */
   readonly trackers?: readonly DirtyTracker[]
+  /**
+   * Set where another process stores to the memory, too: what this process' kernel tells of stores
+   * here misses those, so pages are compared with what was sent.
+   */
+  readonly isForeign?: boolean
+  /**
+   * Adds pages of region number `region` that hold zero bytes at this moment, as is known without a
+   * look at them, which might cost memory; for guests without trackers. One that is stored to while
+   * this looks is told, or found, the next time.
+   */
+  addUntouched?(pageBytes: number, region: number, into: PageBitmap): void
   /** What the guest can do without; for page selector `classes`, which needs it. */
   readonly classes?: PageClasses
   /**
@@ -118,13 +129,13 @@ export interface Guest {
   pause(): Promise<void>
   /**
    * Undoes {@link pause}, however often that was called, also one that rejected. The guest goes on
-   * now or soon. Of a guest that runs it changes nothing. What it throws is in the report: the
-   * guest did not go on.
+   * when it settles, or soon. Of a guest that runs it changes nothing. What it rejects with is in
+   * the report: the guest did not go on.
    *
    * Never called after the guest was released to the other side, unless that is dead and the guest
    * is taken over. After a migration that completed the guest stays paused until its owner ends it.
    */
-  resume(): void
+  resume(): void | Promise<void>
   /**
    * Takes away so much of the guest's time from now on, evenly: 0 (all of it is the guest's again)
    * to below 1. What it would have done in that time is not made up for, so that a guest that does

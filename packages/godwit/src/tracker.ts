@@ -28,6 +28,11 @@ export async function chooseTrackers(
   pageBytes: number,
 ): Promise<ChosenTrackers> {
   if (choice === 'scan') return { trackers: undefined, close: nothing }
+  if (guest.isForeign === true) {
+    if (choice === 'auto') return { trackers: undefined, close: nothing }
+    const text = `Another process stores to the memory of a ${guest.identity.kind} guest`
+    throw new GodwitError('USAGE', `${text}: ${choice} does not see those; use scan or auto`)
+  }
   if (choice === 'barrier') {
     if (guest.trackers !== undefined) return { trackers: guest.trackers, close: nothing }
     throw new GodwitError('USAGE', 'This guest does not mark its stores; use pagemap or scan')

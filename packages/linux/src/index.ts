@@ -1,4 +1,5 @@
 export * from './descriptor-calls.ts'
+export * from './file-memory.ts'
 export * from './pagemap-tracker.ts'
 export * from './poll-loop.ts'
 export * from './polled-channel.ts'

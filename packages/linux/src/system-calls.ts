@@ -32,6 +32,20 @@ export const UFFD_USER_MODE_ONLY = 1
 /** `MADV_DONTNEED` of `asm-generic/mman-common.h`: contents are dropped, now. */
 const MADV_DONTNEED = 4
 
+/** Protection and kind of a mapping: `asm-generic/mman-common.h`, `linux/mman.h`. */
+const PROT_READ_WRITE = 1 | 2
+const MAP_SHARED = 1
+const MAP_PRIVATE = 2
+const MAP_FIXED = 0x10
+const MAP_ANONYMOUS = 0x20
+
+/** `linux/fs.h`: the next byte that is not in a hole, and the next hole. */
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
+
+/** `asm-generic/errno-base.h`: there is nothing behind that place. */
+const ENXIO = 6
+
 /** `F_DUPFD_CLOEXEC` of `linux/fcntl.h`: the lowest descriptor that is free, closed on `exec`. */
 const F_DUPFD_CLOEXEC = 1030
 
@@ -116,6 +130,28 @@ export interface SystemCalls {
    */
   dropPages(start: number, byteLength: number): void
   /**
+   * `mmap(MAP_SHARED | MAP_FIXED)`: puts a part of a file in the place of memory, whose content is
+   * lost. All in whole pages of the kernel. Where that fails the memory is left, and zero.
+   *
+   * @throws {GodwitError} `INTERNAL` with the kernel's reason
+   */
+  mapFile(start: number, byteLength: number, descriptor: number, offset: number): void
+  /** Fresh private memory in the place of whatever is there. @throws {GodwitError} `INTERNAL` */
+  mapFresh(start: number, byteLength: number): void
+  /**
+   * `lseek(2)`: where data begins, or a hole, at or after `offset`; undefined at the file's end.
+   * Other positions of the descriptor are lost.
+   *
+   * @throws {GodwitError} `INTERNAL` with the kernel's reason
+   */
+  seek(what: 'data' | 'hole', descriptor: number, offset: number): number | undefined
+  /**
+   * `fallocate(2)`: makes sure of room for a part of a file; its holes stay zero.
+   *
+   * @returns 0, or the negative error number
+   */
+  tryAllocate(descriptor: number, offset: number, byteLength: number): number
+  /**
    * `_exit(2)`: ends the process at once, with no hook, flush or farewell. The only exit where a
    * thread waits for a page that never comes: `process.exit` and `worker.terminate` wait for that
    * thread.
@@ -171,11 +207,22 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
   const fcntl = library.func('int fcntl(int descriptor, int command, long argument)')
   const read = library.func('long read(int descriptor, void *bytes, size_t byteCount)')
   const madvise = library.func('int madvise(uintptr_t start, size_t byteLength, int advice)')
+  const mmap = library.func(
+    'intptr_t mmap(uintptr_t at, size_t byteCount, int protection, int flags, int file, long from)',
+  )
+  const lseek = library.func('long lseek(int descriptor, long offset, int whence)')
+  const fallocate = library.func(
+    'int fallocate(int descriptor, int mode, long at, long byteLength)',
+  )
   const exit = library.func('void _exit(int code)')
   const sysconf = library.func('long sysconf(int name)')
   const succeed = (what: string, result: number): number => {
     if (result >= 0) return result
     throw refused(what, koffi.errno())
+  }
+  const mapFresh = (start: number, byteLength: number): void => {
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+    succeed('mmap', Number(mmap(start, byteLength, PROT_READ_WRITE, flags, -1, 0)))
   }
   const attempt = (result: number): number => (result >= 0 ? result : -koffi.errno())
   return {
@@ -194,6 +241,25 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
     dropPages: (start, byteLength) => {
       succeed('madvise', madvise(start, byteLength, MADV_DONTNEED))
     },
+    mapFile: (start, byteLength, descriptor, offset) => {
+      const flags = MAP_SHARED | MAP_FIXED
+      const at = mmap(start, byteLength, PROT_READ_WRITE, flags, descriptor, offset)
+      if (Number(at) >= 0) return
+      const errno = koffi.errno()
+      // What was there may be gone, too.
+      mapFresh(start, byteLength)
+      throw refused('mmap', errno)
+    },
+    mapFresh,
+    seek: (what, descriptor, offset) => {
+      const at = Number(lseek(descriptor, offset, what === 'data' ? SEEK_DATA : SEEK_HOLE))
+      if (at >= 0) return at
+      const errno = koffi.errno()
+      if (errno === ENXIO) return undefined
+      throw refused('lseek', errno)
+    },
+    tryAllocate: (descriptor, offset, byteLength) =>
+      attempt(fallocate(descriptor, 0, offset, byteLength)),
     exit: (code): never => exit(code) as never,
   }
 }

@@ -16,7 +16,7 @@ const hasher: PageHasher = {
       let high = 0x01234567
       for (let i = at; i < Math.min(end, at + size); i++) {
         low = Math.imul(low ^ bytes[i]!, 0x01000193)
-        high = Math.imul(high + bytes[i]!, 0x01000193) ^ i
+        high = Math.imul(high + bytes[i]!, 0x01000193) ^ (i - at)
       }
       into.words32[entry * 2] = low
       into.words32[entry * 2 + 1] = high
@@ -76,6 +76,25 @@ describe('ScanTracker', () => {
         },
       ),
       { numRuns: 50 },
+    )
+  })
+
+  it('reports the same where it is told which pages are zero', () => {
+    const page = fc.record({ now: fc.nat(1), sent: fc.nat(1), isTold: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(page, { minLength: 1, maxLength: 200 }), fc.nat(31), (pages, rest) => {
+        const bytes = new Uint8Array(pages.length * pageBytes - rest)
+        const { tracker, send, pageCount } = scanOf(bytes)
+        for (const [index, { sent }] of pages.entries()) bytes[index * pageBytes] = sent
+        send([...pages.keys()])
+        for (const [index, { now }] of pages.entries()) bytes[index * pageBytes] = now
+        const wanted = collectAll(tracker, pageCount)
+        tracker.zeros = new PageBitmap(pageCount)
+        for (const [index, { now, isTold }] of pages.entries()) {
+          if (now === 0 && isTold) tracker.zeros.add(index)
+        }
+        expect(collectAll(tracker, pageCount)).toEqual(wanted)
+      }),
     )
   })
 

@@ -28,6 +28,8 @@ export interface ScanOptions {
    * whoever copies pages, who keeps it up to date.
    */
   readonly sent: FingerprintTable
+  /** Adds pages that hold zero bytes now, known without a look at them. */
+  readonly addZeros?: ((into: PageBitmap) => void) | undefined
 }
 
 /**
@@ -43,20 +45,29 @@ export class ScanTracker implements DirtyTracker {
   readonly comparesContent = true
   /** 8 MiB of 4 KiB pages: about a millisecond. */
   readonly collectPagesMax = 2048
+  /**
+   * Pages that hold zero bytes, as whoever scans knows: they are compared without a look at them,
+   * until this is changed again.
+   */
+  zeros: PageBitmap | undefined
+  readonly addUntouched?: (into: PageBitmap) => void
   readonly #bytes: Uint8Array
   readonly #pageBytes: number
   readonly #pageCount: number
   readonly #hasher: PageHasher
   readonly #sent: FingerprintTable
   readonly #fresh: FingerprintTable
+  /** Of a page of zero bytes, and of the last one, which may be shorter; made when needed. */
+  #zeroPages: FingerprintTable | undefined
 
-  constructor({ region, pageBytes, hasher, sent }: ScanOptions) {
+  constructor({ region, pageBytes, hasher, sent, addZeros }: ScanOptions) {
     this.#bytes = region.bytes
     this.#pageBytes = pageBytes
     this.#pageCount = pagesCovering(region.bytes.byteLength, pageBytes)
     this.#hasher = hasher
     this.#sent = sent
     this.#fresh = new FingerprintTable(chunkPagesMax, hasher.entryBytes)
+    if (addZeros !== undefined) this.addUntouched = addZeros
   }
 
   /** Nothing to forget: whoever sends everything writes every fingerprint anew. */
@@ -64,9 +75,19 @@ export class ScanTracker implements DirtyTracker {
 
   collect(firstPage: number, pageCount: number, into: PageBitmap): number {
     const end = Math.min(this.#pageCount, firstPage + pageCount)
+    const { zeros } = this
     let found = 0
-    for (let page = firstPage; page < end; page += chunkPagesMax) {
-      found += this.#collectChunk(page, Math.min(chunkPagesMax, end - page), into)
+    for (let page = firstPage; page < end; ) {
+      if (zeros?.has(page) === true) {
+        const zeroEnd = zeros.nextClear(page, end)
+        found += this.#collectZeros(page, zeroEnd, into)
+        page = zeroEnd
+        continue
+      }
+      const most = Math.min(page + chunkPagesMax, end)
+      const chunkEnd = zeros === undefined ? most : zeros.nextSet(page, most)
+      found += this.#collectChunk(page, chunkEnd - page, into)
+      page = chunkEnd
     }
     return found
   }
@@ -82,5 +103,26 @@ export class ScanTracker implements DirtyTracker {
       found++
     }
     return found
+  }
+
+  #collectZeros(firstPage: number, end: number, into: PageBitmap): number {
+    this.#zeroPages ??= this.#hashZeros()
+    let found = 0
+    for (let page = firstPage; page < end; page++) {
+      const entry = page === this.#pageCount - 1 ? 1 : 0
+      if (this.#sent.equals(page, this.#zeroPages, entry)) continue
+      into.add(page)
+      found++
+    }
+    return found
+  }
+
+  #hashZeros(): FingerprintTable {
+    const pageBytes = this.#pageBytes
+    const table = new FingerprintTable(2, this.#hasher.entryBytes)
+    const lastBytes = pageRunBytes(this.#bytes.byteLength, pageBytes, this.#pageCount - 1, 1)
+    const zeros = new Uint8Array(pageBytes + lastBytes)
+    this.#hasher.hashPages(zeros, 0, zeros.length, pageBytes, table, 0)
+    return table
   }
 }

@@ -121,6 +121,27 @@ describe('LinkMeter', () => {
     expect(link.rate).toBeUndefined()
   })
 
+  it.each([
+    ['of the same time but for the first', [2.4, 2.9, 4.2, 4.4, 4.3, 4.6, 4.3], 1000],
+    ['of which one comes a little late', [2.9, 4.2, 4.4, 4.4, 5.5, 3.1, 4.3], 1000],
+    ['that take longer and longer', [2.9, 3.2, 3.6, 4.4, 5.5, 6.8], 15],
+    ['of which there are few', [9, 9, 9], 15],
+  ])('believes a first measurement by pieces %s', (_, piecesMs, trustMs) => {
+    const link = new Link()
+    link.send(8 * mib)
+    link.install(mib / 2, 0)
+    for (const ms of piecesMs) link.install(mib / 2, ms)
+    const known = link.nowMs
+    expect(link.rate).toBeDefined()
+    link.install(8 * mib - (piecesMs.length + 1) * (mib / 2), 0)
+    // From here on the encoder is what is waited for.
+    while (link.rate !== undefined && link.nowMs < known + 3000) {
+      link.send(1e3)
+      link.install(1e3, 1)
+    }
+    expect((link.nowMs - known) / trustMs).toBeCloseTo(1, 0)
+  })
+
   it('measures anew after a doubt, and not with what was sent before it', () => {
     const link = new Link()
     link.keepBusy(12.5e3, 16 * mib)

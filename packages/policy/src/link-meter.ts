@@ -22,9 +22,15 @@ const silenceMs = 25
 const idleMs = 10
 /**
  * How long a measurement is believed although the link is not waited for any more: a first one,
- * four times as long each time it was tried again, and one over a whole window.
+ * four times as long each time it was tried again, and one that is steady or over a whole window.
  */
 const trustMs = { first: 15, measured: 1000, most: 16_000 }
+/**
+ * A link that is shaped, or as slow as its wire, takes each piece in the same time; whoever is slow
+ * because code is cold, or shares a core, does not. The first pieces may find a bucket full. No
+ * word comes earlier or later than that by more than a share of what a piece takes.
+ */
+const steady = { pieces: 4, share: 0.35 } as const
 /** What is sent, before the speed is known, to find out. */
 const trialBytes: number = 1 << 21
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
@@ -157,6 +163,20 @@ export class LinkMeter {
     })
   }
 
+  /** Whether the last pieces took about the same time each. */
+  get #isSteady(): boolean {
+    const marks = this.#marks.slice(-1 - steady.pieces)
+    const [first, last] = [marks[0]!, marks.at(-1)!]
+    const [ms, bytes] = [last.ms - first.ms, last.bytes - first.bytes]
+    const leewayMs = (ms / steady.pieces) * steady.share
+    // The first of all is none of them.
+    if (marks.length <= steady.pieces || first === this.#marks[0]) return false
+    return marks.every((mark) => {
+      const dueMs = first.ms + (ms * (mark.bytes - first.bytes)) / bytes
+      return Math.abs(mark.ms - dueMs) <= leewayMs
+    })
+  }
+
   get #isWaitedFor(): boolean {
     if (this.#takenBytes < this.#sentBytes) return true
     if (this.#rate === undefined) return false
@@ -165,8 +185,10 @@ export class LinkMeter {
   }
 
   #learn(rate: number, ms: number, nowMs: number): void {
-    const isSure = ms >= windowMs && this.#isWaitedFor
+    // While it is being found out, raw pages wait for the link, and nothing else sets the pace.
+    const isSteady = this.#rate === undefined && this.#isSteady
     this.#rate = rate
+    const isSure = isSteady || (ms >= windowMs && this.#isWaitedFor)
     this.#busyAtMs = nowMs
     const forMs = isSure ? Math.max(trustMs.measured, this.#trustMs) : this.#trustMs
     const untilMs = nowMs + forMs

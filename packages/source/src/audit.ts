@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { PageBitmap, PageHasher, Region } from '@godwit/core'
-import { yieldTo } from '@godwit/core'
+import type { PageHasher, Region } from '@godwit/core'
+import { PageBitmap, pagesCovering, yieldTo } from '@godwit/core'
 import type { MemoryDigest } from '@godwit/codec'
 import { digestMemory } from '@godwit/codec'
 import type { Final } from '@godwit/wire'
@@ -32,7 +32,20 @@ export class Audit {
    * @param givenUp - per region: pages that the guest gave up, and that are zero by that
    */
   async digest(givenUp: readonly PageBitmap[] | undefined): Promise<void> {
-    this.memory = await this.#digestOf(this.#options.guest.regions, givenUp)
+    this.memory = await this.#digestOf(this.#options.guest.regions, this.#zerosOf(givenUp))
+  }
+
+  /** With those that are known to be zero without a look at them. */
+  #zerosOf(givenUp: readonly PageBitmap[] | undefined): readonly PageBitmap[] | undefined {
+    const { guest, pageBytes } = this.#options
+    if (guest.addUntouched === undefined) return givenUp
+    return guest.regions.map(({ bytes }, region) => {
+      const zeros = new PageBitmap(pagesCovering(bytes.length, pageBytes))
+      guest.addUntouched!(pageBytes, region, zeros)
+      const given = givenUp?.[region]
+      if (given !== undefined) zeros.addOthers(given)
+      return zeros
+    })
   }
 
   /** Whether there is a final state, and a way to compute it here. */

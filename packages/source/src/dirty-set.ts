@@ -6,10 +6,14 @@
 import type { Clock, DirtyTracker, Region } from '@godwit/core'
 import { PageBitmap, pagesCovering, yieldTo } from '@godwit/core'
 
+/** Looks through all of memory and adds what is dirty, per region. */
+export type Scan = (into: readonly PageBitmap[]) => Promise<void>
+
 /** Dirty pages of all regions; two bitmaps per region, swapped when a round takes its set. */
 export class DirtySet {
   readonly #trackers: readonly DirtyTracker[]
   readonly #clock: Clock
+  readonly #scan: Scan | undefined
   #pending: PageBitmap[]
   #taken: PageBitmap[]
   /** What {@link setAside} kept back and no round has sent. */
@@ -17,17 +21,22 @@ export class DirtySet {
   /** Per region, as of {@link addAll}: pages known to be zero without a look at them. */
   readonly untouched: readonly PageBitmap[]
 
-  /** @param trackers - one per region, in the same order */
+  /**
+   * @param trackers - one per region, in the same order
+   * @param scan - asked instead of them, where they would look through all of memory
+   */
   constructor(
     regions: readonly Region[],
     trackers: readonly DirtyTracker[],
     pageBytes: number,
     clock: Clock,
+    scan?: Scan,
   ) {
     const bitmaps = (): PageBitmap[] =>
       regions.map((region) => PageBitmap.shared(pagesCovering(region.bytes.length, pageBytes)))
     this.#trackers = trackers
     this.#clock = clock
+    this.#scan = scan
     this.#pending = bitmaps()
     this.#taken = bitmaps()
     this.untouched = bitmaps()
@@ -93,6 +102,10 @@ export class DirtySet {
    * @returns pages pending
    */
   async collect(): Promise<number> {
+    if (this.#scan !== undefined) {
+      await this.#scan(this.#pending)
+      return this.pages
+    }
     for (const [index, tracker] of this.#trackers.entries()) {
       const bitmap = this.#pending[index]!
       const step = tracker.collectPagesMax

@@ -28,6 +28,6 @@ export class GuestPause {
   async resume(): Promise<void> {
     await this.#pausing.catch(() => undefined)
     this.#beforeResume()
-    this.#guest.resume()
+    await this.#guest.resume()
   }
 }

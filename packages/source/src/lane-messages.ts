@@ -7,7 +7,7 @@ import type { ErrorParts, HashName } from '@godwit/core'
 import type { StaticLookup } from '@godwit/codec'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneTerms } from './lanes.ts'
-import type { RoundSpans, SentSpan } from './round-spans.ts'
+import type { RoundSpans, ScanSpans, SentSpan } from './round-spans.ts'
 import type { LaneRound } from './round-work.ts'
 
 /** To the thread, `prepare` first. */
@@ -35,6 +35,7 @@ export type LaneCommand =
       readonly staticPages: StaticLookup | undefined
     }
   | { readonly do: 'send-round'; readonly work: RoundSpans }
+  | { readonly do: 'scan'; readonly job: ScanSpans }
   | { readonly do: 'pace'; readonly bytesPerSecond: number }
   | { readonly do: 'close' }
   | { readonly do: 'destroy' }
@@ -42,6 +43,7 @@ export type LaneCommand =
 /** From the thread. `ended` comes last. */
 export type LaneReport =
   | { readonly type: 'opened' }
+  | { readonly type: 'scanned' }
   | { readonly type: 'progress'; readonly pagesDone: number; readonly wireBytes: number }
   | {
       readonly type: 'sent'
@@ -52,7 +54,7 @@ export type LaneReport =
       readonly cpuSeconds: number
     }
   | { readonly type: 'lost'; readonly error: ErrorParts }
-  /** Opening or sending failed. */
+  /** Opening, sending or scanning failed. */
   | { readonly type: 'failed'; readonly error: ErrorParts }
   | {
       readonly type: 'ended'

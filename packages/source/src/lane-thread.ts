@@ -6,11 +6,13 @@
 import type { Clock, Dialler, Port } from '@godwit/core'
 import { TransportError, errorParts, toGodwitError } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
+import { Workspace } from '@godwit/codec'
 import type { SealTools } from '@godwit/seal'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import { LocalLanes } from './local-lanes.ts'
-import type { RoundSpans } from './round-spans.ts'
-import { sentOfSpans, workOfSpans } from './round-spans.ts'
+import { MemoryScan } from './memory-scan.ts'
+import type { RoundSpans, ScanSpans } from './round-spans.ts'
+import { scanOfSpans, sentOfSpans, workOfSpans } from './round-spans.ts'
 import { sealsOf } from './seals.ts'
 
 /** How often the control plane hears how far a round is. */
@@ -37,6 +39,9 @@ class LaneThread {
   readonly #environment: LaneEnvironment
   #lanes: LocalLanes | undefined
   #sent: readonly SentPages[] = []
+  /** Made when it is needed: its kernels have memory of their own. */
+  #scan: MemoryScan | undefined
+  #createScan: (() => MemoryScan) | undefined
 
   constructor(port: Port<LaneReport, LaneCommand>, environment: LaneEnvironment) {
     this.#port = port
@@ -63,6 +68,9 @@ class LaneThread {
       case 'send-round':
         this.#report(this.#sendRound(command.work))
         break
+      case 'scan':
+        this.#report(this.#scanMemory(command.job))
+        break
       case 'pace':
         this.#lanes!.pace(command.bytesPerSecond)
         break
@@ -80,7 +88,12 @@ class LaneThread {
   #prepare(command: LaneCommand & { do: 'prepare' }): void {
     const { primitives, clock, createDialler, sealTools } = this.#environment
     const { index, address, terms, sent, secret, ...settings } = command
-    this.#sent = sentOfSpans(sent, settings.pageBytes)
+    const { pageBytes, hash, seed } = settings
+    this.#sent = sentOfSpans(sent, pageBytes)
+    this.#createScan = () => {
+      const hasher = new Workspace(primitives, 0).createHasher(hash, seed)
+      return new MemoryScan(this.#sent, pageBytes, hasher)
+    }
     this.#lanes = new LocalLanes(
       {
         ...settings,
@@ -117,6 +130,12 @@ class LaneThread {
     } finally {
       cancel()
     }
+  }
+
+  async #scanMemory(spans: ScanSpans): Promise<LaneReport> {
+    this.#scan ??= this.#createScan!()
+    await this.#scan.run(scanOfSpans(spans, this.#sent), this.#environment.clock)
+    return { type: 'scanned' }
   }
 
   /** Tells what comes of a piece of work. */

@@ -7,6 +7,7 @@ import type { Channel, Clock, Dialler, GodwitError, HashName } from '@godwit/cor
 import type { Primitives, SentPages, StaticLookup } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
+import type { ScanJob } from './memory-scan.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import type { Seals } from './seals.ts'
 
@@ -37,6 +38,11 @@ export interface SourceLanes {
   open(staticPages?: StaticLookup): Promise<void>
   /** Sends a round on all lanes; resolves with their sum when all was handed to the sockets. */
   sendRound(work: RoundWork): Promise<LaneRound>
+  /**
+   * Threads of lanes help to look through memory, between rounds; resolves when they are done. The
+   * calling thread does so by itself.
+   */
+  scan(job: ScanJob): Promise<void>
   /** Pages handled of the round in progress, or of the last one. */
   readonly pagesDone: number
   /** Everything on the wire so far, both ways; exact when {@link ended}. */

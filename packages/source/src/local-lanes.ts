@@ -86,6 +86,8 @@ export class LocalLanes implements SourceLanes {
     return sumOf(await Promise.all(this.#lanes.map((lane) => lane.sendRound(work))))
   }
 
+  async scan(): Promise<void> {}
+
   get pagesDone(): number {
     return this.#lanes.reduce((sum, { progress }) => sum + handledPages(progress), 0)
   }

@@ -10,7 +10,8 @@ import type { EncodingState } from './encoding-state.ts'
 import { sumOfStates } from './encoding-state.ts'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
-import { spansOfSent, spansOfWork } from './round-spans.ts'
+import type { ScanJob } from './memory-scan.ts'
+import { spansOfScan, spansOfSent, spansOfWork } from './round-spans.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { handledPages, sumOf } from './round-work.ts'
 
@@ -41,6 +42,10 @@ export class RemoteLanes implements SourceLanes {
 
   async sendRound(work: RoundWork): Promise<LaneRound> {
     return sumOf(await Promise.all(this.#lanes.map((lane) => lane.sendRound(work))))
+  }
+
+  async scan(job: ScanJob): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.scan(job)))
   }
 
   get pagesDone(): number {
@@ -132,6 +137,10 @@ class RemoteLane {
     return report.done
   }
 
+  async scan(job: ScanJob): Promise<void> {
+    await this.#ask({ do: 'scan', job: spansOfScan(job) })
+  }
+
   pace(bytesPerSecond: number): void {
     this.#thread.post({ do: 'pace', bytesPerSecond })
   }
@@ -163,6 +172,7 @@ class RemoteLane {
         this.#answer?.resolve(report)
         break
       case 'opened':
+      case 'scanned':
         this.#answer?.resolve(report)
         break
       case 'failed':

@@ -8,6 +8,7 @@ import type { DirtyTracker, PageBitmap } from '@godwit/core'
 import { GodwitError } from '@godwit/core'
 import type { PageSelector, SelectSettings } from '@godwit/policy'
 import { PEEK_DEFAULT_MS, selectByDefault } from '@godwit/policy'
+import type { Scan } from './dirty-set.ts'
 import { DirtySet } from './dirty-set.ts'
 import { DroppedPages } from './dropped-pages.ts'
 import { HeldPages } from './held-pages.ts'
@@ -44,10 +45,10 @@ export class RoundPages {
   #isOfAll = false
 
   /** @throws {GodwitError} `USAGE`: stores must be seen, or classes be told, and are not */
-  constructor(options: SourceOptions, trackers: readonly DirtyTracker[]) {
+  constructor(options: SourceOptions, trackers: readonly DirtyTracker[], scan?: Scan) {
     const { guest, pageBytes, clock } = options
     this.#options = options
-    this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock)
+    this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock, scan)
     const pageCounts = this.#dirty.pending.map(({ pageCount }) => pageCount)
     const wordCounts = this.#dirty.pending.map(({ words }) => words.length)
     const { canCollectMeanwhile } = this.#dirty

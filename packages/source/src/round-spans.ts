@@ -8,6 +8,7 @@ import { FingerprintTable, PageBitmap, bytesOf, pagesCovering, spanOf } from '@g
 import type { SentPages } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import { FaultBoard } from './fault-board.ts'
+import type { ScanJob } from './memory-scan.ts'
 import type { PushWork, RoundWork } from './round-work.ts'
 
 /** A region and its table of fingerprints. */
@@ -33,6 +34,14 @@ export interface RoundSpans {
   readonly left: readonly Uint32Array[] | undefined
   readonly owned: boolean
   readonly push: PushSpans | undefined
+}
+
+/** Everything that is needed for a share of one scan, all of it shared. */
+export interface ScanSpans {
+  /** Words of the bitmaps. */
+  readonly zeros: readonly Uint32Array[]
+  readonly into: readonly Uint32Array[]
+  readonly next: Int32Array
 }
 
 /** The same of a round of post-copy. */
@@ -83,6 +92,16 @@ export function workOfSpans(spans: RoundSpans, sent: readonly SentPages[]): Roun
   }
   const pushed = push && pushOfSpans(push, sent)
   return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, push: pushed }
+}
+
+export function spansOfScan({ zeros, into, next }: ScanJob): ScanSpans {
+  return { zeros: wordsOf(zeros), into: wordsOf(into), next }
+}
+
+/** The other end of {@link spansOfScan}. */
+export function scanOfSpans(spans: ScanSpans, sent: readonly SentPages[]): ScanJob {
+  const { zeros, into, next } = spans
+  return { zeros: bitmapsOf(zeros, sent), into: bitmapsOf(into, sent), next }
 }
 
 export function spansOfPush({ left, board, fetch }: PushWork): PushSpans {

@@ -17,6 +17,7 @@ import { DecisionLog } from './decision-log.ts'
 import { EarlyEnd } from './early-end.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
+import type { MemoryScan } from './memory-scan.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
 import { createPostCopy } from './post-copy-parts.ts'
 import type { PostCopy } from './post-copy.ts'
@@ -91,9 +92,9 @@ export class Rounds {
     this.#options = options
     this.static = new StaticAgreement(options, session.session)
     this.#seed = session.seed
-    const { sent, trackers } = trackPages(options, hasher)
+    const { sent, trackers, scan } = trackPages(options, hasher)
     this.trackerName = trackers[0]?.name ?? 'none'
-    this.pages = new RoundPages(options, trackers)
+    this.pages = new RoundPages(options, trackers, scan && ((into) => this.#share(scan, into)))
     this.log = new RoundLog(pageBytes, memoryBytesOf(options))
     this.terms = {
       lanes: 1,
@@ -306,6 +307,12 @@ export class Rounds {
     this.#heldPages = held + sent.heldPages
     this.pages.addLeft(work.left ?? [])
     if (kind === 'final') this.#addToLog(sent, true)
+  }
+
+  /** All threads look through memory. */
+  async #share(scan: MemoryScan, into: readonly PageBitmap[]): Promise<void> {
+    const job = scan.begin(into)
+    await Promise.all([this.lanes.scan(job), scan.run(job, this.#options.clock)])
   }
 
   /** Finds out which pages the round is of. */

@@ -49,7 +49,7 @@ export async function takeOver(
     }
     const steps = guest.steps?.()
     const taken = { checkpoint: checkpoint.number, ageMs, epoch: TAKEOVER_EPOCH }
-    guest.resume()
+    await guest.resume()
     report.tookOver(steps === undefined ? taken : { ...taken, steps })
   } catch (thrown) {
     report.notResumed(thrown)

@@ -6,13 +6,15 @@
 import type { DirtyTracker, PageHasher } from '@godwit/core'
 import { FingerprintTable, pagesCovering } from '@godwit/core'
 import type { SentPages } from '@godwit/codec'
-import { ScanTracker } from '@godwit/memory'
+import { MemoryScan } from './memory-scan.ts'
 import type { SourceOptions } from './options.ts'
 
 /** Both per region. */
 export interface TrackedPages {
   readonly sent: readonly SentPages[]
   readonly trackers: readonly DirtyTracker[]
+  /** Where nobody reports stores. */
+  readonly scan?: MemoryScan
 }
 
 /** @param hasher - for trackers that compare memory with what was sent */
@@ -26,7 +28,7 @@ export function trackPages(
   })
   if (trackers !== undefined) return { sent, trackers }
   // Nobody reports stores to other memory.
-  const scan = ({ region, fingerprints }: SentPages): DirtyTracker =>
-    new ScanTracker({ region, pageBytes, hasher, sent: fingerprints })
-  return { sent, trackers: sent.map(scan) }
+  const addZeros = guest.addUntouched?.bind(guest, pageBytes)
+  const scan = new MemoryScan(sent, pageBytes, hasher, addZeros)
+  return { sent, trackers: scan.trackers, scan }
 }

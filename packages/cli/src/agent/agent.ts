@@ -10,7 +10,7 @@ import type { WorkloadHost } from '@godwit/guest'
 import type { Receiver } from 'godwit'
 import { OwnerDirectory, recoverOwned } from 'godwit'
 import type { MigrateSettings, RunSettings } from '../guest-options.ts'
-import { parseGuest, startGuest } from '../guests.ts'
+import { parseStartable, startGuest } from '../guests.ts'
 import { loadPolicy } from '../policy-file.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { AgentContext } from './context.ts'
@@ -61,7 +61,7 @@ export class Agent {
   async start(guestText: string, settings: RunSettings): Promise<GuestEntry> {
     refuseWhileEnding(this.context)
     const { table, log, hooks } = this.context
-    const { identity, memoryBytes } = parseGuest(guestText, settings.memory)
+    const { identity, memoryBytes } = parseStartable(guestText, settings.memory)
     const { kind } = identity
     const name = settings.name ?? table.freeName(undefined, kind)
     const entry = table.add({ name, kind, memoryBytes }, 'starting')

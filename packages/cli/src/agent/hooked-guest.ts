@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Guest } from '@godwit/core'
+import type { Guest, PageBitmap } from '@godwit/core'
 
 /**
  * The same guest, but that `inPause` runs once it stands still, in each pause, before its last
@@ -23,8 +23,15 @@ export function hookedGuest(guest: Guest, inPause: () => Promise<void>): Guest {
     },
     resume() {
       hooked = undefined
-      guest.resume()
+      return guest.resume()
     },
+    ...(guest.isForeign === undefined ? {} : { isForeign: guest.isForeign }),
+    ...(guest.addUntouched === undefined
+      ? {}
+      : {
+          addUntouched: (pageBytes: number, region: number, into: PageBitmap) =>
+            guest.addUntouched!(pageBytes, region, into),
+        }),
     captureState: () => guest.captureState(),
     ...(guest.throttle === undefined
       ? {}

@@ -81,7 +81,7 @@ export const guestTrials: readonly Trial[] = [
         last = checkSteps(guest.steps(), last)
         await sleep(2)
         assert.equal(guest.steps(), last, 'steps grow in a pause')
-        guest.resume()
+        await guest.resume()
       }
       await stand.goesOn(() => guest.steps!(), 'steps do not grow')
       return undefined
@@ -97,7 +97,7 @@ export const guestTrials: readonly Trial[] = [
         await stand.within(guest.pause(), 'pause()')
         for (const tracker of guest.trackers ?? []) tracker.reset()
         await stand.stands(guest.regions, progress, 'paused')
-        guest.resume()
+        await guest.resume()
         await stand.goesOn(progress, 'it does not go on after resume()')
       }
     },
@@ -109,7 +109,7 @@ export const guestTrials: readonly Trial[] = [
       const { guest, progress } = await stand.startPaused()
       const { isReadOnly = false } = stand.adapter
       const memory = guest.regions.map(({ bytes }) => Uint8Array.from(bytes))
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
       const stored = (): number => stand.differences(guest.regions, memory).flat().length
       if (!isReadOnly) await stand.goesOn(stored, 'it stores nothing after resume()', 0)
@@ -124,7 +124,7 @@ export const guestTrials: readonly Trial[] = [
       await stand.stands(guest.regions, progress, 'paused twice at once')
       await stand.within(guest.pause(), 'pause() of a guest that is paused')
       await stand.stands(guest.regions, progress, 'paused again')
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'one resume() does not undo them')
     },
   },
@@ -133,14 +133,14 @@ export const guestTrials: readonly Trial[] = [
     promise: 'resume() without pause() changes nothing: the guest runs, and can be paused.',
     async play(stand) {
       const { guest, progress } = await stand.start()
-      guest.resume()
-      guest.resume()
+      await guest.resume()
+      await guest.resume()
       // What it does wrong now may come a moment later.
       await sleep(30)
       await stand.goesOn(progress, 'it stops')
       await stand.within(guest.pause(), 'pause()')
       await stand.stands(guest.regions, progress, 'paused')
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
     },
   },

@@ -23,7 +23,7 @@ export const stateTrials: readonly Trial[] = [
       first.fill(0xee)
       const second = await stand.within(guest.captureState(), 'captureState(), again')
       sameState(second, copy, 'asked again')
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after a capture')
       sameState(second, copy, 'after the guest went on')
     },
@@ -38,7 +38,7 @@ export const stateTrials: readonly Trial[] = [
       await stand.goesOn(progress, 'it stops')
       await stand.within(guest.pause(), 'pause()')
       await stand.within(guest.captureState(), 'captureState()')
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
       await assert.rejects(captured, 'after a pause it tells the state of a guest that runs')
     },
@@ -52,7 +52,7 @@ export const stateTrials: readonly Trial[] = [
       const memory = copyOf(guest.regions)
       const state = Uint8Array.from(await guest.captureState())
       const [steps, then] = [guest.steps?.(), progress()]
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
       await stand.within(guest.pause(), 'pause()')
       for (const [index, { bytes }] of guest.regions.entries()) bytes.set(memory[index]!)
@@ -62,7 +62,7 @@ export const stateTrials: readonly Trial[] = [
       sameState(await guest.captureState(), state, 'captured after it was restored')
       assert.deepEqual([guest.steps?.(), progress()], [steps, then], 'its progress is another')
       stand.sameMemory(guest.regions, memory, 'restoreState() stored to memory')
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after restoreState()')
       return undefined
     },
@@ -82,7 +82,7 @@ export const stateTrials: readonly Trial[] = [
         sameState(await guest.captureState(), state, `after one that is ${what}`)
         stand.sameMemory(guest.regions, memory, `after a state that is ${what}`)
       }
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after what it refused')
       return undefined
     },

@@ -51,7 +51,7 @@ export const throttleTrials: readonly Trial[] = [
       await stand.stands(guest.regions, progress, 'paused, then throttled')
       guest.throttle(0)
       await stand.stands(guest.regions, progress, 'paused, then given its time back')
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
       return undefined
     },

@@ -42,7 +42,7 @@ export const trackerTrials: readonly Trial[] = [
       let changedPages = 0
       for (let window = 0; window < windows; window++) {
         const before = copyOf(guest.regions)
-        guest.resume()
+        await guest.resume()
         await stand.goesOn(progress, 'it does not go on after resume()')
         await sleep(windowMs[0] + ((window * 7) % (windowMs[1] - windowMs[0] + 1)))
         await stand.within(guest.pause(), 'pause()')
@@ -84,7 +84,7 @@ export const trackerTrials: readonly Trial[] = [
       for (const tracker of guest.trackers!) tracker.reset()
       assert.equal(sizeOf(collectAll(stand, guest)), 0, 'stores before reset() are reported')
       for (const tracker of guest.trackers!) tracker.reset()
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
       const found = (): number => sizeOf(collectAll(stand, guest))
       await stand.goesOn(found, 'no store is reported after reset()', 0)
@@ -120,7 +120,7 @@ export const trackerTrials: readonly Trial[] = [
       await stand.within(guest.pause(), 'pause()')
       for (const tracker of guest.trackers!) tracker.reset()
       const before = copyOf(guest.regions)
-      guest.resume()
+      await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
       await sleep(5)
       await stand.within(guest.pause(), 'pause()')
@@ -143,7 +143,7 @@ export const trackerTrials: readonly Trial[] = [
       for (const tracker of guest.trackers!) tracker.reset()
       const copy = copyOf(guest.regions)
       for (let race = 0; race < races; race++) {
-        guest.resume()
+        await guest.resume()
         const end = performance.now() + raceMs
         while (performance.now() < end) {
           copyDirty(stand, guest, copy)

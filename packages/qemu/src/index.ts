@@ -1,0 +1,17 @@
+export { compareFacts, type MachineFacts } from './machine-facts.ts'
+export { QmpClient, type QmpConnectOptions } from './qmp.ts'
+export { QmpRefusal, type QmpEvent, type QmpLine, parseQmpLine } from './qmp-line.ts'
+export { QemuFileGuest } from './qemu-guest.ts'
+export { IncomingQemu, QemuHost, type QemuHostOptions, type QemuRoom } from './qemu-host.ts'
+export {
+  parseQemu,
+  parseQemuHost,
+  placeOf,
+  QEMU_HELP,
+  QEMU_HOST_HELP,
+  QEMU_KIND,
+  type QemuHelp,
+  type QemuHostPlace,
+  type QemuOption,
+  type QemuPlace,
+} from './qemu-spec.ts'

@@ -1,0 +1,176 @@
+/**
+ * A VM that runs in a QEMU here, as a guest that can be moved away: its RAM is a shared file, which
+ * this process maps; everything else QEMU tells in the pause.
+ *
+ * @module
+ */
+import {
+  formatBytes,
+  GodwitError,
+  type Guest,
+  type GuestIdentity,
+  type PageBitmap,
+  type Region,
+} from '@godwit/core'
+import { loadFileMemory } from '@godwit/linux'
+import { type Capability, resetCapabilities, setCapabilities } from './capabilities.ts'
+import { StateReader } from './device-state.ts'
+import { askFacts, type MachineFacts } from './machine-facts.ts'
+import { checkBackends } from './memory-backends.ts'
+import { QmpClient } from './qmp.ts'
+import { type QemuPlace, qemuIdentity } from './qemu-spec.ts'
+import { RamFile } from './ram-file.ts'
+
+/** Of a disk that is slow to take what is under way. */
+const stopLimitMs = 60_000
+
+interface Parts {
+  readonly qmp: QmpClient
+  readonly ram: RamFile
+  readonly facts: MachineFacts
+  readonly reader: StateReader
+  readonly capabilities: readonly Capability[]
+  readonly keeps: boolean
+}
+
+/** A VM that somebody started; it goes on when this object is gone. */
+export class QemuFileGuest implements Guest {
+  readonly identity: GuestIdentity
+  readonly regions: readonly Region[]
+  /** QEMU's threads store to it. */
+  readonly isForeign = true
+  /** Resolves, with the reason, when QEMU ends; else never. */
+  readonly failed: Promise<GodwitError>
+  readonly #qmp: QmpClient
+  readonly #ram: RamFile
+  readonly #reader: StateReader
+  readonly #capabilities: readonly Capability[]
+  readonly #keeps: boolean
+  #pausing: Promise<void> | undefined
+  #state: Promise<Uint8Array> | undefined
+  #isOver = false
+
+  private constructor({ qmp, ram, facts, reader, capabilities, keeps }: Parts) {
+    this.identity = qemuIdentity(facts)
+    this.regions = ram.regions
+    this.#qmp = qmp
+    this.#ram = ram
+    this.#reader = reader
+    this.#capabilities = capabilities
+    this.#keeps = keeps
+    this.failed = new Promise((resolve) => {
+      void qmp.closed.then((error) => {
+        if (!this.#isOver) resolve(error)
+      })
+    })
+  }
+
+  /**
+   * Looks whether the VM can be moved, and makes ready; it runs on.
+   *
+   * @throws {GodwitError} `GUEST_OPTION`, `GUEST_FAILED`, `FILE_UNREADABLE`, `USAGE`
+   * @throws {LimitError} `NO_ROOM`
+   */
+  static async attach({ qmp: path, ram: file, keeps }: QemuPlace): Promise<QemuFileGuest> {
+    const calls = await loadFileMemory()
+    const qmp = await QmpClient.connect(path)
+    let ram: RamFile | undefined
+    let reader: StateReader | undefined
+    try {
+      await checkRunning(qmp)
+      const facts = await askFacts(qmp)
+      ram = RamFile.open(calls, file)
+      checkSize(ram, facts)
+      await checkBackends(qmp, ram)
+      reader = await StateReader.listen(qmp)
+      const capabilities = await setCapabilities(qmp, 'source')
+      return new QemuFileGuest({ qmp, ram, facts, reader, capabilities, keeps })
+    } catch (error) {
+      reader?.close()
+      ram?.close()
+      qmp.close()
+      throw error
+    }
+  }
+
+  addUntouched(pageBytes: number, region: number, into: PageBitmap): void {
+    this.#ram.addUntouched(pageBytes, region, into)
+  }
+
+  /** Stops processors and devices; what disks have under way ends before. */
+  pause(): Promise<void> {
+    this.#pausing ??= this.#qmp.execute('stop', {}, stopLimitMs).then(() => {})
+    return this.#pausing
+  }
+
+  /** @throws {GodwitError} `GUEST_FAILED`: QEMU does not go on, and why */
+  async resume(): Promise<void> {
+    if (this.#pausing === undefined) return
+    await this.#pausing.catch(() => {})
+    const reading = this.#state
+    if (reading !== undefined) {
+      await this.#reader.cancel()
+      await reading.catch(() => {})
+    }
+    await this.#qmp.execute('cont', {}, stopLimitMs)
+    this.#pausing = undefined
+    this.#state = undefined
+  }
+
+  /**
+   * What QEMU tells of everything beside RAM.
+   *
+   * @throws {GodwitError} `GUEST_FAILED`: it runs, or QEMU's reason {@link LimitError}
+   */
+  async captureState(): Promise<Uint8Array> {
+    if (this.#pausing === undefined) {
+      throw new GodwitError('GUEST_FAILED', 'A VM that runs has no state to capture')
+    }
+    await this.#pausing
+    this.#state ??= this.#reader.read()
+    return (await this.#state).slice()
+  }
+
+  /** The VM is the other side's for good: its QEMU here ends, unless it is to be kept. */
+  async moved(): Promise<void> {
+    if (this.#keeps) return
+    this.#isOver = true
+    // It may be quicker to end than to answer.
+    await this.#qmp.execute('quit').catch(() => {})
+  }
+
+  /** Lets the VM alone: QEMU is as it was before, and goes on, or stands. Idempotent. */
+  async stop(): Promise<void> {
+    if (!this.#isOver && !this.#qmp.isClosed) {
+      this.#isOver = true
+      // Somebody may have ended it meanwhile.
+      await resetCapabilities(this.#qmp, this.#capabilities).catch(() => {})
+    }
+    this.#isOver = true
+    this.#qmp.close()
+    this.#reader.close()
+    this.#ram.close()
+  }
+}
+
+/** @throws {GodwitError} `GUEST_OPTION` */
+async function checkRunning(qmp: QmpClient): Promise<void> {
+  const { status = '' } = await qmp.execute<{ status?: string }>('query-status')
+  if (status !== 'running') {
+    const text = `The VM does not run (${status}): a guest that moves runs; QMP's cont lets it`
+    throw new GodwitError('GUEST_OPTION', text)
+  }
+  const migration = await qmp.execute<{ 'blocked-reasons'?: readonly string[] }>('query-migrate')
+  const [reason] = migration['blocked-reasons'] ?? []
+  if (reason !== undefined) {
+    throw new GodwitError('GUEST_OPTION', `QEMU says that this VM cannot be moved: ${reason}`)
+  }
+}
+
+function checkSize(ram: RamFile, { memory }: MachineFacts): void {
+  if (ram.byteLength === memory) return
+  const text =
+    `The VM has ${formatBytes(memory)} of memory and ${ram.path} has ` +
+    `${formatBytes(ram.byteLength)}: all of its memory must be in that one file`
+  throw new GodwitError('GUEST_OPTION', text)
+}

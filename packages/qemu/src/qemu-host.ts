@@ -1,0 +1,253 @@
+/**
+ * Makes room for VMs that arrive: a file for the RAM, and a QEMU that waits for the rest. An offer
+ * comes from a peer, and all of it is checked; what QEMU is, is the user's own to say.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import {
+  type FinalState,
+  formatBytes,
+  GodwitError,
+  type GuestHost,
+  type GuestOffer,
+  type IncomingGuest,
+  isPageBytes,
+  ProtocolError,
+  type Region,
+  type RegionShape,
+  toGodwitError,
+  type ZeroMemory,
+} from '@godwit/core'
+import { loadFileMemory } from '@godwit/linux'
+import { setCapabilities } from './capabilities.ts'
+import { StateWriter } from './device-state.ts'
+import { askFacts, compareFacts, type MachineFacts } from './machine-facts.ts'
+import { checkBackends } from './memory-backends.ts'
+import { QmpClient } from './qmp.ts'
+import { fillIn, type QemuCommand, readConfig } from './qemu-config.ts'
+import { QemuProcess } from './qemu-process.ts'
+import { type QemuHostPlace, readQemuIdentity } from './qemu-spec.ts'
+import { RamFile, ramShapes } from './ram-file.ts'
+
+const startLimitMs = 20_000
+const runLimitMs = 60_000
+
+/** Memory that is counted somewhere: it says when that is touched, and when it is given back. */
+export interface QemuRoom {
+  touched(): void
+  release(): void
+}
+
+interface Parts {
+  readonly ram: RamFile
+  readonly qemu: QemuProcess
+  readonly qmp: QmpClient
+  readonly writer: StateWriter
+  readonly room: QemuRoom | undefined
+}
+
+/** A VM that arrives: its QEMU stands, and waits for its state. */
+export class IncomingQemu implements IncomingGuest {
+  readonly #ram: RamFile
+  readonly #qemu: QemuProcess
+  #qmp: QmpClient
+  readonly #writer: StateWriter
+  readonly #room: QemuRoom | undefined
+  #hasRun = false
+  #isLeft = false
+  #isGone = false
+
+  constructor({ ram, qemu, qmp, writer, room }: Parts) {
+    this.#ram = ram
+    this.#qemu = qemu
+    this.#qmp = qmp
+    this.#writer = writer
+    this.#room = room
+  }
+
+  /** Of the VM's QEMU, once it runs, for whoever moves it on from here. */
+  get place(): { readonly qmp: string; readonly ram: string; readonly pid: number } {
+    const { qmpPath: qmp, pid } = this.#qemu
+    return { qmp, ram: this.#ram.path, pid }
+  }
+
+  /** Empty after {@link discard}. */
+  get regions(): readonly Region[] {
+    return this.#isGone ? [] : this.#ram.regions
+  }
+
+  /** @throws {ProtocolError} `PROTOCOL_STATE`: this QEMU did not load it, with its reason */
+  async restoreState(state: Uint8Array): Promise<void> {
+    try {
+      await this.#writer.write(state)
+    } catch (thrown) {
+      // Where it does not like it QEMU says why, and ends.
+      const reason = toGodwitError(thrown).message
+      const said = this.#qemu.lastWords
+      const text = `QEMU here did not load the VM's state: ${said === '' ? reason : said}`
+      throw new ProtocolError('PROTOCOL_STATE', text, { cause: thrown })
+    }
+  }
+
+  /** @throws {GodwitError} `GUEST_FAILED`: QEMU does not go on, and why */
+  async run(): Promise<void> {
+    this.#hasRun = true
+    this.#qemu.letGo()
+    // Files of a VM that ends by itself are of no use to anybody.
+    void this.#qemu.ended.then(() => {
+      if (!this.#isLeft) this.#clear()
+    })
+    await this.#qmp.execute('cont', {}, runLimitMs)
+    // It serves one client at a time: others may want it now.
+    this.#writer.close()
+    this.#qmp.close()
+  }
+
+  /** Stops the VM; QEMU stays. It counts no steps. */
+  async stop(): Promise<FinalState> {
+    if (!this.#isGone) {
+      this.#qmp = await QmpClient.connect(this.#qemu.qmpPath)
+      await this.#qmp.execute('stop', {}, runLimitMs)
+      this.#qmp.close()
+    }
+    return { steps: 0, registers: new Uint8Array() }
+  }
+
+  /** {@link discard} leaves a VM that runs alone from here on: its RAM is its own. */
+  leave(): void {
+    this.#isLeft = this.#hasRun
+  }
+
+  async discard(): Promise<void> {
+    this.#qmp.close()
+    this.#writer.close()
+    if (this.#isLeft) this.#ram.close()
+    else {
+      await this.#qemu.end(this.#hasRun)
+      this.#clear()
+    }
+    this.#release()
+  }
+
+  #clear(): void {
+    this.#ram.remove()
+    void this.#qemu.end(false)
+    this.#release()
+  }
+
+  #release(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#room?.release()
+  }
+}
+
+/** How VMs are taken in. */
+export interface QemuHostOptions {
+  readonly place: QemuHostPlace
+  /** Counts memory; throws `NO_ROOM` where there is not as much. */
+  readonly takeRoom?: (bytes: number) => QemuRoom
+  /** A VM is here, and its QEMU stands. */
+  readonly onReserved?: (guest: IncomingQemu) => void
+}
+
+/** Makes room for VMs. */
+export class QemuHost implements GuestHost {
+  readonly #options: QemuHostOptions
+  readonly #command: QemuCommand
+  readonly #guests = new Set<IncomingQemu>()
+
+  /** @throws {GodwitError} `FILE_UNREADABLE`, `GUEST_OPTION`: the configuration is not right */
+  constructor(options: QemuHostOptions) {
+    this.#options = options
+    this.#command = readConfig(options.place.config)
+  }
+
+  /**
+   * Makes the RAM, starts QEMU and looks whether its machine is the one that is offered.
+   *
+   * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`, `GUEST_FAILED`, `USAGE`,
+   *   `FILE_UNWRITABLE`, and whatever `zero` rejects with
+   * @throws {LimitError} `NO_ROOM`
+   * @throws {ProtocolError} `PROTOCOL_CAPABILITY`, `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
+   */
+  async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingQemu> {
+    const offered = checkOffer(offer)
+    const calls = await loadFileMemory()
+    const room = this.#options.takeRoom?.(offered.memory)
+    const started: { ram?: RamFile; qemu?: QemuProcess; qmp?: QmpClient; writer?: StateWriter } = {}
+    try {
+      const path = join(this.#options.place.ramFolder, `godwit-${randomUUID()}.ram`)
+      const ram = await RamFile.create(calls, path, offered.memory)
+      started.ram = ram
+      const qemu = await QemuProcess.start((qmp) =>
+        fillIn(this.#command, { ram: path, memory: offered.memory, qmp }),
+      )
+      started.qemu = qemu
+      const qmp = await connect(qemu)
+      started.qmp = qmp
+      compareFacts(await askFacts(qmp), offered)
+      await checkBackends(qmp, ram)
+      await setCapabilities(qmp, 'destination')
+      const writer = await StateWriter.connect(qmp, qemu.statePath)
+      started.writer = writer
+      await zero(ram.regions, true)
+      room?.touched()
+      const guest = new IncomingQemu({ ram, qemu, qmp, writer, room })
+      this.#guests.add(guest)
+      void qemu.ended.then(() => this.#guests.delete(guest))
+      this.#options.onReserved?.(guest)
+      return guest
+    } catch (error) {
+      started.writer?.close()
+      started.qmp?.close()
+      await started.qemu?.end(false)
+      started.ram?.remove()
+      room?.release()
+      throw error
+    }
+  }
+
+  /** VMs that run here outlive this process. */
+  leaveRunning(): void {
+    for (const guest of this.#guests) guest.leave()
+  }
+}
+
+/** @throws {GodwitError} `GUEST_OPTION`: QEMU ended, and why */
+async function connect(qemu: QemuProcess): Promise<QmpClient> {
+  const gone = new AbortController()
+  void qemu.ended.then(() => gone.abort(new GodwitError('GUEST_OPTION', 'it has ended')))
+  try {
+    const { signal } = gone
+    return await QmpClient.connect(qemu.qmpPath, { waits: true, limitMs: startLimitMs, signal })
+  } catch (thrown) {
+    const said = qemu.lastWords
+    const reason = said === '' ? toGodwitError(thrown).message : said
+    const text = `QEMU does not start as "command" says: ${reason}`
+    throw new GodwitError('GUEST_OPTION', text, { cause: thrown })
+  }
+}
+
+function checkOffer({ identity, pageBytes, regions, isPostCopy }: GuestOffer): MachineFacts {
+  const facts = readQemuIdentity(identity)
+  if (!isPageBytes(pageBytes)) {
+    throw new ProtocolError('PAGE_SIZE_MISMATCH', `${pageBytes} is not a page size`)
+  }
+  if (isPostCopy === true) {
+    const text =
+      'A qemu guest cannot be moved by post-copy: its RAM is a file, and nothing makes QEMU wait ' +
+      'for pages that are still to come; use --mode pre-copy or stop-copy'
+    throw new ProtocolError('PROTOCOL_CAPABILITY', text)
+  }
+  const shapes = ramShapes(facts.memory)
+  const isSame = (shape: RegionShape, index: number): boolean =>
+    regions[index]?.id === shape.id && regions[index].byteLength === shape.byteLength
+  if (regions.length !== shapes.length || !shapes.every(isSame)) {
+    const text = `The regions that are offered are not those of ${formatBytes(facts.memory)} of RAM`
+    throw new ProtocolError('PROTOCOL_STATE', text)
+  }
+  return facts
+}
