@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { ControlConnection } from '../../packages/cli/src/control-socket.ts'
+import { ControlConnection } from '../../packages/cli/src/control-connection.ts'
 import { closeClients, TextClient } from './memcached-client.ts'
 import { endRelayed, startRelayed } from './memcached-hops.ts'
 import type { GodwitProcess } from './process.ts'

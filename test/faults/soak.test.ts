@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { KIB, MIB } from '@godwit/core'
 import { afterAll, expect, it } from 'vitest'
-import { callControl } from '../../packages/cli/src/control-socket.ts'
+import { callControl } from '../../packages/cli/src/control-connection.ts'
 import { AgentProcess, freshFile, removeFiles } from './agent-process.ts'
 import type { Footprint } from './footprint.ts'
 

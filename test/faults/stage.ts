@@ -7,7 +7,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { callControl } from '../../packages/cli/src/control-socket.ts'
+import { callControl } from '../../packages/cli/src/control-connection.ts'
 import type { Ended } from './agent-process.ts'
 import { AgentProcess, freshFile } from './agent-process.ts'
 import type { Fault } from './fault.ts'

@@ -22,6 +22,11 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ['receive'],
     load: async () => (await import('./receive-command.ts')).addReceiveCommand,
   },
+  { names: ['agent'], load: async () => (await import('./agent-command.ts')).addAgentCommand },
+  {
+    names: ['run', 'migrate', 'ls', 'stop'],
+    load: async () => (await import('./guest-commands.ts')).addGuestCommands,
+  },
   { names: ['demo'], load: async () => (await import('./demo-command.ts')).addDemoCommand },
   {
     names: ['status', 'switch', 'cancel', 'set', 'recover'],

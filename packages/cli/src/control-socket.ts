@@ -12,8 +12,13 @@ import type { ErrorCode } from '@godwit/core'
 import { GodwitError, toGodwitError } from '@godwit/core'
 
 /** A request is a small JSON object; a longer line is refused. */
-const requestBytesMax = 4096
-const answerTimeoutMs = 5000
+const requestChars = 16_384
+/** Of a client that has connected, to say what it wants. */
+const requestTimeoutMs = 5000
+/** Requests of one client that are not answered yet. */
+const waitingMax = 16
+/** Who was refused has so long to read why. */
+const lingerMs = 1000
 
 /** Commands by name; each answers with a JSON value. */
 export type ControlCommands = Readonly<
@@ -26,13 +31,13 @@ export interface Caller {
   keep(gone: () => void): void
 }
 
-/** `NAME=VALUE` pairs of a command, as they were typed. */
+/** `NAME=VALUE` pairs of a command, as they were typed; `guest` is the name of one. */
 export type ControlOptions = Readonly<Record<string, string>>
 
 /** Each asks one thing and is answered at once. */
 const clientsMax = 64
 
-interface Answer {
+export interface Answer {
   readonly ok: boolean
   readonly result?: object
   readonly error?: { readonly code: ErrorCode; readonly text: string }
@@ -100,6 +105,7 @@ async function removeStale(file: string): Promise<void> {
 /** One command after the other. */
 function obey(socket: Socket, commands: ControlCommands): void {
   let isKept = false
+  let waiting = 0
   const caller: Caller = {
     keep(gone) {
       isKept = true
@@ -107,38 +113,62 @@ function obey(socket: Socket, commands: ControlCommands): void {
     },
   }
   let last: Promise<void> = Promise.resolve()
-  readLines(socket, requestBytesMax, (line) => {
-    last = last.then(async () => {
-      if (socket.writableEnded) return
-      const text = `${JSON.stringify(await answer(line, commands, caller))}\n`
-      if (isKept) socket.write(text)
-      else socket.end(text)
-    })
+  const take = async (line: string | undefined): Promise<void> => {
+    if (socket.writableEnded) return
+    const text = `${JSON.stringify(await answer(line, commands, caller))}\n`
+    waiting--
+    if (isKept && line !== undefined) {
+      socket.write(text)
+      return
+    }
+    socket.end(text)
+    // Who does not end is ended.
+    setTimeout(() => socket.destroy(), lingerMs).unref()
+  }
+  readLines(socket, (line) => {
+    if (++waiting > waitingMax) socket.destroy()
+    else last = last.then(() => take(line))
   })
 }
 
-/** Of a line that is longer than `bytesMax` the connection ends. */
-function readLines(socket: Socket, bytesMax: number, onLine: (line: string) => void): void {
+/** @param onLine - gets undefined where one is too long; it is the last then */
+function readLines(socket: Socket, onLine: (line: string | undefined) => void): void {
   let text = ''
+  socket.setTimeout(requestTimeoutMs, () => socket.destroy())
   socket.setEncoding('utf8')
   socket.on('data', (chunk: string) => {
+    // What comes after the last answer is nobody's.
+    if (socket.writableEnded) return
     const lines = (text + chunk).split('\n')
     text = lines.pop()!
-    if (text.length > bytesMax) socket.destroy()
-    for (const line of lines) onLine(line)
+    const tooLong = [...lines, text].findIndex((line) => line.length > requestChars)
+    const whole = tooLong < 0 ? lines : lines.slice(0, tooLong)
+    if (lines.length > 0 || tooLong >= 0) socket.setTimeout(0)
+    for (const line of whole) onLine(line)
+    if (tooLong < 0) return
+    socket.removeAllListeners('data')
+    socket.resume()
+    onLine(undefined)
   })
 }
 
-async function answer(line: string, commands: ControlCommands, caller: Caller): Promise<Answer> {
+async function answer(
+  line: string | undefined,
+  commands: ControlCommands,
+  caller: Caller,
+): Promise<Answer> {
   try {
-    const request = JSON.parse(line) as { command?: unknown; options?: unknown }
-    const name = String(request.command)
+    if (line === undefined) {
+      throw new GodwitError('USAGE', `A request has at most ${requestChars} characters`)
+    }
+    const request = JSON.parse(line) as { command?: unknown; options?: unknown } | null
+    const name = String(request?.command)
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command === undefined) {
       const known = Object.keys(commands).join(', ')
       throw new GodwitError('USAGE', `"${name}" is not a command here; there are ${known}`)
     }
-    return { ok: true, result: await command(toOptions(request.options), caller) }
+    return { ok: true, result: await command(toOptions(request?.options), caller) }
   } catch (thrown) {
     const error =
       thrown instanceof SyntaxError
@@ -148,93 +178,21 @@ async function answer(line: string, commands: ControlCommands, caller: Caller): 
   }
 }
 
+/** Of an agent whose guests have no names: to be given one is a mistake. */
+export function withoutNames(commands: ControlCommands): ControlCommands {
+  const entries = Object.entries(commands).map(([name, command]) => {
+    const unnamed: typeof command = (options, caller) => {
+      if (options['guest'] === undefined) return command(options, caller)
+      const text = 'Guests have names in `godwit agent` only: leave the name out here'
+      throw new GodwitError('USAGE', text)
+    }
+    return [name, unnamed] as const
+  })
+  return Object.fromEntries(entries)
+}
+
 function toOptions(options: unknown): ControlOptions {
   if (typeof options !== 'object' || options === null) return {}
   const pairs = Object.entries(options).filter(([, value]) => typeof value === 'string')
   return Object.fromEntries(pairs) as ControlOptions
-}
-
-/**
- * Sends one command and waits for its answer.
- *
- * @throws {GodwitError} the agent's own error, `CONNECTION_REFUSED` when nobody listens
- */
-export async function callControl(
-  file: string,
-  command: string,
-  options: ControlOptions = {},
-): Promise<object> {
-  const connection = await ControlConnection.open(file)
-  try {
-    return await connection.ask(command, options)
-  } finally {
-    connection.close()
-  }
-}
-
-/** To an agent's control socket. */
-export class ControlConnection {
-  /** Resolves when the connection has ended. */
-  readonly ended: Promise<void>
-  readonly #file: string
-  readonly #socket: Socket
-  readonly #waiting: PromiseWithResolvers<string>[] = []
-
-  private constructor(file: string, socket: Socket) {
-    this.#file = file
-    this.#socket = socket
-    readLines(socket, Infinity, (line) => this.#waiting.shift()?.resolve(line))
-    socket.on('error', () => {})
-    this.ended = new Promise((resolve) => {
-      socket.on('close', () => {
-        for (const one of this.#waiting.splice(0)) one.reject(this.#noAgent('ended'))
-        resolve()
-      })
-    })
-  }
-
-  /** @throws {GodwitError} `CONNECTION_REFUSED` when nobody listens */
-  static open(file: string): Promise<ControlConnection> {
-    return new Promise((resolve, reject) => {
-      const socket = createConnection(file)
-      socket.once('connect', () => resolve(new ControlConnection(file, socket)))
-      socket.once('error', () => {
-        const text = `No agent serves the control socket ${file}`
-        reject(new GodwitError('CONNECTION_REFUSED', text))
-      })
-    })
-  }
-
-  #noAgent(what: string): GodwitError {
-    const text = `The agent at ${this.#file} ${what} before it answered`
-    return new GodwitError('CONNECTION_LOST', text)
-  }
-
-  /**
-   * One command; several of a command that keeps the connection.
-   *
-   * @throws {GodwitError} the agent's own error, `CONNECTION_LOST`, `CONNECTION_TIMEOUT`
-   */
-  async ask(command: string, options: ControlOptions = {}): Promise<object> {
-    const waiting = Promise.withResolvers<string>()
-    if (this.#socket.destroyed) throw this.#noAgent('ended')
-    this.#waiting.push(waiting)
-    const timer = setTimeout(() => {
-      const text = `The agent at ${this.#file} did not answer`
-      waiting.reject(new GodwitError('CONNECTION_TIMEOUT', text))
-      this.close()
-    }, answerTimeoutMs)
-    this.#socket.write(`${JSON.stringify({ command, options })}\n`)
-    try {
-      const { ok, result, error } = JSON.parse(await waiting.promise) as Answer
-      if (ok && result !== undefined) return result
-      throw new GodwitError(error?.code ?? 'INTERNAL', error?.text ?? 'The agent gave no answer')
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  close(): void {
-    this.#socket.destroy()
-  }
 }

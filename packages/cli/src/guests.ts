@@ -6,8 +6,14 @@
 import type { Guest, GuestHost, GuestIdentity, IncomingGuest } from '@godwit/core'
 import { GodwitError, formatBytes } from '@godwit/core'
 import type { ParsedGuest, WorkloadHost } from '@godwit/guest'
-import { parseGuest as parseWorkload, WORKLOAD_KINDS, WorkloadGuest } from '@godwit/guest'
 import {
+  IncomingWorkload,
+  parseGuest as parseWorkload,
+  WORKLOAD_KINDS,
+  WorkloadGuest,
+} from '@godwit/guest'
+import {
+  IncomingMemcached,
   MEMCACHED_KIND,
   MemcachedGuest,
   MemcachedHost,
@@ -97,8 +103,8 @@ export function parseStartable(
 /** Options of a start. */
 export interface StartOptions {
   readonly pageBytes?: number
-  /** The destination, as it was written. */
-  readonly to: string
+  /** The destination, as it was written; undefined while there is none. */
+  readonly to?: string
 }
 
 /**
@@ -130,6 +136,13 @@ function attachQemu(identity: GuestIdentity): Promise<StartedGuest> {
 
 function listening({ host, port }: Place): string {
   return `memcached listens on ${formatHostPort(host, port)}`
+}
+
+/** A guest that came and is whole here, to be moved on. */
+export function onward(guest: IncomingGuest): StartedGuest {
+  const isKnown = guest instanceof IncomingWorkload || guest instanceof IncomingMemcached
+  if (isKnown) return guest.asGuest()
+  throw new GodwitError('GUEST_UNKNOWN', 'A guest of this kind cannot be moved on')
 }
 
 /** Takes in all kinds. */

@@ -6,11 +6,16 @@
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import type { Report } from '@godwit/core'
 import { GodwitError, toGodwitError } from '@godwit/core'
-import { printable, printableJson, printableLines } from './printable.ts'
+import { escapeJson, printable, printableJson, printableLines } from './printable.ts'
 
 /** A line for people about what is going on; what a terminal would obey is not in it. */
 export function note(text: string): void {
   process.stderr.write(`${printableLines(text)}\n`)
+}
+
+/** A line of JSON for a log, with its line feed; peers may say some of it. */
+export function noteJson(line: string): void {
+  process.stderr.write(escapeJson(line))
 }
 
 /** A result, of one or several lines; what a terminal would obey is not in it. */

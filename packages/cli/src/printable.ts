@@ -23,7 +23,12 @@ export function printableLines(text: string): string {
 
 /** A value as JSON: escaped, so that it is the same value for who reads it. */
 export function printableJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replaceAll(unescaped, (one) => {
+  return escapeJson(JSON.stringify(value, null, indent))
+}
+
+/** JSON that another has written, escaped as {@link printableJson} does. */
+export function escapeJson(json: string): string {
+  return json.replaceAll(unescaped, (one) => {
     return `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Region } from '@godwit/core'
+import type { Guest, Region } from '@godwit/core'
 import { LimitError } from '@godwit/core'
-import type { WorkloadGuest } from '@godwit/guest'
-import { dropsOf, replay, stepsOf } from '@godwit/guest'
+import { WorkloadGuest, dropsOf, replay, stepsOf } from '@godwit/guest'
+import type { SendOptions } from 'godwit'
 
 /** A destination that claims more steps than this would keep us busy for hours. */
 const replayStepsMax = 1e9
@@ -16,6 +16,12 @@ export interface Proof {
   readonly stepsBefore: number
   readonly stepsAfter: number
   readonly continuous: boolean
+}
+
+/** Of guests whose course can be run again. */
+export function proofOf(guest: Guest): Pick<SendOptions, 'prove'> {
+  if (!(guest instanceof WorkloadGuest)) return {}
+  return { prove: (final, digestOf) => proveGuest(guest, final, digestOf) }
 }
 
 /**

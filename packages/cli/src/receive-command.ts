@@ -4,20 +4,19 @@
  * @module
  */
 import type { GodwitError, Report } from '@godwit/core'
-import { formatBytes, parseBytes, parseDurationMs, systemClock, toGodwitError } from '@godwit/core'
+import { formatBytes, parseDurationMs, systemClock, toGodwitError } from '@godwit/core'
 import type { IncomingMigration, WaitingGuest } from '@godwit/destination'
 import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
-import { Option } from 'commander'
-import type { PagerChoice, ReceiveOptions, Receiver } from 'godwit'
-import { PAGER_CHOICES, choosePager, receive } from 'godwit'
+import type { ReceiveOptions, Receiver } from 'godwit'
+import { choosePager, receive } from 'godwit'
 import type { AgentRegistration } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import { Arrivals } from './arrivals.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
-import { serveControl } from './control-socket.ts'
+import { serveControl, withoutNames } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
@@ -32,28 +31,25 @@ import { machineReader } from './machine-facts.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
+import type { ReceivingSettings } from './receiving-option.ts'
+import { addReceivingOptions, receivingOptionsOf } from './receiving-option.ts'
 import { refuseLeft } from './recover-owned.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
-import { parseCount, parseLanes, parsePageSizes } from './settings.ts'
 import type { SiblingSettings } from './sibling-option.ts'
 import { addSiblingOptions, checkSiblings } from './sibling-option.ts'
 import { findersOf } from './siblings.ts'
 import { formatSummary } from './summary.ts'
 
-export interface ReceiveSettings extends SecuritySettings, CatalogSettings, SiblingSettings {
-  readonly listen: string
+export interface ReceiveSettings
+  extends ReceivingSettings,
+    SecuritySettings,
+    CatalogSettings,
+    SiblingSettings {
   readonly guest?: HostOptions
   readonly once?: boolean
   readonly runFor?: number
-  readonly memoryLimit?: number
-  readonly pageBytes?: readonly number[]
-  readonly lanes?: number
-  readonly pager: PagerChoice
-  readonly recoverFor?: number
   readonly stateDir?: string
-  readonly maxConnections?: number
-  readonly maxSessions?: number
   readonly json?: string
   readonly capture?: string
   readonly control?: string
@@ -69,7 +65,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
   const command = program
     .command('receive')
     .description('Listen for guests, take them in and run them')
-    .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
+  addReceivingOptions(command)
   addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
     .option(
       '--guest <GUEST>',
@@ -82,43 +78,7 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
       'stop a guest after this time (default 1s with --once)',
       parseDurationMs,
     )
-    .option(
-      '--memory-limit <SIZE>',
-      'memory for all guests (default: what is available)',
-      parseBytes,
-    )
-    .option(
-      '--page-bytes <SIZES>',
-      'page sizes to accept, like 4KiB,16KiB (default all)',
-      parsePageSizes,
-    )
-    .option(
-      '--lanes <N>',
-      'most data channels a source may ask for, each with a thread (default: one per core)',
-      parseLanes,
-    )
-    .addOption(
-      new Option('--pager <NAME>', 'who makes a guest wait for pages that are still to come')
-        .choices([...PAGER_CHOICES])
-        .default('auto', 'auto: the guest itself; uffd: the kernel'),
-    )
-    .option(
-      '--recover-for <T>',
-      'how long to wait for a source lost after the hand-over began (default: for ever in ' +
-        'post-copy, else 10min)',
-      parseDurationMs,
-    )
     .option('--state-dir <DIR>', 'where to write whose a guest is; answers for dead agents, too')
-    .option(
-      '--max-connections <N>',
-      'connections at a time (default 1024); for one more, the oldest that brought nothing goes',
-      parseCount(1),
-    )
-    .option(
-      '--max-sessions <N>',
-      'migrations at a time (default 16), half of them of one address',
-      parseCount(1),
-    )
     .option('--json <FILE>', 'write the report of each session; - is stdout')
     .option('--capture <FILE>', captureHelp)
     .option('--control <SOCKET>', 'serve `godwit status` and `godwit cancel` at this path')
@@ -223,14 +183,12 @@ function listenersOf(
 }
 
 function optionsOf(settings: ReceiveSettings): Omit<ReceiveOptions, 'static'> {
-  const { runFor, once, recoverFor, maxConnections, maxSessions } = settings
+  const { runFor, once } = settings
   const runForMs = runFor ?? (once === true ? runForOnceMs : undefined)
   return {
     ...settings,
+    ...receivingOptionsOf(settings),
     ...(runForMs === undefined ? {} : { runForMs }),
-    ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
-    ...(maxConnections === undefined ? {} : { connectionsMax: maxConnections }),
-    ...(maxSessions === undefined ? {} : { sessionsMax: maxSessions }),
   }
 }
 
@@ -351,7 +309,7 @@ async function startControl(
   guests: readonly IncomingMigration[],
 ): Promise<{ close(): void } | undefined> {
   if (settings.control === undefined) return undefined
-  return serveControl(settings.control, {
+  const commands = {
     status: () => ({
       role: 'destination',
       listening: receiver.address,
@@ -370,5 +328,6 @@ async function startControl(
       const sessions = receiver.agent.cancel()
       return { cancelled: sessions }
     },
-  })
+  }
+  return serveControl(settings.control, withoutNames(commands))
 }

@@ -17,19 +17,26 @@ function nameOf({ guest, memoryBytes, peer, role }: OwnerRecord): string {
   return `${guest}, ${formatBytes(memoryBytes)}, ${way} ${peer}`
 }
 
-/** What is left of a destination: nobody shall wait for a guest that it held. */
-export async function refuseLeft(stateDir: string): Promise<void> {
+/**
+ * What is left of a destination: nobody shall wait for a guest that it held.
+ *
+ * @param tell - gets a line for each
+ */
+export async function refuseLeft(
+  stateDir: string,
+  tell: (text: string) => void = note,
+): Promise<void> {
   const owners = new OwnerDirectory(stateDir)
   for (const name of owners.damaged)
-    note(`${stateDir}/${name} is damaged: whose guest it was is unknown`)
+    tell(`${stateDir}/${name} is damaged: whose guest it was is unknown`)
   for (const record of owners.left('destination')) {
     if (record.state === 'reserved') owners.forget(record)
     if (record.state === 'prepared') {
       await owners.refuse(record.session)
-      note(`a guest that was held when this agent died is refused now (${nameOf(record)})`)
+      tell(`a guest that was held when this agent died is refused now (${nameOf(record)})`)
     }
     if (record.state === 'lost') {
-      note(`a guest that ran here died with its agent (${nameOf(record)})`)
+      tell(`a guest that ran here died with its agent (${nameOf(record)})`)
     }
   }
 }

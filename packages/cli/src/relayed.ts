@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { GodwitError } from '@godwit/core'
 import type { MemcachedGuest, ParsedMemcached, Place } from '@godwit/memcached'
 import { RelayedGuest } from '@godwit/memcached'
 import { parseAddress } from '@godwit/transport'
@@ -29,12 +30,13 @@ class FollowedGuest extends RelayedGuest {
  * Has the relay forward to a guest that runs, and follow it to `to`. The guest ends where that
  * fails.
  *
- * @throws {GodwitError} as `RemoteRelay.follow`
+ * @param to - where it is sent, if that is known
+ * @throws {GodwitError} as `RemoteRelay.follow`; `GUEST_OPTION` where nobody says what is next
  */
 export async function startBehindRelay(
   guest: MemcachedGuest,
   { file, reach }: ParsedRelay,
-  to: string,
+  to: string | undefined,
   tell: (text: string) => void,
 ): Promise<RelayedGuest> {
   try {
@@ -48,6 +50,10 @@ export async function startBehindRelay(
 }
 
 /** On the machine that the guest is sent to. */
-function nextPlace({ identity, place }: MemcachedGuest, to: string): Place {
+function nextPlace({ identity, place }: MemcachedGuest, to: string | undefined): Place {
+  if (to === undefined) {
+    const text = 'A guest that runs before it is sent needs reach=HOST:PORT beside relay='
+    throw new GodwitError('GUEST_OPTION', text)
+  }
   return { host: parseAddress(to).host, port: Number(identity.options['next'] ?? place.port) }
 }

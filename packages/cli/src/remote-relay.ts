@@ -7,7 +7,7 @@ import type { GuestRelay, Place } from '@godwit/memcached'
 import { toGodwitError } from '@godwit/core'
 import { formatHostPort } from '@godwit/transport'
 import type { ControlOptions } from './control-socket.ts'
-import { ControlConnection } from './control-socket.ts'
+import { ControlConnection } from './control-connection.ts'
 import { formatError } from './output.ts'
 
 /** Where the service is, and where it will be when it has moved. */

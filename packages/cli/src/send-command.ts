@@ -4,8 +4,7 @@
  * @module
  */
 import type { Report } from '@godwit/core'
-import { GodwitError, formatCount, formatDurationMs, parseRate } from '@godwit/core'
-import { WorkloadGuest } from '@godwit/guest'
+import { GodwitError, formatCount, formatDurationMs } from '@godwit/core'
 import type { Command } from 'commander'
 import type {
   Migration,
@@ -16,17 +15,19 @@ import type {
   SourceLoss,
   Traffic,
 } from 'godwit'
-import { CaptureFile, checkDestination, checkRules, createMigration, withoutPostCopy } from 'godwit'
+import { CaptureFile, checkDestination, checkRules, createMigration } from 'godwit'
 import type { RegisteredGuest } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
+import { RETRY_DELAY_MS, attempt } from './attempts.ts'
 import { captureHelp, tellCaptureFailed } from './capture-option.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
 import { CompetingMeter } from './competing-meter.ts'
 import type { CompetingSettings } from './competing-option.ts'
 import { addCompetingOption, startCompeting } from './competing-option.ts'
-import type { ControlOptions, ControlServer } from './control-socket.ts'
-import { serveControl } from './control-socket.ts'
+import type { ControlCommands, ControlServer } from './control-socket.ts'
+import { serveControl, withoutNames } from './control-socket.ts'
+import { delay } from './delay.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
@@ -34,12 +35,13 @@ import type { StartedGuest } from './guests.ts'
 import { beginningOf, isOthers, memoryOf, parseGuest, startGuest, warmupOf } from './guests.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
+import { goingOn, recover, setOptions } from './migration-control.ts'
 import { checkWritable, formatError, note, print, saveReport } from './output.ts'
 import type { PolicySettings } from './policy-file.ts'
 import { loadPolicy } from './policy-file.ts'
 import type { Progress } from './progress.ts'
 import { noProgress, startProgress } from './progress.ts'
-import { proveGuest } from './proof.ts'
+import { proofOf } from './proof.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { MigrationSettings } from './settings.ts'
@@ -67,8 +69,6 @@ export interface SendSettings
   readonly stateDir?: string
   readonly retry: number
 }
-
-const retryDelayMs = 1000
 
 /** Adds the command; `finish` gets the exit code. */
 export function addSendCommand(program: Command, finish: (code: ExitCode) => void): void {
@@ -151,7 +151,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
     const { pageBytes } = settings
     const shape = { kind: identity.kind, memoryBytes: memoryOf(run.guest), pageBytes }
     run.entry = registration?.guest(shape)
-    const report = await attempt(run, run.guest)
+    const report = await move(run, run.guest)
     return await end(run, run.guest, report)
   } finally {
     control?.close()
@@ -191,7 +191,7 @@ interface SendRun {
 async function startControl(run: SendRun): Promise<ControlServer | undefined> {
   const { control } = run.settings
   if (control === undefined) return undefined
-  return serveControl(control, {
+  const commands = {
     status: () => ({
       role: 'source',
       guest: run.guest?.identity.kind ?? 'starting',
@@ -201,41 +201,16 @@ async function startControl(run: SendRun): Promise<ControlServer | undefined> {
     }),
     set: (options) => setOptions(run.migration, options),
     cancel: () => {
-      if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
-      run.migration.cancel()
+      goingOn(run.migration).cancel()
       return { cancelled: true }
     },
     recover: (options) => recover(run.migration, options),
     switch: () => {
-      if (run.migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
-      run.migration.switchToPostCopy()
+      goingOn(run.migration).switchToPostCopy()
       return { switching: true }
     },
-  })
-}
-
-/** Reaches for the destination again or, where the operator vouches for its end, goes on here. */
-function recover(migration: Migration | undefined, { fenced }: ControlOptions): object {
-  if (migration?.isSuspended !== true) {
-    throw new GodwitError('TOO_LATE', 'The destination is not lost here')
-  }
-  if (fenced !== 'true') {
-    migration.recover()
-    return { recovering: true }
-  }
-  return { takenOver: true, ...migration.takeOver() }
-}
-
-/** What may be changed while the migration goes on. */
-function setOptions(migration: Migration | undefined, options: ControlOptions): object {
-  if (migration === undefined) throw new GodwitError('TOO_LATE', 'No migration is going on')
-  for (const [name, value] of Object.entries(options)) {
-    if (name !== 'max-bandwidth') {
-      throw new GodwitError('USAGE', `"${name}" cannot be set; there is max-bandwidth`)
-    }
-    migration.limitBandwidth(value === 'none' ? Infinity : parseRate(value))
-  }
-  return options
+  } satisfies ControlCommands
+  return serveControl(control, withoutNames(commands))
 }
 
 /** One file for all attempts, in the place of its name. */
@@ -243,64 +218,62 @@ function captureOf({ capture }: SendRun): { capture?: CaptureFile } {
   return capture === undefined ? {} : { capture }
 }
 
-/** Of guests whose course can be run again. */
-function proofOf(guest: StartedGuest): Pick<SendOptions, 'prove'> {
-  if (!(guest instanceof WorkloadGuest)) return {}
-  return { prove: (final, digestOf) => proveGuest(guest, final, digestOf) }
-}
-
 /** Warm-up, then the migration, again where `--retry` says so. */
-async function attempt(run: SendRun, guest: StartedGuest): Promise<Report> {
+async function move(run: SendRun, guest: StartedGuest): Promise<Report> {
   const { settings, interrupts } = run
   const abort = new AbortController()
+  const { signal } = abort
   void interrupts.first.then(() => abort.abort())
   const warmupMs = warmupOf(guest, settings.warmup)
-  const dead = await Promise.race([delay(warmupMs, abort.signal), guest.failed])
+  const dead = await Promise.race([delay(warmupMs, signal), guest.failed])
   if (dead !== undefined) throw dead
   const interrupted = interrupts.first.then((): SendStatic => ({}))
   const known = await Promise.race([run.readStatic(), interrupted])
-  for (let [left, asked] = [settings.retry, settings]; ; ) {
-    let progress = noProgress
-    const beside = run.traffic === undefined ? undefined : new CompetingMeter(run.traffic)
-    run.migration = await createMigration(guest, {
-      ...asked,
-      ...captureOf(run),
-      static: known,
-      security: run.security,
-      ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
-      onSuspended: createSuspendedListener(run),
-      signal: abort.signal,
-      onStage: ({ name }) => {
-        beside?.reached(name)
-        if (name === 'activation') guest.handedOver?.()
-      },
-      onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
-      ...proofOf(guest),
-    })
-    const { migration } = run
-    run.entry?.leaves(migration.sessionId)
-    if (migration.trackerReason !== undefined && settings.quiet !== true) {
-      note(`the pagemap tracker is not used: ${migration.trackerReason}`)
-    }
-    progress = showProgress(settings, () => migration.progress)
-    const report = await migration.run(abort.signal).finally(() => progress.stop())
-    const competing = beside?.read()
-    if (competing !== undefined) report.competing = competing
-    if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
-    const plain = withoutPostCopy(report, asked)
-    if (plain !== undefined && !abort.signal.aborted) {
-      if (settings.quiet !== true) note('auto: the destination cannot do post-copy: without it')
-      asked = plain
-      continue
-    }
-    const again = report.outcome === 'failed' && exitCodeOf(report) === Exit.Failed
-    if (!again || left-- <= 0 || abort.signal.aborted) return report
-    if (settings.quiet !== true) {
+  return attempt(settings, {
+    retry: settings.retry,
+    signal,
+    run: (asked) => moveOnce(run, guest, { ...asked, static: known, signal }),
+    again(report, isPlain) {
+      if (settings.quiet === true) return
+      if (isPlain) return note('auto: the destination cannot do post-copy: without it')
       note(formatError({ code: report.error!.code, message: report.error!.text }))
-      note(`the guest goes on here; trying again in ${formatDurationMs(retryDelayMs)}`)
-    }
-    await delay(retryDelayMs, abort.signal)
+      note(`the guest goes on here; trying again in ${formatDurationMs(RETRY_DELAY_MS)}`)
+    },
+  })
+}
+
+async function moveOnce(
+  run: SendRun,
+  guest: StartedGuest,
+  asked: Omit<SendSettings, 'static'> & Required<Pick<SendOptions, 'signal' | 'static'>>,
+): Promise<Report> {
+  const { settings } = run
+  let progress = noProgress
+  const beside = run.traffic === undefined ? undefined : new CompetingMeter(run.traffic)
+  run.migration = await createMigration(guest, {
+    ...asked,
+    ...captureOf(run),
+    security: run.security,
+    ...(settings.recoverFor === undefined ? {} : { recoverMs: settings.recoverFor }),
+    onSuspended: createSuspendedListener(run),
+    onStage: ({ name }) => {
+      beside?.reached(name)
+      if (name === 'activation') guest.handedOver?.()
+    },
+    onDecision: ({ round, text }) => progress.say(`auto, after round ${round}: ${text}`),
+    ...proofOf(guest),
+  })
+  const { migration } = run
+  run.entry?.leaves(migration.sessionId)
+  if (migration.trackerReason !== undefined && settings.quiet !== true) {
+    note(`the pagemap tracker is not used: ${migration.trackerReason}`)
   }
+  progress = showProgress(settings, () => migration.progress)
+  const report = await migration.run(asked.signal).finally(() => progress.stop())
+  const competing = beside?.read()
+  if (competing !== undefined) report.competing = competing
+  if (staysHere.has(exitCodeOf(report))) run.entry?.stays()
+  return report
 }
 
 /** What is told when the destination is lost, by what that means; what can be done is the same. */
@@ -340,17 +313,6 @@ function createSuspendedListener(run: SendRun): NonNullable<SendOptions['onSuspe
 
 function showProgress(settings: SendSettings, read: () => Migration['progress']): Progress {
   return settings.quiet === true ? noProgress : startProgress(read)
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
 
 /** The guest goes on here. */

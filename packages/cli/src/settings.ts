@@ -34,9 +34,8 @@ import { LANES_MAX } from 'godwit'
 import type { SteeringSettings } from './steering-option.ts'
 import { addSteeringOptions } from './steering-option.ts'
 
-/** Options that say how to migrate; `send` and `demo` share them. */
-export interface MigrationSettings extends SteeringSettings {
-  readonly memory?: number
+/** Options that say how to migrate; `send`, `demo` and `migrate` share them. */
+export interface TransferSettings extends SteeringSettings {
   readonly preset?: PresetName
   readonly mode?: string
   readonly fetch?: FetchName
@@ -46,11 +45,20 @@ export interface MigrationSettings extends SteeringSettings {
   readonly hash?: HashName
   readonly encode?: string
   readonly tracker: TrackerChoice
-  readonly pageBytes: number
   readonly lanes?: number
   readonly recoverFor?: number
   readonly reverse?: string
   readonly timeout?: string
+}
+
+/** How a guest is started; `send`, `demo` and `run` share that. */
+export interface StartSettings {
+  readonly memory?: number
+  readonly pageBytes: number
+}
+
+/** Of a guest that is started, and moved. */
+export interface MigrationSettings extends TransferSettings, StartSettings {
   readonly warmup?: number
 }
 
@@ -86,6 +94,31 @@ function checkSelection(text: string): string {
 
 /** Adds the options of {@link MigrationSettings}. */
 export function addMigrationOptions(command: Command): Command {
+  return addTransferOptions(addStartOptions(command)).option(
+    '--warmup <T>',
+    'let the guest run this long before it moves (default 1s; one that runs already: 0)',
+    parseDurationMs,
+  )
+}
+
+/** Adds the options of {@link StartSettings}. */
+export function addStartOptions(command: Command): Command {
+  return command
+    .option(
+      '--memory <SIZE>',
+      'guest memory (default 1GiB; image: the size of its file)',
+      parseBytes,
+    )
+    .option(
+      '--page-bytes <SIZE>',
+      'page size to offer, 4KiB to 64KiB',
+      (text: string) => checkPageBytes(parseBytes(text)),
+      PAGE_BYTES_DEFAULT,
+    )
+}
+
+/** Adds the options of {@link TransferSettings}. */
+export function addTransferOptions(command: Command): Command {
   return addSteeringOptions(addEncodingOptions(addModeOptions(command)))
     .option(
       '--recover-for <T>',
@@ -104,11 +137,6 @@ export function addMigrationOptions(command: Command): Command {
         'in the pause, however long) or post-copy (after the round; needs mode hybrid)',
       checkTimeLimit,
     )
-    .option(
-      '--warmup <T>',
-      'let the guest run this long before it moves (default 1s; one that runs already: 0)',
-      parseDurationMs,
-    )
 }
 
 function addModeOptions(command: Command): Command {
@@ -119,11 +147,6 @@ function addModeOptions(command: Command): Command {
       parsePreset,
     )
     .option('--policy <FILE>', 'policies of your own, a .ts or .js module (docs/POLICIES.md)')
-    .option(
-      '--memory <SIZE>',
-      'guest memory (default 1GiB; image: the size of its file)',
-      parseBytes,
-    )
     .option(
       '--mode <MODE>',
       'pre-copy (rounds while the guest runs here), stop-copy (all in one pause), post-copy (the ' +
@@ -181,12 +204,6 @@ function addEncodingOptions(command: Command): Command {
       new Option('--tracker <NAME>', 'how stores are found: by the kernel, marks, or a scan')
         .choices(['auto', 'pagemap', 'barrier', 'scan'])
         .default('auto'),
-    )
-    .option(
-      '--page-bytes <SIZE>',
-      'page size to offer, 4KiB to 64KiB',
-      (text: string) => checkPageBytes(parseBytes(text)),
-      PAGE_BYTES_DEFAULT,
     )
     .option(
       '--lanes <N>',

@@ -159,6 +159,8 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
         { kind: 'idle' },
         { kind: 'idle', options: { '': 1 } },
         { kind: 'idle', options: { a: true } },
+        { kind: 'idle', options: {}, name: '' },
+        { kind: 'idle', options: {}, name: name129 },
         { kind: 'idle', options: { a: 'x'.repeat(4097) } },
         {
           kind: 'idle',

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'FILE_UNWRITABLE'
   | 'INSECURE_ADDRESS'
   | 'POLICY_FAILED'
+  | 'HOOK_FAILED'
   // transport
   | 'ADDRESS_INVALID'
   | 'ADDRESS_UNRESOLVED'

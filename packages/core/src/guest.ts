@@ -191,6 +191,11 @@ export interface GuestOffer {
   readonly regions: readonly RegionShape[]
   /** Whether the guest is to run before all of its pages are there. */
   readonly isPostCopy?: boolean
+  /** What the source calls it, where it says so: 1 to 128 characters. */
+  readonly name?: string | undefined
+  /** Of the migration, and where its source is, for what is told of it. */
+  readonly session?: string
+  readonly from?: string
 }
 
 /**

@@ -31,6 +31,8 @@ const over: ReadonlySet<string> = new Set(['completed', 'stranded'])
 export interface AgentEvents {
   /** A control channel introduced itself. */
   began?(migration: IncomingMigration): void
+  /** The guest runs here now, in post-copy without all of its pages; the session goes on. */
+  running?(migration: IncomingMigration): void
   /** The session is over; the guest is here exactly when `migration.ownsGuest`. */
   ended?(migration: IncomingMigration, report: Report): void
   /** A connection that never became a session was dropped. */
@@ -63,7 +65,15 @@ export class DestinationAgent {
     this.#stateRoom = stateRoom
     const makeRoom = (migration: IncomingMigration): Promise<boolean> =>
       refuseHeld(this.sessions, migration)
-    this.#options = { ...options, stateRoom, makeRoom }
+    const onRunning = (migration: IncomingMigration): void => {
+      try {
+        options.onRunning?.(migration)
+        events.running?.(migration)
+      } catch {
+        // Whoever listens must not decide who owns the guest.
+      }
+    }
+    this.#options = { ...options, stateRoom, makeRoom, onRunning }
     this.#events = events
     const owners = options.owners ?? new MemoryOwners()
     const bindingOf = (id: string): SessionBinding | undefined => {
@@ -98,11 +108,13 @@ export class DestinationAgent {
    * Gives up every migration whose guest has not been handed over. Once READY is out that may be
    * done already, for all that is known here; a guest that is held since then is refused.
    *
+   * @param sessionId - of the one that is meant, where not all are
    * @returns how many
    */
-  cancel(): number {
-    const sessions = this.sessions.filter(({ ownsGuest, state }) => {
-      return !ownsGuest && !tooLate.has(state)
+  cancel(sessionId?: string): number {
+    const sessions = this.sessions.filter((session) => {
+      const isMeant = sessionId === undefined || session.sessionId === sessionId
+      return isMeant && !session.ownsGuest && !tooLate.has(session.state)
     })
     for (const session of sessions) session.abort(new CancelledError())
     return sessions.length

@@ -355,6 +355,7 @@ export class IncomingMigration implements LanesOwner {
     if (isPostCopy(this.#runner.state)) this.#rounds!.guestRuns()
     this.#report.activated()
     this.#report.guestRuns(this.#arrival.guest!)
+    this.#options.onRunning?.(this)
     this.#arrival.stopped
       ?.then((final) => this.#tellFinal(final))
       .catch((thrown: unknown) => this.#runner.fail(thrown))

@@ -81,6 +81,8 @@ export interface DestinationOptions {
   readonly runForMs?: number
   readonly usage?: () => UsageMeter
   readonly onStage?: (stage: StageReport) => void
+  /** A guest runs here now. */
+  readonly onRunning?: (migration: IncomingMigration) => void
 }
 
 /** What a destination offers to any source. */

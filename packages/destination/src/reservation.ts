@@ -57,20 +57,22 @@ export class Reservation {
   async make(rounds: Rounds): Promise<void> {
     const { options, dialogue, report, arrival, ownership, control } = this.#parts
     const { clock, zero = zeroInPieces(clock) } = options
-    const { guest: identity, regions } = dialogue.reserve!
+    const { guest, regions } = dialogue.reserve!
+    const { name, ...identity } = guest
     const { remote } = control.link.channel
     await ownership.open(identity.kind, report.memoryBytes, remote)
     const isPostCopy = mayPostCopy(dialogue.hello!.mode)
     const { pageBytes } = dialogue.welcome!
-    const offer = { identity, pageBytes, regions, isPostCopy }
+    const facts = { name, session: this.#parts.sessionId, from: remote }
+    const offer = { identity, pageBytes, regions, isPostCopy, ...facts }
     // A host that has its memory made ready has agreed to the guest: others get no threads.
-    const guest = await arrival.reserve(offer, async (memory, isFresh) => {
+    const incoming = await arrival.reserve(offer, async (memory, isFresh) => {
       startLanes(rounds.lanes, control, options, report)
       this.#static?.begin()
       await zero(memory, isFresh)
     })
     try {
-      await rounds.takeMemory(guest)
+      await rounds.takeMemory(incoming)
     } catch (thrown) {
       // Whoever hears of it may try again at once, in another mode: the room is there again then.
       await arrival.discard()

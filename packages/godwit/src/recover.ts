@@ -26,6 +26,8 @@ export interface RecoveredGuest {
 /** How to recover. */
 export interface RecoverOptions {
   readonly stateDir: string
+  /** Of the one migration that is meant. Default: all. */
+  readonly session?: string
   /** Where to ask, instead of where the guest was sent to. */
   readonly to?: string
   /** As the guest was sent. */
@@ -44,6 +46,7 @@ export async function recoverOwned(options: RecoverOptions): Promise<readonly Re
   const guests: RecoveredGuest[] = []
   // One by one: there are few, and each may start a guest.
   for (const record of owners.left('source')) {
+    if (options.session !== undefined && record.session !== options.session) continue
     const guest = await recoverOne(record, options)
     if (guest.answer !== undefined && guest.answer !== 'prepared') owners.forget(record)
     guests.push(guest)

@@ -42,6 +42,8 @@ import { startUrgentThread } from './urgent-thread.ts'
 export interface SendOptions extends CaptureOptions, RuleOptions {
   /** `HOST:PORT` or `ws://HOST:PORT`. */
   readonly to: string
+  /** What the guest is called, which the destination gets to know: 1 to 128 characters. */
+  readonly guestName?: string
   readonly verify?: VerifyMode
   /**
    * Contents that the destination may hold already, of a map of siblings or of stored images: where
@@ -301,11 +303,11 @@ async function urgentOf(
 /** Options that the source takes as they are, where they are given. */
 function definedOptions(options: SendOptions): Partial<SourceOptions> {
   const { maxBandwidth, pauseBandwidth, postCopyBandwidth } = options
-  const { fetch, recoverMs, prove, onStage, onDecision, onSuspended } = options
+  const { fetch, recoverMs, prove, onStage, onDecision, onSuspended, guestName } = options
   const checkpointMs = options.reverse === undefined ? undefined : parseReverse(options.reverse)
   const owners = options.stateDir === undefined ? undefined : new OwnerDirectory(options.stateDir)
   const limits = { maxBandwidth, pauseBandwidth, postCopyBandwidth, recoverMs, checkpointMs }
-  const others = { fetch, prove, onStage, onDecision, onSuspended, owners }
+  const others = { fetch, prove, onStage, onDecision, onSuspended, owners, guestName }
   const entries = Object.entries({ ...limits, ...others })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }

@@ -78,10 +78,12 @@ export function agreedTerms(
   }
 }
 
-/** What room to make. */
-export function reserveOf({ identity, regions }: Guest): Reserve {
-  const shapes = regions.map(({ id, name, bytes }) => ({ id, name, byteLength: bytes.length }))
-  return { guest: identity, regions: shapes }
+/** What room to make. @param name - what the guest is called here, where it is called anything */
+export function reserveOf({ identity, regions }: Guest, name?: string): Reserve {
+  const shapes = regions.map(({ id, name: region, bytes }) => {
+    return { id, name: region, byteLength: bytes.length }
+  })
+  return { guest: name === undefined ? identity : { ...identity, name }, regions: shapes }
 }
 
 /** After which round post-copy is to go on. */

@@ -51,7 +51,13 @@ export class Dialogue {
         return { name, body: hello }
       case 'Reserve':
         report.reach('reservation')
-        return { name, body: { ...reserveOf(options.guest), static: rounds.static.offers } }
+        return {
+          name,
+          body: {
+            ...reserveOf(options.guest, options.guestName),
+            static: rounds.static.offers,
+          },
+        }
       case 'RoundEnd':
         this.#roundEndMs = options.clock.nowMs()
         return { name, body: rounds.totals }

@@ -68,6 +68,8 @@ export interface SourceOptions {
   /** Sees what goes over every channel, unsealed; nothing runs on threads then. */
   readonly tap?: (channel: Channel) => Channel
   readonly guest: Guest
+  /** What the guest is called, for the destination: 1 to 128 characters. By default nothing. */
+  readonly guestName?: string
   readonly clock: Clock
   readonly primitives: Primitives
   /** Cryptographically random bytes: session id and seeds. */

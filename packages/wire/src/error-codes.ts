@@ -18,6 +18,7 @@ export const errorNumbers: Readonly<Record<ErrorCode, number>> = {
   FILE_UNWRITABLE: 20,
   INSECURE_ADDRESS: 21,
   POLICY_FAILED: 22,
+  HOOK_FAILED: 23,
   ADDRESS_INVALID: 32,
   ADDRESS_UNRESOLVED: 33,
   CONNECTION_REFUSED: 34,

@@ -73,6 +73,8 @@ export interface Reserve {
   readonly guest: {
     readonly kind: string
     readonly options: Readonly<Record<string, string | number>>
+    /** What the source calls it. */
+    readonly name?: string | undefined
   }
   readonly regions: readonly RegionEntry[]
   /** Capability `static`: contents that need not travel, if the destination holds them. */

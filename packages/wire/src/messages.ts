@@ -110,6 +110,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     guest: v.object({
       kind: name,
       options,
+      name: v.optional(name),
     }),
     regions: v.pipe(
       v.array(region),

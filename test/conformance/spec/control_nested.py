@@ -30,6 +30,7 @@ def guest_vectors():
         ('options named as numbers are', options({'1': 1, '0': 0, '-1': 'x'})),
         ('an option with a name of 128', options({'k' * 128: 1})),
         ('an option as float 32', options({'x': As('f32', 0.5)})),
+        ('a guest with a name', reserve({'kind': 'memory', 'options': {}, 'name': 'web1'})),
     ]
     wrong = [
         ('an option named __proto__', options({'__proto__': 'x'})),
@@ -49,6 +50,8 @@ def guest_vectors():
     for value in BAD['name']:
         name = f'a guest kind {short(value)}'
         wrong.append((name, reserve({'kind': value, 'options': {}})))
+        called = {'kind': 'memory', 'options': {}, 'name': value}
+        wrong.append((f'a guest name {short(value)}', reserve(called)))
     made = [valid('RESERVE', name, '', message) for name, message in good]
     unknown = reserve({'kind': 'memory', 'options': {}, 'extra': [1]})
     made.append(valid('RESERVE', 'unknown guest key', 'ignored', unknown, PLAIN['RESERVE']))

@@ -1,0 +1,37 @@
+/**
+ * What the parts of an agent share.
+ *
+ * @module
+ */
+import { GodwitError } from '@godwit/core'
+import type { SecurityOptions } from 'godwit'
+import type { GuestEntry, GuestTable } from './guest-table.ts'
+import type { HookFacts, Hooks } from './hooks.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface AgentContext {
+  readonly log: Log
+  readonly hooks: Hooks
+  readonly metrics: Metrics
+  readonly table: GuestTable
+  /** Of both roles. */
+  readonly security: SecurityOptions | undefined
+  readonly insecure: boolean
+  readonly stateDir: string
+  /** The agent is to end: it takes nothing new. */
+  readonly isEnding: () => boolean
+}
+
+/** @throws {GodwitError} `TOO_LATE` */
+export function refuseWhileEnding({ isEnding }: Pick<AgentContext, 'isEnding'>): void {
+  if (!isEnding()) return
+  throw new GodwitError('TOO_LATE', 'This agent is ending, and takes no more guests')
+}
+
+/** What hooks are told of a guest. */
+export function hookFactsOf(entry: GuestEntry, error?: string): HookFacts {
+  const { name: guest, kind, memoryBytes, peer, session, role } = entry
+  const roles = role === undefined ? {} : { role }
+  return { guest, kind, memoryBytes, peer, session, error, ...roles }
+}

@@ -1,0 +1,167 @@
+/**
+ * One guest on its way out of an agent.
+ *
+ * @module
+ */
+import type { GodwitError, Report } from '@godwit/core'
+import { CancelledError, REPORT_SCHEMA, toGodwitError } from '@godwit/core'
+import type { Migration, Policy, SendOptions } from 'godwit'
+import { createMigration } from 'godwit'
+import { attempt } from '../attempts.ts'
+import type { StartedGuest } from '../guests.ts'
+import { proofOf } from '../proof.ts'
+import type { TransferSettings } from '../settings.ts'
+import type { AgentContext } from './context.ts'
+import { hookFactsOf } from './context.ts'
+import type { GuestEntry } from './guest-table.ts'
+import { hookedGuest } from './hooked-guest.ts'
+import { errorFacts } from './log.ts'
+
+/** How a guest is to go. */
+export interface DepartureSettings extends TransferSettings {
+  readonly to: string
+  readonly retry: number
+  readonly policy?: Policy
+}
+
+/** Use once. */
+export class Departure {
+  readonly id: string
+  readonly entry: GuestEntry
+  readonly settings: DepartureSettings
+  readonly #context: AgentContext
+  readonly #abort = new AbortController()
+  /** Of the attempt that goes on. */
+  migration: Migration | undefined
+  report: Report | undefined
+  /** Resolves once all that follows from the report is done, too. */
+  readonly done: Promise<Report>
+  isOver = false
+  readonly #resolveDone: (report: Report) => void
+
+  constructor(context: AgentContext, id: string, entry: GuestEntry, settings: DepartureSettings) {
+    this.id = id
+    this.entry = entry
+    this.settings = settings
+    this.#context = context
+    const { promise, resolve } = Promise.withResolvers<Report>()
+    this.done = promise
+    this.#resolveDone = resolve
+  }
+
+  /** All of it is over. */
+  end(report: Report): void {
+    this.isOver = true
+    this.#resolveDone(report)
+  }
+
+  /**
+   * The guest goes on here.
+   *
+   * @throws {GodwitError} `TOO_LATE`
+   */
+  cancel(): void {
+    if (this.migration?.canCancel === false) this.migration.cancel()
+    this.#abort.abort()
+  }
+
+  /** Resolves with the report, whatever the outcome. */
+  async run(guest: StartedGuest, pageBytes: number): Promise<Report> {
+    const { hooks } = this.#context
+    const { signal } = this.#abort
+    try {
+      await hooks.run('before-migrate', hookFactsOf(this.entry))
+      if (signal.aborted) throw new CancelledError()
+      this.report = await attempt(this.settings, {
+        retry: this.settings.retry,
+        signal,
+        run: (asked) => this.#attempt(guest, pageBytes, asked),
+        again: (report, isPlain) => this.#again(report, isPlain),
+      })
+    } catch (thrown) {
+      // Nothing was begun.
+      this.report = reportOf(toGodwitError(thrown, 'preparation'))
+    }
+    return this.report
+  }
+
+  async #attempt(
+    guest: StartedGuest,
+    pageBytes: number,
+    asked: DepartureSettings,
+  ): Promise<Report> {
+    const { table, hooks, security, insecure, stateDir, log } = this.#context
+    const { entry } = this
+    const { signal } = this.#abort
+    const { recoverFor } = asked
+    const moved = hooks.has('paused')
+      ? hookedGuest(guest, () => hooks.run('paused', hookFactsOf(entry)))
+      : guest
+    this.migration = await createMigration(moved, {
+      ...asked,
+      pageBytes,
+      guestName: entry.name,
+      security,
+      insecure,
+      stateDir,
+      signal,
+      ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
+      ...this.#listeners(guest),
+      ...proofOf(guest),
+    })
+    const { sessionId: session, trackerReason } = this.migration
+    table.change(entry, 'leaving', { peer: asked.to, session, role: 'source' })
+    const facts = { guest: entry.name, session, peer: asked.to }
+    log.info({ ...facts, mode: asked.mode, preset: asked.preset }, 'migration began')
+    if (trackerReason !== undefined) {
+      log.debug({ ...facts, reason: trackerReason }, 'the pagemap tracker is not used')
+    }
+    try {
+      return await this.migration.run(signal)
+    } finally {
+      this.migration = undefined
+    }
+  }
+
+  #listeners(guest: StartedGuest): Pick<SendOptions, 'onStage' | 'onDecision' | 'onSuspended'> {
+    const { hooks, log } = this.#context
+    const { entry } = this
+    const facts = (): object => ({ guest: entry.name, session: entry.session, peer: entry.peer })
+    let last: string | undefined
+    return {
+      onStage: ({ name, atMs }) => {
+        log.debug({ ...facts(), stage: name, ms: Math.round(atMs) }, 'stage')
+        if (name !== 'activation') return
+        guest.handedOver?.()
+        hooks.tell('handed-over', hookFactsOf(entry))
+      },
+      onDecision: ({ round, text }) => log.info({ ...facts(), round }, text),
+      onSuspended: (error, loss) => {
+        // Once for each reason: there is an attempt every second.
+        if (error.code !== last) log.warn({ ...facts(), loss, ...errorFacts(error) }, 'lost')
+        last = error.code
+      },
+    }
+  }
+
+  #again({ error }: Report, isPlain: boolean): void {
+    const { log } = this.#context
+    const { name: guest, session, peer } = this.entry
+    const why = error === undefined ? {} : { code: error.code, error: error.text }
+    const text = isPlain ? 'the destination cannot do post-copy: without it' : 'trying again'
+    log.warn({ guest, session, peer, ...why }, text)
+  }
+}
+
+/** Of a migration that ended before it began. */
+function reportOf({ code, message: text, phase = 'preparation' }: GodwitError): Report {
+  return {
+    schema: REPORT_SCHEMA,
+    role: 'source',
+    outcome: code === 'CANCELLED' ? 'cancelled' : 'failed',
+    error: { code, text, phase },
+    stages: [],
+    wireBytes: 0,
+    rounds: [],
+  }
+}

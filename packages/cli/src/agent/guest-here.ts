@@ -1,0 +1,45 @@
+/**
+ * A guest in the agent's process: what it is while it is here, and how it goes.
+ *
+ * @module
+ */
+import { toGodwitError } from '@godwit/core'
+import type { AgentContext } from './context.ts'
+import { hookFactsOf } from './context.ts'
+import type { GuestChange, GuestEntry, GuestHere, GuestState } from './guest-table.ts'
+import { errorFacts } from './log.ts'
+
+/** Puts a guest that runs into the table, and watches it: one that dies gives its memory back. */
+export function placeRunning(context: AgentContext, entry: GuestEntry, here: GuestHere): void {
+  const { table, log, hooks } = context
+  table.place(entry, here)
+  table.change(entry, 'running', {})
+  void here.guest?.failed.then(async (error) => {
+    if (entry.here !== here) return
+    here.died = error
+    const { name: guest, session } = entry
+    log.error({ guest, session, ...errorFacts(error) }, 'a guest died')
+    // While it is on its way, what becomes of it is its migration's to say.
+    if (entry.state !== 'running') return
+    await goneFrom(context, entry, 'failed', { reason: `${error.code}: ${error.message}` })
+    hooks.tell('ended', hookFactsOf(entry, error.code))
+  })
+}
+
+/** Gives a guest's memory back, and says what has become of it. */
+export async function goneFrom(
+  { table, log }: AgentContext,
+  entry: GuestEntry,
+  state: GuestState,
+  change: GuestChange,
+): Promise<void> {
+  const { here } = entry
+  // Its end is no failure.
+  table.change(entry, state, change)
+  try {
+    await here?.release()
+  } catch (thrown) {
+    log.error({ guest: entry.name, ...errorFacts(toGodwitError(thrown)) }, 'not ended as it should')
+  }
+  table.place(entry, undefined)
+}
