@@ -38,12 +38,15 @@ describe('godwit and VMs', () => {
 describe.skipIf(isImpossible)(`godwit moves a VM${needs}`, () => {
   let yard: Yard
   let vm: Vm
+  /** QEMU of a VM that outlives its agent. */
+  let left: number | undefined
 
   beforeAll(async () => {
     yard = new Yard()
     vm = await Vm.boot(yard, 'source')
   }, 180_000)
   afterAll(async () => {
+    if (left !== undefined) process.kill(left, 'SIGKILL')
     await vm.kill()
     yard.remove()
   })
@@ -64,6 +67,7 @@ describe.skipIf(isImpossible)(`godwit moves a VM${needs}`, () => {
     await vm.ended()
     const [, moved] = await first.line(/to move on from here: (qemu,qmp=\S+,ram=\S+)$/)
     await first.line(/memory .*equal|equal/)
+    left = Number(/QEMU process (\d+);/.exec(first.stderr)![1])
     first.signal('SIGINT')
     expect(await first.ended).toMatchObject({ code: 0 })
     await countsOn(logs[0]!)
@@ -79,7 +83,5 @@ describe.skipIf(isImpossible)(`godwit moves a VM${needs}`, () => {
     expect(complaints([vm.log, ...logs])).toEqual([])
     // The first destination's VM was left to itself: so are its files.
     expect(existsSync(ram)).toBe(true)
-    const place = /process (\d+);/.exec(first.stderr)
-    process.kill(Number(place![1]), 'SIGKILL')
   }, 180_000)
 })

@@ -65,46 +65,66 @@ describe(`a VM of QEMU${needs}`, () => {
     return report
   }
 
-  it('stays where the destination has less memory', async () => {
-    const report = await stays(
-      yard.config(yard.path('small.log'), (command) =>
-        command.map((part) => part.replace('{memory}', '128M')),
-      ),
-    )
-    expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
-    expect(report.error!.text).toMatch(/memory of 160 MiB.*here 128 MiB/)
-    expect(report.rounds).toEqual([])
-  }, 60_000)
+  it(
+    'stays where the destination has less memory',
+    async () => {
+      const report = await stays(
+        yard.config(yard.path('small.log'), (command) =>
+          command.map((part) => part.replace('{memory}', '128M')),
+        ),
+      )
+      expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
+      expect(report.error!.text).toMatch(/memory of 160 MiB.*here 128 MiB/)
+      expect(report.rounds).toEqual([])
+    },
+    longMs,
+  )
 
-  it('stays where the destination has another machine', async () => {
-    const log = yard.path('other.log')
-    const report = await stays(yard.config(log, (same) => [...same, '-machine', 'pc']))
-    expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
-    expect(report.error!.text).toMatch(/machine type/)
-    expect(report.rounds).toEqual([])
-  }, 60_000)
+  it(
+    'stays where the destination has another machine',
+    async () => {
+      const log = yard.path('other.log')
+      const report = await stays(yard.config(log, (same) => [...same, '-machine', 'pc']))
+      expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
+      expect(report.error!.text).toMatch(/machine type/)
+      expect(report.rounds).toEqual([])
+    },
+    longMs,
+  )
 
-  it('stays where QEMU does not start, and tells what QEMU said', async () => {
-    const log = yard.path('none.log')
-    const report = await stays(yard.config(log, (same) => [...same, '-no-such-option']))
-    expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
-    expect(report.error!.text).toMatch(/no-such-option/)
-  }, 60_000)
+  it(
+    'stays where QEMU does not start, and tells what QEMU said',
+    async () => {
+      const log = yard.path('none.log')
+      const report = await stays(yard.config(log, (same) => [...same, '-no-such-option']))
+      expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
+      expect(report.error!.text).toMatch(/no-such-option/)
+    },
+    longMs,
+  )
 
-  it('goes on where the destination refuses its state, in the pause', async () => {
-    const without = (command: string[]): string[] =>
-      command.filter((part) => !RNG_DEVICE.includes(part))
-    const report = await stays(yard.config(yard.path('rng.log'), without))
-    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'PROTOCOL_STATE' } })
-    expect(report.error!.text).toMatch(/did not load the VM's state/)
-    expect(report.stages.map(({ name }) => name)).toContain('stop-and-copy')
-  }, 60_000)
+  it(
+    'goes on where the destination refuses its state, in the pause',
+    async () => {
+      const without = (command: string[]): string[] =>
+        command.filter((part) => !RNG_DEVICE.includes(part))
+      const report = await stays(yard.config(yard.path('rng.log'), without))
+      expect(report).toMatchObject({ outcome: 'failed', error: { code: 'PROTOCOL_STATE' } })
+      expect(report.error!.text).toMatch(/did not load the VM's state/)
+      expect(report.stages.map(({ name }) => name)).toContain('stop-and-copy')
+    },
+    longMs,
+  )
 
-  it('refuses post-copy, before anything is sent', async () => {
-    const report = await stays(yard.config(yard.path('post.log')), { mode: 'post-copy' })
-    expect(report.error).toMatchObject({ code: 'PROTOCOL_CAPABILITY' })
-    expect(report.error!.text).toMatch(/--mode pre-copy or stop-copy/)
-  }, 60_000)
+  it(
+    'refuses post-copy, before anything is sent',
+    async () => {
+      const report = await stays(yard.config(yard.path('post.log')), { mode: 'post-copy' })
+      expect(report.error).toMatchObject({ code: 'PROTOCOL_CAPABILITY' })
+      expect(report.error!.text).toMatch(/--mode pre-copy or stop-copy/)
+    },
+    longMs,
+  )
 
   it('refuses trackers that see no stores of QEMU', async () => {
     const guest = await attach()
@@ -113,23 +133,27 @@ describe(`a VM of QEMU${needs}`, () => {
     await guest.stop()
   })
 
-  it('goes on after a cancel, in a round and in the pause', async () => {
-    for (const stage of ['pre-copy', 'stop-and-copy']) {
-      const receiver = await listen(yard.config(yard.path(`${stage}.log`)))
-      const guest = await attach()
-      const migration = await createMigration(guest, {
-        to: receiver.address,
-        onStage: ({ name }) => {
-          if (name === stage) setImmediate(() => migration.canCancel && migration.cancel())
-        },
-      })
-      expect(await migration.run()).toMatchObject({ outcome: 'cancelled' })
-      await guest.stop()
-      await countsOn(vm.log)
-      expect(await vm.status()).toBe('running')
-      expect(complaints([vm.log])).toEqual([])
-    }
-  }, 60_000)
+  it(
+    'goes on after a cancel, in a round and in the pause',
+    async () => {
+      for (const stage of ['pre-copy', 'stop-and-copy']) {
+        const receiver = await listen(yard.config(yard.path(`${stage}.log`)))
+        const guest = await attach()
+        const migration = await createMigration(guest, {
+          to: receiver.address,
+          onStage: ({ name }) => {
+            if (name === stage) setImmediate(() => migration.canCancel && migration.cancel())
+          },
+        })
+        expect(await migration.run()).toMatchObject({ outcome: 'cancelled' })
+        await guest.stop()
+        await countsOn(vm.log)
+        expect(await vm.status()).toBe('running')
+        expect(complaints([vm.log])).toEqual([])
+      }
+    },
+    longMs,
+  )
 
   it(
     'moves while it counts: memory is the same, no number is lost, its clock goes on',

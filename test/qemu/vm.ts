@@ -217,6 +217,8 @@ export function lastTick(log: string): number {
 
 /** Waits until it has counted on. */
 export async function countsOn(log: string, by = 10): Promise<void> {
+  // A VM that has just come has said nothing here yet.
+  await consoleLine(log, /^TICK \d+ \S+\n/m)
   await consoleLine(log, new RegExp(`^TICK ${lastTick(log) + by} `, 'm'))
 }
 

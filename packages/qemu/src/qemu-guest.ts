@@ -97,9 +97,19 @@ export class QemuFileGuest implements Guest {
     this.#ram.addUntouched(pageBytes, region, into)
   }
 
-  /** Stops processors and devices; what disks have under way ends before. */
+  /**
+   * Stops processors and devices; what disks have under way ends before.
+   *
+   * From then on QEMU tells the rest of the state, while pages are looked at and sent. That stores
+   * nothing to RAM: QEMU's own migration sends the last of RAM before it saves devices
+   * (`qemu_savevm_state_complete_precopy` of its migration/savevm.c), so they must not.
+   */
   pause(): Promise<void> {
-    this.#pausing ??= this.#qmp.execute('stop', {}, stopLimitMs).then(() => {})
+    this.#pausing ??= this.#qmp.execute('stop', {}, stopLimitMs).then(() => {
+      this.#state = this.#reader.read()
+      // Told when it is asked for.
+      this.#state.catch(() => {})
+    })
     return this.#pausing
   }
 
@@ -127,8 +137,7 @@ export class QemuFileGuest implements Guest {
       throw new GodwitError('GUEST_FAILED', 'A VM that runs has no state to capture')
     }
     await this.#pausing
-    this.#state ??= this.#reader.read()
-    return (await this.#state).slice()
+    return (await this.#state!).slice()
   }
 
   /** The VM is the other side's for good: its QEMU here ends, unless it is to be kept. */
