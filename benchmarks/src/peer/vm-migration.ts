@@ -137,8 +137,14 @@ function commandOf(guest: SavedGuest, { console, destinationQmp }: Files): reado
   return [
     'qemu-system-x86_64',
     ...machineArguments(guest.workshop, machineOf(guest)),
-    ...['-machine', `q35,memory-backend=${RAM_NAME}`, '-object', backend],
-    ...['-serial', `file:${console}`, '-qmp', qmpAt(destinationQmp)],
+    '-machine',
+    `q35,memory-backend=${RAM_NAME}`,
+    '-object',
+    backend,
+    '-serial',
+    `file:${console}`,
+    '-qmp',
+    qmpAt(destinationQmp),
   ]
 }
 
