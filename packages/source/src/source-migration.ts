@@ -57,9 +57,9 @@ export class SourceMigration {
 
   constructor(options: SourceOptions) {
     this.#options = options
-    const { primitives, randomBytes, verify, session = randomBytes(SESSION_ID_BYTES) } = options
-    const fingerprintSeed = randomBytes(8)
-    const verifySeed = randomBytes(8)
+    const { primitives, randomBytes, verify } = options
+    const [fingerprintSeed, verifySeed] = [randomBytes(8), randomBytes(8)]
+    const { session = randomBytes(SESSION_ID_BYTES) } = options
     this.#guestPause = new GuestPause(options.guest, {
       beforeResume: () => this.#rounds.clearGivenUp(),
       notResumed: (thrown) => this.#report.notResumed(thrown),
