@@ -158,7 +158,7 @@ it('a destination that cannot do post-copy gets the guest in rounds', async () =
 
 it('tells on stderr what it decides, and why', async () => {
   const file = freshPath('report.json')
-  const how = ['--preset', 'auto', '--memory', '8MiB', '--warmup', '50ms', '--run-for', '50ms']
+  const how = ['--preset', 'auto', '--memory', '8MiB', '--warmup', '50ms', '--run-for', '200ms']
   const ended = await runGodwit('demo', 'writer,wss=1MiB,rate=5000', ...how, '--json', file)
   expect(ended.code).toBe(0)
   const report = readReport(file)

@@ -24,7 +24,7 @@ interface Run {
 /** One guest from one process to another, over loopback. */
 async function migrate(guest: string, options: readonly string[]): Promise<Run> {
   const [sourceFile, destinationFile] = [freshPath('source.json'), freshPath('destination.json')]
-  const brief = ['--once', '--run-for', '60ms', '--json', destinationFile]
+  const brief = ['--once', '--run-for', '200ms', '--json', destinationFile]
   const destination = await startDestination(...brief)
   const isWs = options.includes('ws')
   const to = isWs ? `ws://${destination.address}` : destination.address

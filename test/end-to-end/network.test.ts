@@ -88,7 +88,7 @@ it('stays where the destination does not reach its peer', async () => {
 it('has a peer on the command line', { timeout: 60_000 }, async () => {
   const peer = startGodwit('traffic', '--streams', '127.0.0.1:0')
   const [, address] = await peer.line(/^listening (.+)$/)
-  const destination = await startDestination('--once', '--run-for', '50ms')
+  const destination = await startDestination('--once', '--run-for', '200ms')
   const file = freshPath('report.json')
   const guest = [`${spec},peer=${address}`, '--memory', '8MiB', '--warmup', '50ms']
   const ended = await runGodwit(

@@ -34,7 +34,7 @@ describe('the example', () => {
   })
 
   it('moves a guest by the command', async () => {
-    const destination = await startDestination('--once', '--run-for', '60ms')
+    const destination = await startDestination('--once', '--run-for', '200ms')
     const json = freshPath('source.json')
     const to = ['--to', destination.address, '--json', json, '--warmup', '50ms', '--quiet']
     const sent = await runCommandLine('send', writer, '--memory', '8MiB', '--policy', file, ...to)

@@ -68,7 +68,7 @@ it.each<[string[], RegExp]>([
 it('a demo takes one, and what is given beside it', async () => {
   const file = freshPath('report.json')
   const how = ['--preset', 'hash75', '--hash', 'xxh64', '--memory', '4MiB', '--warmup', '50ms']
-  const ended = await runGodwit('demo', 'idle', ...how, '--run-for', '50ms', '--json', file)
+  const ended = await runGodwit('demo', 'idle', ...how, '--run-for', '200ms', '--json', file)
   expect(ended.code).toBe(0)
   expect(readReport(file).policies).toMatchObject({
     preset: 'hash75',

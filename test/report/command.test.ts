@@ -32,7 +32,7 @@ it('writes it to stdout', async () => {
 
 it('takes what both sides write, and shows it as one run', async () => {
   const [there, here, output] = ['b.json', 'a.json', 'report.html'].map(freshPath)
-  const destination = await startDestination('--once', '--run-for', '20ms', '--json', there!)
+  const destination = await startDestination('--once', '--run-for', '200ms', '--json', there!)
   const to = ['--to', destination.address, '--memory', '4MiB', '--warmup', '20ms']
   const sent = await runCommandLine('send', 'idle', ...to, '--quiet', '--json', here!)
   expect(sent).toMatchObject({ code: 0 })
