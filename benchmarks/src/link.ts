@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { GodwitError } from '@godwit/core'
 import type { Benchmark, BenchOptions } from './benchmark.ts'
+import { chooseNamed } from './choose.ts'
 import type { LinkBars, LinkCase } from './link-cases.ts'
 import { linkCases } from './link-cases.ts'
 import type { GodwitFigures } from './peer/godwit-migration.ts'
@@ -62,13 +62,7 @@ export const link: Benchmark = {
 /** @throws {GodwitError} `USAGE` */
 function choose({ quick, only }: BenchOptions): readonly LinkCase[] {
   const all = linkCases(quick ? 'small' : 'full')
-  const names = only ?? (quick ? quickNames : all.map(({ name }) => name))
-  return names.map((name) => {
-    const found = all.find((one) => one.name === name)
-    if (found !== undefined) return found
-    const known = all.map((one) => one.name).join(', ')
-    throw new GodwitError('USAGE', `"${name}" is not a case of link; there are ${known}`)
-  })
+  return chooseNamed('link', all, only ?? (quick ? quickNames : all.map(({ name }) => name)))
 }
 
 async function measure(

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { GodwitError } from '@godwit/core'
 import type { Benchmark, BenchOptions } from './benchmark.ts'
+import { chooseNamed } from './choose.ts'
 import type { Namespaces } from './peer/namespaces.ts'
 import { createNamespaces } from './peer/namespaces.ts'
 import type { Figures, QemuFigures } from './peer/qemu-migration.ts'
@@ -53,13 +53,7 @@ export const qemu: Benchmark = {
 /** @throws {GodwitError} `USAGE` */
 function choose({ quick, only }: BenchOptions): readonly QemuCase[] {
   const all = qemuCases(quick ? 'small' : 'full')
-  const names = only ?? (quick ? [quickName] : all.map(({ name }) => name))
-  return names.map((name) => {
-    const found = all.find((one) => one.name === name)
-    if (found !== undefined) return found
-    const known = all.map((one) => one.name).join(', ')
-    throw new GodwitError('USAGE', `"${name}" is not a case of qemu; there are ${known}`)
-  })
+  return chooseNamed('qemu', all, only ?? (quick ? [quickName] : all.map(({ name }) => name)))
 }
 
 async function measure(
