@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Destination, GodwitProcess } from './process.ts'
 import {
@@ -38,9 +39,24 @@ function sessionsOf(status: Record<string, unknown>): { stage: string; round: nu
   return status['sessions'] as { stage: string; round: number }[]
 }
 
-async function startWatched(): Promise<Destination & { control: string }> {
+async function startWatched(listen = '127.0.0.1:0'): Promise<Destination & { control: string }> {
   const control = freshPath('destination.sock')
-  return { ...(await startDestination('--control', control)), control }
+  return { ...(await startDestination('--control', control, '--listen', listen)), control }
+}
+
+/** That nobody is given for a connection of his own while nobody listens at it. */
+async function lastingAddress(): Promise<string> {
+  const [first, last] = [20_000, 32_000]
+  const server = createServer()
+  for (;;) {
+    const port = first + Math.floor(Math.random() * (last - first))
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return `127.0.0.1:${port}`
+  }
 }
 
 /** The guest of a source is alive: its steps go on. */
@@ -75,7 +91,7 @@ describe('a destination that is killed', () => {
   })
 
   it('mid-round is replaced by another, and --retry moves the guest there', async () => {
-    const first = await startWatched()
+    const first = await startWatched(await lastingAddress())
     const retry = ['--stop', 'max-rounds=60', '--retry', '3']
     const { source, report } = startEndless(first.address, ...retry)
     await statusWhen(first.control, (status) => (sessionsOf(status)[0]?.round ?? 0) >= 2)

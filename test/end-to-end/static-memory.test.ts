@@ -16,6 +16,8 @@ import {
   siblingMemory,
 } from './static-sibling.ts'
 
+const goneMs = 10_000
+
 /** Has a sibling when it is asked, and keeps nothing of it. */
 class LeavingSibling implements StaticFinder {
   #memory: WeakRef<ArrayBufferLike> | undefined
@@ -26,10 +28,15 @@ class LeavingSibling implements StaticFinder {
     return new SiblingFinder(memory, [mapOffering('content')]).find(...asked)
   }
 
+  /** Threads that have been told to end take a while. */
   async isGone(): Promise<boolean> {
     if (this.#memory === undefined) throw new Error('nobody asked for it')
-    await collectGarbage()
-    return this.#memory.deref() === undefined
+    const endMs = performance.now() + goneMs
+    do {
+      await collectGarbage()
+      if (this.#memory.deref() === undefined) return true
+    } while (performance.now() < endMs)
+    return false
   }
 }
 

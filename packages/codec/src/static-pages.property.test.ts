@@ -140,8 +140,9 @@ it('memory is the same after any rounds, whatever siblings hold', { timeout: 200
     ),
     { numRuns: isLong ? 2000 : 30 },
   )
-  expect(found).toBeGreaterThan(60)
-  expect(asked).toBeGreaterThan(5)
+  // Few tries may have little luck.
+  expect(found).toBeGreaterThan(isLong ? 4000 : 10)
+  if (isLong) expect(asked).toBeGreaterThan(300)
 })
 
 const noPages = ({ bytes }: { bytes: Uint8Array }): PageBitmap => {
