@@ -55,6 +55,8 @@ describe('a throttled guest', () => {
 
   it.each(['writer,wss=300KiB,rate=20000,threads=2', 'cpu,load=100'])(
     'does less, by the clock or not, and is itself again at once: %s',
+    // Time is measured: a machine that does something else meanwhile is given another try.
+    { retry: 2 },
     async (spec) => {
       const guest = await start(spec, MIB)
       const free = spec.startsWith('cpu') ? 20_000 : 4000
