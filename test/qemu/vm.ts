@@ -72,6 +72,7 @@ async function lacking(): Promise<string> {
 }
 
 const wanted = await lacking()
+/** Whether what is missing is a failure. */
 export const isMust: boolean = (process.env['GODWIT_VM'] ?? '') !== ''
 
 /** Whether VMs cannot be had here; with `GODWIT_VM` tests find that out by themselves. */
