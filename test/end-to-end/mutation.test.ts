@@ -8,7 +8,7 @@ import { createRig } from './rig.ts'
 import { ShadowGuest } from './shadow.ts'
 import type { UnitName } from './tap.ts'
 
-/** What the destination says when time has passed: whoever is quicker next time does not hear it. */
+/** What the destination says when time has passed: who is quicker next time does not hear it. */
 const byTheClock: ReadonlySet<UnitName> = new Set(['Credit', 'Heartbeat'])
 
 /** What happened at the source of a good session, in order. */
