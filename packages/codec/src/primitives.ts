@@ -4,27 +4,14 @@
  * @module
  */
 import type { HashName, VerifyMode } from '@godwit/core'
-import type { KernelsOptions, WriteSha } from '@godwit/kernels'
-import { SHA_BYTES } from '@godwit/kernels'
+import type { CopyBytes, KernelsOptions, WriteSha } from '@godwit/kernels'
+import { SHA_BYTES, portableCopy } from '@godwit/kernels'
 import type { Compressor, Compressors } from './compressor.ts'
 import { createLz4 } from './lz4.ts'
 import type { Sha256 } from './sha256.ts'
 import { portableSha256 } from './sha256.ts'
 import type { Xxh64 } from './xxh64.ts'
 import { createXxh64 } from './xxh64.ts'
-
-/** Copies `from[start, end)` to `to`, from `at` on; the two do not overlap. */
-export type CopyBytes = (
-  to: Uint8Array,
-  at: number,
-  from: Uint8Array,
-  start: number,
-  end: number,
-) => void
-
-const portableCopy: CopyBytes = (to, at, from, start, end) => {
-  to.set(from.subarray(start, end), at)
-}
 
 /** A file, read on the calling thread. */
 export interface ReadableFile {
