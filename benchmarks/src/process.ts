@@ -57,6 +57,11 @@ export interface Ends {
   readonly source: { readonly prefix: readonly string[] }
   readonly destination: { readonly prefix: readonly string[] }
   readonly host: string
+  /**
+   * A port that nobody has, each time another one: then both processes start at once, and the guest
+   * warms up while the destination comes to listen. Without it, the source starts after that.
+   */
+  readonly freePort?: () => number
   /** Done once the destination listens, before the guest is sent. */
   readonly listening?: (address: string) => Promise<void>
   /** Where the source reaches what listens at this address; default there. */
@@ -149,13 +154,18 @@ export async function migrate(
   const file = (name: string): string => join(folder, `${name}.json`)
   const common = ['--insecure', '--quiet', ...both]
   const shared = (side: string): string[] => [...common, '--json', file(side)]
-  const listen = ['receive', '--listen', `${ends.host}:0`, '--once', '--run-for', runFor]
+  const port = ends.freePort?.() ?? 0
+  const listen = ['receive', '--listen', `${ends.host}:${port}`, '--once', '--run-for', runFor]
   const taken = [...listen, ...shared('destination'), ...receiveOptions]
   const receive = [...ends.destination.prefix, ...godwit, ...taken]
   const receiver = start(...splitCommand(receive), { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const ended = once(receiver, 'exit')
-    const address = (await firstLine(receiver)).replace('listening ', '')
+    const said = firstLine(receiver)
+    // Where it ends before it listens, the source finds nobody, and says so.
+    said.catch(() => {})
+    const isKnown = port !== 0
+    const address = isKnown ? `${ends.host}:${port}` : (await said).replace('listening ', '')
     await ends.listening?.(address)
     const to = (await ends.reach?.(address)) ?? address
     checkInterrupted()

@@ -37,14 +37,14 @@ export interface QemuCase {
 }
 
 /** As many channels as QEMU's multifd has. */
-const common = ['--encode', 'auto', '--lanes', '2']
+const lanes = ['--lanes', '2']
 
-function file(downtimeMs: number, bars: QemuBars): QemuWay {
-  return { attach: 'file', options: [...common, '--stop', `downtime=${downtimeMs}ms`], bars }
+function file(bars: QemuBars): QemuWay {
+  return { attach: 'file', options: ['--preset', 'auto', ...lanes], bars }
 }
 
 function stream(bars: QemuBars): QemuWay {
-  return { attach: 'stream', options: common, bars }
+  return { attach: 'stream', options: ['--encode', 'auto', ...lanes], bars }
 }
 
 /** Small: of half the size. */
@@ -58,41 +58,40 @@ export function qemuCases(size: 'full' | 'small'): readonly QemuCase[] {
   })
   const idle = load('idle', 0, 'few')
   const peers = [multifdZstd, precopy, xbzrle(memoryBytes)]
-  const limit = limitDefaultMs
-  const shaped = { route: 'shaped', peers, downtimeLimitMs: limit } as const
+  const shaped = { route: 'shaped', peers, downtimeLimitMs: limitDefaultMs } as const
   const streamBars = { total: 0.9, pause: 1 }
   return [
     {
       ...shaped,
       name: 'idle',
       load: idle,
-      ways: [file(100, { total: 0.95, bytes: 0.95, pauseMs: 150 }), stream(streamBars)],
+      ways: [file({ total: 0.95, bytes: 0.95, pauseMs: 150 }), stream(streamBars)],
     },
     {
       ...shaped,
       name: 'few25k',
       load: load('few25k', 25_000, 'few'),
-      ways: [file(limit, { total: 1, pause: 1 }), stream(streamBars)],
+      ways: [file({ total: 1, pause: 1 }), stream(streamBars)],
     },
     {
       ...shaped,
       name: 'page25k',
       load: load('page25k', 25_000, 'page'),
-      ways: [file(limit, { total: 1, pause: 1 }), stream(streamBars)],
+      ways: [file({ total: 1, pause: 1 }), stream(streamBars)],
     },
     {
       ...shaped,
       name: 'loopback-idle',
       load: idle,
       route: 'loopback',
-      ways: [file(100, { total: 1.5 })],
+      ways: [file({ total: 1.5 })],
     },
     {
       ...shaped,
       name: 'small-idle',
       load: { name: 'tiny-idle', memoryBytes: 256 * MIB, fillBytes: 100 * MIB, ...still },
       peers: [],
-      ways: [file(100, { pauseMs: 80 })],
+      ways: [file({ pauseMs: 80 })],
     },
   ]
 }

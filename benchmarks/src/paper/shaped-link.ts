@@ -48,11 +48,22 @@ export async function layLink(
   }
 }
 
+/** Below those that the kernel gives away. */
+const ports = { first: 20_000, count: 10_000 } as const
+
 function overNamespaces(namespaces: Namespaces): ShapedLink {
   const { source, destination, host } = namespaces.shaped
+  let given = 0
   return {
     kind: 'tbf',
-    ends: { source, destination, host, reach: async (address) => address },
+    ends: {
+      source,
+      destination,
+      host,
+      // The namespace is ours alone.
+      freePort: () => ports.first + (given++ % ports.count),
+      reach: async (address) => address,
+    },
     setRate: (bytesPerSecond) => namespaces.setRate(rateOption(bytesPerSecond)),
     remove: () => namespaces.remove(),
   }
