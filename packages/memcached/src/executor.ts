@@ -8,6 +8,7 @@
  */
 import { ascii, hasText, parseU64 } from './ascii.ts'
 import { executeBinary } from './binary-executor.ts'
+import { RELAY_HELLO } from './frame.ts'
 import { ItemWriter } from './item-writer.ts'
 import { type Counter, Item, KEY_BYTES_MAX } from './layout.ts'
 import { metaArithmetic, metaDebug, metaDelete, metaGet, metaSet } from './meta-executor.ts'
@@ -35,7 +36,7 @@ const OK = line('OK')
 const MN = line('MN')
 const RESET = line('RESET')
 const VERSION = line(`VERSION ${VERSION_TEXT}`)
-const ERROR = line('ERROR')
+export const ERROR: Uint8Array = line('ERROR')
 const BAD_FORMAT = line('CLIENT_ERROR bad command line format')
 const BAD_DELTA = line('CLIENT_ERROR invalid numeric delta argument')
 const BAD_EXPIRY = line('CLIENT_ERROR invalid exptime argument')
@@ -55,11 +56,18 @@ const faults: Readonly<Record<RequestFault, Uint8Array>> = {
 }
 const MANY_FLAGS_OF_GET = line('CLIENT_ERROR options flags are too long')
 
-/** `done`, `more` (call again with the cursor that is left), or the client wants to go. */
-export type Executed = 'done' | 'more' | 'quit'
+/**
+ * `done`, `more` (call again with the cursor that is left), the client wants to go, or says that it
+ * is a relay.
+ */
+export type Executed = 'done' | 'more' | 'quit' | 'relay'
 
 /** Executes one request. */
-export type Handler = (executor: Executor, bytes: Uint8Array, request: Request) => 'quit' | void
+export type Handler = (
+  executor: Executor,
+  bytes: Uint8Array,
+  request: Request,
+) => 'quit' | 'relay' | void
 
 /** One per store; requests of all connections, one after the other. */
 export class Executor {
@@ -102,7 +110,8 @@ export class Executor {
       return 'done'
     }
     if (isRetrieval(verb)) return this.#retrieve(bytes, from, request)
-    return handlers[verb](this, bytes, request) === 'quit' ? 'quit' : 'done'
+    const executed = handlers[verb](this, bytes, request)
+    return executed === 'quit' || executed === 'relay' ? executed : 'done'
   }
 
   #refuse(bytes: Uint8Array, request: Request, fault: RequestFault): void {
@@ -325,4 +334,9 @@ const handlers: Readonly<Record<Exclude<Verb, Retrieval>, Handler>> = {
   me: metaDebug,
   mn: replying(MN),
   quit: () => 'quit',
+  godwit: (executor, bytes, request) => {
+    const at = request.starts[0]!
+    const isRelay = hasText(bytes, at, request.end - at, RELAY_HELLO)
+    return isRelay ? 'relay' : executor.replies.add(ERROR)
+  },
 }

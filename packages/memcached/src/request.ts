@@ -41,6 +41,7 @@ export type Verb =
   | 'me'
   | 'mn'
   | 'quit'
+  | 'godwit'
 
 /** How requests of a verb look; tokens with the verb itself. */
 export interface Form {
@@ -94,6 +95,7 @@ const forms: readonly Form[] = [
   form('me', 1, Infinity, { hasKey: true }),
   form('mn', 1, Infinity),
   form('quit', 1, Infinity),
+  form('godwit', 1, Infinity),
 ]
 
 /** No two names have the same length and the same first three bytes. */
