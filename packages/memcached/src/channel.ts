@@ -24,6 +24,8 @@ export class Channel {
   hasEnded = false
   /** It was closed from here. */
   isOver = false
+  /** The relay has closed it: the client is gone. */
+  isGone = false
 
   constructor(id: number) {
     this.id = id

@@ -105,6 +105,39 @@ it('answers each client as if it were alone, however frames and bytes come', () 
   )
 })
 
+it('executes what a client said before it went, tells nobody, and closes once', () => {
+  const out = new Replies()
+  const say = (channel: number, text: string): void => {
+    const at = out.beginFrame()
+    out.addText(text)
+    out.endFrame(at, FrameKind.Data, channel)
+  }
+  say(1, 'set a 0 0 1\r\nx\r\n')
+  out.addFrame({ kind: FrameKind.Close, channel: 1, value: 0 })
+  say(2, 'get a\r\nquit\r\n')
+  const written: Uint8Array[] = []
+  const socket = { write: (chunk: Uint8Array) => written.push(Uint8Array.from(chunk)) }
+  const link = new RelayLink(socket as unknown as Socket)
+  const floor = createFloor()
+  expect(link.receive(out.take())).toBe(true)
+  link.run(floor)
+  out.addFrame({ kind: FrameKind.Close, channel: 2, value: 0 })
+  expect(link.receive(out.take())).toBe(true)
+  link.run(floor)
+  const told: unknown[] = []
+  new FrameReader().read(Buffer.concat(written), {
+    data: (id, part) => told.push([id, Buffer.from(part).toString()]),
+    frame: (kind, id) => told.push([kind, id]) > 0,
+  })
+  const value = 'VALUE a 0 1\r\nx\r\nEND\r\n'
+  expect(told).toEqual([
+    [FrameKind.Close, 1],
+    [2, value],
+    [FrameKind.Close, 2],
+  ])
+  expect(link.clientCount).toBe(0)
+})
+
 it('refuses what a relay does not send', () => {
   const frameOf = (kind: number): Uint8Array => Uint8Array.of(0, 0, 0, 0, 5, 0, kind, 0)
   const receives = (kind: number): boolean => new RelayLink({} as Socket).receive(frameOf(kind))

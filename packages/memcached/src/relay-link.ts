@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { Channel } from './channel.ts'
 import type { Floor } from './client.ts'
+import { REPLY_BYTES_HIGH } from './executor.ts'
 import { FrameKind, FrameReader, type FrameTaker } from './frame.ts'
 
 /** What is executed for all of them goes out in one write. */
@@ -15,8 +16,6 @@ export class RelayLink implements FrameTaker {
   readonly #channels = new Map<number, Channel>()
   /** Channels that have something to execute, or are at their end. */
   readonly #ready: Channel[] = []
-  /** Channels that the relay has closed, and that are still to be closed from here. */
-  readonly #closed: number[] = []
   #isHolding = false
   #isBroken = false
   /** Counted in guest memory, and so only while that may be stored to. */
@@ -56,10 +55,10 @@ export class RelayLink implements FrameTaker {
       if (channel?.isBlocked === true) this.#makeReady(channel)
     } else if (kind === FrameKind.Close) {
       const channel = this.#channels.get(id)
-      if (channel === undefined) return false
-      this.#channels.delete(id)
-      if (!channel.isOver) this.#closed.push(id)
-      channel.isOver = true
+      if (channel === undefined || channel.isGone) return false
+      if (channel.isOver) this.#channels.delete(id)
+      channel.isGone = true
+      this.#makeReady(channel)
     } else return false
     return true
   }
@@ -87,9 +86,6 @@ export class RelayLink implements FrameTaker {
     if (this.#uncountedBytes > 0) store.count('bytes_read', this.#uncountedBytes)
     this.#uncountedClients = 0
     this.#uncountedBytes = 0
-    for (const id of this.#closed)
-      replies.addFrame({ kind: FrameKind.Close, channel: id, value: 0 })
-    this.#closed.length = 0
     const ready = this.#ready
     let done = 0
     let isTaken = true
@@ -108,14 +104,18 @@ export class RelayLink implements FrameTaker {
 
   /** @returns false when replies are to be written first */
   #runOne(floor: Floor, channel: Channel): boolean {
-    const turn = channel.isOver ? 'waiting' : channel.run(floor)
-    if (turn === 'full') return false
+    const { replies } = floor
+    const before = replies.length
+    const turn = channel.run(floor)
+    if (turn === 'full' && (!channel.isGone || before >= REPLY_BYTES_HIGH)) return false
+    // Of a client that is gone, what it said before is executed; nobody is told.
+    if (channel.isGone) replies.cut(before)
     channel.isReady = false
     const isAtEnd = turn === 'over' || (channel.hasEnded && !channel.isBlocked)
-    if (isAtEnd && !channel.isOver) {
-      channel.isOver = true
-      floor.replies.addFrame({ kind: FrameKind.Close, channel: channel.id, value: 0 })
-    }
+    if (!isAtEnd && !channel.isGone) return true
+    channel.isOver = true
+    if (channel.isGone) this.#channels.delete(channel.id)
+    replies.addFrame({ kind: FrameKind.Close, channel: channel.id, value: 0 })
     return true
   }
 
