@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { GodwitError } from '@godwit/core'
 import { Relay } from '@godwit/memcached'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -97,6 +99,82 @@ describe('Relay', () => {
     endless.say('x'.repeat(3000))
     await endless.ended()
     expect(endless.unread).toContain('line too long')
+  })
+
+  it('goes on with others while one takes no replies, and drops that one alone', async () => {
+    const { guest, relay } = await startRelayed(memoryBytes)
+    const writer = clientOf(relay)
+    const value = 'v'.repeat(500_000)
+    await writer.set('big', value)
+    const slow = connect({ port: relay.place.port, host: '127.0.0.1' }).pause()
+    slow.on('error', () => {})
+    // 500 MB are asked for: the owner stops after what the relay holds for that client.
+    slow.write('get big\r\n'.repeat(1000))
+    for (let i = 0; i < 50; i++) expect(await writer.get(['big'])).toEqual([value])
+    expect(await relay.hold()).toEqual({ dropped: 1 })
+    relay.release(guest.place)
+    expect(await writer.get(['big'])).toEqual([value])
+    expect(relay.clientCount).toBe(1)
+    const read = /get_hits (\d+)/.exec(await writer.ask('stats\r\n', 'END\r\n'))
+    expect(Number(read![1])).toBeLessThan(500)
+  })
+
+  it('answers all before it ends, whether the client says quit or only ends', async () => {
+    const { relay } = await startRelayed(memoryBytes)
+    const client = clientOf(relay)
+    const value = 'v'.repeat(100_000)
+    await client.set('big', value)
+    const slow = connect({ port: relay.place.port, host: '127.0.0.1' })
+    slow.pause().write(`${'get big\r\n'.repeat(200)}quit\r\n`)
+    // Meanwhile it has as many replies as it may: it goes on when those are taken.
+    for (let i = 0; i < 20; i++) await client.get(['big'])
+    let count = 0
+    for await (const chunk of slow as AsyncIterable<Buffer>) count += chunk.length
+    expect(count).toBe(200 * `VALUE big 0 100000\r\n${value}\r\nEND\r\n`.length)
+    const half = connect({ port: relay.place.port, host: '127.0.0.1', allowHalfOpen: true })
+    half.end('get big\r\nget')
+    const answer: Buffer[] = []
+    for await (const chunk of half as AsyncIterable<Buffer>) answer.push(chunk)
+    expect(Buffer.concat(answer).toString()).toBe(`VALUE big 0 100000\r\n${value}\r\nEND\r\n`)
+    // A client of a relay is none itself.
+    expect(await clientOf(relay).ask('godwit relay 1\r\n')).toBe('ERROR\r\n')
+  })
+
+  it('makes the connection to who is next while it holds', async () => {
+    const { relay } = await startRelayed(memoryBytes)
+    const other = await startRelayed(memoryBytes)
+    const client = clientOf(relay)
+    await client.set('a', 'x')
+    await other.guest.pause()
+    const count = async (): Promise<number> => {
+      const stats = await new TextClient(other.guest.place.port).ask('stats\r\n', 'END\r\n')
+      return Number(/total_connections (\d+)/.exec(stats)![1])
+    }
+    await relay.hold(other.guest.place)
+    client.say('get a\r\n')
+    other.guest.resume()
+    relay.release(other.guest.place)
+    expect(await client.reply('END\r\n')).toBe('END\r\n')
+    // The relay, its client, and who asks.
+    expect(await count()).toBe(3)
+  })
+
+  it('forwards to nobody who knows no relays; a service ends what is no frame', async () => {
+    const { guest, relay } = await startRelayed(memoryBytes)
+    const server = createServer((socket) => void socket.write('ERROR\r\n')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = clientOf(relay)
+    await relay.hold()
+    relay.release({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+    client.say('get a\r\n')
+    await client.ended()
+    expect(client.unread).toBe('')
+    server.close()
+    const hostile = new TextClient(guest.place.port)
+    hostile.say(`godwit relay 1\r\n${'x'.repeat(8)}`)
+    await hostile.ended()
+    expect(hostile.unread).toBe('godwit relay 1\r\n')
+    expect(await new TextClient(guest.place.port).ask('mn\r\n')).toBe('MN\r\n')
   })
 
   it('cuts off whose owner is gone', async () => {

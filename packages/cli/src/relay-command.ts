@@ -178,7 +178,7 @@ class RelayControl {
   }
 
   async #hold(): Promise<object> {
-    const { dropped } = await this.#relay.hold()
+    const { dropped } = await this.#relay.hold(this.#agent?.next)
     if (dropped > 0) this.#say(`${dropped} clients did not take their replies: disconnected`)
     return { held: true, dropped }
   }

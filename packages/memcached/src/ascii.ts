@@ -43,9 +43,12 @@ const u64Limit = 1n << 64n
 
 /** Digits only, below 2^64; undefined where it is something else. */
 export function parseU64(bytes: Uint8Array, from: number, count: number): bigint | undefined {
-  if (count < 1 || count > 20) return undefined
+  const end = from + count
+  let digitsFrom = from
+  while (digitsFrom < end - 1 && bytes[digitsFrom] === zero) digitsFrom++
+  if (count < 1 || end - digitsFrom > 20) return undefined
   let value = 0n
-  for (let i = from; i < from + count; i++) {
+  for (let i = digitsFrom; i < end; i++) {
     const digit = bytes[i]! - zero
     if (!(digit >= 0 && digit <= 9)) return undefined
     value = value * 10n + BigInt(digit)

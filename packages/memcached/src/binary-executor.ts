@@ -88,6 +88,7 @@ const faults: Readonly<Record<NonNullable<Request['fault']>, Status>> = {
   negative: Status.Invalid,
   chunk: Status.Invalid,
   delete: Status.Invalid,
+  flags: Status.Invalid,
   large: Status.TooLarge,
 }
 
@@ -97,7 +98,7 @@ function tellStatus(turn: Turn, status: Status): void {
   const tellsKey = form.tellsKey && status === Status.NotFound
   const keyBytes = tellsKey ? request.lengths[1]! : 0
   const bodyBytes = tellsKey ? keyBytes : text.length
-  head(turn, { status, extrasBytes: 0, keyBytes, bodyBytes, cas: 0 })
+  head(turn, { status, extrasBytes: 0, keyBytes, bodyBytes, casOf: 0 })
   if (tellsKey) executor.replies.add(bytes, request.starts[1]!, keyBytes)
   else executor.replies.add(text)
 }
@@ -108,7 +109,8 @@ interface Head {
   readonly keyBytes: number
   /** Extras, key and value. */
   readonly bodyBytes: number
-  readonly cas: number
+  /** Whose CAS unique it has; 0: none. */
+  readonly casOf: number
 }
 
 function head({ executor, bytes, from }: Turn, one: Head): void {
@@ -121,13 +123,15 @@ function head({ executor, bytes, from }: Turn, one: Head): void {
   replies.addBinary(one.status, 2)
   replies.addBinary(one.bodyBytes, 4)
   replies.add(bytes, from + 12, 4)
-  replies.addBinary(one.cas, 8)
+  const { store } = executor
+  replies.addBinary(one.casOf === 0 ? 0 : store.casHigh(one.casOf), 4)
+  replies.addBinary(one.casOf === 0 ? 0 : store.casLow(one.casOf), 4)
 }
 
 /** A reply that says that it is done; nothing where the client does not want to hear that. */
-function done(turn: Turn, cas = 0, value: Uint8Array = nothing): Status {
+function done(turn: Turn, casOf = 0, value: Uint8Array = nothing): Status {
   if (turn.form.isQuiet) return Status.Ok
-  head(turn, { status: Status.Ok, extrasBytes: 0, keyBytes: 0, bodyBytes: value.length, cas })
+  head(turn, { status: Status.Ok, extrasBytes: 0, keyBytes: 0, bodyBytes: value.length, casOf })
   turn.executor.replies.add(value)
   return Status.Ok
 }
@@ -137,8 +141,8 @@ function find({ executor, bytes, request }: Turn): number {
 }
 
 /** The unique that the client expects; 0: any. */
-function expectedCas({ bytes, from }: Turn): number {
-  return wordAt(bytes, from + 16) * 2 ** 32 + wordAt(bytes, from + 20)
+function expectedCas({ bytes, from }: Turn): bigint {
+  return (BigInt(wordAt(bytes, from + 16)) << 32n) | BigInt(wordAt(bytes, from + 20))
 }
 
 /** A number of 4 bytes in the extras. */
@@ -154,7 +158,7 @@ function u64Extra(turn: Turn, offset: number): bigint {
 function differs(turn: Turn, found: number): boolean {
   const expected = expectedCas(turn)
   const { store } = turn.executor
-  if (expected === 0) return false
+  if (expected === 0n) return false
   const isSame = found !== 0 && store.cas(found) === expected
   store.count(found === 0 ? 'cas_misses' : isSame ? 'cas_hits' : 'cas_badval')
   return !isSame
@@ -172,11 +176,11 @@ function retrieving(isTouch: boolean): Handler {
     executor.countRetrieval(isTouch, ref !== 0)
     if (ref === 0) return Status.NotFound
     if (isTouch) store.touch(ref, executor.writer.expiryOf(extra(turn, 0)))
-    else store.use(ref)
+    else store.fetch(ref)
     const keyBytes = form.tellsKey ? request.lengths[1]! : 0
     const valueBytes = store.valueBytes(ref)
     const bodyBytes = 4 + keyBytes + valueBytes
-    head(turn, { status: Status.Ok, extrasBytes: 4, keyBytes, bodyBytes, cas: store.cas(ref) })
+    head(turn, { status: Status.Ok, extrasBytes: 4, keyBytes, bodyBytes, casOf: ref })
     replies.addBinary(store.flags(ref), 4)
     if (form.tellsKey) replies.add(turn.bytes, request.starts[1]!, keyBytes)
     replies.add(store.memory.bytes, store.valueAt(ref), valueBytes)
@@ -195,9 +199,9 @@ function putting(refuse: (found: number) => Status): Handler {
     if (differs(turn, found)) return refusal(found)
     executor.writer.put(bytes, request, found, {
       flags: extra(turn, 0),
-      expirySeconds: extra(turn, 4) | 0,
+      expiresAt: executor.writer.expiryOf(extra(turn, 4) | 0),
     })
-    return done(turn, executor.store.cas(find(turn)))
+    return done(turn, executor.writer.written)
   }
 }
 
@@ -209,7 +213,7 @@ function extending(isBehind: boolean): Handler {
     if (found === 0) return Status.NotStored
     if (differs(turn, found)) return Status.Exists
     if (!executor.writer.extend(bytes, request, found, isBehind)) return Status.TooLarge
-    return done(turn, executor.store.cas(find(turn)))
+    return done(turn, executor.writer.written)
   }
 }
 
@@ -232,7 +236,7 @@ function adding(isUp: boolean): Handler {
     }
     const told = new Uint8Array(8)
     new DataView(told.buffer).setBigUint64(0, value)
-    return done(turn, store.cas(find(turn)), told)
+    return done(turn, writer.written, told)
   }
 }
 
@@ -253,7 +257,7 @@ const touch: Handler = (turn) => {
   store.count(found === 0 ? 'touch_misses' : 'touch_hits')
   if (found === 0) return Status.NotFound
   store.touch(found, writer.expiryOf(extra(turn, 0)))
-  return done(turn, store.cas(found))
+  return done(turn, found)
 }
 
 const flush: Handler = (turn) => {
@@ -274,7 +278,7 @@ const stat: Handler = (turn) => {
     const [, name, value] = /^STAT (\S+) (.*)$/.exec(line) ?? []
     if (name === undefined || value === undefined) continue
     const bodyBytes = name.length + value.length
-    head(turn, { status: Status.Ok, extrasBytes: 0, keyBytes: name.length, bodyBytes, cas: 0 })
+    head(turn, { status: Status.Ok, extrasBytes: 0, keyBytes: name.length, bodyBytes, casOf: 0 })
     executor.replies.addText(name + value)
   }
   return done(turn)

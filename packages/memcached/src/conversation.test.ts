@@ -390,8 +390,35 @@ const stored = fc
     const bytes = Buffer.from(text, 'latin1')
     return `${verb} ${name} 1 0 ${bytes.length}\r\n${bytes.toString('latin1')}\r\n`
   })
+const metaFlag = fc.constantFrom(
+  'k',
+  'v',
+  't',
+  'c',
+  'q',
+  'b',
+  'N30',
+  'T9',
+  'R5',
+  'I',
+  'C2',
+  'E7',
+  'D3',
+)
+const meta = fc
+  .tuple(
+    fc.constantFrom('mg', 'ms', 'md', 'ma', 'me'),
+    fc.constantFrom('a', 'b', 'YWJj', 'AAE='),
+    fc.array(fc.oneof(metaFlag, fc.string({ minLength: 1, maxLength: 3 })), { maxLength: 6 }),
+    data,
+  )
+  .map(([verb, name, flags, text]) => {
+    const line = (length: string): string => `${verb} ${name}${length} ${flags.join(' ')}\r\n`
+    return verb === 'ms' ? `${line(` ${text.length}`)}${text}\r\n` : line('')
+  })
 const piece = fc.oneof(
   stored,
+  meta,
   fc.tuple(fc.constantFrom('get', 'gets', 'delete', 'incr'), key).map((parts) => {
     return `${parts.join(' ')}${parts[0] === 'incr' ? ' 3' : ''}\r\n`
   }),

@@ -3,16 +3,17 @@
  *
  * @module
  */
-import { ENDLESS, type Executor, REPLY_BYTES_HIGH } from './executor.ts'
+import { ENDLESS, ERROR, type Executor, REPLY_BYTES_HIGH } from './executor.ts'
+import { RELAY_HELLO } from './frame.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import type { Replies } from './replies.ts'
 import type { Request } from './request.ts'
 
 /**
  * `waiting` for bytes; `full`: replies are to be written out before it goes on; `over`: nothing
- * more is read, the connection ends when replies are written.
+ * more is read, the connection ends when replies are written; `relay`: frames follow (`frame.ts`).
  */
-export type Turn = 'waiting' | 'full' | 'over'
+export type Turn = 'waiting' | 'full' | 'over' | 'relay'
 
 /** Keeps what is not executed, in order. */
 export class Conversation {
@@ -22,6 +23,13 @@ export class Conversation {
   /** Of a `get` that is half answered. */
   #cursor = 0
   #isOver = false
+  #isRelay = false
+  readonly #mayBeRelay: boolean
+
+  /** @param mayBeRelay - it may turn out to be a relay's connection, not a client's */
+  constructor(mayBeRelay = false) {
+    this.#mayBeRelay = mayBeRelay
+  }
 
   /** Bytes that came and were not executed. */
   get pendingBytes(): number {
@@ -31,6 +39,13 @@ export class Conversation {
   /** Takes bytes that came; `chunk` is this conversation's from here on. */
   receive(chunk: Uint8Array): void {
     if (!this.#isOver) this.#pending.add(chunk)
+  }
+
+  /** What came and was not executed; it is not this conversation's any more. */
+  take(): Uint8Array {
+    const { bytes, start, end } = this.#pending
+    this.#pending.clear()
+    return bytes.subarray(start, end)
   }
 
   /** Executes what is complete, until there are many replies. */
@@ -50,6 +65,7 @@ export class Conversation {
         if (!request.isBinary) replies.add(ENDLESS)
         this.#finish()
       } else this.#execute(executor, request)
+      if (this.#isRelay) return 'relay'
     }
     return 'over'
   }
@@ -67,6 +83,8 @@ export class Conversation {
     this.#cursor = executor.cursor
     if (executed === 'quit') return this.#finish()
     if (executed === 'more') return
+    if (executed === 'relay') this.#isRelay = this.#mayBeRelay
+    if (executed === 'relay') executor.replies.add(this.#mayBeRelay ? RELAY_HELLO : ERROR)
     pending.start = request.end
     this.#swallowBytes = request.swallowBytes
     pending.needBytes = 1

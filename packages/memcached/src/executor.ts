@@ -8,8 +8,11 @@
  */
 import { ascii, hasText, parseU64 } from './ascii.ts'
 import { executeBinary } from './binary-executor.ts'
+import { RELAY_HELLO } from './frame.ts'
 import { ItemWriter } from './item-writer.ts'
 import { type Counter, Item, KEY_BYTES_MAX } from './layout.ts'
+import { metaArithmetic, metaDebug, metaDelete, metaGet, metaSet } from './meta-executor.ts'
+import { MetaFlags } from './meta-flags.ts'
 import type { Replies } from './replies.ts'
 import type { Request, RequestFault, Verb } from './request.ts'
 import { type HostFacts, writeStats } from './stats.ts'
@@ -33,7 +36,7 @@ const OK = line('OK')
 const MN = line('MN')
 const RESET = line('RESET')
 const VERSION = line(`VERSION ${VERSION_TEXT}`)
-const ERROR = line('ERROR')
+export const ERROR: Uint8Array = line('ERROR')
 const BAD_FORMAT = line('CLIENT_ERROR bad command line format')
 const BAD_DELTA = line('CLIENT_ERROR invalid numeric delta argument')
 const BAD_EXPIRY = line('CLIENT_ERROR invalid exptime argument')
@@ -49,12 +52,22 @@ const faults: Readonly<Record<RequestFault, Uint8Array>> = {
   chunk: line('CLIENT_ERROR bad data chunk'),
   large: TOO_LARGE,
   delete: line('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]'),
+  flags: line('CLIENT_ERROR options flags too long'),
 }
+const MANY_FLAGS_OF_GET = line('CLIENT_ERROR options flags are too long')
 
-/** `done`, `more` (call again with the cursor that is left), or the client wants to go. */
-export type Executed = 'done' | 'more' | 'quit'
+/**
+ * `done`, `more` (call again with the cursor that is left), the client wants to go, or says that it
+ * is a relay.
+ */
+export type Executed = 'done' | 'more' | 'quit' | 'relay'
 
-type Handler = (executor: Executor, bytes: Uint8Array, request: Request) => 'quit' | void
+/** Executes one request. */
+export type Handler = (
+  executor: Executor,
+  bytes: Uint8Array,
+  request: Request,
+) => 'quit' | 'relay' | void
 
 /** One per store; requests of all connections, one after the other. */
 export class Executor {
@@ -65,6 +78,8 @@ export class Executor {
   /** Of a `get` that goes on: where its next key is, counted from the request's first byte. */
   cursor = 0
   readonly writer: ItemWriter
+  /** Of the meta request that is executed. */
+  readonly meta: MetaFlags = new MetaFlags()
 
   constructor(store: Store, replies: Replies, facts: HostFacts) {
     this.store = store
@@ -86,17 +101,22 @@ export class Executor {
   }
 
   #perform(bytes: Uint8Array, from: number, request: Request): Executed {
-    if (request.fault !== undefined) {
-      this.#refuse(bytes, request, request.fault)
+    const { fault } = request
+    const verb = request.form?.verb
+    // Wrong flags of a meta request come before what is wrong with its data.
+    const isDataWrong = fault === 'chunk' || fault === 'large'
+    if (verb === undefined || (fault !== undefined && !(isDataWrong && verb === 'ms'))) {
+      this.#refuse(bytes, request, fault ?? 'unknown')
       return 'done'
     }
-    const { verb } = request.form!
     if (isRetrieval(verb)) return this.#retrieve(bytes, from, request)
-    return handlers[verb](this, bytes, request) === 'quit' ? 'quit' : 'done'
+    const executed = handlers[verb](this, bytes, request)
+    return executed === 'quit' || executed === 'relay' ? executed : 'done'
   }
 
   #refuse(bytes: Uint8Array, request: Request, fault: RequestFault): void {
-    this.replies.add(faults[fault])
+    const isGet = request.form?.verb === 'mg'
+    this.replies.add(fault === 'flags' && isGet ? MANY_FLAGS_OF_GET : faults[fault])
     // The old value is not to be taken for the one that was meant.
     if (fault !== 'large' || request.form?.verb !== 'set') return
     const found = this.find(bytes, request)
@@ -134,7 +154,7 @@ export class Executor {
       this.countRetrieval(isTouch, ref !== 0)
       if (ref !== 0) {
         if (isTouch) this.store.touch(ref, this.writer.expiryOf(expiry))
-        else this.store.use(ref)
+        else this.store.fetch(ref)
         this.#addItem(ref, isWithCas)
       }
       at = request.skipSpaces(bytes, end)
@@ -162,17 +182,26 @@ export class Executor {
     replies.addInteger(valueBytes)
     if (isWithCas) {
       replies.add(space)
-      replies.addInteger(store.cas(ref))
+      this.addCas(ref)
     }
     replies.add(CRLF)
     replies.add(bytes, store.valueAt(ref), valueBytes)
     replies.add(CRLF)
   }
 
+  /** Adds an item's CAS unique as text. */
+  addCas(ref: number): void {
+    const high = this.store.casHigh(ref)
+    const isExact = high < 2 ** 21
+    if (isExact) this.replies.addInteger(high * 2 ** 32 + this.store.casLow(ref))
+    else this.replies.addText(String(this.store.cas(ref)))
+  }
+
   /** `set`, `add`, `replace`, and `cas` that found what it expected. */
   put(bytes: Uint8Array, request: Request, found: number): void {
     const [flags, expirySeconds] = [request.integer(bytes, 2), request.integer(bytes, 3)]
-    this.writer.put(bytes, request, found, { flags, expirySeconds })
+    const expiresAt = this.writer.expiryOf(expirySeconds)
+    this.writer.put(bytes, request, found, { flags, expiresAt })
     this.replies.add(STORED)
   }
 }
@@ -192,8 +221,8 @@ function storing(
 function cas(executor: Executor, bytes: Uint8Array, request: Request, found: number): void {
   const { store, replies } = executor
   let outcome: Counter = 'cas_misses'
-  // Uniques that were given out are far below 2^53, where doubles begin to be inexact.
-  const isSame = found !== 0 && store.cas(found) === request.integer(bytes, 5)
+  const expected = parseU64(bytes, request.starts[5]!, request.lengths[5]!)
+  const isSame = found !== 0 && store.cas(found) === expected
   if (found !== 0) outcome = isSame ? 'cas_hits' : 'cas_badval'
   store.count(outcome)
   if (isSame) executor.put(bytes, request, found)
@@ -298,6 +327,16 @@ const handlers: Readonly<Record<Exclude<Verb, Retrieval>, Handler>> = {
   version: replying(VERSION),
   // Nothing is logged, so there is nothing to be more or less of.
   verbosity: replying(OK),
+  mg: metaGet,
+  ms: metaSet,
+  md: metaDelete,
+  ma: metaArithmetic,
+  me: metaDebug,
   mn: replying(MN),
   quit: () => 'quit',
+  godwit: (executor, bytes, request) => {
+    const at = request.starts[0]!
+    const isRelay = hasText(bytes, at, request.end - at, RELAY_HELLO)
+    return isRelay ? 'relay' : executor.replies.add(ERROR)
+  },
 }

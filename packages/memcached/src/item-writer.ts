@@ -4,7 +4,7 @@
  * @module
  */
 import { digitsOf, parseU64, putInteger, SPACE } from './ascii.ts'
-import { VALUE_BYTES_MAX } from './layout.ts'
+import { Mark, VALUE_BYTES_MAX } from './layout.ts'
 import type { Request } from './request.ts'
 import type { NewValue, Store } from './store.ts'
 
@@ -17,6 +17,8 @@ export class ItemWriter {
   readonly #store: Store
   /** For values that are put together here; not guest memory. */
   readonly #scratch = new Uint8Array(VALUE_BYTES_MAX)
+  /** The item that was stored last. */
+  written = 0
 
   constructor(store: Store) {
     this.#store = store
@@ -33,17 +35,17 @@ export class ItemWriter {
    * Stores the data block of a request.
    *
    * @param found - the item that the key has; 0: none
-   * @param expirySeconds - as a client says it; see {@link expiryOf}
+   * @param expiresAt - see {@link expiryOf}
    */
   put(
     bytes: Uint8Array,
     request: Request,
     found: number,
-    { flags, expirySeconds }: { readonly flags: number; readonly expirySeconds: number },
+    { flags, expiresAt }: { readonly flags: number; readonly expiresAt: number },
   ): void {
     this.#set(bytes, request, found, {
       flags,
-      expiresAt: this.expiryOf(expirySeconds),
+      expiresAt,
       source: bytes,
       from: request.dataFrom,
       count: request.dataBytes,
@@ -79,8 +81,9 @@ export class ItemWriter {
     const store = this.#store
     const at = store.valueAt(found)
     const held = store.valueBytes(found)
-    let digits = held
-    while (digits > 0 && store.memory.bytes[at + digits - 1] === SPACE) digits--
+    // Behind a space there is nothing, as in memcached: see below.
+    let digits = 0
+    while (digits < held && store.memory.bytes[at + digits] !== SPACE) digits++
     const number = parseU64(store.memory.bytes, at, digits)
     if (number === undefined) return undefined
     const down = number > delta ? number - delta : 0n
@@ -88,7 +91,11 @@ export class ItemWriter {
     const count = putU64(this.#scratch, value)
     // A number does not get shorter in its place: spaces follow it, as in memcached.
     if (count < held) this.#scratch.fill(SPACE, count, held)
+    // A number that fits its place is still the same item.
+    const kept = count > held ? Mark.BinaryKey : 0xff
+    const marks = store.marks(found) & kept
     this.#replace(bytes, request, found, Math.max(count, held))
+    if (marks !== 0) store.setMarks(this.written, marks)
     return value
   }
 
@@ -112,7 +119,7 @@ export class ItemWriter {
   }
 
   #set(bytes: Uint8Array, request: Request, found: number, value: NewValue): void {
-    this.#store.set(bytes, request.starts[1]!, request.lengths[1]!, found, value)
+    this.written = this.#store.set(bytes, request.starts[1]!, request.lengths[1]!, found, value)
   }
 }
 

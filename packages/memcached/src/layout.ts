@@ -17,7 +17,7 @@ import { GodwitError, LimitError, MIB } from '@godwit/core'
 
 /** `GWMC` */
 export const MAGIC = 0x434d5747
-export const LAYOUT_VERSION = 1
+export const LAYOUT_VERSION = 2
 
 /** Largest value, as memcached's `-I 1m`. */
 export const VALUE_BYTES_MAX: number = MIB
@@ -47,8 +47,8 @@ export const Double = {
   CasUnique: 56,
   /** When items are to be flushed; 0: never. */
   FlushAt: 64,
-  /** Items up to this CAS unique are flushed. */
-  FlushedCas: 72,
+  /** How often items were flushed, modulo 2^32: those of another epoch are gone. */
+  Epoch: 72,
   ItemCount: 80,
   /** Keys, values and chunk headers of all items. */
   ItemBytes: 88,
@@ -110,7 +110,7 @@ export const ClassField = {
 export const SLAB_OWNERS_AT = 4096
 export const TABLE_AT = 8192
 
-/** Offsets in a chunk; a free one has only the first three. `Cas` is a double. */
+/** Offsets in a chunk; a free one has only the first four. */
 export const Item = {
   /** Towards the tail of the list. */
   Next: 0,
@@ -119,8 +119,12 @@ export const Item = {
   State: 8,
   Class: 9,
   KeyBytes: 10,
+  /** One byte: {@link Mark}s. */
+  Marks: 11,
   ValueBytes: 12,
-  Cas: 16,
+  /** 64 bits: clients may choose it. */
+  CasLow: 16,
+  CasHigh: 20,
   /** The next of the same bucket. */
   Chain: 24,
   Hash: 28,
@@ -130,8 +134,24 @@ export const Item = {
   ExpiresAt: 36,
   /** When it was last put at the head of its list. */
   BumpedAt: 40,
+  /** {@link Double.Epoch} of its value. */
+  Epoch: 44,
+  /** When it was stored or fetched; fetches within a minute of that are not noted. */
+  AccessedAt: 48,
   /** The key, and the value right behind it. */
-  Key: 48,
+  Key: 56,
+} as const
+
+/** What meta commands tell and change of an item. */
+export const Mark = {
+  /** It was fetched since it was stored. */
+  Fetched: 1,
+  /** Somebody said that it is out of date. */
+  Stale: 2,
+  /** Somebody was told to store it anew. */
+  Won: 4,
+  /** Its key came as base64, and is told so. */
+  BinaryKey: 8,
 } as const
 
 export const ChunkState = { Free: 0, Linked: 1 } as const

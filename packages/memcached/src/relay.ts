@@ -2,17 +2,18 @@
  * Stands between clients and a service that moves: clients stay connected to it while the owner of
  * the service changes.
  *
- * To hold, it forwards no more and waits until all that was forwarded is answered
- * (`relayed-client.ts`). Whoever holds says who the owner is afterwards; where nobody is left who
- * could, the relay asks both ({@link Relay.seek}). Who was held too long is disconnected: a relay
- * never guesses an owner.
+ * All clients share one connection to the owner (`owner-link.ts`). To hold, the relay forwards no
+ * more and waits until all that was forwarded is answered. Whoever holds says who the owner is
+ * afterwards; where nobody is left who could, the relay asks both ({@link Relay.seek}). Who was
+ * held too long is disconnected: a relay never guesses an owner.
  *
  * @module
  */
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { findOwner } from './find-owner.ts'
+import { OwnerLink } from './owner-link.ts'
 import type { Place } from './place.ts'
-import { RelayedClient } from './relayed-client.ts'
+import { type ClientHost, RelayedClient } from './relayed-client.ts'
 import { Request } from './request.ts'
 import { CONNECTIONS_MAX } from './service-job.ts'
 
@@ -38,15 +39,23 @@ export class Relay {
   readonly #server: Server
   readonly #clients = new Set<RelayedClient>()
   readonly #options: RelayOptions
+  readonly #host: ClientHost = {
+    request: new Request(),
+    link: () => this.#linkToOwner(),
+    closed: (client) => void this.#clients.delete(client),
+  }
   /** Where requests go, or went before they were held. */
   #owner: Place | undefined
   /** `given-up`: held for too long. */
   #state: 'forwarding' | 'held' | 'given-up'
   #giveUpTimer: NodeJS.Timeout | undefined
   #seeking: AbortController | undefined
+  /** To the owner; made when there is something to forward. */
+  #link: OwnerLink | undefined
+  /** To whoever is the owner next, perhaps: then nobody waits for a connection. */
+  #nextLink: OwnerLink | undefined
 
   private constructor(options: RelayOptions) {
-    const request = new Request()
     this.#options = options
     this.#owner = options.to
     this.#state = options.to === undefined ? 'held' : 'forwarding'
@@ -55,10 +64,7 @@ export class Relay {
         socket.destroy()
         return
       }
-      const to = this.#state === 'forwarding' ? this.#owner : undefined
-      const closed = (): void => void this.#clients.delete(client)
-      const client = new RelayedClient(socket, request, to, closed)
-      this.#clients.add(client)
+      this.#clients.add(new RelayedClient(socket, this.#host, this.#state !== 'forwarding'))
     })
     this.#server.maxConnections = CONNECTIONS_MAX
   }
@@ -95,32 +101,67 @@ export class Relay {
     return this.#clients.size
   }
 
+  #linkToOwner(): OwnerLink {
+    if (this.#link === undefined || this.#link.isOver) this.#link = this.#connect(this.#owner!)
+    return this.#link
+  }
+
+  #connect(to: Place): OwnerLink {
+    return new OwnerLink(to, {
+      full: (isFull) => {
+        for (const client of this.#clients) client.stall(isFull)
+      },
+    })
+  }
+
   /**
    * Holds new requests; resolves when those that were forwarded are answered. To be called before
    * the owner is paused.
+   *
+   * @param next - who may be the owner then: a connection is made now
    */
-  async hold(): Promise<Held> {
-    const { drainMs = 1000, holdMs = 10_000 } = this.#options
+  async hold(next?: Place): Promise<Held> {
+    const { holdMs = 10_000 } = this.#options
     this.#seeking?.abort()
     this.#state = 'held'
     clearTimeout(this.#giveUpTimer)
     this.#giveUpTimer = setTimeout(() => this.#giveUp(), holdMs)
-    const waiting = new Set(this.#clients)
-    const drains = [...waiting].map((client) => client.hold().then(() => waiting.delete(client)))
-    let dropped = 0
-    const timer = setTimeout(() => {
-      dropped = waiting.size
-      for (const client of waiting) client.destroy()
-    }, drainMs)
-    await Promise.all(drains)
-    clearTimeout(timer)
+    for (const client of this.#clients) client.hold()
+    this.#nextLink?.destroy()
+    this.#nextLink = next === undefined || next.port === 0 ? undefined : this.#connect(next)
+    const link = this.#link
+    if (link === undefined || link.isOver) return { dropped: 0 }
+    const dropped = await this.#drain(link)
+    for (const client of this.#clients) client.unlink(link)
+    link.leave()
+    if (this.#link === link) this.#link = undefined
     return { dropped }
+  }
+
+  /** Waits until all is answered. @returns clients that were disconnected for that */
+  async #drain(link: OwnerLink): Promise<number> {
+    const { drainMs = 1000 } = this.#options
+    let dropped = 0
+    const drop = (): void => {
+      const linked = [...this.#clients].filter((client) => client.isLinked)
+      // Who takes no replies keeps the owner from answering; where nobody is, it is the owner.
+      const slow = linked.filter((client) => client.isBlocked)
+      const gone = slow.length > 0 ? slow : linked
+      dropped += gone.length
+      for (const client of gone) client.destroy()
+      if (slow.length === 0) link.destroy()
+    }
+    const timer = setInterval(drop, drainMs)
+    await link.hold()
+    clearInterval(timer)
+    return dropped
   }
 
   #giveUp(): void {
     this.#state = 'given-up'
     const clients = this.#clients.size
     for (const client of this.#clients) client.destroy()
+    this.#nextLink?.destroy()
     this.#options.onGivenUp?.(clients)
   }
 
@@ -128,9 +169,14 @@ export class Relay {
   release(to: Place): void {
     this.#seeking?.abort()
     clearTimeout(this.#giveUpTimer)
+    const links = [this.#link, this.#nextLink]
+    this.#link = links.find((link) => link !== undefined && isSame(link.place, to))
+    this.#nextLink = undefined
+    // Where nobody held, clients are cut whose requests went elsewhere.
+    for (const link of links) if (link !== this.#link) link?.destroy()
     this.#owner = to
     this.#state = 'forwarding'
-    for (const client of this.#clients) client.release(to)
+    for (const client of this.#clients) client.release()
   }
 
   /**
@@ -153,5 +199,11 @@ export class Relay {
     clearTimeout(this.#giveUpTimer)
     this.#server.close()
     for (const client of this.#clients) client.destroy()
+    this.#link?.destroy()
+    this.#nextLink?.destroy()
   }
+}
+
+function isSame(one: Place, other: Place): boolean {
+  return one.host === other.host && one.port === other.port
 }

@@ -1,38 +1,55 @@
 /**
- * One client of a relay, with its connection to the owner of the service.
+ * One client of a relay, with its channel to the owner of the service (`owner-link.ts`).
  *
- * Requests are forwarded whole, cut by the rules of `request.ts`. To hold, nothing more is
- * forwarded and the half of the connection to the owner is closed; the owner answers what it was
- * sent and ends the connection: then every request that was forwarded is answered, and none is
- * underway. What the client says meanwhile goes to the new owner, over a connection of its own.
+ * Requests are forwarded whole, cut by the rules of `request.ts`. While the relay holds, nothing is
+ * forwarded; what the client says meanwhile goes to the new owner, by another channel.
  *
  * @module
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { LinkedClient, OwnerLink } from './owner-link.ts'
 import { PendingBytes } from './pending-bytes.ts'
-import type { Place } from './place.ts'
-import { Request } from './request.ts'
+import type { Request } from './request.ts'
 
-/** One client with its connection to the owner. */
-export class RelayedClient {
+/** The owner is told of so many bytes that the client took at once. */
+const creditBytes = 1 << 18
+
+/** What a client needs of its relay. */
+export interface ClientHost {
+  /** For scanning; used by one client at a time. */
+  readonly request: Request
+  /** The connection to the owner, as long as requests are forwarded. */
+  link(): OwnerLink
+  /** The client is gone. */
+  closed(client: RelayedClient): void
+}
+
+/** Connected as long as the client and the relay want. */
+export class RelayedClient implements LinkedClient {
   readonly #client: Socket
+  readonly #host: ClientHost
   readonly #pending = new PendingBytes()
-  readonly #request: Request
-  #upstream: Socket | undefined
-  /** Where requests go; undefined while they are held. */
-  #owner: Place | undefined
+  /** Where its requests went, as long as that knows of it. */
+  #link: OwnerLink | undefined
+  #channel = 0
+  #isHeld: boolean
+  /** The owner takes no more at the moment. */
+  #isStalled = false
+  /** It does not take its replies. */
+  #isBlocked = false
   /** Of too large a data block, which the owner drops; a new owner knows nothing of it. */
   #passBytes = 0
   #dropBytes = 0
+  /** Replies that it took, and the owner was not told of. */
+  #takenBytes = 0
   /** The owner will end the connection by itself: nothing behind that is forwarded. */
   #isLeaving = false
   #hasEnded = false
-  readonly #drained: (() => void)[] = []
 
-  constructor(client: Socket, request: Request, owner: Place | undefined, closed: () => void) {
+  constructor(client: Socket, host: ClientHost, isHeld: boolean) {
     this.#client = client
-    this.#request = request
-    this.#owner = owner
+    this.#host = host
+    this.#isHeld = isHeld
     client.on('data', (chunk) => {
       if (!this.#isLeaving) this.#pending.add(chunk)
       this.#forward()
@@ -41,44 +58,92 @@ export class RelayedClient {
       this.#hasEnded = true
       this.#forward()
     })
-    client.on('drain', () => this.#upstream?.resume())
+    client.on('drain', () => {
+      this.#isBlocked = false
+      this.#credit()
+      this.#readOn()
+    })
     client.on('error', () => {})
     client.on('close', () => {
-      this.#upstream?.destroy()
-      this.#tellDrained()
-      closed()
+      this.#link?.close(this.#channel)
+      this.#link = undefined
+      host.closed(this)
     })
-    if (owner === undefined) client.pause()
+    this.#readOn()
+  }
+
+  /** It does not take its replies. */
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  /** The owner knows of it. */
+  get isLinked(): boolean {
+    return this.#link !== undefined
   }
 
   destroy(): void {
     this.#client.destroy()
   }
 
-  /** Resolves when all that was forwarded is answered, or the client is gone. */
-  hold(): Promise<void> {
-    this.#owner = undefined
-    this.#client.pause()
-    const upstream = this.#upstream
-    if (upstream === undefined || this.#client.destroyed) return Promise.resolve()
+  /** Forwards nothing until {@link release}. */
+  hold(): void {
+    this.#isHeld = true
     this.#dropBytes += this.#passBytes
     this.#passBytes = 0
-    upstream.end()
-    return new Promise((resolve) => this.#drained.push(resolve))
+    this.#readOn()
   }
 
-  release(owner: Place): void {
-    this.#owner = owner
+  /** All that was forwarded is answered; the owner is not to hear of it any more. */
+  unlink(link: OwnerLink): void {
+    if (this.#link !== link) return
+    this.#link = undefined
+    this.#takenBytes = 0
+  }
+
+  release(): void {
+    this.#isHeld = false
     this.#forward()
-    if (!this.#isLeaving) this.#client.resume()
+    this.#readOn()
   }
 
-  #tellDrained(): void {
-    for (const resolve of this.#drained.splice(0)) resolve()
+  /** Nothing more is read while the owner takes nothing. */
+  stall(isStalled: boolean): void {
+    this.#isStalled = isStalled
+    this.#readOn()
+  }
+
+  told(bytes: Uint8Array): void {
+    this.#takenBytes += bytes.length
+    if (!this.#client.write(bytes) && this.#client.writableLength > 0) {
+      this.#isBlocked = true
+      this.#readOn()
+    } else if (this.#takenBytes >= creditBytes) this.#credit()
+  }
+
+  closed(): void {
+    this.#link = undefined
+    this.#client.end()
+  }
+
+  cut(): void {
+    this.#link = undefined
+    this.#client.destroy()
+  }
+
+  #credit(): void {
+    if (this.#takenBytes > 0) this.#link?.credit(this.#channel, this.#takenBytes)
+    this.#takenBytes = 0
+  }
+
+  #readOn(): void {
+    const isReading = !this.#isHeld && !this.#isStalled && !this.#isBlocked
+    if (isReading && this.#client.isPaused()) this.#client.resume()
+    else if (!isReading && !this.#client.isPaused()) this.#client.pause()
   }
 
   #forward(): void {
-    if (this.#owner === undefined || this.#client.destroyed) return
+    if (this.#isHeld || this.#client.destroyed) return
     const pending = this.#pending
     const dropped = Math.min(this.#dropBytes, pending.length)
     this.#dropBytes -= dropped
@@ -89,14 +154,14 @@ export class RelayedClient {
     if (!this.#hasEnded || this.#isLeaving) return
     // What is left of a request that will not be whole is nothing to the owner, either.
     this.#isLeaving = true
-    if (this.#upstream === undefined) this.#client.end()
-    else this.#upstream.end()
+    if (this.#link === undefined) this.#client.end()
+    else this.#link.end(this.#channel)
   }
 
   /** Moves the start of what is pending behind the last byte that may be forwarded. */
   #cut(): void {
     const pending = this.#pending
-    const request = this.#request
+    const { request } = this.#host
     while (!this.#isLeaving) {
       const passed = Math.min(this.#passBytes, pending.length)
       this.#passBytes -= passed
@@ -115,32 +180,13 @@ export class RelayedClient {
   }
 
   #send(bytes: Uint8Array): void {
-    this.#upstream ??= this.#connect(this.#owner!)
-    if (this.#upstream.write(bytes)) return
-    this.#client.pause()
-    this.#upstream.once('drain', () => {
-      if (this.#owner !== undefined) this.#client.resume()
-    })
-  }
-
-  #connect(owner: Place): Socket {
-    const upstream = connect({ ...owner, noDelay: true, allowHalfOpen: true })
-    let hasAnswered = false
-    upstream.on('data', (chunk) => {
-      if (!this.#client.write(chunk)) upstream.pause()
-    })
-    upstream.on('end', () => {
-      hasAnswered = true
-      upstream.end()
-    })
-    upstream.on('error', () => {})
-    upstream.on('close', () => {
-      this.#upstream = undefined
-      // Cut off: what was answered cannot be told, and asking twice is not for us to decide.
-      if (!hasAnswered) this.#client.destroy()
-      else if (this.#owner !== undefined || this.#isLeaving) this.#client.end()
-      this.#tellDrained()
-    })
-    return upstream
+    if (this.#link === undefined) {
+      const link = this.#host.link()
+      const channel = link.open(this)
+      if (channel === undefined) return this.destroy()
+      this.#link = link
+      this.#channel = channel
+    }
+    this.#link.forward(this.#channel, bytes)
   }
 }

@@ -12,8 +12,10 @@ export interface GuestRelay {
   /**
    * Resolves when no request is underway and none will be. What becomes of a relay is its own
    * affair: a guest is not kept from moving by one that has failed, so this does not reject.
+   *
+   * @param next - where the service will be, if it moves
    */
-  hold(): Promise<unknown>
+  hold(next: Place): Promise<unknown>
   /** Forwards what was held, and what comes, to the service there. */
   release(to: Place): void
 }
@@ -45,7 +47,7 @@ export class RelayedGuest implements Guest {
 
   /** What was forwarded is answered by the guest; then it is paused. */
   async pause(): Promise<void> {
-    await this.#relay.hold()
+    await this.#relay.hold(this.#next)
     await this.#guest.pause()
   }
 

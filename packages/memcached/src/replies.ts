@@ -3,21 +3,25 @@
  *
  * @module
  */
+import type { Socket } from 'node:net'
 import { digitsOf, putInteger } from './ascii.ts'
+import { FRAME_HEADER_BYTES, type FrameHeader, type FrameKind, putHeader } from './frame.ts'
 
 const bytesAtFirst = 65_536
 /** Copying so few bytes one by one is cheaper than making a view of them. */
 const smallBytes = 64
+/** One large reply is not to hold its memory for ever. */
+const keptBytesMax = bytesAtFirst * 16
 
 /** Bytes in a row; its memory is used again. */
 export class Replies {
-  #bytes = new Uint8Array(bytesAtFirst)
+  #bytes: Uint8Array = Buffer.allocUnsafeSlow(bytesAtFirst)
   length = 0
 
   #reserve(count: number): void {
     const needed = this.length + count
     if (needed <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2))
     grown.set(this.#bytes.subarray(0, this.length))
     this.#bytes = grown
   }
@@ -64,10 +68,48 @@ export class Replies {
 
   /** All of it in memory of its own; afterwards there is nothing. */
   take(): Uint8Array {
-    const taken = this.#bytes.slice(0, this.length)
-    this.length = 0
-    // One large reply is not to hold its memory for ever.
-    if (this.#bytes.length > bytesAtFirst * 16) this.#bytes = new Uint8Array(bytesAtFirst)
+    const taken = Uint8Array.prototype.slice.call(this.#bytes, 0, this.length)
+    this.#clear(this.#bytes.length > keptBytesMax)
     return taken
+  }
+
+  /**
+   * Writes all of it to a socket; afterwards there is nothing.
+   *
+   * @returns false when the socket has enough, and will say when it has not (`drain`)
+   */
+  writeTo(socket: Socket): boolean {
+    socket.write(this.#bytes.subarray(0, this.length))
+    // What the kernel did not take at once is still to be read from this memory.
+    const isKept = socket.writableLength > 0
+    this.#clear(isKept || this.#bytes.length > keptBytesMax)
+    return !isKept || !socket.writableNeedDrain
+  }
+
+  #clear(isRenewed: boolean): void {
+    this.length = 0
+    if (isRenewed) this.#bytes = Buffer.allocUnsafeSlow(bytesAtFirst)
+  }
+
+  addFrame(header: FrameHeader): void {
+    this.#reserve(FRAME_HEADER_BYTES)
+    putHeader(this.#bytes, this.length, header)
+    this.length += FRAME_HEADER_BYTES
+  }
+
+  /** What is added from here on is a frame's. @returns where that begins */
+  beginFrame(): number {
+    this.#reserve(FRAME_HEADER_BYTES)
+    this.length += FRAME_HEADER_BYTES
+    return this.length
+  }
+
+  /** Puts a header before what was added since; none where that is nothing. @returns its bytes */
+  endFrame(at: number, kind: FrameKind, channel: number): number {
+    const value = this.length - at
+    const headerAt = at - FRAME_HEADER_BYTES
+    if (value === 0) this.length = headerAt
+    else putHeader(this.#bytes, headerAt, { kind, channel, value })
+    return value
   }
 }

@@ -34,8 +34,14 @@ export type Verb =
   | 'stats'
   | 'version'
   | 'verbosity'
+  | 'mg'
+  | 'ms'
+  | 'md'
+  | 'ma'
+  | 'me'
   | 'mn'
   | 'quit'
+  | 'godwit'
 
 /** How requests of a verb look; tokens with the verb itself. */
 export interface Form {
@@ -49,6 +55,8 @@ export interface Form {
   readonly hasData?: boolean
   /** Its second token is a key. */
   readonly hasKey?: boolean
+  /** Flags follow. */
+  readonly isMeta?: boolean
   /** `noreply` may be its last token, at this place or behind it. */
   readonly noreplyFrom?: number
 }
@@ -60,6 +68,7 @@ function form(verb: Verb, tokensMin: number, tokensMax: number, shape: Shape = {
 }
 
 const store: Shape = { hasData: true, hasKey: true, noreplyFrom: 5 }
+const meta: Shape = { hasKey: true, isMeta: true }
 const forms: readonly Form[] = [
   form('get', 2, Infinity, { keysFrom: 1 }),
   form('gets', 2, Infinity, { keysFrom: 1 }),
@@ -79,8 +88,14 @@ const forms: readonly Form[] = [
   form('stats', 1, 3),
   form('version', 1, Infinity),
   form('verbosity', 2, 3, { noreplyFrom: 1 }),
+  form('mg', 2, Infinity, meta),
+  form('ms', 2, Infinity, { ...meta, hasData: true }),
+  form('md', 2, Infinity, meta),
+  form('ma', 2, Infinity, meta),
+  form('me', 1, Infinity, { hasKey: true }),
   form('mn', 1, Infinity),
   form('quit', 1, Infinity),
+  form('godwit', 1, Infinity),
 ]
 
 /** No two names have the same length and the same first three bytes. */
@@ -95,10 +110,19 @@ const formOf: ReadonlyMap<number, Form> = new Map(
 const noreply = ascii('noreply')
 
 /** What is wrong with a request; the reply is the protocol's. */
-export type RequestFault = 'unknown' | 'format' | 'negative' | 'large' | 'chunk' | 'delete'
+export type RequestFault =
+  | 'unknown'
+  | 'format'
+  | 'negative'
+  | 'large'
+  | 'chunk'
+  | 'delete'
+  | 'flags'
 
-/** Tokens that have their places noted; those behind them are keys. */
-const notedTokens = 8
+/** Most tokens of a meta request (memcached's `MFLAG_MAX_OPT_LENGTH`, with an empty one behind). */
+const metaTokensMax = 19
+/** Tokens that have their places noted; those behind them are keys, or too many. */
+const notedTokens = metaTokensMax + 1
 
 /** What {@link Request.scan} found. */
 export type Scanned = 'complete' | 'incomplete' | 'endless'
@@ -113,7 +137,7 @@ export class Request {
   binary: BinaryForm | undefined
   fault: RequestFault | undefined
   isNoreply = false
-  /** At most 8 are noted. */
+  /** At most 20 are noted. */
   tokenCount = 0
   readonly starts: Int32Array = new Int32Array(notedTokens)
   readonly lengths: Int32Array = new Int32Array(notedTokens)
@@ -215,7 +239,8 @@ export class Request {
     this.isNoreply =
       last >= (of.noreplyFrom ?? Infinity) &&
       hasText(bytes, this.starts[last]!, this.lengths[last]!, noreply)
-    if (of.hasKey === true && this.lengths[1]! > KEY_BYTES_MAX) return 'format'
+    if (of.hasKey === true && count > 1 && this.lengths[1]! > KEY_BYTES_MAX) return 'format'
+    if (of.isMeta === true) return this.#checkMeta(bytes, of)
     if (of.hasData === true) return this.#checkStore(bytes, of)
     // `delete KEY 0` is of old clients; other times are not known any more.
     const extra = count - (this.isNoreply ? 1 : 0)
@@ -225,6 +250,15 @@ export class Request {
     return undefined
   }
 
+  #checkMeta(bytes: Uint8Array, of: Form): RequestFault | undefined {
+    const count = of.hasData === true ? this.integer(bytes, 2) : 0
+    // An `ms` without the length of its data has none, and neither has one with a wrong length.
+    if (of.hasData === true && this.tokenCount < 3) return 'format'
+    if (this.tokenCount > metaTokensMax) return 'flags'
+    if (!(count >= 0 && count < 2 ** 31 - 2)) return 'format'
+    return this.#noteData(count)
+  }
+
   #checkStore(bytes: Uint8Array, of: Form): RequestFault | undefined {
     const flags = this.integer(bytes, 2)
     const expiry = this.integer(bytes, 3)
@@ -232,7 +266,10 @@ export class Request {
     if (!(flags >= 0 && flags < 2 ** 32) || !(Math.abs(expiry) < 2 ** 31)) return 'format'
     if (!(Math.abs(count) < 2 ** 31)) return 'format'
     if (of.verb === 'cas' && !(this.integer(bytes, 5) >= 0)) return 'format'
-    if (count < 0) return 'negative'
+    return count < 0 ? 'negative' : this.#noteData(count)
+  }
+
+  #noteData(count: number): RequestFault | undefined {
     if (count <= VALUE_BYTES_MAX) {
       this.dataBytes = count
       return undefined

@@ -40,7 +40,7 @@ function openStore(isNew: boolean): void {
   const facts = {
     processId: process.pid,
     connectionsMax: CONNECTIONS_MAX,
-    connections: () => clients.size,
+    connections: () => [...clients].reduce((sum, client) => sum + client.clientCount, 0),
   }
   executor = new Executor(store, replies, facts)
 }

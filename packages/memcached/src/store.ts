@@ -16,6 +16,7 @@ import {
   Item,
   LAYOUT_VERSION,
   MAGIC,
+  Mark,
   notAService,
   type Plan,
   planMemory,
@@ -67,6 +68,8 @@ export class Store {
   readonly #mask: number
   readonly #seed: number
   readonly #words: Uint32Array
+  /** Of the key that was looked for last. */
+  #hash = 0
 
   /**
    * Opens memory that a store was made in.
@@ -126,7 +129,7 @@ export class Store {
     if (nowSeconds > this.now) this.memory.setNumber(Double.Clock, nowSeconds)
     const flushAt = this.read(Double.FlushAt)
     if (flushAt === 0 || flushAt > this.now) return
-    this.memory.setNumber(Double.FlushedCas, this.read(Double.CasUnique))
+    this.memory.setNumber(Double.Epoch, (this.read(Double.Epoch) + 1) >>> 0)
     this.memory.setNumber(Double.FlushAt, 0)
   }
 
@@ -147,6 +150,7 @@ export class Store {
   /** The item of a key; 0 where there is none, or none any more. */
   find(key: Uint8Array, from: number, count: number): number {
     const hash = hashKey(this.#seed, key, from, count)
+    this.#hash = hash
     const words = this.#words
     let ref = words[(TABLE_AT + (hash & this.#mask) * 4) >>> 2]!
     while (ref !== 0) {
@@ -155,7 +159,7 @@ export class Store {
       ref = words[(at + Item.Chain) >>> 2]!
     }
     if (ref === 0) return 0
-    const isFlushed = this.cas(ref) <= this.read(Double.FlushedCas)
+    const isFlushed = this.#isFlushed(ref)
     if (!isFlushed && !this.#isExpired(ref)) return ref
     this.count(isFlushed ? 'get_flushed' : 'get_expired')
     this.remove(ref)
@@ -175,8 +179,35 @@ export class Store {
     return expiresAt !== 0 && expiresAt <= this.now
   }
 
-  cas(ref: number): number {
-    return this.memory.numbers[(ref * 8 + Item.Cas) >>> 3]!
+  #isFlushed(ref: number): boolean {
+    return this.#words[(ref * 8 + Item.Epoch) >>> 2] !== this.read(Double.Epoch)
+  }
+
+  cas(ref: number): bigint {
+    return (BigInt(this.casHigh(ref)) << 32n) | BigInt(this.casLow(ref))
+  }
+
+  casLow(ref: number): number {
+    return this.#words[(ref * 8 + Item.CasLow) >>> 2]!
+  }
+
+  casHigh(ref: number): number {
+    return this.#words[(ref * 8 + Item.CasHigh) >>> 2]!
+  }
+
+  /** Gives an item a CAS unique that a client chose. */
+  setCas(ref: number, cas: bigint): void {
+    this.memory.setWord(ref * 8 + Item.CasLow, Number(cas & 0xffffffffn))
+    this.memory.setWord(ref * 8 + Item.CasHigh, Number(cas >> 32n))
+  }
+
+  /** {@link Mark}s of an item. */
+  marks(ref: number): number {
+    return this.memory.bytes[ref * 8 + Item.Marks]!
+  }
+
+  setMarks(ref: number, marks: number): void {
+    this.memory.setByte(ref * 8 + Item.Marks, marks)
   }
 
   flags(ref: number): number {
@@ -196,6 +227,22 @@ export class Store {
     return ref * 8 + Item.Key + this.memory.bytes[ref * 8 + Item.KeyBytes]!
   }
 
+  /** Since it was stored or fetched; see `layout.ts` for how exact that is. */
+  idleSeconds(ref: number): number {
+    return Math.max(0, this.now - this.#words[(ref * 8 + Item.AccessedAt) >>> 2]!)
+  }
+
+  /** An item was fetched. */
+  fetch(ref: number): void {
+    const marks = this.marks(ref)
+    const isFirst = (marks & Mark.Fetched) === 0
+    if (isFirst) this.setMarks(ref, marks | Mark.Fetched)
+    if (isFirst || this.idleSeconds(ref) >= BUMP_SECONDS) {
+      this.memory.setWord(ref * 8 + Item.AccessedAt, this.now)
+    }
+    this.use(ref)
+  }
+
   /** An item was used: it is not to be evicted soon. */
   use(ref: number): void {
     if (this.now - this.#words[(ref * 8 + Item.BumpedAt) >>> 2]! < BUMP_SECONDS) return
@@ -205,7 +252,7 @@ export class Store {
   }
 
   /**
-   * Gives a key a value, whatever it had, with a new CAS unique.
+   * Gives a key a value, whatever it had, with a new CAS unique and no marks.
    *
    * @param found - what {@link find} said of the key just now
    * @returns the item; 0 when the value is too large: then the key has what it had
@@ -225,12 +272,12 @@ export class Store {
     memory.setByte(at + Item.KeyBytes, keyBytes)
     memory.copyIn(at + Item.Key, key, from, keyBytes)
     memory.setWord(at + Item.ValueBytes, 0)
-    this.#link(ref, hashKey(this.#seed, key, from, keyBytes))
+    this.#link(ref, this.#hash)
     this.overwrite(ref, value)
     return ref
   }
 
-  /** Gives an item another value that fits its chunk, with a new CAS unique. */
+  /** Gives an item another value that fits its chunk, with a new CAS unique and no marks. */
   overwrite(ref: number, { flags, expiresAt, source, from, count }: NewValue): void {
     const { memory } = this
     const at = ref * 8
@@ -238,20 +285,30 @@ export class Store {
     memory.setWord(at + Item.Flags, flags)
     memory.setWord(at + Item.ExpiresAt, expiresAt)
     memory.setWord(at + Item.ValueBytes, count)
+    memory.setWord(at + Item.Epoch, this.read(Double.Epoch))
+    memory.setWord(at + Item.AccessedAt, this.now)
+    memory.setByte(at + Item.Marks, 0)
     memory.copyIn(this.valueAt(ref), source, from, count)
-    this.#renewCas(ref)
+    this.renewCas(ref)
   }
 
-  #renewCas(ref: number): void {
+  /** Gives an item the next CAS unique. */
+  renewCas(ref: number): void {
     const unique = this.read(Double.CasUnique) + 1
     this.memory.setNumber(Double.CasUnique, unique)
-    this.memory.setNumber(ref * 8 + Item.Cas, unique)
+    this.memory.setWord(ref * 8 + Item.CasLow, unique >>> 0)
+    this.memory.setWord(ref * 8 + Item.CasHigh, Math.floor(unique / 2 ** 32))
   }
 
   /** @param expiresAt - Unix time in seconds; 0: never */
-  touch(ref: number, expiresAt: number): void {
+  expire(ref: number, expiresAt: number): void {
     this.memory.setWord(ref * 8 + Item.ExpiresAt, expiresAt)
-    this.use(ref)
+  }
+
+  /** Fetches an item, which then expires at another time. */
+  touch(ref: number, expiresAt: number): void {
+    this.expire(ref, expiresAt)
+    this.fetch(ref)
   }
 
   /** Takes an item out of the store. */
@@ -293,7 +350,7 @@ export class Store {
   }
 
   #evict(ref: number): void {
-    const isDead = this.#isExpired(ref) || this.cas(ref) <= this.read(Double.FlushedCas)
+    const isDead = this.#isExpired(ref) || this.#isFlushed(ref)
     this.count(isDead ? 'reclaimed' : 'evictions')
     if (!isDead) this.slabs.countEvicted(this.memory.bytes[ref * 8 + Item.Class]!)
     this.remove(ref)

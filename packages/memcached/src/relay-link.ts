@@ -1,0 +1,126 @@
+/**
+ * A connection from a relay, as the service has it: clients by channel (`frame.ts`).
+ *
+ * @module
+ */
+import type { Socket } from 'node:net'
+import { Channel } from './channel.ts'
+import type { Floor } from './client.ts'
+import { REPLY_BYTES_HIGH } from './executor.ts'
+import { FrameKind, FrameReader, type FrameTaker } from './frame.ts'
+
+/** What is executed for all of them goes out in one write. */
+export class RelayLink implements FrameTaker {
+  readonly #socket: Socket
+  readonly #reader = new FrameReader()
+  readonly #channels = new Map<number, Channel>()
+  /** Channels that have something to execute, or are at their end. */
+  readonly #ready: Channel[] = []
+  #isHolding = false
+  #isBroken = false
+  /** Counted in guest memory, and so only while that may be stored to. */
+  #uncountedBytes = 0
+  #uncountedClients = 0
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  get clientCount(): number {
+    return this.#channels.size
+  }
+
+  /** Takes bytes that came. @returns false where they are not what a relay sends */
+  receive(chunk: Uint8Array): boolean {
+    return this.#reader.read(chunk, this) && !this.#isBroken
+  }
+
+  data(id: number, bytes: Uint8Array): void {
+    const channel = this.#open(id)
+    this.#uncountedBytes += bytes.length
+    if (channel.isOver) return
+    if (!channel.receive(bytes)) this.#isBroken = true
+    this.#makeReady(channel)
+  }
+
+  frame(kind: FrameKind, id: number, value: number): boolean {
+    if (kind === FrameKind.Hold) this.#isHolding = true
+    else if (kind === FrameKind.End) {
+      const channel = this.#open(id)
+      channel.hasEnded = true
+      this.#makeReady(channel)
+    } else if (kind === FrameKind.Credit) {
+      const channel = this.#channels.get(id)
+      channel?.credit(value)
+      if (channel?.isBlocked === true) this.#makeReady(channel)
+    } else if (kind === FrameKind.Close) {
+      const channel = this.#channels.get(id)
+      if (channel === undefined || channel.isGone) return false
+      if (channel.isOver) this.#channels.delete(id)
+      channel.isGone = true
+      this.#makeReady(channel)
+    } else return false
+    return true
+  }
+
+  #open(id: number): Channel {
+    const known = this.#channels.get(id)
+    if (known !== undefined) return known
+    const channel = new Channel(id)
+    this.#channels.set(id, channel)
+    this.#uncountedClients++
+    return channel
+  }
+
+  #makeReady(channel: Channel): void {
+    if (channel.isReady || channel.isOver) return
+    channel.isReady = true
+    this.#ready.push(channel)
+  }
+
+  /** Executes what is complete. @returns false: replies are to be taken before it goes on */
+  run(floor: Floor): boolean {
+    const { replies, executor } = floor
+    const { store } = executor
+    if (this.#uncountedClients > 0) store.count('total_connections', this.#uncountedClients)
+    if (this.#uncountedBytes > 0) store.count('bytes_read', this.#uncountedBytes)
+    this.#uncountedClients = 0
+    this.#uncountedBytes = 0
+    const ready = this.#ready
+    let done = 0
+    let isTaken = true
+    while (done < ready.length && isTaken) {
+      if (this.#runOne(floor, ready[done]!)) done++
+      else isTaken = replies.writeTo(this.#socket)
+    }
+    if (done === ready.length) ready.length = 0
+    else ready.splice(0, done)
+    if (this.#isHolding && ready.length === 0 && !this.#isAnyBlocked()) {
+      this.#isHolding = false
+      replies.addFrame({ kind: FrameKind.Held, channel: 0, value: 0 })
+    }
+    return replies.length === 0 ? isTaken : replies.writeTo(this.#socket)
+  }
+
+  /** @returns false when replies are to be written first */
+  #runOne(floor: Floor, channel: Channel): boolean {
+    const { replies } = floor
+    const before = replies.length
+    const turn = channel.run(floor)
+    if (turn === 'full' && (!channel.isGone || before >= REPLY_BYTES_HIGH)) return false
+    // Of a client that is gone, what it said before is executed; nobody is told.
+    if (channel.isGone) replies.cut(before)
+    channel.isReady = false
+    const isAtEnd = turn === 'over' || (channel.hasEnded && !channel.isBlocked)
+    if (!isAtEnd && !channel.isGone) return true
+    channel.isOver = true
+    if (channel.isGone) this.#channels.delete(channel.id)
+    replies.addFrame({ kind: FrameKind.Close, channel: channel.id, value: 0 })
+    return true
+  }
+
+  #isAnyBlocked(): boolean {
+    for (const channel of this.#channels.values()) if (channel.isBlocked) return true
+    return false
+  }
+}
