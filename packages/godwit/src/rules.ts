@@ -96,6 +96,8 @@ export interface Rules extends Pick<SourceOptions, RuleNames> {
   readonly autoTargetMs?: number
   /** Whether somebody has said when rounds end. */
   readonly hasStop?: boolean
+  /** Whether somebody has said which mode. */
+  readonly hasMode?: boolean
 }
 
 /** @throws {GodwitError} `USAGE` */
@@ -125,6 +127,7 @@ export function rulesOf(asked: RuleOptions): Rules {
     hybrid: isAuto && asked.mode === undefined ? {} : hybrid,
     stop,
     hasStop: options.stop !== undefined || policy?.stop !== undefined,
+    hasMode: asked.mode !== undefined,
     ...(isAuto ? autoStop(options.stop, policy?.stop) : {}),
     ...(select === undefined ? {} : { select }),
     encode: sending.encode,
@@ -149,10 +152,10 @@ function autoStop(
 
 /** The rules for one migration of this guest. @param trackers - none where there is a scan */
 export function rulesFor(
-  { autoTargetMs: targetMs, hasStop = false, ...rules }: Rules,
+  { autoTargetMs: targetMs, hasStop = false, hasMode = false, ...rules }: Rules,
   guest: Guest,
   trackers: readonly DirtyTracker[] | undefined,
-): Omit<Rules, 'autoTargetMs' | 'hasStop'> & Pick<SourceOptions, 'auto'> {
+): Omit<Rules, 'autoTargetMs' | 'hasStop' | 'hasMode'> & Pick<SourceOptions, 'auto'> {
   if (guest.nextRound !== undefined) {
     checkOwnStop(rules.mode, hasStop || targetMs !== undefined, guest)
     return { ...rules, stop: [ownStop] }
@@ -161,9 +164,12 @@ export function rulesFor(
   const seesStores = trackers?.every(({ comparesContent = false }) => !comparesContent) ?? false
   const canPeek = rules.select === undefined && seesStores
   const canThrottle = rules.throttle === undefined && guest.throttle !== undefined
-  const auto = new Auto({ targetMs, canPostCopy: rules.mode === 'hybrid', canThrottle, canPeek })
+  // Nothing makes another process wait for pages that are still to come.
+  const mode = guest.isForeign === true && !hasMode ? MODE_DEFAULT : rules.mode
+  const auto = new Auto({ targetMs, canPostCopy: mode === 'hybrid', canThrottle, canPeek })
   return {
     ...rules,
+    mode,
     auto,
     ...(canPeek ? { select: auto.select } : {}),
     ...(canThrottle ? { throttle: auto.throttle } : {}),
