@@ -9,7 +9,7 @@ import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Receiver } from 'godwit'
-import { OwnerDirectory, checkDestination, choosePager, receive } from 'godwit'
+import { OwnerDirectory, checkDestination, choosePager, lockDirectory, receive } from 'godwit'
 import { Agent } from './agent/agent.ts'
 import { Arrivals } from './agent/arrivals.ts'
 import { agentCommands } from './agent/commands.ts'
@@ -107,6 +107,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   const stateDir = resolve(settings.stateDir)
   // Makes it, and fails before anything else does.
   const owners = new OwnerDirectory(stateDir)
+  lockDirectory(stateDir)
   let receiver: Receiver | undefined
   let server: MetricsServer | undefined
   let isEnding = false
