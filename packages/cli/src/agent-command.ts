@@ -27,9 +27,11 @@ import type { MetricsServer } from './agent/metrics-server.ts'
 import { checkMetricsAddress, serveMetrics } from './agent/metrics-server.ts'
 import type { LeavingProgress } from './agent/metrics.ts'
 import { Metrics } from './agent/metrics.ts'
+import { holdAgain } from './agent/vms.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { hostHelp } from './guest-help.ts'
 import { hostGuests } from './guests.ts'
 import { print } from './output.ts'
 import type { ReceivingSettings } from './receiving-option.ts'
@@ -80,7 +82,7 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
     .option('--evacuate-to <ADDRESS>', 'at SIGTERM, move all guests there, then end')
     .option('--stop-guests', 'at SIGTERM, end with the guests that are here')
     .option('--insecure', 'go off loopback with neither key nor certificates')
-    .addHelpText('after', `\nExample:\n  ${example}`)
+    .addHelpText('after', `\n${hostHelp()}\n\nExample:\n  ${example}`)
     .action(async (settings: AgentSettings) => {
       finish(await run(settings))
     })
@@ -119,7 +121,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     isEnding: () => isEnding,
     receiver: () => receiver,
   })
-  const { agent, metrics } = built
+  const { agent, metrics, takeRoom } = built
   const control = await serveControl(
     resolve(settings.control ?? join(stateDir, controlName)),
     agentCommands(agent),
@@ -127,6 +129,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   const signals = listenToEnd()
   try {
     await restore(agent, owners)
+    await holdAgain(agent.context, takeRoom)
     const { metrics: address } = settings
     server = address === undefined ? undefined : await serveMetrics(address, metrics.registry)
     receiver = await listen(settings, built)
@@ -153,6 +156,7 @@ interface Built {
   readonly agent: Agent
   readonly metrics: Metrics
   readonly host: WorkloadHost
+  readonly takeRoom: WorkloadHost['takeRoom']
 }
 
 type Given = Pick<AgentContext, 'log' | 'security' | 'insecure' | 'stateDir' | 'isEnding'> & {
@@ -178,9 +182,10 @@ async function build(settings: AgentSettings, given: Given): Promise<Built> {
   })
   const context: AgentContext = { ...given, hooks, metrics, table }
   const departures: Departures = new Departures(context)
-  const arrivals = new Arrivals(context)
-  const agent = new Agent({ context, departures, arrivals, host, receiver })
-  return { agent, metrics, host }
+  const takeRoom: WorkloadHost['takeRoom'] = (bytes) => host.takeRoom(bytes)
+  const arrivals = new Arrivals(context, takeRoom)
+  const agent = new Agent({ context, departures, arrivals, host, takeRoom, receiver })
+  return { agent, metrics, host, takeRoom }
 }
 
 function leavingOf(departures: Departures): readonly (readonly [string, LeavingProgress])[] {
@@ -201,8 +206,9 @@ async function restore({ context }: Agent, owners: OwnerDirectory): Promise<void
 async function listen(settings: AgentSettings, { agent, host }: Built): Promise<Receiver> {
   const { arrivals, context } = agent
   const { security, insecure, stateDir, log } = context
-  const guests = hostGuests(host, (text) => log.info(text), undefined)
-  const { listen: address, lanes, pageBytes, pager } = settings
+  const { listen: address, lanes, pageBytes, pager, guest } = settings
+  const tellVm = (vm: string, pid: number): void => log.info({ vm, pid }, 'a QEMU was started')
+  const guests = hostGuests(host, (text) => log.info(text), guest, tellVm)
   const chosen = {
     ...(lanes === undefined ? {} : { lanes }),
     ...(pageBytes === undefined ? {} : { pageBytes }),

@@ -14,6 +14,7 @@ import type { TransferSettings } from '../settings.ts'
 import type { AgentContext } from './context.ts'
 import { hookFactsOf } from './context.ts'
 import type { GuestEntry } from './guest-table.ts'
+import type { HeldGuest } from './held-guest.ts'
 import { hookedGuest } from './hooked-guest.ts'
 import { errorFacts } from './log.ts'
 
@@ -66,12 +67,13 @@ export class Departure {
   }
 
   /** Resolves with the report, whatever the outcome. */
-  async run(guest: StartedGuest, pageBytes: number): Promise<Report> {
+  async run(held: HeldGuest, pageBytes: number): Promise<Report> {
     const { hooks } = this.#context
     const { signal } = this.#abort
     try {
       await hooks.run('before-migrate', hookFactsOf(this.entry))
       if (signal.aborted) throw new CancelledError()
+      const guest = await held.take()
       this.report = await attempt(this.settings, {
         retry: this.settings.retry,
         signal,

@@ -12,7 +12,7 @@ import { hookFactsOf } from './context.ts'
 import type { DepartureSettings } from './departure.ts'
 import { Departure } from './departure.ts'
 import type { GuestEntry, GuestState } from './guest-table.ts'
-import { goneFrom } from './guest-here.ts'
+import { goneFrom, nowhere } from './guest-here.ts'
 
 /** Reports are kept for clients that wait for them. */
 const endedMax = 32
@@ -78,9 +78,7 @@ export class Departures {
     const { entry, id } = departure
     const { outcome, error, downtimeMs, totalMs, wireBytes } = report
     metrics.count(report)
-    const died = entry.here?.died
-    const stays = died === undefined ? 'running' : 'failed'
-    const state = stateAfter[exitCodeOf(report)] ?? stays
+    const state = await this.#stateAfter(entry, report)
     const reason = error === undefined ? undefined : `${error.code}: ${error.text}`
     const facts = { guest: entry.name, session: entry.session, peer: entry.peer, state }
     const why = error === undefined ? {} : { code: error.code, error: error.text }
@@ -94,10 +92,19 @@ export class Departures {
     if (state === 'running') hooks.tell('failed', hookFactsOf(entry, error?.code))
     // What is in doubt, or may be wanted, stays until somebody says otherwise.
     const isGone = state === 'left' || state === 'failed'
-    if (isGone) await goneFrom(this.#context, entry, state, { reason })
+    if (isGone) await goneFrom(this.#context, entry, state, { reason, ...nowhere })
     else table.change(entry, state, { reason })
     if (state === 'left') hooks.tell('left', hookFactsOf(entry))
     departure.end(report)
+  }
+
+  /** What becomes of the guest here, which is told that its migration is over. */
+  async #stateAfter(entry: GuestEntry, report: Report): Promise<GuestState> {
+    const state = stateAfter[exitCodeOf(report)]
+    if (state === 'left') await entry.here?.guest?.moved()
+    if (state !== undefined) return state
+    await entry.here?.guest?.goesOn()
+    return entry.here?.died === undefined ? 'running' : 'failed'
   }
 }
 
