@@ -4,14 +4,12 @@
  *
  * @module
  */
-import { resolve } from 'node:path'
 import { GodwitError, toGodwitError } from '@godwit/core'
 import type { WorkloadHost } from '@godwit/guest'
 import type { Receiver } from 'godwit'
 import { OwnerDirectory, recoverOwned } from 'godwit'
 import type { MigrateSettings, RunSettings } from '../guest-options.ts'
 import { absoluteGuest, parseGuest, placeOfVm, startGuest } from '../guests.ts'
-import { loadPolicy } from '../policy-file.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { AgentContext } from './context.ts'
 import { hookFactsOf, refuseWhileEnding } from './context.ts'
@@ -21,6 +19,7 @@ import type { GuestEntry } from './guest-table.ts'
 import { goneFrom, placeRunning } from './guest-here.ts'
 import { heldGuest } from './held-guest.ts'
 import { errorFacts } from './log.ts'
+import { provide } from './provisions.ts'
 import { holdVm, isInQemu, takeUp } from './vms.ts'
 
 export interface AgentParts {
@@ -119,13 +118,23 @@ export class Agent {
   /**
    * Sends a guest on its way. @param directory - where names of files begin
    *
-   * @throws {GodwitError} `USAGE`, `TOO_LATE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+   * @throws {GodwitError} `USAGE`, `TOO_LATE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS`,
+   *   `FILE_UNREADABLE`, `FILE_UNWRITABLE`
    */
   async migrate(name: string, asked: MigrateSettings, directory: string): Promise<Departure> {
-    const entry = this.context.table.find(name)
-    const { policy: file, ...settings } = asked
-    const own = file === undefined ? {} : { policy: await loadPolicy(resolve(directory, file)) }
-    return this.departures.begin(entry, { ...settings, ...own })
+    const { table, log } = this.context
+    const entry = table.find(name)
+    this.departures.check(entry, asked)
+    const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
+    const provisions = await provide(asked, {
+      directory,
+      pageBytes: entry.here!.pageBytes,
+      tell: (text) => log.warn({ guest: name }, text),
+      onCaptureFailed: (error) => {
+        log.warn({ guest: name, ...errorFacts(error) }, 'the capture ends here')
+      },
+    })
+    return this.departures.begin(entry, { ...settings, ...provisions })
   }
 
   /**

@@ -55,21 +55,33 @@ export class Departures {
   }
 
   /**
-   * Sends a guest on its way.
+   * Looks whether a guest can be sent on its way.
    *
    * @throws {GodwitError} `USAGE`, `TOO_LATE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS`
    */
+  check(entry: GuestEntry, { to }: Pick<DepartureSettings, 'to'>): void {
+    const { security, insecure } = this.#context
+    if (entry.state !== 'running' || entry.here?.guest === undefined) throw notToGo(entry)
+    checkDestination(to, { security, insecure })
+  }
+
+  /**
+   * Sends a guest on its way.
+   *
+   * @throws {GodwitError} as {@link check}; `FILE_UNWRITABLE`
+   */
   begin(entry: GuestEntry, settings: DepartureSettings): Departure {
-    const { table, security, insecure } = this.#context
-    const { here } = entry
-    if (entry.state !== 'running' || here?.guest === undefined) throw notToGo(entry)
-    checkDestination(settings.to, { security, insecure })
+    const { table } = this.#context
+    this.check(entry, settings)
     checkRules(settings)
-    const departure = new Departure(this.#context, `${++this.#count}`, entry, settings)
+    const { guest, pageBytes } = entry.here!
+    // Now, when nothing is wrong that would leave it empty.
+    const capture = settings.openCapture?.()
+    const departure = new Departure(this.#context, `${++this.#count}`, entry, settings, capture)
     this.#going.set(entry, departure)
     const fresh = { peer: settings.to, session: undefined, role: 'source' } as const
     table.change(entry, 'leaving', fresh)
-    void departure.run(here.guest, here.pageBytes).then((report) => this.#end(departure, report))
+    void departure.run(guest!, pageBytes).then((report) => this.#end(departure, report))
     return departure
   }
 

@@ -14,6 +14,7 @@ import type { MigrateSettings } from '../guest-options.ts'
 import { addMigrateOptions } from '../guest-options.ts'
 import type { Agent } from './agent.ts'
 import { hookFactsOf } from './context.ts'
+import type { DepartureSettings } from './departure.ts'
 import { goneFrom } from './guest-here.ts'
 import type { GuestEntry, GuestState } from './guest-table.ts'
 import { goesOnAlone } from './vms.ts'
@@ -111,11 +112,10 @@ async function evacuate({ agent, signals }: EndingAgent, to: string): Promise<vo
 }
 
 /** As `godwit migrate --to` would. */
-function evacuation(to: string): Omit<MigrateSettings, 'policy'> {
-  const { policy: _none, ...settings } = readLine<MigrateSettings>(addMigrateOptions, [
-    'all',
-    `--to=${to}`,
-  ]).settings
+function evacuation(to: string): DepartureSettings {
+  const line = ['all', `--to=${to}`]
+  const { settings: asked } = readLine<MigrateSettings>(addMigrateOptions, line)
+  const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
   return settings
 }
 
