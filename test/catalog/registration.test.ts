@@ -73,3 +73,23 @@ describe('an agent whose entry was removed', () => {
     expect(await namesIn()).toEqual(['new'])
   })
 })
+
+describe('a guest that leaves as soon as it is there', () => {
+  it('is told by its session all the same, for its destination', async () => {
+    const url = freshPath('fleet.db')
+    const catalog = await Catalog.open(url)
+    const registration = beginRegistration({ catalog: url, machine: 'a' })!
+    const identity = { name: 'db', os: debian, hypervisor: qemu }
+    const entry = registration.guest({ kind: 'writer', ...sizes, identity })
+    entry.leaves(session)
+    entry.left()
+    await until(async () => (await catalog.entries.find('vm', 'db'))?.session === session)
+    const other = beginRegistration({ catalog: url, machine: 'b' })!
+    other.guest({ kind: 'writer', ...sizes, arrival: session })
+    await until(async () => (await catalog.entries.find('vm', 'db'))?.machine === 'b')
+    const there = { name: 'db', os: debian, hypervisor: qemu, epoch: 1 }
+    expect(await catalog.entries.list('vm')).toMatchObject([there])
+    for (const one of [registration, other]) await one.end()
+    await catalog.close()
+  })
+})

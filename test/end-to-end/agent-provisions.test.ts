@@ -114,7 +114,6 @@ describe('a migration of an agent', () => {
       [['--images', freshPath('none')], /FILE_UNREADABLE/],
       [['--capture', freshPath('none/capture')], /FILE_UNWRITABLE/],
       [['--competing', '5Mbit'], /USAGE: --competing 5Mbit: where to\?/],
-      [['--static', 'escdr-content', '--catalog', 'c.db'], /USAGE: .*--os NAME/],
       [['--static', 'escdr-position'], /USAGE: .*--catalog URL is missing/],
       [['--os', 'debian/13'], /USAGE: --os is for a catalog/],
       [['--images', freshPath('none'), '--encode', 'raw'], /USAGE: --images is of no use/],

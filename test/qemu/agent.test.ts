@@ -2,6 +2,7 @@
  * VMs under agents: taken hold of, moved there and back, left alone and found again.
  */
 import { existsSync } from 'node:fs'
+import { OwnerDirectory } from 'godwit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { AgentProcess } from '../end-to-end/agents.ts'
 import { guestsOf, guestWhen, logOf, startAgent, writeHook } from '../end-to-end/agents.ts'
@@ -108,6 +109,9 @@ describe.skipIf(isImpossible)(`a VM under agents${needs}`, () => {
       await countsOn(back)
       const a2 = await follow(a, 'SIGKILL', yard.path('none.log'))
       expect(await whole(a2)).toEqual(second)
+      const owners = new OwnerDirectory(a2.stateDir)
+      const { session } = await guestWhen(a2, 'vm1', () => true)
+      expect(owners.find(session!, 'destination')).toMatchObject({ state: 'owner' })
       const stop = await runCommandLine('stop', 'vm1', '--control', a2.control)
       expect(stop.stdout).toBe(`vm1 is let go of; its VM stays: ${second.vm}\n`)
       expect(await guestsOf(a2)).toEqual([])

@@ -27,12 +27,18 @@ import type { MetricsServer } from './agent/metrics-server.ts'
 import { checkMetricsAddress, serveMetrics } from './agent/metrics-server.ts'
 import type { LeavingProgress } from './agent/metrics.ts'
 import { Metrics } from './agent/metrics.ts'
+import { registerGuests } from './agent/registered-guests.ts'
 import { holdAgain } from './agent/vms.ts'
+import type { AgentRegistration } from './agent-registration.ts'
+import { beginRegistration } from './agent-registration.ts'
+import type { CatalogSettings } from './catalog-option.ts'
+import { catalogOption, checkCatalogOptions, machineOption } from './catalog-option.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { hostHelp } from './guest-help.ts'
 import { hostGuests } from './guests.ts'
+import { machineReader } from './machine-facts.ts'
 import { print } from './output.ts'
 import type { ReceivingSettings } from './receiving-option.ts'
 import { addReceivingOptions, receivingOptionsOf } from './receiving-option.ts'
@@ -40,7 +46,11 @@ import { refuseLeft } from './recover-owned.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 
-interface AgentSettings extends ReceivingSettings, SecuritySettings, EndingSettings {
+interface AgentSettings
+  extends ReceivingSettings,
+    SecuritySettings,
+    EndingSettings,
+    Pick<CatalogSettings, 'catalog' | 'machine'> {
   readonly stateDir: string
   readonly control?: string
   readonly hook: readonly Hook[]
@@ -62,6 +72,8 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
   addSecurityOptions(addReceivingOptions(command))
     .requiredOption('--state-dir <DIR>', 'where to write whose a guest is; of this agent alone')
     .option('--control <SOCKET>', 'serve clients at this path (default: `control` in --state-dir)')
+    .addOption(catalogOption('tell a catalog of this machine and of the guests that are here'))
+    .addOption(machineOption())
     .addOption(
       new Option('--hook <STAGE=FILE>', `run this file at a stage: ${HOOK_STAGES.join(', ')}`)
         .argParser((text: string, hooks: readonly Hook[]) => [...hooks, parseHook(text)])
@@ -91,6 +103,7 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
 /** @throws {GodwitError} `USAGE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS` */
 function check(settings: AgentSettings, parts: Pick<AgentContext, 'security' | 'insecure'>): void {
   const { evacuateTo, stopGuests, metrics, insecureMetrics } = settings
+  checkCatalogOptions(settings)
   if (evacuateTo !== undefined) checkDestination(evacuateTo, parts)
   if (evacuateTo !== undefined && stopGuests === true) {
     throw new GodwitError('USAGE', 'Guests are moved by --evacuate-to or ended by --stop-guests')
@@ -112,12 +125,14 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   lockDirectory(stateDir)
   let receiver: Receiver | undefined
   let server: MetricsServer | undefined
+  let registration: AgentRegistration | undefined
   let isEnding = false
   const built = await build(settings, {
     log,
     security,
     insecure,
     stateDir,
+    catalog: settings.catalog,
     isEnding: () => isEnding,
     receiver: () => receiver,
   })
@@ -133,6 +148,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     const { metrics: address } = settings
     server = address === undefined ? undefined : await serveMetrics(address, metrics.registry)
     receiver = await listen(settings, built)
+    registration = register(settings, built, receiver)
     log.info({ address: receiver.address, metrics: server?.address, stateDir }, 'listening')
     if (server !== undefined) print(`metrics ${server.address}`)
     print(`listening ${receiver.address}`)
@@ -145,11 +161,25 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     log.info('ended')
     return Exit.Done
   } finally {
+    await registration?.end()
     signals.stop()
     control.close()
     server?.close()
     agent.arrivals.close()
   }
+}
+
+/** In the catalog, if there is one: this machine, and the guests of the table. */
+function register(
+  settings: AgentSettings,
+  { agent, host }: Built,
+  { address }: Receiver,
+): AgentRegistration | undefined {
+  const { log, table } = agent.context
+  const machine = machineReader(address, () => host.freeBytes, settings.memoryLimit)
+  const registration = beginRegistration(settings, machine, (text) => log.warn(text))
+  if (registration !== undefined) registerGuests(table, registration)
+  return registration
 }
 
 interface Built {
@@ -159,7 +189,7 @@ interface Built {
   readonly takeRoom: WorkloadHost['takeRoom']
 }
 
-type Given = Pick<AgentContext, 'log' | 'security' | 'insecure' | 'stateDir' | 'isEnding'> & {
+type Given = Omit<AgentContext, 'hooks' | 'metrics' | 'table'> & {
   readonly receiver: () => Receiver | undefined
 }
 

@@ -16,7 +16,7 @@ import { addStartOptions, addTransferOptions, parseCount } from './settings.ts'
 import type { StaticSettings } from './static-option.ts'
 import { addStaticOptions } from './static-option.ts'
 
-export interface RunSettings extends StartSettings {
+export interface RunSettings extends StartSettings, Pick<CatalogSettings, 'os' | 'hypervisor'> {
   readonly name?: string
 }
 
@@ -36,10 +36,18 @@ export type MapSettings = Pick<CatalogSettings, 'catalog' | 'vmName' | 'os' | 'h
 
 /** `GUEST` and the options of {@link RunSettings}. */
 export function addRunOptions(command: Command): Command {
-  return addStartOptions(command.argument('<guest>', 'NAME[,key=value...]; see below')).option(
+  addStartOptions(command.argument('<guest>', 'NAME[,key=value...]; see below')).option(
     '--name <NAME>',
-    'what it is to be called (default: made from its kind)',
+    'what it is to be called, in the catalog of the agent, too (default: made from its kind)',
   )
+  return addReleases(command)
+}
+
+/** What the guest is. */
+function addReleases(command: Command): Command {
+  return command
+    .option('--os <NAME/VERSION>', 'its operating system, like debian/12', parseRelease)
+    .option('--hypervisor <NAME/VERSION>', 'its hypervisor, like qemu/8.2', parseRelease)
 }
 
 /** `GUEST` and the options of {@link MigrateSettings}. */
@@ -60,9 +68,9 @@ export function addMigrateOptions(command: Command): Command {
 }
 
 function addMapOptions(command: Command): Command {
-  return command
-    .addOption(catalogOption('where the agent takes static maps from'))
-    .option('--vm-name <NAME>', 'what the guest is called there', parseName)
-    .option('--os <NAME/VERSION>', 'its operating system, like debian/12', parseRelease)
-    .option('--hypervisor <NAME/VERSION>', 'its hypervisor, like qemu/8.2', parseRelease)
+  return addReleases(
+    command
+      .addOption(catalogOption('where to take static maps from (default: that of the agent)'))
+      .option('--vm-name <NAME>', 'what the guest is called there (default: as here)', parseName),
+  )
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { formatRelease } from '@godwit/catalog'
 import { GodwitError, toGodwitError } from '@godwit/core'
 import type { WorkloadHost } from '@godwit/guest'
 import type { Receiver } from 'godwit'
@@ -15,7 +16,7 @@ import type { AgentContext } from './context.ts'
 import { hookFactsOf, refuseWhileEnding } from './context.ts'
 import type { Departure } from './departure.ts'
 import type { Departures } from './departures.ts'
-import type { GuestEntry } from './guest-table.ts'
+import type { GuestChange, GuestEntry } from './guest-table.ts'
 import { goneFrom, placeRunning } from './guest-here.ts'
 import { heldGuest } from './held-guest.ts'
 import { errorFacts } from './log.ts'
@@ -70,7 +71,7 @@ export class Agent {
     const entry =
       place === undefined
         ? await this.#startHere(parsed, settings)
-        : await holdVm(this.context, place, { ...settings, takeRoom })
+        : await holdVm(this.context, place, { ...settings, takeRoom, known: releasesOf(settings) })
     const { name: guest, kind, memoryBytes, vm } = entry
     const what = vm === undefined ? 'a guest was started' : 'the agent has hold of a VM'
     log.info({ guest, kind, memoryBytes, vm }, what)
@@ -86,7 +87,7 @@ export class Agent {
     const { identity, memoryBytes } = parsed
     const { kind } = identity
     const name = settings.name ?? table.freeName(undefined, kind)
-    const entry = table.add({ name, kind, memoryBytes }, 'starting')
+    const entry = table.add({ name, kind, memoryBytes }, 'starting', releasesOf(settings))
     try {
       const room = this.#parts.takeRoom(memoryBytes)
       const tell = (text: string): void => log.info({ guest: name }, text)
@@ -122,13 +123,14 @@ export class Agent {
    *   `FILE_UNREADABLE`, `FILE_UNWRITABLE`
    */
   async migrate(name: string, asked: MigrateSettings, directory: string): Promise<Departure> {
-    const { table, log } = this.context
+    const { table, log, catalog } = this.context
     const entry = table.find(name)
     this.departures.check(entry, asked)
     const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
     const provisions = await provide(asked, {
       directory,
-      pageBytes: entry.here!.pageBytes,
+      entry,
+      catalog,
       tell: (text) => log.warn({ guest: name }, text),
       onCaptureFailed: (error) => {
         log.warn({ guest: name, ...errorFacts(error) }, 'the capture ends here')
@@ -200,5 +202,13 @@ export class Agent {
     else table.change(entry, isThere ? 'left' : 'lost', { reason })
     log.info({ guest, session, peer: entry.peer, answer: found.answer }, 'settled')
     return { guest, answer: found.answer, state: entry.state }
+  }
+}
+
+/** As the table has them. */
+function releasesOf({ os, hypervisor }: RunSettings): Pick<GuestChange, 'os' | 'hypervisor'> {
+  return {
+    ...(os === undefined ? {} : { os: formatRelease(os) }),
+    ...(hypervisor === undefined ? {} : { hypervisor: formatRelease(hypervisor) }),
   }
 }

@@ -6,6 +6,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseRelease } from '@godwit/catalog'
 import type { OwnerStore } from '@godwit/core'
 import { NAME_PATTERN } from '@godwit/core'
 import type { GuestLine, GuestState, GuestTable } from './guest-table.ts'
@@ -41,7 +42,8 @@ export class GuestJournal {
       const { name, kind, memoryBytes, peer, session, role, since, vm, pid, pageBytes } = line
       const sinceMs = state === line.state ? Date.parse(since) : Date.now()
       const reason = state === line.state ? line.reason : becauseOf[state]
-      const place = { vm, pid, pageBytes }
+      const { os, hypervisor } = line
+      const place = { vm, pid, pageBytes, os, hypervisor }
       const change = { peer, session, role, reason, ...place }
       table.restore({ name, kind, memoryBytes }, state, sinceMs, change)
       if (state === line.state) continue
@@ -104,7 +106,8 @@ function stateAfter(line: GuestLine, owners: Pick<OwnerStore, 'find'>): GuestSta
 function isLine(value: unknown): value is GuestLine {
   if (typeof value !== 'object' || value === null) return false
   const line = value as Partial<GuestLine>
-  const { name, kind, memoryBytes, state, since, peer, session, vm, pid, pageBytes } = line
+  const { name, kind, memoryBytes, state, since, peer, session } = line
+  const { vm, pid, pageBytes, os, hypervisor } = line
   return (
     typeof name === 'string' &&
     NAME_PATTERN.test(name) &&
@@ -114,6 +117,16 @@ function isLine(value: unknown): value is GuestLine {
     typeof since === 'string' &&
     Number.isFinite(Date.parse(since)) &&
     [peer, session, vm].every((one) => one === undefined || typeof one === 'string') &&
-    [pid, pageBytes].every((one) => one === undefined || Number.isSafeInteger(one))
+    [pid, pageBytes].every((one) => one === undefined || Number.isSafeInteger(one)) &&
+    [os, hypervisor].every((one) => one === undefined || isRelease(one))
   )
+}
+
+function isRelease(text: unknown): boolean {
+  try {
+    parseRelease(String(text))
+    return typeof text === 'string'
+  } catch {
+    return false
+  }
 }

@@ -46,6 +46,9 @@ export interface GuestChange {
   pid?: number | undefined
   /** In which it is moved from here, where that is not to be forgotten with this agent. */
   pageBytes?: number | undefined
+  /** Its operating system and hypervisor, where `run` said so: `debian/12`. */
+  os?: string | undefined
+  hypervisor?: string | undefined
 }
 
 export interface GuestFacts {
@@ -231,7 +234,7 @@ export function checkName(name: string): string {
 
 export function lineOf(entry: GuestEntry): GuestLine {
   const { name, kind, memoryBytes, state, sinceMs, peer, session, role, reason, here } = entry
-  const { vm, pid, pageBytes } = entry
+  const { vm, pid, pageBytes, os, hypervisor } = entry
   const steps = here?.steps()
   return {
     name,
@@ -247,5 +250,7 @@ export function lineOf(entry: GuestEntry): GuestLine {
     ...(vm === undefined ? {} : { vm }),
     ...(pid === undefined ? {} : { pid }),
     ...(pageBytes === undefined ? {} : { pageBytes }),
+    ...(os === undefined ? {} : { os }),
+    ...(hypervisor === undefined ? {} : { hypervisor }),
   }
 }

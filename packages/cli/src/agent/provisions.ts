@@ -5,16 +5,17 @@
  * @module
  */
 import { resolve } from 'node:path'
-import { parseCatalogUrl } from '@godwit/catalog'
+import { parseCatalogUrl, parseRelease } from '@godwit/catalog'
 import type { GodwitError } from '@godwit/core'
 import type { Policy, SendStatic, TrafficOptions } from 'godwit'
 import { CaptureFile } from 'godwit'
 import { checkCatalogOptions } from '../catalog-option.ts'
 import { readCompeting } from '../competing-option.ts'
-import type { MigrateSettings } from '../guest-options.ts'
+import type { MapSettings, MigrateSettings } from '../guest-options.ts'
 import { loadPolicy } from '../policy-file.ts'
 import { beginLoading } from '../static-load.ts'
 import { checkStatic } from '../static-option.ts'
+import type { GuestEntry } from './guest-table.ts'
 
 export interface Provisions {
   readonly policy?: Policy
@@ -29,7 +30,10 @@ export interface Provisions {
 export interface ProvisionPlace {
   /** Where names of files begin. */
   readonly directory: string
-  readonly pageBytes: number
+  /** Is here. */
+  readonly entry: GuestEntry
+  /** Where nothing else is said. */
+  readonly catalog: string | undefined
   /** Hears what is lacking. */
   readonly tell: (text: string) => void
   readonly onCaptureFailed: (error: GodwitError) => void
@@ -41,8 +45,11 @@ export interface ProvisionPlace {
  * @throws {GodwitError} `USAGE`, `FILE_UNREADABLE`, `FILE_UNWRITABLE`: that of an image
  */
 export async function provide(asked: MigrateSettings, place: ProvisionPlace): Promise<Provisions> {
-  const { directory, pageBytes, tell, onCaptureFailed } = place
-  const settings = { ...absolute(asked, directory), pageBytes, quiet: true }
+  const { directory, entry, tell, onCaptureFailed } = place
+  const said = absolute(asked, directory)
+  const { catalog = place.catalog } = said
+  const known = catalog === undefined ? {} : { ...knownOf(entry), catalog }
+  const settings = { ...known, ...said, pageBytes: entry.here!.pageBytes, quiet: true }
   checkCatalogOptions(settings)
   checkStatic(settings)
   const { policy, capture } = settings
@@ -52,6 +59,15 @@ export async function provide(asked: MigrateSettings, place: ProvisionPlace): Pr
   const openCapture =
     capture === undefined ? {} : { openCapture: () => openFile(capture, onCaptureFailed) }
   return { ...own, ...openCapture, readStatic, traffic }
+}
+
+/** By what the catalog knows the guest, where nothing else is said. */
+function knownOf({ name: vmName, os, hypervisor }: GuestEntry): MapSettings {
+  return {
+    vmName,
+    ...(os === undefined ? {} : { os: parseRelease(os) }),
+    ...(hypervisor === undefined ? {} : { hypervisor: parseRelease(hypervisor) }),
+  }
 }
 
 function openFile(path: string, onFailed: (error: GodwitError) => void): CaptureFile {

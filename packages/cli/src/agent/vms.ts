@@ -8,11 +8,13 @@ import { GodwitError, PAGE_BYTES_DEFAULT, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
 import type { QemuPlace, VmPlace } from '@godwit/qemu'
 import { formatPlace, HeldVm, IncomingQemu, QEMU_KIND, readPlace, removeFiles } from '@godwit/qemu'
+import { OwnerDirectory } from 'godwit'
 import type { AgentContext } from './context.ts'
 import { placeRunning } from './guest-here.ts'
 import type { GuestChange, GuestEntry, GuestHere, GuestTable } from './guest-table.ts'
 import type { TakeRoom } from './held-guest.ts'
 import { HeldVmGuest } from './held-guest.ts'
+import { errorFacts } from './log.ts'
 
 /** Whether it goes on, or stands, without the agent. */
 export function goesOnAlone({ vm, state }: GuestEntry): boolean {
@@ -92,6 +94,8 @@ export interface HoldSettings {
   readonly name?: string
   readonly pageBytes: number
   readonly takeRoom: TakeRoom
+  /** What is said of it. */
+  readonly known: GuestChange
 }
 
 /**
@@ -102,7 +106,7 @@ export interface HoldSettings {
 export async function holdVm(
   context: AgentContext,
   place: VmPlace,
-  { name: asked, pageBytes, takeRoom }: HoldSettings,
+  { name: asked, pageBytes, takeRoom, known }: HoldSettings,
 ): Promise<GuestEntry> {
   const { table } = context
   const holder = holderOf(table, place)
@@ -114,7 +118,7 @@ export async function holdVm(
     await vm.check()
     const { memoryBytes } = vm
     const name = asked ?? table.freeName(undefined, QEMU_KIND)
-    const facts = { vm: formatPlace(place), pageBytes }
+    const facts = { ...known, vm: formatPlace(place), pageBytes }
     const entry = table.add({ name, kind: QEMU_KIND, memoryBytes }, 'starting', facts)
     placeRunning(context, entry, hereOfVm(vm, takeRoom, { pageBytes }))
     return entry
@@ -148,9 +152,21 @@ export async function takeUp(
       status === 'running' ? undefined : `it stands (${status}): QMP's cont lets it go on`
     table.change(entry, 'running', { reason })
     log.info({ guest, vm: text, pid, status }, 'the agent has hold of a VM again')
+    await adopt(context, entry)
   } catch (thrown) {
     const { code, message } = toGodwitError(thrown)
     table.change(entry, 'lost', { reason: `${code}: ${message}` })
     log.warn({ guest, vm: text, pid, code, error: message }, 'a VM is not to be found any more')
+  }
+}
+
+/** Who asks whose a VM is that came here hears that it runs. */
+async function adopt({ stateDir, log }: AgentContext, entry: GuestEntry): Promise<void> {
+  const { name: guest, session, role } = entry
+  if (session === undefined || role !== 'destination') return
+  try {
+    await new OwnerDirectory(stateDir).adopt(session)
+  } catch (thrown) {
+    log.warn({ guest, session, ...errorFacts(toGodwitError(thrown)) }, 'its record says it is lost')
   }
 }
