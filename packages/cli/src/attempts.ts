@@ -4,10 +4,10 @@
  *
  * @module
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Report } from '@godwit/core'
 import type { RuleOptions } from 'godwit'
 import { withoutPostCopy } from 'godwit'
-import { delay } from './delay.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 
 export const RETRY_DELAY_MS = 1000
@@ -41,6 +41,6 @@ export async function attempt<T extends RuleOptions>(
     if (!isFailed || left-- <= 0) return report
     again(report, false)
     // Whoever cancels meanwhile hears so from the next attempt.
-    await delay(RETRY_DELAY_MS, signal)
+    await sleep(RETRY_DELAY_MS, undefined, { signal }).catch(() => {})
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Report } from '@godwit/core'
 import { GodwitError, formatCount, formatDurationMs } from '@godwit/core'
 import type { Command } from 'commander'
@@ -27,7 +28,6 @@ import type { CompetingSettings } from './competing-option.ts'
 import { addCompetingOption, readCompeting, startCompeting } from './competing-option.ts'
 import type { ControlCommands, ControlServer } from './control-socket.ts'
 import { serveControl, withoutNames } from './control-socket.ts'
-import { delay } from './delay.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { guestHelp } from './guest-help.ts'
@@ -225,7 +225,8 @@ async function move(run: SendRun, guest: StartedGuest): Promise<Report> {
   const { signal } = abort
   void interrupts.first.then(() => abort.abort())
   const warmupMs = warmupOf(guest, settings.warmup)
-  const dead = await Promise.race([delay(warmupMs, signal), guest.failed])
+  const warm = sleep(warmupMs, undefined, { signal }).catch(() => undefined)
+  const dead = await Promise.race([warm, guest.failed])
   if (dead !== undefined) throw dead
   const interrupted = interrupts.first.then((): SendStatic => ({}))
   const known = await Promise.race([run.readStatic(), interrupted])

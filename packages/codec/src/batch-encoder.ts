@@ -21,7 +21,7 @@ import type { BatchSlot } from './batch-slot.ts'
 import { batchPages } from './batch-slot.ts'
 import { BatchTable } from './batch-table.ts'
 import { PageInspector } from './page-inspector.ts'
-import type { CopyBytes } from './primitives.ts'
+import type { CopyBytes } from '@godwit/kernels'
 import type { Workspace } from './workspace.ts'
 
 /**

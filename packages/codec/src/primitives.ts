@@ -4,27 +4,14 @@
  * @module
  */
 import type { HashName, VerifyMode } from '@godwit/core'
-import type { KernelsOptions, WriteSha } from '@godwit/kernels'
-import { SHA_BYTES } from '@godwit/kernels'
+import type { CopyBytes, KernelsOptions, WriteSha } from '@godwit/kernels'
+import { SHA_BYTES, portableCopy } from '@godwit/kernels'
 import type { Compressor, Compressors } from './compressor.ts'
 import { createLz4 } from './lz4.ts'
 import type { Sha256 } from './sha256.ts'
 import { portableSha256 } from './sha256.ts'
 import type { Xxh64 } from './xxh64.ts'
 import { createXxh64 } from './xxh64.ts'
-
-/** Copies `from[start, end)` to `to`, from `at` on; the two do not overlap. */
-export type CopyBytes = (
-  to: Uint8Array,
-  at: number,
-  from: Uint8Array,
-  start: number,
-  end: number,
-) => void
-
-const portableCopy: CopyBytes = (to, at, from, start, end) => {
-  to.set(from.subarray(start, end), at)
-}
 
 /** A file, read on the calling thread. */
 export interface ReadableFile {
@@ -48,6 +35,8 @@ export interface Primitives {
   readonly writeSha: WriteSha
   /** The kernels' binary; without it they run as plain TypeScript. */
   readonly kernelsWasm: KernelsOptions['wasm']
+  /** The same for shared memory; without it pages of guests are not looked at in place. */
+  readonly kernelsSharedWasm: KernelsOptions['wasm']
   readonly copy: CopyBytes
   readonly compressors: Compressors
   /** Undefined where there are no files. */
@@ -60,6 +49,7 @@ export interface PrimitivesOptions {
   /** By default by way of `sha256`. */
   readonly writeSha?: WriteSha
   readonly kernelsWasm?: KernelsOptions['wasm']
+  readonly kernelsSharedWasm?: KernelsOptions['wasm']
   /** Engines copy shared memory word by word; a runtime may know better. */
   readonly copy?: CopyBytes
   /** There is none that is portable. */
@@ -71,7 +61,9 @@ export async function createPrimitives(options: PrimitivesOptions = {}): Promise
   const { sha256 = portableSha256, kernelsWasm, copy = portableCopy, zstd, openFile } = options
   const { writeSha = writingShaOf(sha256) } = options
   const [xxh64, lz4] = await Promise.all([createXxh64(), createLz4()])
-  return { xxh64, sha256, writeSha, kernelsWasm, copy, compressors: { zstd, lz4 }, openFile }
+  const compressors = { zstd, lz4 }
+  const { kernelsSharedWasm } = options
+  return { xxh64, sha256, writeSha, kernelsWasm, kernelsSharedWasm, copy, compressors, openFile }
 }
 
 function writingShaOf(sha256: Sha256): WriteSha {

@@ -6,7 +6,7 @@
  */
 import type { HashName, PageHasher } from '@godwit/core'
 import { KIB, PAGE_BYTES_DEFAULT } from '@godwit/core'
-import type { ContentScratch, Kernels, Xxh3Scratch } from '@godwit/kernels'
+import type { ContentScratch, CopyBytes, Kernels, Xxh3Scratch } from '@godwit/kernels'
 import {
   ContentHasher,
   Xxh3Hasher,
@@ -15,7 +15,7 @@ import {
   createKernels,
 } from '@godwit/kernels'
 import { batchSlotBytes } from './batch-slot.ts'
-import type { CopyBytes, OpenFile, Primitives } from './primitives.ts'
+import type { OpenFile, Primitives } from './primitives.ts'
 import type { Sha256 } from './sha256.ts'
 import { Sha256Hasher } from './sha256.ts'
 import { Xxh64Hasher } from './xxh64.ts'
@@ -80,6 +80,6 @@ export class Workspace {
     if (name === 'sha256') return new Sha256Hasher(this.#primitives.sha256, seed)
     const value = new DataView(seed.buffer, seed.byteOffset, 8).getBigUint64(0, true)
     if (name === 'xxh64') return new Xxh64Hasher(this.#primitives.xxh64, value)
-    return new Xxh3Hasher(this.#kernels, value, this.#scratch)
+    return new Xxh3Hasher(this.#kernels, value, this.#scratch, this.copy)
   }
 }

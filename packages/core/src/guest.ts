@@ -15,6 +15,7 @@
 import type { PageBitmap } from './bitmap.ts'
 import type { DemandPager } from './demand-pager.ts'
 import type { PageClasses } from './page-classes.ts'
+import { KIB } from './units.ts'
 
 /**
  * A contiguous piece of guest memory; 1 byte to 4 GiB. A guest has 1 to 1024 of them, no two of
@@ -34,7 +35,21 @@ export interface Region {
    * that are still missing after it.
    */
   readonly bytes: Uint8Array
+  /**
+   * The shared `WebAssembly.Memory` that `bytes` begins, where {@link COMPARE_ROOM_BYTES} of it are
+   * left for the engine, from the next multiple of 64 KiB on: then pages whose stores nobody
+   * reports are compared where they are. Without it they are copied first, which takes twice as
+   * long.
+   */
+  readonly memory?: { readonly buffer: ArrayBufferLike }
 }
+
+/** So many threads compare pages in place. */
+export const COMPARE_THREADS_MAX: number = 16
+/** Of one thread. */
+export const COMPARE_THREAD_BYTES: number = 320 * KIB
+/** Behind the memory of a region; what no thread comes to use is never touched. */
+export const COMPARE_ROOM_BYTES: number = COMPARE_THREADS_MAX * COMPARE_THREAD_BYTES
 
 /** A region as announced on the wire. */
 export interface RegionShape {

@@ -16,7 +16,7 @@ import {
 import type { OpenFile, Primitives } from '@godwit/codec'
 import { createPrimitives } from '@godwit/codec'
 import type { UsageMeter } from '@godwit/core'
-import { KERNELS_WASM_URL } from '@godwit/kernels'
+import { KERNELS_SHARED_WASM_URL, KERNELS_WASM_URL } from '@godwit/kernels'
 import { nativeCopy, nativeSha256, nativeWriteSha } from './native-bytes.ts'
 import { createNodeZstd } from './zstd.ts'
 
@@ -43,6 +43,7 @@ export function nodePrimitives(): Promise<Primitives> {
     sha256: nativeSha256,
     writeSha: nativeWriteSha,
     kernelsWasm: readFileSync(KERNELS_WASM_URL),
+    kernelsSharedWasm: readFileSync(KERNELS_SHARED_WASM_URL),
     copy: nativeCopy,
     zstd: createNodeZstd(),
     openFile,

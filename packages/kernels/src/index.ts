@@ -14,5 +14,5 @@ export {
   KERNELS_WASM_URL,
 } from './kernels.ts'
 export type { WasmMemory, WasmModule } from './wasm.ts'
-export type { Xxh3Scratch } from './xxh3-hasher.ts'
-export { allocateXxh3Scratch, Xxh3Hasher } from './xxh3-hasher.ts'
+export type { CopyBytes, Xxh3Scratch } from './xxh3-hasher.ts'
+export { allocateXxh3Scratch, portableCopy, Xxh3Hasher } from './xxh3-hasher.ts'

@@ -12,6 +12,20 @@ import { KEY_BYTES, writeKey } from './xxh3-key.ts'
 const chunkPages = 64
 const stagedBytes = chunkPages * 4096
 
+/** Copies `from[start, end)` to `to`, from `at` on; the two do not overlap. */
+export type CopyBytes = (
+  to: Uint8Array,
+  at: number,
+  from: Uint8Array,
+  start: number,
+  end: number,
+) => void
+
+/** The engine's own, which copies shared memory word by word. */
+export const portableCopy: CopyBytes = (to, at, from, start, end) => {
+  to.set(from.subarray(start, end), at)
+}
+
 /** Room in the kernels' memory for pages from elsewhere; hashers of one thread may share it. */
 export interface Xxh3Scratch {
   /** 256 KiB of pages. */
@@ -34,16 +48,26 @@ export class Xxh3Hasher implements Omit<PageHasher, 'name'> {
   readonly entryBytes = 8
   readonly #kernels: Kernels
   readonly #scratch: Xxh3Scratch
+  readonly #copy: CopyBytes
   readonly #out: Uint32Array
   readonly #otherOut: Uint32Array
   readonly #key: number
   /** Digests have no seed. */
   readonly #digestKey: number
 
-  /** @throws {LimitError} `NO_ROOM` when the kernels' memory is too small */
-  constructor(kernels: Kernels, seed: bigint, scratch: Xxh3Scratch = allocateXxh3Scratch(kernels)) {
+  /**
+   * @param copy - brings pages from elsewhere
+   * @throws {LimitError} `NO_ROOM` when the kernels' memory is too small
+   */
+  constructor(
+    kernels: Kernels,
+    seed: bigint,
+    scratch: Xxh3Scratch = allocateXxh3Scratch(kernels),
+    copy: CopyBytes = portableCopy,
+  ) {
     this.#kernels = kernels
     this.#scratch = scratch
+    this.#copy = copy
     this.#out = new Uint32Array(kernels.bytes.buffer, scratch.out, chunkPages * 2)
     this.#otherOut = new Uint32Array(kernels.bytes.buffer, scratch.otherOut, chunkPages * 2)
     this.#key = kernels.createKey(seed)
@@ -96,7 +120,7 @@ export class Xxh3Hasher implements Omit<PageHasher, 'name'> {
     let word = firstEntry * 2
     for (let from = start; from < end; from += chunkBytes) {
       const byteCount = Math.min(from + chunkBytes, end) - from
-      if (!isInPlace) kernels.bytes.set(bytes.subarray(from, from + byteCount), staged)
+      if (!isInPlace) this.#copy(kernels.bytes, staged, bytes, from, from + byteCount)
       const at = isInPlace ? bytes.byteOffset + from : staged
       const wordCount = Math.ceil(byteCount / pageBytes) * 2
       if (other === undefined) {

@@ -1,5 +1,6 @@
 export * from './descriptor-calls.ts'
 export * from './file-memory.ts'
+export * from './huge-pages.ts'
 export * from './pagemap-tracker.ts'
 export * from './poll-loop.ts'
 export * from './polled-channel.ts'

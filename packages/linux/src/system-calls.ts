@@ -31,6 +31,8 @@ export const UFFD_USER_MODE_ONLY = 1
 
 /** `MADV_DONTNEED` of `asm-generic/mman-common.h`: contents are dropped, now. */
 const MADV_DONTNEED = 4
+/** `MADV_HUGEPAGE` of the same: huge pages where they can be had. */
+const MADV_HUGEPAGE = 14
 
 /** Protection and kind of a mapping: `asm-generic/mman-common.h`, `linux/mman.h`. */
 const PROT_READ_WRITE = 1 | 2
@@ -129,6 +131,8 @@ export interface SystemCalls {
    * @throws {GodwitError} `INTERNAL` with the kernel's reason
    */
   dropPages(start: number, byteLength: number): void
+  /** `madvise(MADV_HUGEPAGE)`. @returns 0, or the negative error number */
+  tryHugePages(start: number, byteLength: number): number
   /**
    * `mmap(MAP_SHARED | MAP_FIXED)`: puts a part of a file in the place of memory, whose content is
    * lost. All in whole pages of the kernel. Where that fails the memory is left, and zero.
@@ -241,6 +245,7 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
     dropPages: (start, byteLength) => {
       succeed('madvise', madvise(start, byteLength, MADV_DONTNEED))
     },
+    tryHugePages: (start, byteLength) => attempt(madvise(start, byteLength, MADV_HUGEPAGE)),
     mapFile: (start, byteLength, descriptor, offset) => {
       const flags = MAP_SHARED | MAP_FIXED
       const at = mmap(start, byteLength, PROT_READ_WRITE, flags, descriptor, offset)

@@ -5,6 +5,7 @@
  * @module
  */
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Place } from './place.ts'
 
 /** Between two attempts at one that did not answer. */
@@ -24,7 +25,7 @@ export async function findOwner(
   const asked = places.map(async (place) => {
     while (!either.aborted) {
       if (await answers(place, either)) return place
-      await pause(againMs, either)
+      await sleep(againMs, undefined, { signal: either }).catch(() => {})
     }
     return undefined
   })
@@ -51,18 +52,5 @@ function answers(place: Place, signal: AbortSignal): Promise<boolean> {
     socket.on('data', () => end(true))
     socket.on('error', () => {})
     socket.on('close', () => end(false))
-  })
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end)
   })
 }

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { formatBytes, GIB, GodwitError, LimitError, type Region } from '@godwit/core'
+import {
+  COMPARE_ROOM_BYTES,
+  formatBytes,
+  GIB,
+  GodwitError,
+  LimitError,
+  type Region,
+} from '@godwit/core'
 
 /** Largest region: what a 32-bit WebAssembly memory and the wire's page indexes can address. */
 export const REGION_BYTES_MAX: number = 4 * GIB
@@ -32,6 +39,8 @@ export interface RegionRequest {
   readonly byteLength: number
   /** Default `wasm`. */
   readonly backing?: RegionBacking
+  /** Of backing `wasm`: with room to compare pages in place, where that is not too much for it. */
+  readonly comparesInPlace?: boolean
 }
 
 /** What the owner of existing memory calls it. */
@@ -54,17 +63,16 @@ function checkByteLength(name: string, byteLength: number): void {
   }
 }
 
-function allocateWasm(byteLength: number): Uint8Array {
+function allocateWasm(byteLength: number, roomBytes = 0): WasmMemory {
   const { WebAssembly } = globalThis as unknown as {
     WebAssembly: { Memory: WasmMemoryConstructor }
   }
-  const pages = Math.ceil(byteLength / wasmPageBytes)
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-  return new Uint8Array(memory.buffer, 0, byteLength)
+  const pages = Math.ceil(byteLength / wasmPageBytes) + Math.ceil(roomBytes / wasmPageBytes)
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
 }
 
 function allocateBytes(byteLength: number, backing: RegionBacking): Uint8Array {
-  if (backing === 'wasm') return allocateWasm(byteLength)
+  if (backing === 'wasm') return new Uint8Array(allocateWasm(byteLength).buffer, 0, byteLength)
   if (backing === 'shared') return new Uint8Array(new SharedArrayBuffer(byteLength))
   return new Uint8Array(byteLength)
 }
@@ -80,6 +88,10 @@ export function allocateRegion(request: RegionRequest): Region {
   const { id, name, byteLength } = request
   checkByteLength(name, byteLength)
   try {
+    if (request.comparesInPlace === true && byteLength + COMPARE_ROOM_BYTES <= REGION_BYTES_MAX) {
+      const memory = allocateWasm(byteLength, COMPARE_ROOM_BYTES)
+      return { id, name, bytes: new Uint8Array(memory.buffer, 0, byteLength), memory }
+    }
     return { id, name, bytes: allocateBytes(byteLength, request.backing ?? 'wasm') }
   } catch (error) {
     throw new LimitError(

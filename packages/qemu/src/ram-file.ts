@@ -60,7 +60,7 @@ export class RamFile {
       if (newBytes !== undefined) ftruncateSync(file, newBytes)
       for (const shape of ramShapes(this.byteLength)) {
         const offset = shape.id * regionBytesMax
-        const region = allocateRegion(shape)
+        const region = allocateRegion({ ...shape, comparesInPlace: true })
         memories.push(new FileMemory(calls, region, file, offset, this.byteLength))
       }
     } catch (error) {

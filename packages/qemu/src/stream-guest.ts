@@ -13,6 +13,7 @@ import {
   type GuestStop,
   type Region,
 } from '@godwit/core'
+import { preferHugePages } from '@godwit/linux'
 import { askFacts, type MachineFacts } from './machine-facts.ts'
 import { checkRunning } from './qemu-guest.ts'
 import { QEMU_KIND, type StreamPlace } from './qemu-spec.ts'
@@ -69,6 +70,8 @@ export class QemuStreamGuest implements Guest {
         return shadow
       }
       const run = await StreamRun.begin({ qmp, downtimeMs: place.downtimeMs, begin })
+      // All of it is touched for the first time while the stream is read.
+      for (const { region } of shadow) await preferHugePages(region)
       return new QemuStreamGuest({ qmp, facts, place, setup: setup!, shadow, run })
     } catch (thrown) {
       qmp.close()

@@ -147,7 +147,8 @@ export class StreamReader {
 
   #goOnWithPage(chunk: Uint8Array, at: number): number {
     const count = Math.min(this.#pageLeft, chunk.length - at)
-    this.#block!.bytes.set(new Uint8Array(chunk.buffer, chunk.byteOffset + at, count), this.#pageAt)
+    // By the C library: the engine copies to shared memory word by word.
+    Buffer.prototype.copy.call(chunk, this.#block!.bytes, this.#pageAt, at, at + count)
     this.#pageAt += count
     this.#pageLeft -= count
     if (this.#pageLeft === 0) this.#mark(this.#block!, this.#pageAt - STREAM_PAGE_BYTES)

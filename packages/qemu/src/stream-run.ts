@@ -9,7 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GodwitError, type GuestStop, toGodwitError } from '@godwit/core'
+import { GodwitError, type GuestStop, releaseChunk, toGodwitError } from '@godwit/core'
 import type { QmpClient } from './qmp.ts'
 import { STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
@@ -200,7 +200,10 @@ export class StreamRun implements MarksTaken {
     if (this.#socket !== undefined) return void socket.destroy()
     this.#socket = socket
     this.#server.close()
-    socket.on('data', (chunk: Uint8Array) => this.#take(chunk))
+    socket.on('data', (chunk: Uint8Array) => {
+      this.#take(chunk)
+      releaseChunk(chunk)
+    })
     socket.on('error', (cause) => this.#fail(lost(cause)))
     socket.on('end', () => {
       this.#hasAll = true

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Clock, Dialler, Port } from '@godwit/core'
+import type { Clock, Dialler, PageHasher, Port } from '@godwit/core'
 import { TransportError, errorParts, toGodwitError } from '@godwit/core'
 import type { Primitives, SentPages } from '@godwit/codec'
-import { Workspace } from '@godwit/codec'
+import { Workspace, createInPlaceHasher } from '@godwit/codec'
 import type { SealTools } from '@godwit/seal'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import { LocalLanes } from './local-lanes.ts'
@@ -91,8 +91,13 @@ class LaneThread {
     const { pageBytes, hash, seed } = settings
     this.#sent = sentOfSpans(sent, pageBytes)
     this.#createScan = () => {
-      const hasher = new Workspace(primitives, 0).createHasher(hash, seed)
-      return new MemoryScan(this.#sent, pageBytes, hasher)
+      let copying: PageHasher | undefined
+      // The first is the calling thread.
+      const thread = index + 1
+      return new MemoryScan(this.#sent, pageBytes, (region) => {
+        const inPlace = createInPlaceHasher({ primitives, region, hash, seed, thread })
+        return inPlace ?? (copying ??= new Workspace(primitives, 0).createHasher(hash, seed))
+      })
     }
     this.#lanes = new LocalLanes(
       {

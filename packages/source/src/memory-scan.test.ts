@@ -34,7 +34,7 @@ function setUp(addZeros?: (region: number, into: PageBitmap) => void) {
   })
   const seen: number[][] = [[], []]
   const scans = seen.map((pages) => {
-    return new MemoryScan(sent, pageBytes, hasherThatCounts(pages), addZeros)
+    return new MemoryScan(sent, pageBytes, () => hasherThatCounts(pages), addZeros)
   })
   const into = sent.map(({ fingerprints }) => PageBitmap.shared(fingerprints.entryCount))
   const found = (): string[] =>

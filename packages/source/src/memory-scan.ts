@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock, PageHasher } from '@godwit/core'
+import type { Clock, PageHasher, Region } from '@godwit/core'
 import { PageBitmap, allocateShared, yieldTo } from '@godwit/core'
 import type { SentPages } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
@@ -27,19 +27,19 @@ export class MemoryScan {
   readonly #zeros: readonly PageBitmap[]
 
   /**
-   * @param hasher - of this thread, and of what is written of the pages that are sent
+   * @param hasherOf - of this thread, and of what is written of the pages that are sent
    * @param addZeros - adds pages of a region that hold zero bytes now
    */
   constructor(
     sent: readonly SentPages[],
     pageBytes: number,
-    hasher: PageHasher,
+    hasherOf: (region: Region) => PageHasher,
     addZeros?: (region: number, into: PageBitmap) => void,
   ) {
     this.#pageCounts = sent.map(({ fingerprints }) => fingerprints.entryCount)
     this.#zeros = this.#pageCounts.map((pageCount) => PageBitmap.shared(pageCount))
     this.trackers = sent.map(({ region, fingerprints }, index) => {
-      const options = { region, pageBytes, hasher, sent: fingerprints }
+      const options = { region, pageBytes, hasher: hasherOf(region), sent: fingerprints }
       const add = addZeros && ((into: PageBitmap): void => addZeros(index, into))
       return new ScanTracker({ ...options, addZeros: add })
     })

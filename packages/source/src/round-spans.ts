@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Span } from '@godwit/core'
+import type { Region, Span } from '@godwit/core'
 import { FingerprintTable, PageBitmap, bytesOf, pagesCovering, spanOf } from '@godwit/core'
 import type { SentPages } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
@@ -16,6 +16,7 @@ export interface SentSpan {
   readonly id: number
   readonly name: string
   readonly bytes: Span
+  readonly memory: Region['memory']
   readonly fingerprints: Span
 }
 
@@ -56,18 +57,19 @@ export function spansOfSent(sent: readonly SentPages[]): readonly SentSpan[] {
     id: region.id,
     name: region.name,
     bytes: spanOf(region.bytes),
+    memory: region.memory,
     fingerprints: spanOf(fingerprints.bytes),
   }))
 }
 
 /** The other end of {@link spansOfSent}. */
 export function sentOfSpans(spans: readonly SentSpan[], pageBytes: number): readonly SentPages[] {
-  return spans.map(({ id, name, bytes, fingerprints }) => {
-    const memory = bytesOf(bytes)
+  return spans.map(({ fingerprints, bytes: span, memory, ...names }) => {
+    const bytes = bytesOf(span)
     const table = bytesOf(fingerprints)
-    const pages = pagesCovering(memory.length, pageBytes)
+    const pages = pagesCovering(bytes.length, pageBytes)
     const entryBytes = table.length / pages === 8 ? 8 : 32
-    const region = { id, name, bytes: memory }
+    const region = { ...names, bytes, ...(memory && { memory }) }
     return { region, fingerprints: new FingerprintTable(pages, entryBytes, table) }
   })
 }

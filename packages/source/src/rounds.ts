@@ -92,7 +92,7 @@ export class Rounds {
     this.#options = options
     this.static = new StaticAgreement(options, session.session)
     this.#seed = session.seed
-    const { sent, trackers, scan } = trackPages(options, hasher)
+    const { sent, trackers, scan } = trackPages(options, hasher, session.seed)
     this.trackerName = trackers[0]?.name ?? 'none'
     this.pages = new RoundPages(options, trackers, scan && ((into) => this.#share(scan, into)))
     this.log = new RoundLog(pageBytes, memoryBytesOf(options))
