@@ -35,7 +35,7 @@ describe('a VM that is held', () => {
     expect(await vm.status()).toBe('running')
     await vm.giveBack()
     await vm.letGo()
-    expect(qemu.done).toEqual([])
+    expect([qemu.done, qemu.clients]).toEqual([[], 1])
   })
 
   it('is moved as often as it comes back, and not begun before', async () => {
