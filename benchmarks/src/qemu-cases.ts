@@ -36,14 +36,15 @@ export interface QemuCase {
   readonly downtimeLimitMs: number
 }
 
-const encode = ['--encode', 'auto']
+/** As many channels as QEMU's multifd has. */
+const common = ['--encode', 'auto', '--lanes', '2']
 
 function file(downtimeMs: number, bars: QemuBars): QemuWay {
-  return { attach: 'file', options: [...encode, '--stop', `downtime=${downtimeMs}ms`], bars }
+  return { attach: 'file', options: [...common, '--stop', `downtime=${downtimeMs}ms`], bars }
 }
 
 function stream(bars: QemuBars): QemuWay {
-  return { attach: 'stream', options: encode, bars }
+  return { attach: 'stream', options: common, bars }
 }
 
 /** Small: of half the size. */
@@ -57,36 +58,37 @@ export function qemuCases(size: 'full' | 'small'): readonly QemuCase[] {
   })
   const idle = load('idle', 0, 'few')
   const peers = [multifdZstd, precopy, xbzrle(memoryBytes)]
-  const common = { route: 'shaped', peers, downtimeLimitMs: limitDefaultMs } as const
+  const limit = limitDefaultMs
+  const shaped = { route: 'shaped', peers, downtimeLimitMs: limit } as const
   const streamBars = { total: 0.9, pause: 1 }
   return [
     {
-      ...common,
+      ...shaped,
       name: 'idle',
       load: idle,
       ways: [file(100, { total: 0.95, bytes: 0.95, pauseMs: 150 }), stream(streamBars)],
     },
     {
-      ...common,
+      ...shaped,
       name: 'few25k',
       load: load('few25k', 25_000, 'few'),
-      ways: [file(150, { total: 1, pause: 1 }), stream(streamBars)],
+      ways: [file(limit, { total: 1, pause: 1 }), stream(streamBars)],
     },
     {
-      ...common,
+      ...shaped,
       name: 'page25k',
       load: load('page25k', 25_000, 'page'),
-      ways: [file(250, { total: 1, pause: 1 }), stream(streamBars)],
+      ways: [file(limit, { total: 1, pause: 1 }), stream(streamBars)],
     },
     {
-      ...common,
+      ...shaped,
       name: 'loopback-idle',
       load: idle,
       route: 'loopback',
       ways: [file(100, { total: 1.5 })],
     },
     {
-      ...common,
+      ...shaped,
       name: 'small-idle',
       load: { name: 'tiny-idle', memoryBytes: 256 * MIB, fillBytes: 100 * MIB, ...still },
       peers: [],

@@ -7,6 +7,7 @@ import { passes } from './passes.ts'
 /** It counts no steps, has no state beside its memory, and can only be stopped altogether. */
 const idle = [
   'steps/grow',
+  'stop/by-itself',
   'classes/pages',
   'tracker/untouched',
   'state/restores',

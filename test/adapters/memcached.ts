@@ -5,9 +5,9 @@
  */
 import { connect, type Socket } from 'node:net'
 import type { GuestOffer, Region, ZeroMemory } from '@godwit/core'
-import { LimitError } from '@godwit/core'
 import { IncomingMemcached, MemcachedGuest, MemcachedHost, parseMemcached } from '@godwit/memcached'
 import type { AdapterUnderTest } from 'godwit/adapter-suite'
+import { roomForOne } from './room.ts'
 
 const memoryBytes = 8 * 2 ** 20
 const { identity } = parseMemcached('memcached,port=0,next=0')
@@ -40,18 +40,7 @@ class LoadedHost extends MemcachedHost {
   readonly #loads: Socket[] = []
 
   constructor() {
-    let isFree = true
-    super((bytes) => {
-      const facts = { limit: 'memoryBytesMax', value: bytes, maximum: memoryBytes }
-      if (!isFree) throw new LimitError('NO_ROOM', 'there is room for one', facts)
-      isFree = false
-      return {
-        touched() {},
-        release() {
-          isFree = true
-        },
-      }
-    })
+    super(roomForOne(memoryBytes))
   }
 
   override async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingMemcached> {

@@ -13,18 +13,19 @@ const ofTrackers = adapterCases(ledger)
   .filter((name) => name.startsWith('tracker/'))
 const untouched = 'tracker/untouched'
 const classes = 'classes/pages'
+const itself = 'stop/by-itself'
 
-passes('writer', workload('writer,threads=2,rate=20000,wss=128KiB'), [untouched, classes])
+passes('writer', workload('writer,threads=2,rate=20000,wss=128KiB'), [untouched, classes, itself])
 
 // They differ from that one in what a thread computes.
 describe.runIf(process.env['GODWIT_LONG'] !== undefined)('the others', () => {
-  passes('image', workload('image', true), [...ofTrackers, classes])
-  passes('cache', workload('cache'), [untouched])
-  passes('network', workload('network'), [untouched, classes])
+  passes('image', workload('image', true), [...ofTrackers, classes, itself])
+  passes('cache', workload('cache'), [untouched, itself])
+  passes('network', workload('network'), [untouched, classes, itself])
   for (const text of ['kcs', 'ikcs', 'disk,size=1MiB', 'memory-write']) {
-    passes(text, workload(text), [untouched, classes])
+    passes(text, workload(text), [untouched, classes, itself])
   }
   for (const text of ['idle', 'cpu', 'memory-read']) {
-    passes(text, workload(text, true), [...ofTrackers, classes])
+    passes(text, workload(text, true), [...ofTrackers, classes, itself])
   }
 })

@@ -125,6 +125,11 @@ export const wrongGuests: readonly WrongAdapter[] = [
       }
     }),
   ],
+  [
+    'stop/by-itself',
+    'it tells that it stands, and runs',
+    guests(() => ({ nextRound: async () => ({ stoodMs: 0, numbers: {} }) })),
+  ],
   ['classes/pages', 'pages that there are not', guests(() => ({ classes: strayClasses }))],
   [
     'state/same-twice',

@@ -1,6 +1,6 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ControlConnection } from '../../packages/cli/src/control-connection.ts'
+import { freePort } from './free-port.ts'
 import { closeClients, TextClient } from './memcached-client.ts'
 import { endRelayed, startRelayed } from './memcached-hops.ts'
 import type { GodwitProcess } from './process.ts'
@@ -21,15 +21,6 @@ afterEach(async () => {
 })
 
 const listens = /^memcached listens on 127\.0\.0\.1:(\d+)/
-
-/** One that nobody listens at. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 async function startRelay(
   ...args: string[]

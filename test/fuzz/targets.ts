@@ -18,6 +18,7 @@ import { machinePair } from './targets/machine-pair.ts'
 import { nakRuns } from './targets/nak-runs.ts'
 import { plainBatches } from './targets/plain-batches.ts'
 import { preface } from './targets/preface.ts'
+import { qemuStreams } from './targets/qemu-streams.ts'
 import { richBatches } from './targets/rich-batches.ts'
 import { sourceMachine } from './targets/source-machine.ts'
 import { staticMaps } from './targets/static-maps.ts'
@@ -38,6 +39,7 @@ export const targets: readonly Target[] = [
   staticMaps,
   lackingPages,
   guestStreams,
+  qemuStreams,
   urgentRequests,
   checkpoints,
   sourceMachine,

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   endProcesses,
@@ -38,8 +39,9 @@ describe('godwit and VMs', () => {
 describe.skipIf(isImpossible)(`godwit moves a VM${needs}`, () => {
   let yard: Yard
   let vm: Vm
-  /** QEMU of a VM that outlives its agent. */
+  /** QEMU of a VM that outlives its agent, and the folder of its sockets. */
   let left: number | undefined
+  let leftFolder: string | undefined
 
   beforeAll(async () => {
     yard = new Yard()
@@ -47,6 +49,7 @@ describe.skipIf(isImpossible)(`godwit moves a VM${needs}`, () => {
   }, 180_000)
   afterAll(async () => {
     if (left !== undefined) process.kill(left, 'SIGKILL')
+    if (leftFolder !== undefined) rmSync(leftFolder, { recursive: true })
     await vm.kill()
     yard.remove()
   })
@@ -67,6 +70,7 @@ describe.skipIf(isImpossible)(`godwit moves a VM${needs}`, () => {
     await vm.ended()
     const [, moved] = await first.line(/to move on from here: (qemu,qmp=\S+,ram=\S+)$/)
     await first.line(/memory .*equal|equal/)
+    leftFolder = dirname(/qmp=(\S+),ram=/.exec(moved!)![1]!)
     left = Number(/QEMU process (\d+);/.exec(first.stderr)![1])
     first.signal('SIGINT')
     expect(await first.ended).toMatchObject({ code: 0 })

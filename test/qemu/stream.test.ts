@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   endProcesses,
   freshPath,
+  type GodwitProcess,
   readReport,
   runGodwit,
   startGodwit,
@@ -114,33 +115,38 @@ describe.skipIf(isImpossible)(`a VM that nobody prepared${needs}`, () => {
   )
 
   it(
-    'moves from command to command',
+    'moves from command to command, and on from there by its file',
     async () => {
       vm = await Vm.boot(yard, 'commands', { isPlain: true })
-      const log = yard.path('commands-there.log')
-      const json = freshPath('report.json')
-      const place = `qemu,config=${yard.config(log)},ram=${yard.folder}`
-      const once = ['--once', '--run-for', '15s']
-      const destination = startGodwit(
-        'receive',
-        '--listen',
-        '127.0.0.1:0',
-        '--guest',
-        place,
-        ...once,
-      )
-      const [, to] = await destination.line(/^listening (.+)$/)
+      const logs = ['there.log', 'further.log'].map((name) => yard.path(name))
+      const receiveIn = (log: string, ...rest: readonly string[]): GodwitProcess => {
+        const guest = `qemu,config=${yard.config(log)},ram=${yard.folder}`
+        return startGodwit('receive', '--listen', '127.0.0.1:0', '--guest', guest, ...rest)
+      }
+      const first = receiveIn(logs[0]!)
+      const [, to] = await first.line(/^listening (.+)$/)
+      const [json, further] = [freshPath('report.json'), freshPath('further.json')]
       const guest = `qemu,attach=stream,qmp=${vm.qmpPath},downtime=100ms`
       const source = await runGodwit('send', guest, '--to', to!, '--json', json)
       expect(source).toMatchObject({ code: 0 })
-      const stop = { rule: 'guest' }
       const memory = { equal: true }
-      expect(readReport(json)).toMatchObject({ outcome: 'completed', stop, memory })
+      expect(readReport(json)).toMatchObject({ stop: { rule: 'guest' }, memory })
       expect(readReport(json).policies).toMatchObject({ stop: 'guest' })
       await vm.ended()
-      expect(await wrongAfter(vm.log, log)).toEqual([])
+      expect(await wrongAfter(vm.log, logs[0]!)).toEqual([])
+
+      const [, onward] = await first.line(/to move on from here: (qemu,qmp=\S+,ram=\S+)$/)
+      const second = receiveIn(logs[1]!, '--once', '--run-for', '8s')
+      const [, next] = await second.line(/^listening (.+)$/)
+      const again = await runGodwit('send', onward!, '--to', next!, '--json', further)
+      expect(again).toMatchObject({ code: 0 })
+      expect(readReport(further)).toMatchObject({ tracker: 'scan', memory })
+      first.signal('SIGINT')
+      expect(await first.ended).toMatchObject({ code: 0 })
       // The VM there ends with its time; it would outlive an agent that is ended before.
-      expect(await destination.ended).toMatchObject({ code: 0 })
+      expect(await second.ended).toMatchObject({ code: 0 })
+      expect(lastTick(logs[1]!)).toBeGreaterThan(lastTick(logs[0]!))
+      expect(complaints([vm.log, ...logs])).toEqual([])
     },
     longMs,
   )

@@ -22,7 +22,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { MIB } from '@godwit/core'
@@ -51,6 +51,11 @@ function kernelPath(): string | undefined {
   }
 }
 
+/** Of the kernel that VMs have: `6.1.0-18-cloud-amd64`. */
+export function kernelRelease(): string {
+  return basename(kernelPath() ?? '').replace('vmlinuz-', '')
+}
+
 async function lacking(): Promise<string> {
   const hasCalls = await loadSystemCalls().then(
     () => true,
@@ -67,36 +72,65 @@ async function lacking(): Promise<string> {
 }
 
 const wanted = await lacking()
-const isMust = (process.env['GODWIT_VM'] ?? '') !== ''
+/** Whether what is missing is a failure. */
+export const isMust: boolean = (process.env['GODWIT_VM'] ?? '') !== ''
 
 /** Whether VMs cannot be had here; with `GODWIT_VM` tests find that out by themselves. */
 export const isImpossible: boolean = wanted !== '' && !isMust
 /** For names of tests: what they need. */
 export const needs: string = wanted === '' ? '' : ` (needs ${wanted})`
 
-/** Where VMs of a test file have their files. */
-export class Yard {
-  readonly folder: string
-  readonly initramfs: string
-  /** What RAM is called. */
-  readonly ramName: string
+/** What a VM starts from: arguments of QEMU, for files that it makes in a folder. */
+export type Boot = (folder: string) => readonly string[]
 
-  constructor(ramName = 'ram') {
-    this.ramName = ramName
-    this.folder = mkdtempSync(join(tmpdir(), 'godwit-vm-'))
-    const root = join(this.folder, 'root')
+/**
+ * Debian's kernel and the program that counts.
+ *
+ * @param fill - adds files to the root folder of the VM; a shell script `setup` runs first
+ */
+export function linux(fill: (root: string) => void = () => {}): Boot {
+  return (folder) => {
+    const root = join(folder, 'root')
     mkdirSync(join(root, 'bin'), { recursive: true })
     copyFileSync(busybox, join(root, 'bin', 'busybox'))
     copyFileSync(fileURLToPath(new URL('./init', import.meta.url)), join(root, 'init'))
-    this.initramfs = join(this.folder, 'initramfs')
-    const input = 'bin\nbin/busybox\ninit\n'
-    const options = { cwd: root, input, stdio: ['pipe', 'pipe', 'ignore'] as const }
+    fill(root)
+    const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).toSorted()
     const archive = execFileSync(busybox, ['cpio', '-o', '-H', 'newc'], {
-      ...options,
-      stdio: [...options.stdio],
+      cwd: root,
+      input: `${names.join('\n')}\n`,
+      stdio: ['pipe', 'pipe', 'ignore'],
       maxBuffer: 64 * MIB,
     })
-    writeFileSync(this.initramfs, archive)
+    const initramfs = join(folder, 'initramfs')
+    writeFileSync(initramfs, archive)
+    // pti=on: without it QEMU 7.2 loses dirty pages of its own migrations under TCG.
+    const append = ['-append', 'console=ttyS0 quiet panic=-1 pti=on']
+    return ['-kernel', kernelPath() ?? `a kernel (${wanted})`, '-initrd', initramfs, ...append]
+  }
+}
+
+/** How VMs of a yard are. */
+export interface YardOptions {
+  /** Default {@link linux}. */
+  readonly boot?: Boot
+  /** Default {@link MEMORY_BYTES}. */
+  readonly memoryBytes?: number
+}
+
+/** Where VMs of a test file have their files. */
+export class Yard {
+  readonly folder: string
+  /** What RAM is called. */
+  readonly ramName: string
+  readonly memoryBytes: number
+  readonly #boot: readonly string[]
+
+  constructor(ramName = 'ram', { boot = linux(), memoryBytes = MEMORY_BYTES }: YardOptions = {}) {
+    this.ramName = ramName
+    this.memoryBytes = memoryBytes
+    this.folder = mkdtempSync(join(tmpdir(), 'godwit-vm-'))
+    this.#boot = boot(this.folder)
   }
 
   path(name: string): string {
@@ -118,14 +152,10 @@ export class Yard {
     const id = this.ramName
     const backend = `memory-backend-file,id=${id},size=${size},mem-path=${ram},share=on`
     const ofMachine = ram === undefined ? 'q35' : `q35,memory-backend=${id}`
-    const memory = ram === undefined ? ['-m', `${MEMORY_BYTES / MIB}M`] : ['-object', backend]
-    const kernel = ['-kernel', kernelPath() ?? `a kernel (${wanted})`]
-    // pti=on: without it QEMU 7.2 loses dirty pages of its own migrations under TCG.
-    const append = ['-append', 'console=ttyS0 quiet panic=-1 pti=on']
+    const memory = ram === undefined ? ['-m', `${this.memoryBytes / MIB}M`] : ['-object', backend]
     const machine = ['-accel', 'tcg', '-machine', ofMachine, '-cpu', 'max']
     const devices = ['-nodefaults', '-display', 'none', '-serial', `file:${log}`, ...RNG_DEVICE]
-    const files = [...kernel, '-initrd', this.initramfs]
-    return [program, ...machine, ...memory, ...devices, ...files, ...append, ...more]
+    return [program, ...machine, ...memory, ...devices, ...this.#boot, ...more]
   }
 
   /** A configuration for a destination; its VM's console is `log`. */
@@ -141,6 +171,14 @@ export class Yard {
   }
 }
 
+/** How a VM is started. */
+export interface VmOptions {
+  /** Its RAM is in no file. */
+  readonly isPlain?: boolean
+  /** Arguments of QEMU. */
+  readonly more?: readonly string[]
+}
+
 /** A VM that somebody started before Godwit came. */
 export class Vm {
   readonly qmpPath: string
@@ -148,24 +186,21 @@ export class Vm {
   readonly log: string
   readonly #child: ChildProcess
 
-  /** Boots it, up to where it counts; one that is plain has its RAM in no file. */
-  static async boot(
-    yard: Yard,
-    name: string,
-    options: { readonly isPlain?: boolean } = {},
-  ): Promise<Vm> {
-    const vm = new Vm(yard, name, options.isPlain === true)
+  /** Boots it, up to where it counts. */
+  static async boot(yard: Yard, name: string, options: VmOptions = {}): Promise<Vm> {
+    const vm = new Vm(yard, name, options)
     await consoleLine(vm.log, /^TICK 20 /m)
     return vm
   }
 
-  private constructor(yard: Yard, name: string, isPlain: boolean) {
+  /** Starts it; nothing is waited for. */
+  constructor(yard: Yard, name: string, { isPlain = false, more = [] }: VmOptions = {}) {
     this.qmpPath = yard.path(`${name}.qmp`)
     this.ramPath = yard.path(`${name}.ram`)
     this.log = yard.path(`${name}.log`)
-    const qmp = ['-qmp', `unix:${this.qmpPath},server=on,wait=off`]
+    const own = ['-qmp', `unix:${this.qmpPath},server=on,wait=off`, ...more]
     const ram = isPlain ? undefined : this.ramPath
-    const [file = '', ...args] = yard.command(ram, `${MEMORY_BYTES}`, this.log, qmp)
+    const [file = '', ...args] = yard.command(ram, `${yard.memoryBytes}`, this.log, own)
     this.#child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] })
   }
 

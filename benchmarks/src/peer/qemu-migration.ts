@@ -17,6 +17,9 @@ import { warmMemory } from './workshop.ts'
 /** How long the guest runs before it moves. */
 export const SETTLE_MS = 1300
 
+/** The guest's RAM there, and what Godwit's `attach=stream` has of it here as well. */
+export const WARM_FACTOR = 2
+
 const migrationMs = 60_000
 const resumeMs = 20_000
 const tickMs = 5000
@@ -82,7 +85,7 @@ async function migrateBetween({ source, destination, ...how }: Sides): Promise<Q
   await applyMode(source.qmp, mode)
   await source.qmp.execute('cont')
   await sleep(SETTLE_MS)
-  await warmMemory(guest.workshop, guest.load.memoryBytes)
+  await warmMemory(guest.workshop, WARM_FACTOR * guest.load.memoryBytes)
 
   const cpu = (): number => source.cpuSeconds() + destination.cpuSeconds()
   const [bytesBefore, cpuBefore, startMs] = [await sentBytes(route), cpu(), Date.now()]

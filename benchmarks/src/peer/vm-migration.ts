@@ -13,7 +13,7 @@ import { makeFolder, migrate } from '../process.ts'
 import type { Route } from './namespaces.ts'
 import { sentBytes } from './namespaces.ts'
 import type { Figures } from './qemu-migration.ts'
-import { SETTLE_MS } from './qemu-migration.ts'
+import { SETTLE_MS, WARM_FACTOR } from './qemu-migration.ts'
 import type { Qemu } from './qemu.ts'
 import { machineArguments, qmpAt, RAM_NAME } from './qemu.ts'
 import type { SavedGuest } from './saved-guest.ts'
@@ -103,7 +103,7 @@ async function migrateFrom(
   const listening = async (): Promise<void> => {
     await source.qmp.execute('cont')
     await sleep(SETTLE_MS)
-    await warmMemory(guest.workshop, guest.load.memoryBytes)
+    await warmMemory(guest.workshop, WARM_FACTOR * guest.load.memoryBytes)
     bytesBefore = await sentBytes(route)
     startMs = Date.now()
   }

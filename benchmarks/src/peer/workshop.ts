@@ -64,7 +64,7 @@ async function compile(source: string, program: string, options: readonly string
   await run('gcc', ['-O2', ...options, '-o', program, join(sourceFolder, source)])
 }
 
-/** Right before a migration: memory for its destination, and a quarter more, is at hand. */
+/** Right before a migration: so much memory, and a quarter more, is at hand. */
 export async function warmMemory({ warm }: Workshop, memoryBytes: number): Promise<void> {
   await run(warm, [String(Math.ceil((memoryBytes * 1.25) / (1 << 20)))])
 }

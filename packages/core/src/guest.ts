@@ -143,7 +143,8 @@ export interface Guest {
   readonly classes?: PageClasses
   /**
    * Only for a guest that stops by itself, like a machine whose hypervisor streams its memory
-   * and stops it when little is left. Stores count from the first {@link DirtyTracker.reset} on.
+   * and stops it when little is left. Stores count from a {@link DirtyTracker.reset} of the running
+   * guest on, up to {@link resume}: they may be told of, and be in its memory, then only.
    *
    * Called after each round. Resolves when so much was stored since the trackers were asked that
    * another round is worth it; or with how the guest stopped, once it stands and all its stores are
@@ -289,7 +290,8 @@ export interface GuestHost {
    *   only the host knows which memory is fresh
    * @throws {LimitError} `NO_ROOM` with how much is lacking; the engine may make room and ask again
    * @throws {GodwitError} `GUEST_UNKNOWN` for another kind; `GUEST_OPTION` for options or shapes
-   *   that this host cannot take
+   *   that this host cannot take; `PROTOCOL_CAPABILITY` where it is offered for post-copy and
+   *   cannot wait for pages: a guest without a pager does as well
    */
   reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest>
 }

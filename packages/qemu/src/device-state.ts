@@ -9,11 +9,10 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatBytes, GodwitError, LimitError, MIB, toGodwitError } from '@godwit/core'
+import { formatBytes, GodwitError, LimitError, toGodwitError } from '@godwit/core'
 import type { QmpClient } from './qmp.ts'
+import { TOLD_BYTES_MAX } from './state-package.ts'
 
-/** Of a guest's state package. */
-const stateBytesMax: number = 64 * MIB
 const stateLimitMs = 30_000
 const connectTries = 200
 const retryMs = 5
@@ -110,7 +109,7 @@ export class StateReader {
       come.on('data', (piece) => {
         pieces.push(piece)
         byteLength += piece.length
-        if (byteLength <= stateBytesMax) return
+        if (byteLength <= TOLD_BYTES_MAX) return
         come.destroy()
         reject(tooLarge(byteLength))
       })
@@ -141,9 +140,9 @@ export class StateReader {
 
 function tooLarge(byteLength: number): LimitError {
   const text =
-    `The state of the VM's devices has more than ${formatBytes(stateBytesMax)}: memory of ` +
+    `The state of the VM's devices has more than ${formatBytes(TOLD_BYTES_MAX)}: memory of ` +
     'devices is in it, as of a large display; only RAM is in the file'
-  const facts = { limit: 'stateBytesMax', value: byteLength, maximum: stateBytesMax }
+  const facts = { limit: 'stateBytesMax', value: byteLength, maximum: TOLD_BYTES_MAX }
   return new LimitError('LIMIT_EXCEEDED', text, facts)
 }
 

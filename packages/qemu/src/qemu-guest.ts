@@ -17,9 +17,11 @@ import { type Capability, resetCapabilities, setCapabilities } from './capabilit
 import { StateReader } from './device-state.ts'
 import { askFacts, type MachineFacts } from './machine-facts.ts'
 import { checkBackends } from './memory-backends.ts'
+import { askMigration, isUnderWay } from './migration-info.ts'
 import { QmpClient } from './qmp.ts'
 import { type QemuPlace, qemuIdentity } from './qemu-spec.ts'
 import { RamFile } from './ram-file.ts'
+import { packState } from './state-package.ts'
 
 /** Of a disk that is slow to take what is under way. */
 const stopLimitMs = 60_000
@@ -115,12 +117,7 @@ export class QemuFileGuest implements Guest {
   /** @throws {GodwitError} `GUEST_FAILED`: QEMU does not go on, and why */
   async resume(): Promise<void> {
     if (this.#pausing === undefined) return
-    await this.#pausing.catch(() => {})
-    const reading = this.#state
-    if (reading !== undefined) {
-      await this.#reader.cancel()
-      await reading.catch(() => {})
-    }
+    await this.#endReading()
     await this.#qmp.execute('cont', {}, stopLimitMs)
     this.#pausing = undefined
     this.#state = undefined
@@ -136,7 +133,7 @@ export class QemuFileGuest implements Guest {
       throw new GodwitError('GUEST_FAILED', 'A VM that runs has no state to capture')
     }
     await this.#pausing
-    return (await this.#state!).slice()
+    return packState('file', [await this.#state!])
   }
 
   /** The VM is the other side's for good: its QEMU here ends, unless it is to be kept. */
@@ -152,12 +149,22 @@ export class QemuFileGuest implements Guest {
     if (!this.#isOver && !this.#qmp.isClosed) {
       this.#isOver = true
       // Somebody may have ended it meanwhile.
+      await this.#endReading().catch(() => {})
       await resetCapabilities(this.#qmp, this.#capabilities).catch(() => {})
     }
     this.#isOver = true
     this.#qmp.close()
     this.#reader.close()
     this.#ram.close()
+  }
+
+  /** QEMU tells no state any more when this resolves: it does so in a migration, one at a time. */
+  async #endReading(): Promise<void> {
+    await this.#pausing?.catch(() => {})
+    const reading = this.#state
+    if (reading === undefined) return
+    await this.#reader.cancel()
+    await reading.catch(() => {})
   }
 }
 
@@ -168,7 +175,10 @@ export async function checkRunning(qmp: QmpClient): Promise<void> {
     const text = `The VM does not run (${status}): a guest that moves runs; QMP's cont lets it`
     throw new GodwitError('GUEST_OPTION', text)
   }
-  const migration = await qmp.execute<{ 'blocked-reasons'?: readonly string[] }>('query-migrate')
+  const migration = await askMigration(qmp)
+  if (isUnderWay(migration)) {
+    throw new GodwitError('GUEST_OPTION', 'QEMU migrates this VM already, to somebody else')
+  }
   const [reason] = migration['blocked-reasons'] ?? []
   if (reason !== undefined) {
     throw new GodwitError('GUEST_OPTION', `QEMU says that this VM cannot be moved: ${reason}`)

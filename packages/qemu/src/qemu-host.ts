@@ -30,6 +30,7 @@ import { fillIn, type QemuCommand, readConfig } from './qemu-config.ts'
 import { QemuProcess } from './qemu-process.ts'
 import { type QemuHostPlace, readQemuIdentity } from './qemu-spec.ts'
 import { RamFile, ramShapes } from './ram-file.ts'
+import { type StateForm, unpackState } from './state-package.ts'
 import { isStreamOffer, readStreamOffer, StreamIntake, type StreamOffer } from './stream-intake.ts'
 
 const startLimitMs = 20_000
@@ -48,6 +49,7 @@ interface VmStateWriter {
 }
 
 interface Parts {
+  readonly form: StateForm
   readonly regions: readonly Region[]
   readonly ram: RamFile
   readonly qemu: QemuProcess
@@ -58,6 +60,7 @@ interface Parts {
 
 /** A VM that arrives: its QEMU stands, and waits for its state. */
 export class IncomingQemu implements IncomingGuest {
+  readonly #form: StateForm
   readonly #ram: RamFile
   readonly #qemu: QemuProcess
   #qmp: QmpClient
@@ -68,7 +71,8 @@ export class IncomingQemu implements IncomingGuest {
   #isLeft = false
   #isGone = false
 
-  constructor({ regions, ram, qemu, qmp, writer, room }: Parts) {
+  constructor({ form, regions, ram, qemu, qmp, writer, room }: Parts) {
+    this.#form = form
     this.#regions = regions
     this.#ram = ram
     this.#qemu = qemu
@@ -88,10 +92,14 @@ export class IncomingQemu implements IncomingGuest {
     return this.#isGone ? [] : this.#regions
   }
 
-  /** @throws {ProtocolError} `PROTOCOL_STATE`: this QEMU did not load it, with its reason */
+  /**
+   * @throws {ProtocolError} `PROTOCOL_STATE`: it is not whole; or this QEMU did not load it, with
+   *   its reason, and has ended
+   */
   async restoreState(state: Uint8Array): Promise<void> {
+    const told = unpackState(this.#form, state)
     try {
-      await this.#writer.write(state)
+      await this.#writer.write(told)
     } catch (thrown) {
       if (thrown instanceof ProtocolError) throw thrown
       // Where it does not like it QEMU says why, and ends.
@@ -181,12 +189,14 @@ export class QemuHost implements GuestHost {
    *
    * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`, `GUEST_FAILED`, `USAGE`,
    *   `FILE_UNWRITABLE`, and whatever `zero` rejects with
-   * @throws {LimitError} `NO_ROOM`
-   * @throws {ProtocolError} `PROTOCOL_CAPABILITY`, `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
+   * @throws {LimitError} `NO_ROOM`, `LIMIT_EXCEEDED`
+   * @throws {ProtocolError} `PROTOCOL_CAPABILITY`, `PAGE_SIZE_MISMATCH`
    */
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingQemu> {
     const stream = isStreamOffer(offer) ? readStreamOffer(offer) : undefined
     const offered = stream?.facts ?? checkOffer(offer)
+    if (offer.isPostCopy === true) refusePostCopy()
+    const form = stream === undefined ? 'file' : 'stream'
     const calls = await loadFileMemory()
     const room = this.#options.takeRoom?.(offered.memory + (stream?.otherBytes ?? 0))
     const started: { ram?: RamFile; qemu?: QemuProcess; qmp?: QmpClient; writer?: StateWriter } = {}
@@ -209,7 +219,8 @@ export class QemuHost implements GuestHost {
       const { regions } = intake ?? ram
       await zero(regions, true)
       room?.touched()
-      const guest = new IncomingQemu({ regions, ram, qemu, qmp, writer: intake ?? writer, room })
+      const parts = { form, regions, ram, qemu, qmp, writer: intake ?? writer, room } as const
+      const guest = new IncomingQemu(parts)
       this.#guests.add(guest)
       void qemu.ended.then(() => this.#guests.delete(guest))
       this.#options.onReserved?.(guest)
@@ -262,23 +273,24 @@ async function connect(qemu: QemuProcess): Promise<QmpClient> {
   }
 }
 
-function checkOffer({ identity, pageBytes, regions, isPostCopy }: GuestOffer): MachineFacts {
+function refusePostCopy(): never {
+  const text =
+    'A qemu guest cannot be moved by post-copy: its RAM is a file, and nothing makes QEMU wait ' +
+    'for pages that are still to come; use --mode pre-copy or stop-copy'
+  throw new ProtocolError('PROTOCOL_CAPABILITY', text)
+}
+
+function checkOffer({ identity, pageBytes, regions }: GuestOffer): MachineFacts {
   const facts = readQemuIdentity(identity)
   if (!isPageBytes(pageBytes)) {
     throw new ProtocolError('PAGE_SIZE_MISMATCH', `${pageBytes} is not a page size`)
-  }
-  if (isPostCopy === true) {
-    const text =
-      'A qemu guest cannot be moved by post-copy: its RAM is a file, and nothing makes QEMU wait ' +
-      'for pages that are still to come; use --mode pre-copy or stop-copy'
-    throw new ProtocolError('PROTOCOL_CAPABILITY', text)
   }
   const shapes = ramShapes(facts.memory)
   const isSame = (shape: RegionShape, index: number): boolean =>
     regions[index]?.id === shape.id && regions[index].byteLength === shape.byteLength
   if (regions.length !== shapes.length || !shapes.every(isSame)) {
     const text = `The regions that are offered are not those of ${formatBytes(facts.memory)} of RAM`
-    throw new ProtocolError('PROTOCOL_STATE', text)
+    throw new GodwitError('GUEST_OPTION', text)
   }
   return facts
 }

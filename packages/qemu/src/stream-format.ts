@@ -22,7 +22,7 @@
  *
  * @module
  */
-import { GodwitError, type LimitError, MIB } from '@godwit/core'
+import { GodwitError, type LimitError } from '@godwit/core'
 
 export const STREAM_MAGIC = 0x5145564d
 export const STREAM_VERSION = 3
@@ -67,8 +67,6 @@ export const BLOCK_NAME_BYTES_MAX = 128
 /** A guest has at most as many regions. */
 export const BLOCKS_MAX = 1024
 export const MACHINE_NAME_BYTES_MAX = 128
-/** A guest's state package has at most 64 MiB, and a head of its own. */
-export const REST_BYTES_MAX: number = 64 * MIB - 64
 
 /** Bytes that are no stream, or one that is not understood: the VM stays where it is. */
 export class StreamError extends GodwitError {

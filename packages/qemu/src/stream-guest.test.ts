@@ -1,9 +1,9 @@
 import { GodwitError, MIB, PageBitmap } from '@godwit/core'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FakeQemu } from './stream-fake.ts'
+import { unpackState } from './state-package.ts'
 import { StreamError } from './stream-format.ts'
 import { QemuStreamGuest } from './stream-guest.ts'
-import { STATE_HEAD } from './stream-state.ts'
 import { badStreams, type GoodStream, goodStreams, memoryOf } from './stream-vectors.ts'
 import { writeHead, writeMemory } from './stream-writer.ts'
 
@@ -70,8 +70,8 @@ describe('a VM of which nothing but a QMP socket is known', () => {
     expect(stop!.stoodMs).toBeGreaterThanOrEqual(0)
     await guest.pause()
     expectMemory(guest, good)
-    const state = Buffer.from(await guest.captureState())
-    expect(state.toString('hex')).toBe(Buffer.from(STATE_HEAD).toString('hex') + good.rest)
+    const told = unpackState('stream', await guest.captureState())
+    expect(Buffer.from(told).toString('hex')).toBe(good.rest)
     expect(qemu.done).toEqual(['migrate'])
   })
 
@@ -115,6 +115,18 @@ describe('a VM of which nothing but a QMP socket is known', () => {
     expect(await guest.nextRound()).toMatchObject({ numbers: { passes: 3 } })
     expectMemory(guest, other)
     expect(collect(guest)).toBe(2)
+  })
+
+  test('has stored to what was something in one pause, and is nothing in the next', async () => {
+    const { guest } = await attach([good.bytes, other.bytes])
+    await guest.pause()
+    // Pages 1 and 3 of its RAM, and 1 of its firmware.
+    expect(collect(guest)).toBe(3)
+    await guest.resume()
+    await guest.pause()
+    expectMemory(guest, other)
+    // Those are zero now, and page 0 of RAM is not.
+    expect(collect(guest)).toBe(4)
   })
 
   test('goes on when it never stood', async () => {
@@ -181,7 +193,7 @@ describe('a stream that is not understood', () => {
     qemu.status = 'running'
     qemu.migration = 'active'
     const busy = QemuStreamGuest.attach({ qmp: qemu.path, keeps: true })
-    await expect(busy).rejects.toMatchObject({ message: /migrates this machine already/ })
+    await expect(busy).rejects.toMatchObject({ message: /migrates this VM already/ })
     expect(qemu.done).toEqual([])
   })
 })

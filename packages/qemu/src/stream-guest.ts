@@ -18,11 +18,11 @@ import { askFacts, type MachineFacts } from './machine-facts.ts'
 import { checkRunning } from './qemu-guest.ts'
 import { QEMU_KIND, type StreamPlace } from './qemu-spec.ts'
 import { QmpClient } from './qmp.ts'
+import { packState } from './state-package.ts'
 import type { StreamSetup } from './stream-format.ts'
 import { machineName } from './stream-intake.ts'
 import { allocateShadow, clearShadow, type ShadowBlock, StreamTracker } from './stream-memory.ts'
 import { StreamRun } from './stream-run.ts'
-import { STATE_HEAD } from './stream-state.ts'
 
 interface Parts {
   readonly qmp: QmpClient
@@ -127,7 +127,7 @@ export class QemuStreamGuest implements Guest {
   /** What QEMU sent behind the VM's memory. @throws {GodwitError} `GUEST_FAILED`: it runs */
   async captureState(): Promise<Uint8Array> {
     const run = await this.#run
-    if (run?.isEnded === true) return run.takeRest(STATE_HEAD)
+    if (run?.isEnded === true) return packState('stream', run.rest)
     throw new GodwitError('GUEST_FAILED', 'A VM that runs has no state to capture')
   }
 

@@ -1,7 +1,6 @@
 import { type GuestOffer, GIB, type RegionShape } from '@godwit/core'
 import { expect, test } from 'vitest'
-import { isStreamOffer, machineName, readStreamOffer } from './stream-intake.ts'
-import { deviceState, STATE_HEAD } from './stream-state.ts'
+import { checkDevices, isStreamOffer, machineName, readStreamOffer } from './stream-intake.ts'
 
 const facts = { cpus: 1, machine: 'pc-q35-7.2-machine', memory: 8192, target: 'x86_64' }
 const options = { ...facts, version: '7.2.22', attach: 'stream' }
@@ -21,11 +20,11 @@ test('an offer names the blocks, and which of them is RAM', () => {
 })
 
 test.each([
-  [[bios], 'PROTOCOL_STATE'],
-  [[ram, { ...bios, name: 'pc.ram' }], 'PROTOCOL_STATE'],
-  [[ram, { ...bios, name: '' }], 'PROTOCOL_STATE'],
-  [[ram, { ...bios, name: 'ü'.repeat(65) }], 'PROTOCOL_STATE'],
-  [[ram, { ...bios, byteLength: 4095 }], 'PROTOCOL_STATE'],
+  [[bios], 'GUEST_OPTION'],
+  [[ram, { ...bios, name: 'pc.ram' }], 'GUEST_OPTION'],
+  [[ram, { ...bios, name: '' }], 'GUEST_OPTION'],
+  [[ram, { ...bios, name: 'ü'.repeat(65) }], 'GUEST_OPTION'],
+  [[ram, { ...bios, byteLength: 4095 }], 'GUEST_OPTION'],
   [[ram, { ...bios, byteLength: GIB + 4096 }], 'LIMIT_EXCEEDED'],
 ])('an offer of other regions is refused: %o', (regions, code) => {
   expect(() => readStreamOffer(offerOf(regions))).toThrow(expect.objectContaining({ code }))
@@ -36,11 +35,20 @@ test('an offer of other pages is refused', () => {
   expect(() => readStreamOffer(offerOf([ram], 16384))).toThrow(expect.objectContaining({ code }))
 })
 
-test('a state package has a head, and begins with a device', () => {
-  const state = Uint8Array.of(...STATE_HEAD, 4, 1, 2)
-  expect([...deviceState(state)]).toEqual([4, 1, 2])
-  const code = 'PROTOCOL_STATE'
-  for (const wrong of [STATE_HEAD, state.subarray(1), Uint8Array.of(...STATE_HEAD, 2), []]) {
-    expect(() => deviceState(Uint8Array.from(wrong))).toThrow(expect.objectContaining({ code }))
+test('what came behind the memory begins with a device, or ends there', () => {
+  expect(() => checkDevices(Uint8Array.of(4, 1, 2))).not.toThrow()
+  expect(() => checkDevices(Uint8Array.of(0))).not.toThrow()
+  const refused = expect.objectContaining({ code: 'PROTOCOL_STATE' })
+  for (const wrong of [[], [2, 0, 0, 0, 2], [1]]) {
+    expect(() => checkDevices(Uint8Array.from(wrong))).toThrow(refused)
   }
+})
+
+test('another kind of guest is refused, and an option that nobody knows', () => {
+  const offer = offerOf([ram])
+  const other = { ...offer, identity: { kind: 'writer', options } }
+  const more = { ...offer, identity: { kind: 'qemu', options: { ...options, more: 1 } } }
+  const coded = (code: string): unknown => expect.objectContaining({ code })
+  expect(() => readStreamOffer(other)).toThrow(coded('GUEST_UNKNOWN'))
+  expect(() => readStreamOffer(more)).toThrow(coded('GUEST_OPTION'))
 })

@@ -17,10 +17,15 @@ import {
 } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
 import type { StateWriter } from './device-state.ts'
-import { type MachineFacts, readFacts } from './machine-facts.ts'
+import type { MachineFacts } from './machine-facts.ts'
+import { readQemuIdentity } from './qemu-spec.ts'
 import type { QmpClient } from './qmp.ts'
-import { BLOCK_NAME_BYTES_MAX, STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
-import { deviceState } from './stream-state.ts'
+import {
+  BLOCK_NAME_BYTES_MAX,
+  SectionType,
+  STREAM_PAGE_BYTES,
+  type StreamSetup,
+} from './stream-format.ts'
 import { writeHead, writeMemory } from './stream-writer.ts'
 
 /** Of blocks beside RAM: displays have the largest. They are in the stream, and so in the pause. */
@@ -46,13 +51,13 @@ export function isStreamOffer({ identity }: Pick<GuestOffer, 'identity'>): boole
 /**
  * Checks what a peer offers.
  *
- * @throws {GodwitError} `GUEST_OPTION`
- * @throws {ProtocolError} `PROTOCOL_STATE`: its regions are not the blocks of such a VM
- * @throws {LimitError} `LIMIT_EXCEEDED`
+ * @throws {GodwitError} `GUEST_UNKNOWN`; `GUEST_OPTION`, also where its regions are not the blocks
+ *   of such a VM
+ * @throws {ProtocolError} `PAGE_SIZE_MISMATCH` {@link LimitError} `LIMIT_EXCEEDED`
  */
 export function readStreamOffer({ identity, pageBytes, regions }: GuestOffer): StreamOffer {
   const { attach: _, ...options } = identity.options
-  const facts = readFacts(options)
+  const facts = readQemuIdentity({ kind: identity.kind, options })
   const ram = regions.find(({ byteLength }) => byteLength === facts.memory)
   const names = new Set(regions.map(({ name }) => name))
   const areWhole = regions.every(({ name, byteLength }) => {
@@ -62,7 +67,7 @@ export function readStreamOffer({ identity, pageBytes, regions }: GuestOffer): S
   })
   if (ram === undefined || names.size < regions.length || !areWhole) {
     const text = `The regions that are offered are not those of ${formatBytes(facts.memory)} of RAM`
-    throw new ProtocolError('PROTOCOL_STATE', text)
+    throw new GodwitError('GUEST_OPTION', text)
   }
   if (pageBytes !== STREAM_PAGE_BYTES) {
     const text = `The pages of a VM that comes as a stream have 4KiB, not ${formatBytes(pageBytes)}`
@@ -117,10 +122,11 @@ export class StreamIntake {
   /**
    * All the rest. RAM is there already, and its pages are in no record.
    *
+   * @param devices - what came behind the memory
    * @throws {ProtocolError} `PROTOCOL_STATE`; {@link GodwitError} `GUEST_FAILED`
    */
-  async write(state: Uint8Array): Promise<void> {
-    const devices = deviceState(state)
+  async write(devices: Uint8Array): Promise<void> {
+    checkDevices(devices)
     for (const piece of writeMemory(this.#others)) await this.#writer.send(piece)
     await this.#writer.write(devices)
   }
@@ -128,6 +134,13 @@ export class StreamIntake {
   close(): void {
     this.#writer.close()
   }
+}
+
+/** @throws {ProtocolError} `PROTOCOL_STATE`: there may be memory in it */
+export function checkDevices(devices: Uint8Array): void {
+  if (devices[0] === SectionType.Full || devices[0] === SectionType.End) return
+  const text = 'The state of the VM that is offered does not begin with a device'
+  throw new ProtocolError('PROTOCOL_STATE', text)
 }
 
 function setupOf({ facts, shapes }: StreamOffer): StreamSetup {

@@ -5,7 +5,7 @@
  * @module
  */
 import { allocateShared, type DirtyTracker, type PageBitmap, type Region } from '@godwit/core'
-import { allocateRegion, ByteMapTracker } from '@godwit/memory'
+import { allocateRegion, ByteMapTracker, markDirty } from '@godwit/memory'
 import { STREAM_PAGE_BYTES, type StreamBlock } from './stream-format.ts'
 import type { BlockMemory } from './stream-reader.ts'
 
@@ -13,7 +13,7 @@ import type { BlockMemory } from './stream-reader.ts'
 export interface MarksTaken {
   /** So many pages have their marks cleared. */
   taken(pages: number): void
-  /** The engine begins: all marks are cleared, and what is there goes anyway. */
+  /** The engine begins: all marks are about to be cleared, and what is there goes anyway. */
   begun(): void
 }
 
@@ -32,15 +32,15 @@ export function allocateShadow(blocks: readonly StreamBlock[]): readonly ShadowB
   })
 }
 
-/** Makes memory zero again where it is not: another stream brings all of it. */
+/** Makes memory zero again where it is not, which is a store: another stream brings all of it. */
 export function clearShadow(blocks: readonly ShadowBlock[]): void {
   for (const { bytes, touched, marks } of blocks) {
     for (let page = 0; page < touched.length; page++) {
       if (touched[page] === 0) continue
       bytes.fill(0, page * STREAM_PAGE_BYTES, (page + 1) * STREAM_PAGE_BYTES)
+      markDirty(marks, page)
     }
     touched.fill(0)
-    marks.fill(0)
   }
 }
 
@@ -60,8 +60,9 @@ export class StreamTracker implements DirtyTracker {
   }
 
   reset(): void {
-    this.#marks.reset()
+    // Whoever hears of it may make memory zero first: that is a store of before.
     this.#listener.begun()
+    this.#marks.reset()
   }
 
   collect(firstPage: number, pageCount: number, into: PageBitmap): number {

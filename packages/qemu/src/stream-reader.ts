@@ -13,13 +13,13 @@ import {
   MACHINE_NAME_BYTES_MAX,
   RAM_VERSION,
   RamFlag,
-  REST_BYTES_MAX,
   SectionType,
   STREAM_MAGIC,
   STREAM_PAGE_BYTES,
   STREAM_VERSION,
   StreamError,
 } from './stream-format.ts'
+import { TOLD_BYTES_MAX } from './state-package.ts'
 import { BlockList } from './stream-list.ts'
 import { unknownRecord, wrongPage } from './stream-refusal.ts'
 
@@ -103,16 +103,9 @@ export class StreamReader {
     return this.#place === 'rest'
   }
 
-  /** Everything behind the memory, so far; one copy for each call. */
-  takeRest(head: Uint8Array): Uint8Array {
-    const whole = new Uint8Array(head.length + this.#restBytes)
-    whole.set(head)
-    let at = head.length
-    for (const part of this.#rest) {
-      whole.set(part, at)
-      at += part.length
-    }
-    return whole
+  /** Everything behind the memory, so far, in pieces. */
+  get rest(): readonly Uint8Array[] {
+    return this.#rest
   }
 
   /** Reads records up to the end of the chunk, or of the last one that is complete. */
@@ -157,12 +150,12 @@ export class StreamReader {
 
   #keep(chunk: Uint8Array, at: number): number {
     const count = chunk.length - at
-    if (this.#restBytes + count > REST_BYTES_MAX) {
+    if (this.#restBytes + count > TOLD_BYTES_MAX) {
       const value = this.#restBytes + count
       throw new LimitError(
         'LIMIT_EXCEEDED',
-        `The machine's devices have more than ${formatBytes(REST_BYTES_MAX)} of state`,
-        { limit: 'deviceStateBytesMax', value, maximum: REST_BYTES_MAX },
+        `The machine's devices have more than ${formatBytes(TOLD_BYTES_MAX)} of state`,
+        { limit: 'deviceStateBytesMax', value, maximum: TOLD_BYTES_MAX },
       )
     }
     this.#rest.push(new Uint8Array(chunk.subarray(at)))

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GodwitError, type GuestStop, releaseChunk, toGodwitError } from '@godwit/core'
+import { askMigration, isUnderWay, type MigrationInfo } from './migration-info.ts'
 import type { QmpClient } from './qmp.ts'
 import { STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
@@ -26,15 +27,6 @@ const forEverMs = 2 ** 31 - 1
 const progressMs = 50
 const settleMs = 2
 
-/** What QEMU's migration may be in for a moment. */
-const transient: ReadonlySet<string> = new Set([
-  'setup',
-  'active',
-  'device',
-  'pre-switchover',
-  'cancelling',
-])
-
 const failures: ReadonlySet<string> = new Set(['failed', 'cancelled'])
 
 export interface StreamRunOptions {
@@ -43,12 +35,6 @@ export interface StreamRunOptions {
   readonly downtimeMs: number | undefined
   /** Hears what memory there is, once, and gives it. */
   readonly begin: (setup: StreamSetup) => readonly BlockMemory[]
-}
-
-interface MigrationInfo {
-  readonly status?: string
-  readonly 'error-desc'?: string
-  readonly ram?: { readonly remaining?: number; readonly 'dirty-sync-count'?: number }
 }
 
 /** Use once. It reads nothing but what memory there is before {@link begun}. */
@@ -75,10 +61,6 @@ export class StreamRun implements MarksTaken {
 
   /** Resolves when it is known what memory there is. @throws {GodwitError} `GUEST_FAILED` */
   static async begin(options: StreamRunOptions): Promise<StreamRun> {
-    const { status = 'none' } = await infoOf(options.qmp)
-    if (transient.has(status)) {
-      throw new GodwitError('GUEST_FAILED', 'QEMU migrates this machine already, to somebody else')
-    }
     const run = new StreamRun(options)
     try {
       await run.#start(options)
@@ -122,9 +104,9 @@ export class StreamRun implements MarksTaken {
     }
   }
 
-  /** Everything behind the memory, with `head` in front; when it has ended. */
-  takeRest(head: Uint8Array): Uint8Array {
-    return this.#reader.takeRest(head)
+  /** Everything behind the memory, in pieces; when it has ended. */
+  get rest(): readonly Uint8Array[] {
+    return this.#reader.rest
   }
 
   get isEnded(): boolean {
@@ -257,8 +239,8 @@ export class StreamRun implements MarksTaken {
   /** When QEMU is at none of what lasts a moment. */
   async #settled(): Promise<MigrationInfo> {
     for (;;) {
-      const info = await infoOf(this.#qmp)
-      if (!transient.has(info.status ?? 'none')) return info
+      const info = await askMigration(this.#qmp)
+      if (!isUnderWay(info)) return info
       await sleep(settleMs)
     }
   }
@@ -282,7 +264,7 @@ export class StreamRun implements MarksTaken {
     const { signal } = this.#over
     try {
       while (!signal.aborted) {
-        const info = await infoOf(this.#qmp)
+        const info = await askMigration(this.#qmp)
         if (failures.has(info.status ?? '')) return this.#fail(endedAs(info))
         const stands = this.#stoppedMs !== undefined
         this.#readAheadBytes = readAheadBytes(info.ram?.remaining ?? 0, stands)
@@ -293,10 +275,6 @@ export class StreamRun implements MarksTaken {
       // It is over, or QEMU is gone: both are heard of elsewhere.
     }
   }
-}
-
-function infoOf(qmp: QmpClient): Promise<MigrationInfo> {
-  return qmp.execute<MigrationInfo>('query-migrate')
 }
 
 function endedAs({ status = 'none', 'error-desc': reason }: MigrationInfo): GodwitError {

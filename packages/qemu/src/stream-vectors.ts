@@ -85,7 +85,7 @@ export class ReadStream {
   }
 
   get rest(): string {
-    return Buffer.from(this.reader.takeRest(new Uint8Array())).toString('hex')
+    return Buffer.concat(this.reader.rest).toString('hex')
   }
 }
 

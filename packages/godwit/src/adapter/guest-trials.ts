@@ -4,7 +4,7 @@
  * @module
  */
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import {
   NAME_CHARS_MAX,
   OPTIONS_MAX,
@@ -12,9 +12,10 @@ import {
   REGIONS_MAX,
   REGION_BYTES_MAX,
 } from '@godwit/wire'
+import type { Guest, GuestStop } from '@godwit/core'
 import { PAGE_CLASSES, PageBitmap, pagesCovering } from '@godwit/core'
-import type { Trial } from './stand.ts'
-import { assertDisjoint } from './stand.ts'
+import type { Stand, Trial } from './stand.ts'
+import { assertDisjoint, collectAll } from './stand.ts'
 
 const pauses = 12
 
@@ -111,6 +112,8 @@ export const guestTrials: readonly Trial[] = [
       const memory = guest.regions.map(({ bytes }) => Uint8Array.from(bytes))
       await guest.resume()
       await stand.goesOn(progress, 'it does not go on after resume()')
+      // The stores of one that stops by itself are here when it stands.
+      if (guest.nextRound !== undefined) await stand.within(guest.pause(), 'pause()')
       const stored = (): number => stand.differences(guest.regions, memory).flat().length
       if (!isReadOnly) await stand.goesOn(stored, 'it stores nothing after resume()', 0)
     },
@@ -145,6 +148,23 @@ export const guestTrials: readonly Trial[] = [
     },
   },
   {
+    name: 'stop/by-itself',
+    promise: 'nextRound() tells at last that the guest stands; one resume() lets it go on.',
+    async play(stand) {
+      const { guest, progress } = await stand.start()
+      if (guest.nextRound === undefined) return 'it does not stop by itself'
+      for (const tracker of guest.trackers ?? []) tracker.reset()
+      const { stoodMs, numbers } = await stand.within(standing(stand, guest), 'nextRound()')
+      assert.ok(Number.isFinite(stoodMs) && stoodMs >= 0, `it stood for ${stoodMs} ms`)
+      const areNumbers = Object.values(numbers).every((value) => Number.isFinite(value))
+      assert.ok(areNumbers, `what it went by: ${JSON.stringify(numbers)}`)
+      await stand.stands(guest.regions, progress, 'stopped by itself')
+      await guest.resume()
+      await stand.goesOn(progress, 'it does not go on after resume()')
+      return undefined
+    },
+  },
+  {
     name: 'classes/pages',
     promise: 'Pages of classes are pages of the region; who asks for no class gets none.',
     async play(stand) {
@@ -166,6 +186,19 @@ export const guestTrials: readonly Trial[] = [
     },
   },
 ]
+
+/** Rounds as the engine has them, but that nothing is sent; how the guest stopped. */
+async function standing(stand: Stand, guest: Guest): Promise<GuestStop> {
+  let isOver = false
+  stand.onEnd(() => void (isOver = true))
+  while (!isOver) {
+    collectAll(stand, guest)
+    const stop = await guest.nextRound!()
+    if (stop !== undefined) return stop
+    await setImmediate()
+  }
+  return assert.fail('nextRound() never tells that it stands')
+}
 
 function checkName(text: string, what: string): void {
   assert.ok(text.length >= 1 && text.length <= NAME_CHARS_MAX, `${what} "${text}": its length`)

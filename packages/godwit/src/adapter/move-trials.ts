@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import type { GuestHost, IncomingGuest, Report } from '@godwit/core'
-import { MIB } from '@godwit/core'
+import { GodwitError, MIB } from '@godwit/core'
 import { receive } from '../receive.ts'
 import type { SendOptions } from '../send.ts'
 import { send } from '../send.ts'
@@ -30,7 +30,7 @@ export const moveTrials: readonly Trial[] = [
     name: 'move/post-copy-memory',
     promise: 'By post-copy all of memory comes, too.',
     async play(stand) {
-      if (!(await canWait(stand))) return 'it has no pager'
+      if (!(await canWait(stand))) return 'it cannot wait for pages'
       // It runs late: what came is looked at before it stores to it.
       let run: (() => unknown) | undefined
       const late = (guest: IncomingGuest): IncomingGuest =>
@@ -47,7 +47,7 @@ export const moveTrials: readonly Trial[] = [
     name: 'move/post-copy',
     promise: 'By post-copy it goes on before its pages are there, and waits for those it touches.',
     async play(stand) {
-      if (!(await canWait(stand))) return 'it has no pager'
+      if (!(await canWait(stand))) return 'it cannot wait for pages'
       const { from, room, arrived } = await moved(stand, 'post-copy')
       await stand.goesOn(() => room.progress(arrived), 'it does not go on there')
       await verify(stand, from, arrived)
@@ -132,7 +132,7 @@ async function move(
       pageBytes: stand.pageBytes,
       maxBandwidth: Math.max(maxBandwidth, bytes),
       pauseBandwidth: Infinity,
-      stop: 'max-rounds=3',
+      ...(guest.nextRound === undefined ? { stop: 'max-rounds=3' } : {}),
       ...options,
     }),
     `a migration of ${Math.ceil(bytes / MIB)} MiB`,
@@ -160,11 +160,17 @@ async function moved(
 /** Whether the adapter's guests can run before all of their pages are there. */
 async function canWait(stand: Stand): Promise<boolean> {
   const { guest } = await stand.start()
+  if (guest.nextRound !== undefined) return false
   const room = await stand.open()
-  const reserved = await room.reserve(offerOf(guest, stand.pageBytes, true))
-  const { pager } = reserved.guest
-  await reserved.discard()
-  return pager !== undefined
+  try {
+    const reserved = await room.reserve(offerOf(guest, stand.pageBytes, true))
+    const { pager } = reserved.guest
+    await reserved.discard()
+    return pager !== undefined
+  } catch (thrown) {
+    if (thrown instanceof GodwitError && thrown.code === 'PROTOCOL_CAPABILITY') return false
+    throw thrown
+  }
 }
 
 async function verify(stand: Stand, from: Runner, arrived: IncomingGuest): Promise<void> {

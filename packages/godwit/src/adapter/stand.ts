@@ -5,8 +5,16 @@
  */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GuestHost, GuestOffer, Guest, IncomingGuest, Region, ZeroMemory } from '@godwit/core'
-import { GodwitError, PAGE_BYTES_DEFAULT, pagesCovering } from '@godwit/core'
+import type {
+  DirtyTracker,
+  GuestHost,
+  GuestOffer,
+  Guest,
+  IncomingGuest,
+  Region,
+  ZeroMemory,
+} from '@godwit/core'
+import { GodwitError, PAGE_BYTES_DEFAULT, PageBitmap, pagesCovering } from '@godwit/core'
 import { zeroInThreads } from '../zero-memory.ts'
 import type { AdapterUnderTest, SuiteGuest, SuiteHost } from './under-test.ts'
 
@@ -173,6 +181,28 @@ export class Stand {
 
 export function copyOf(regions: readonly Region[]): readonly Uint8Array[] {
   return regions.map(({ bytes }) => Uint8Array.from(bytes))
+}
+
+/** In ranges that the tracker takes. @returns how many the tracker says it added */
+export function collect(tracker: DirtyTracker, into: PageBitmap, from: number, to: number): number {
+  let count = 0
+  for (let page = from; page < to; page += tracker.collectPagesMax) {
+    count += tracker.collect(page, Math.min(tracker.collectPagesMax, to - page), into)
+  }
+  return count
+}
+
+/** @param beyond - pages behind the end of each region that are asked for, too */
+export function collectAll(stand: Stand, guest: Guest, beyond = 0): readonly PageBitmap[] {
+  return (guest.trackers ?? []).map((tracker, region) => {
+    const { bytes } = guest.regions[region]!
+    const pageCount = pagesCovering(bytes.length, stand.pageBytes)
+    const found = new PageBitmap(pageCount + beyond)
+    collect(tracker, found, 0, pageCount + beyond)
+    const last = found.lastSet(found.pageCount)
+    assert.ok(last < pageCount, `region ${region} has ${pageCount} pages, ${last} is reported`)
+    return found
+  })
 }
 
 /** What arrives of a guest's identity and shapes when they have travelled. */

@@ -101,11 +101,13 @@ export function badStatesOf(
   if (adapter.badStates !== undefined) return adapter.badStates(Uint8Array.from(state))
   if (state.length === 0) return {}
   const half = state.length >> 1
+  const longer = new Uint8Array(state.length + 1)
+  longer.set(state)
   return {
     empty: new Uint8Array(0),
     'cut in the middle': state.slice(0, half),
     'cut by a byte': state.slice(0, -1),
-    'longer by a byte': Uint8Array.of(...state, 0),
+    'longer by a byte': longer,
     'all ones': new Uint8Array(state.length).fill(0xff),
     rubbish: state.map((byte, at) => (byte ^ (at * 151 + 89)) & 0xff),
   }

@@ -1,0 +1,15 @@
+/**
+ * Ports for programs that cannot be told to take any.
+ *
+ * @module
+ */
+import { createServer, type AddressInfo } from 'node:net'
+
+/** One of loopback that nobody listens at. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
