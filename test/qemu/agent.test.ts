@@ -159,8 +159,8 @@ describe.skipIf(isImpossible)(`a VM of an agent${needs}`, () => {
       const at = ['--control', a.control]
       const place = `qemu,qmp=${vm.qmpPath},ram=${vm.ramPath}`
       expect(await runVm(a, place)).toMatch(/^vm1 runs/)
-      const other = yard.initramfs
-      const wrong = await runCommandLine('run', `qemu,qmp=${other},ram=${vm.ramPath}`, ...at)
+      const none = `qemu,qmp=${vm.log},ram=${vm.ramPath}`
+      const wrong = await runCommandLine('run', none, ...at)
       expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/GUEST_OPTION/) })
       expect(await guestsOf(a)).toHaveLength(1)
       await vm.kill()
