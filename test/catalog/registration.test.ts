@@ -73,3 +73,29 @@ describe('an agent whose entry was removed', () => {
     expect(await namesIn()).toEqual(['new'])
   })
 })
+
+describe('a guest that leaves as soon as it is there', () => {
+  it('is told by its session all the same, for its destination', async () => {
+    const url = freshPath('fleet.db')
+    const catalog = await Catalog.open(url)
+    const registration = beginRegistration({ catalog: url, machine: 'a' })!
+    const identity = { name: 'db', os: debian, hypervisor: qemu }
+    const entry = registration.guest({ kind: 'writer', ...sizes, identity })
+    entry.leaves(session)
+    entry.left()
+    const find = (name: string) => catalog.entries.find('vm', name)
+    await until(async () => (await find('db'))?.session === session)
+    // Nothing more is said of it: nobody may come for it.
+    const { heartbeatMs } = (await find('db'))!
+    const next = { ...identity, name: 'next' }
+    registration.guest({ kind: 'writer', ...sizes, identity: next })
+    await until(async () => (await find('next')) !== undefined)
+    expect(await find('db')).toMatchObject({ heartbeatMs })
+    const other = beginRegistration({ catalog: url, machine: 'b' })!
+    other.guest({ kind: 'writer', ...sizes, arrival: session })
+    await until(async () => (await find('db'))?.machine === 'b')
+    expect(await find('db')).toMatchObject({ os: debian, hypervisor: qemu, epoch: 1 })
+    for (const one of [registration, other]) await one.end()
+    await catalog.close()
+  })
+})

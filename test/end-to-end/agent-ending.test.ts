@@ -14,7 +14,7 @@ import {
   statesOf,
 } from './agents.ts'
 import { endCommandLines, runCommandLine } from './command-lines.ts'
-import { endProcesses } from './process.ts'
+import { endProcesses, freshPath } from './process.ts'
 
 afterAll(endCommandLines)
 afterEach(endProcesses)
@@ -118,13 +118,17 @@ describe('an agent that follows one that died', () => {
     expect(await statesOf(next)).toEqual({ gone: 'left', here: 'running' })
   })
 
-  it('is refused the directory while another serves it', async () => {
+  it('is refused the directory while another serves it, whatever its socket', async () => {
     const a = await startAgent()
     const args = ['--listen', '127.0.0.1:0', '--state-dir', a.stateDir]
-    const second = await runCommandLine('agent', ...args)
-    expect(second).toMatchObject({
-      code: 2,
-      stderr: expect.stringMatching(/ADDRESS_IN_USE: Another agent serves/),
-    })
+    for (const own of [[], ['--control', freshPath('other')]]) {
+      const second = await runCommandLine('agent', ...args, ...own)
+      const pid = a.process.pid
+      expect(second).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(`ADDRESS_IN_USE: Another agent has .*process ${pid}`),
+      })
+    }
+    expect(await statesOf(a)).toEqual({})
   })
 })

@@ -9,7 +9,7 @@ import { WorkloadHost } from '@godwit/guest'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Receiver } from 'godwit'
-import { OwnerDirectory, checkDestination, choosePager, receive } from 'godwit'
+import { OwnerDirectory, checkDestination, choosePager, lockDirectory, receive } from 'godwit'
 import { Agent } from './agent/agent.ts'
 import { Arrivals } from './agent/arrivals.ts'
 import { agentCommands } from './agent/commands.ts'
@@ -27,10 +27,18 @@ import type { MetricsServer } from './agent/metrics-server.ts'
 import { checkMetricsAddress, serveMetrics } from './agent/metrics-server.ts'
 import type { LeavingProgress } from './agent/metrics.ts'
 import { Metrics } from './agent/metrics.ts'
+import { registerGuests } from './agent/registered-guests.ts'
+import { holdAgain } from './agent/vms.ts'
+import type { AgentRegistration } from './agent-registration.ts'
+import { beginRegistration } from './agent-registration.ts'
+import type { CatalogSettings } from './catalog-option.ts'
+import { catalogOption, checkCatalogOptions, machineOption } from './catalog-option.ts'
 import { serveControl } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { hostHelp } from './guest-help.ts'
 import { hostGuests } from './guests.ts'
+import { machineReader } from './machine-facts.ts'
 import { print } from './output.ts'
 import type { ReceivingSettings } from './receiving-option.ts'
 import { addReceivingOptions, receivingOptionsOf } from './receiving-option.ts'
@@ -38,7 +46,11 @@ import { refuseLeft } from './recover-owned.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 
-interface AgentSettings extends ReceivingSettings, SecuritySettings, EndingSettings {
+interface AgentSettings
+  extends ReceivingSettings,
+    SecuritySettings,
+    EndingSettings,
+    Pick<CatalogSettings, 'catalog' | 'machine'> {
   readonly stateDir: string
   readonly control?: string
   readonly hook: readonly Hook[]
@@ -60,6 +72,8 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
   addSecurityOptions(addReceivingOptions(command))
     .requiredOption('--state-dir <DIR>', 'where to write whose a guest is; of this agent alone')
     .option('--control <SOCKET>', 'serve clients at this path (default: `control` in --state-dir)')
+    .addOption(catalogOption('tell a catalog of this machine and of the guests that are here'))
+    .addOption(machineOption())
     .addOption(
       new Option('--hook <STAGE=FILE>', `run this file at a stage: ${HOOK_STAGES.join(', ')}`)
         .argParser((text: string, hooks: readonly Hook[]) => [...hooks, parseHook(text)])
@@ -80,7 +94,7 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
     .option('--evacuate-to <ADDRESS>', 'at SIGTERM, move all guests there, then end')
     .option('--stop-guests', 'at SIGTERM, end with the guests that are here')
     .option('--insecure', 'go off loopback with neither key nor certificates')
-    .addHelpText('after', `\nExample:\n  ${example}`)
+    .addHelpText('after', `\n${hostHelp()}\n\nExample:\n  ${example}`)
     .action(async (settings: AgentSettings) => {
       finish(await run(settings))
     })
@@ -89,6 +103,7 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
 /** @throws {GodwitError} `USAGE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS` */
 function check(settings: AgentSettings, parts: Pick<AgentContext, 'security' | 'insecure'>): void {
   const { evacuateTo, stopGuests, metrics, insecureMetrics } = settings
+  checkCatalogOptions(settings)
   if (evacuateTo !== undefined) checkDestination(evacuateTo, parts)
   if (evacuateTo !== undefined && stopGuests === true) {
     throw new GodwitError('USAGE', 'Guests are moved by --evacuate-to or ended by --stop-guests')
@@ -107,18 +122,21 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   const stateDir = resolve(settings.stateDir)
   // Makes it, and fails before anything else does.
   const owners = new OwnerDirectory(stateDir)
+  lockDirectory(stateDir)
   let receiver: Receiver | undefined
   let server: MetricsServer | undefined
+  let registration: AgentRegistration | undefined
   let isEnding = false
   const built = await build(settings, {
     log,
     security,
     insecure,
     stateDir,
+    catalog: settings.catalog,
     isEnding: () => isEnding,
     receiver: () => receiver,
   })
-  const { agent, metrics } = built
+  const { agent, metrics, takeRoom } = built
   const control = await serveControl(
     resolve(settings.control ?? join(stateDir, controlName)),
     agentCommands(agent),
@@ -126,9 +144,11 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   const signals = listenToEnd()
   try {
     await restore(agent, owners)
+    await holdAgain(agent.context, takeRoom)
     const { metrics: address } = settings
     server = address === undefined ? undefined : await serveMetrics(address, metrics.registry)
     receiver = await listen(settings, built)
+    registration = register(settings, built, receiver)
     log.info({ address: receiver.address, metrics: server?.address, stateDir }, 'listening')
     if (server !== undefined) print(`metrics ${server.address}`)
     print(`listening ${receiver.address}`)
@@ -141,6 +161,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     log.info('ended')
     return Exit.Done
   } finally {
+    await registration?.end()
     signals.stop()
     control.close()
     server?.close()
@@ -148,13 +169,27 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   }
 }
 
+/** In the catalog, if there is one: this machine, and the guests of the table. */
+function register(
+  settings: AgentSettings,
+  { agent, host }: Built,
+  { address }: Receiver,
+): AgentRegistration | undefined {
+  const { log, table } = agent.context
+  const machine = machineReader(address, () => host.freeBytes, settings.memoryLimit)
+  const registration = beginRegistration(settings, machine, (text) => log.warn(text))
+  if (registration !== undefined) registerGuests(table, registration)
+  return registration
+}
+
 interface Built {
   readonly agent: Agent
   readonly metrics: Metrics
   readonly host: WorkloadHost
+  readonly takeRoom: WorkloadHost['takeRoom']
 }
 
-type Given = Pick<AgentContext, 'log' | 'security' | 'insecure' | 'stateDir' | 'isEnding'> & {
+type Given = Omit<AgentContext, 'hooks' | 'metrics' | 'table'> & {
   readonly receiver: () => Receiver | undefined
 }
 
@@ -177,9 +212,10 @@ async function build(settings: AgentSettings, given: Given): Promise<Built> {
   })
   const context: AgentContext = { ...given, hooks, metrics, table }
   const departures: Departures = new Departures(context)
-  const arrivals = new Arrivals(context)
-  const agent = new Agent({ context, departures, arrivals, host, receiver })
-  return { agent, metrics, host }
+  const takeRoom: WorkloadHost['takeRoom'] = (bytes) => host.takeRoom(bytes)
+  const arrivals = new Arrivals(context, takeRoom)
+  const agent = new Agent({ context, departures, arrivals, host, takeRoom, receiver })
+  return { agent, metrics, host, takeRoom }
 }
 
 function leavingOf(departures: Departures): readonly (readonly [string, LeavingProgress])[] {
@@ -200,8 +236,9 @@ async function restore({ context }: Agent, owners: OwnerDirectory): Promise<void
 async function listen(settings: AgentSettings, { agent, host }: Built): Promise<Receiver> {
   const { arrivals, context } = agent
   const { security, insecure, stateDir, log } = context
-  const guests = hostGuests(host, (text) => log.info(text), undefined)
-  const { listen: address, lanes, pageBytes, pager } = settings
+  const { listen: address, lanes, pageBytes, pager, guest } = settings
+  const tellVm = (vm: string, pid: number): void => log.info({ vm, pid }, 'a QEMU was started')
+  const guests = hostGuests(host, (text) => log.info(text), guest, tellVm)
   const chosen = {
     ...(lanes === undefined ? {} : { lanes }),
     ...(pageBytes === undefined ? {} : { pageBytes }),

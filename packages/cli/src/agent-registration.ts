@@ -1,12 +1,13 @@
 /**
- * What `send` and `receive` tell a catalog: that they are there, and which guests are. They keep
- * what shall be written, and write all of it at every heartbeat, so that a catalog that was away
- * knows everything again once it is back. What fails here is told, and no migration waits for it.
+ * What `send`, `receive` and `agent` tell a catalog: that they are there, and which guests are.
+ * They keep what shall be written, and write all of it at every heartbeat, so that a catalog that
+ * was away knows everything again once it is back. What fails here is told, and no migration waits
+ * for it.
  *
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import type { AgentEntries, Claim, GuestFacts, MachineFacts } from '@godwit/catalog'
+import type { AgentEntries, Claim, GuestFacts, MachineFacts, Release } from '@godwit/catalog'
 import { Catalog, LEASE_MS_DEFAULT } from '@godwit/catalog'
 import { GodwitError, formatDurationMs, toGodwitError } from '@godwit/core'
 import type { CatalogSettings } from './catalog-option.ts'
@@ -28,6 +29,8 @@ export interface RegisteredGuest {
   leaves(session: string): void
   /** It goes on here. */
   stays(): void
+  /** It runs elsewhere: its entry holds until its destination takes it, or its lease is over. */
+  left(): void
   /** It is no more. */
   ends(): void
 }
@@ -38,28 +41,47 @@ export interface NewGuest {
   readonly memoryBytes: number
   readonly pageBytes: number
   /** The session that it came by; its source may have said more. */
-  readonly arrival?: string
+  readonly arrival?: string | undefined
+  /** What it is called, and is, where not all guests of the agent are the same. */
+  readonly identity?: GuestName
+}
+
+/** What somebody says of a guest. */
+export interface GuestName {
+  readonly name: string
+  readonly os: Release | null
+  readonly hypervisor: Release | null
 }
 
 interface GuestState {
   readonly facts: GuestFacts
   readonly arrival: string | undefined
+  /** Which names it. */
+  readonly nameOption: string
   claim: Claim | undefined
   /** The session that it leaves by. */
   session: string | null
   isOver: boolean
+  /** Once it was told by which session it left, nothing more is. */
+  isElsewhere: boolean
 }
 
 /** How the machine is just now; nothing where this agent takes no guests. */
 export type ReadMachine = (name: string) => MachineFacts
 
-/** Registers an agent where `--catalog` says so. */
+/**
+ * Registers an agent where `--catalog` says so.
+ *
+ * @param tell - hears what the catalog was not told
+ */
 export function beginRegistration(
   settings: CatalogSettings,
   readMachine?: ReadMachine,
+  tell: (text: string) => void = note,
 ): AgentRegistration | undefined {
   const { catalog } = settings
-  return catalog === undefined ? undefined : new AgentRegistration(catalog, settings, readMachine)
+  if (catalog === undefined) return undefined
+  return new AgentRegistration(catalog, settings, tell, readMachine)
 }
 
 export class AgentRegistration {
@@ -67,6 +89,7 @@ export class AgentRegistration {
   readonly #settings: CatalogSettings
   readonly #machine: string
   readonly #readMachine: ReadMachine | undefined
+  readonly #note: (text: string) => void
   readonly #agent: string = randomUUID()
   readonly #guests = new Set<GuestState>()
   readonly #timer: NodeJS.Timeout
@@ -79,7 +102,13 @@ export class AgentRegistration {
   /** The last failure that was told, until one heartbeat succeeds. */
   #told: string | undefined
 
-  constructor(url: string, settings: CatalogSettings, readMachine?: ReadMachine) {
+  constructor(
+    url: string,
+    settings: CatalogSettings,
+    tell: (text: string) => void,
+    readMachine?: ReadMachine,
+  ) {
+    this.#note = tell
     this.#url = url
     this.#settings = settings
     this.#machine = machineNameOf(settings)
@@ -89,17 +118,20 @@ export class AgentRegistration {
   }
 
   /** Registers a guest that is here. */
-  guest({ kind, memoryBytes, pageBytes, arrival }: NewGuest): RegisteredGuest {
-    const { vmName, os = null, hypervisor = null } = this.#settings
+  guest({ kind, memoryBytes, pageBytes, arrival, identity }: NewGuest): RegisteredGuest {
+    const { vmName } = this.#settings
+    const { os = null, hypervisor = null } = identity ?? this.#settings
     const id = randomUUID()
-    const name = vmName ?? `${kind}-${id.slice(0, 8)}`
+    const name = identity?.name ?? vmName ?? `${kind}-${id.slice(0, 8)}`
     const place = { machine: this.#machine, state: 'running', memoryBytes, pageBytes } as const
     const facts = { id, name, os, hypervisor, ...place }
-    const state: GuestState = { facts, arrival, claim: undefined, session: null, isOver: false }
+    const nameOption = identity === undefined ? '--vm-name' : '--name'
+    const begun = { claim: undefined, session: null, isOver: false, isElsewhere: false }
+    const state: GuestState = { facts, arrival, nameOption, ...begun }
     const change = (changes: Partial<GuestState>): void => {
       Object.assign(state, changes)
       // One that came back, though its destination had it already, is taken in again.
-      if (!state.isOver) this.#guests.add(state)
+      if (!state.isOver && !state.isElsewhere) this.#guests.add(state)
       this.#ask()
     }
     change({})
@@ -112,6 +144,7 @@ export class AgentRegistration {
       },
       leaves: (session) => change({ session }),
       stays: () => change({ session: null }),
+      left: () => change({ isElsewhere: true }),
       ends: () => change({ isOver: true }),
     }
   }
@@ -188,8 +221,15 @@ export class AgentRegistration {
         const claim = guest.claim ?? (await this.#takeOver(agent, guest))
         if (claim !== undefined) await agent.releaseGuest(claim)
         this.#guests.delete(guest)
-      } else if (!(await this.#writeGuest(agent, guest))) {
-        conflicts.push(`Another agent has a guest ${(guest.claim ?? guest.facts).name} (--vm-name)`)
+        continue
+      }
+      // What is said while it is written is written the next time.
+      const { isElsewhere } = guest
+      const isMine = await this.#writeGuest(agent, guest)
+      if (isElsewhere) this.#guests.delete(guest)
+      else if (!isMine) {
+        const { name } = guest.claim ?? guest.facts
+        conflicts.push(`Another agent has a guest ${name} (${guest.nameOption})`)
       }
     }
     return conflicts
@@ -230,7 +270,8 @@ export class AgentRegistration {
     // What fails because it was given up was told already.
     if (this.#late.signal.aborted) return
     const text = formatError(error)
-    if (text !== this.#told) note(`${text} (the catalog is not told; everything else goes on)`)
+    if (text !== this.#told)
+      this.#note(`${text} (the catalog is not told; everything else goes on)`)
     this.#told = text
   }
 }

@@ -42,7 +42,13 @@ export function addCatalogOptions(command: Command): Command {
     .option('--vm-name <NAME>', 'what the guest is called there (default: by its kind)', parseName)
     .option('--os <NAME/VERSION>', 'its operating system, like debian/12', parseRelease)
     .option('--hypervisor <NAME/VERSION>', 'its hypervisor, like qemu/8.2', parseRelease)
-    .option('--machine <NAME>', 'what this machine is called there (default: its name)', parseName)
+    .addOption(machineOption())
+}
+
+/** Of whoever registers. */
+export function machineOption(): Option {
+  const help = 'what this machine is called there (default: its name)'
+  return new Option('--machine <NAME>', help).argParser(parseName)
 }
 
 /**

@@ -45,23 +45,32 @@ export function addCompetingOption(command: Command, hasSink: boolean): Command 
 }
 
 /**
- * Starts it, where it is asked for.
+ * What is asked for, and possible.
  *
  * @throws {GodwitError} `USAGE`: where to is not said
- * @throws {TransportError} the sink cannot be reached
  */
-export async function startCompeting({
-  competing,
-}: CompetingSettings): Promise<Traffic | undefined> {
+export function readCompeting({ competing }: CompetingSettings): TrafficOptions | undefined {
   if (competing === undefined) return undefined
   const { to, bytesPerSecond } = parseCompeting(competing)
-  if (to === undefined) {
-    const how = 'start `godwit traffic --listen HOST:PORT` there, and add its address'
-    throw new GodwitError('USAGE', `--competing ${competing}: where to? ${how}: ,to=HOST:PORT`)
-  }
-  const traffic = await startTraffic({ to, bytesPerSecond })
+  if (to !== undefined) return { to, bytesPerSecond }
+  const how = 'start `godwit traffic --listen HOST:PORT` there, and add its address'
+  throw new GodwitError('USAGE', `--competing ${competing}: where to? ${how}: ,to=HOST:PORT`)
+}
+
+/**
+ * Starts it, where it is asked for.
+ *
+ * @param tell - hears that it ended before its time
+ * @throws {TransportError} the sink cannot be reached
+ */
+export async function startCompeting(
+  options: TrafficOptions | undefined,
+  tell: (text: string) => void = note,
+): Promise<Traffic | undefined> {
+  if (options === undefined) return undefined
+  const traffic = await startTraffic(options)
   void traffic.ended.then((error) => {
-    if (error !== undefined) note(`competing traffic ended: ${formatError(error)}`)
+    if (error !== undefined) tell(`competing traffic ended: ${formatError(error)}`)
   })
   return traffic
 }

@@ -48,20 +48,22 @@ export function addGuestCommands(program: Command, finish: (code: ExitCode) => v
     })
   program
     .command('stop')
-    .description('End a guest of an agent, or drop what is left of one that is not there')
+    .description('End a guest of an agent, or drop what is left of one; let go of a VM')
     .argument('<guest>', 'its name')
     .addOption(controlOption())
     .addHelpText('after', '\nExample:\n  godwit stop web1 --control state/control')
     .action(async (guest: string, { control }: ClientSettings) => {
-      await callControl(control, 'stop', { guest }, stopTimeoutMs)
-      print(`${guest} is ended`)
+      const { vm } = (await callControl(control, 'stop', { guest }, stopTimeoutMs)) as {
+        readonly vm?: string
+      }
+      print(vm === undefined ? `${guest} is ended` : `${guest} is let go of; its VM stays: ${vm}`)
       finish(Exit.Done)
     })
 }
 
 function addRun(program: Command, finish: (code: ExitCode) => void): void {
   const command = addRunOptions(
-    program.command('run').description('Start a guest in an agent, where it stays'),
+    program.command('run').description('Start a guest in an agent, or let it take hold of a VM'),
   )
   const said = recordOptions(command)
   command
@@ -69,7 +71,7 @@ function addRun(program: Command, finish: (code: ExitCode) => void): void {
     .option('--json', 'print what it is as JSON')
     .addHelpText('after', `\n${guestHelp()}\n\nExample:\n  ${runExample}`)
     .action(async (guest: string, { control, json }: ClientSettings) => {
-      const options = { line: JSON.stringify([...said, '--', guest]) }
+      const options = { line: JSON.stringify([...said, '--', guest]), directory: process.cwd() }
       const started = (await callControl(control, 'run', options, runTimeoutMs)) as GuestLine
       if (json === true) printJson(started, 2)
       else print(`${started.name} runs (${started.kind}, ${formatBytes(started.memoryBytes)})`)

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from 'node:path'
 import type { Guest, GuestHost, GuestIdentity, IncomingGuest } from '@godwit/core'
 import { GodwitError, formatBytes } from '@godwit/core'
 import type { ParsedGuest, WorkloadHost } from '@godwit/guest'
@@ -22,6 +23,7 @@ import {
   parseMemcached,
 } from '@godwit/memcached'
 import {
+  formatPlace,
   IncomingQemu,
   parseQemu,
   placeOf,
@@ -30,6 +32,8 @@ import {
   QemuHost,
   QemuStreamGuest,
   streamPlaceOf,
+  type VmPlace,
+  vmPlaceOf,
 } from '@godwit/qemu'
 import { formatHostPort } from '@godwit/transport'
 import type { HostOptions } from './host-option.ts'
@@ -88,6 +92,23 @@ export function parseGuest(
     throw new GodwitError('GUEST_UNKNOWN', `There is no guest "${kind}"; the guests are ${known}`)
   }
   return parseWorkload(text, memoryBytes)
+}
+
+/** Options of guests that are names of files. */
+const fileOptions: ReadonlySet<string> = new Set(['file', 'qmp', 'ram', 'relay'])
+
+/** With names of files that begin at the root folder. @param directory - where they began */
+export function absoluteGuest(text: string, directory: string): string {
+  const parts = text.split(',').map((part) => {
+    const [, name = '', value = ''] = /^(\w+)=(.+)$/.exec(part) ?? []
+    return fileOptions.has(name) ? `${name}=${resolve(directory, value)}` : part
+  })
+  return parts.join(',')
+}
+
+/** Where the VM is; undefined where the guest is none. */
+export function placeOfVm({ identity }: ReturnType<typeof parseGuest>): VmPlace | undefined {
+  return identity.kind === QEMU_KIND ? vmPlaceOf(identity) : undefined
 }
 
 /** {@link parseGuest}, of guests that can be started. */
@@ -161,18 +182,22 @@ export function outlivesUs(guest: IncomingGuest | undefined): boolean {
  *
  * @param workloads - counts the memory of all of them
  * @param options - how guests of a kind are taken in
+ * @param tellVm - where the QEMU of a VM is that is on its way
  * @throws {GodwitError} `FILE_UNREADABLE`, `GUEST_OPTION`
  */
 export function hostGuests(
   workloads: WorkloadHost,
   tell: (text: string) => void,
   { memcached: listen, qemu: place }: HostOptions = {},
+  tellVm: (vm: string, pid: number) => void = (vm, pid) => {
+    tell(`the VM comes to QEMU process ${pid}; to move on from here: ${vm}`)
+  },
 ): GuestsHost {
   const takeRoom = (bytes: number): ReturnType<WorkloadHost['takeRoom']> =>
     workloads.takeRoom(bytes)
   const memcached = new MemcachedHost(takeRoom, listen)
   const onReserved = ({ place: { pid, qmp, ram } }: IncomingQemu): void => {
-    tell(`the VM comes to QEMU process ${pid}; to move on from here: qemu,qmp=${qmp},ram=${ram}`)
+    tellVm(formatPlace({ qmp, ram, keeps: false }), pid)
   }
   const qemu = place && new QemuHost({ place, takeRoom, onReserved })
   return {
@@ -180,7 +205,7 @@ export function hostGuests(
       const { kind } = offer.identity
       if (kind === QEMU_KIND) {
         if (qemu !== undefined) return qemu.reserve(offer, zero)
-        const text = 'No VMs are taken in here: receive needs --guest qemu,config=FILE for them'
+        const text = 'No VMs are taken in here: that takes --guest qemu,config=FILE'
         throw new GodwitError('GUEST_UNKNOWN', text)
       }
       if (kind !== MEMCACHED_KIND) return workloads.reserve(offer, zero)

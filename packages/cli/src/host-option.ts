@@ -1,5 +1,6 @@
 /**
- * `receive --guest`: how guests of a kind are taken in, where the operator has a say in it.
+ * `--guest` of `receive` and `agent`: how guests of a kind are taken in, where the operator has a
+ * say in it.
  *
  * @module
  */

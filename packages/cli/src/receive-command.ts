@@ -22,8 +22,6 @@ import { ExitCode as Exit, exitCodeOf } from './exit-code.ts'
 import { checkPlace, writeImageKeys } from './images-file.ts'
 import { hostHelp } from './guest-help.ts'
 import { hostGuests, outlivesUs } from './guests.ts'
-import type { HostOptions } from './host-option.ts'
-import { parseHostOption } from './host-option.ts'
 import type { Interrupts } from './interrupt.ts'
 import { listenToInterrupts } from './interrupt.ts'
 import { DropLog } from './drop-log.ts'
@@ -46,7 +44,6 @@ export interface ReceiveSettings
     SecuritySettings,
     CatalogSettings,
     SiblingSettings {
-  readonly guest?: HostOptions
   readonly once?: boolean
   readonly runFor?: number
   readonly stateDir?: string
@@ -67,11 +64,6 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .description('Listen for guests, take them in and run them')
   addReceivingOptions(command)
   addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
-    .option(
-      '--guest <GUEST>',
-      'how guests of a kind are taken in: memcached,listen=HOST or qemu,config=FILE; see below',
-      parseHostOption,
-    )
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',

@@ -8,9 +8,12 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { PagerChoice, ReceiveOptions } from 'godwit'
 import { PAGER_CHOICES } from 'godwit'
+import type { HostOptions } from './host-option.ts'
+import { parseHostOption } from './host-option.ts'
 import { parseCount, parseLanes, parsePageSizes } from './settings.ts'
 
 export interface ReceivingSettings {
+  readonly guest?: HostOptions
   readonly listen: string
   readonly memoryLimit?: number
   /** That are accepted. */
@@ -26,6 +29,11 @@ export interface ReceivingSettings {
 export function addReceivingOptions(command: Command): Command {
   return command
     .requiredOption('--listen <ADDRESS>', 'HOST:PORT; port 0 takes any; serves TCP and WebSocket')
+    .option(
+      '--guest <GUEST>',
+      'how guests of a kind are taken in: memcached,listen=HOST or qemu,config=FILE; see below',
+      parseHostOption,
+    )
     .option(
       '--memory-limit <SIZE>',
       'memory for all guests (default: what is available)',

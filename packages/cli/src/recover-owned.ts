@@ -5,6 +5,7 @@
  */
 import type { OwnerRecord } from '@godwit/core'
 import { formatBytes } from '@godwit/core'
+import { QEMU_KIND } from '@godwit/qemu'
 import type { RecoveredGuest, SecurityOptions } from 'godwit'
 import { OwnerDirectory, recoverOwned } from 'godwit'
 import type { ExitCode } from './exit-code.ts'
@@ -36,7 +37,10 @@ export async function refuseLeft(
       tell(`a guest that was held when this agent died is refused now (${nameOf(record)})`)
     }
     if (record.state === 'lost') {
-      tell(`a guest that ran here died with its agent (${nameOf(record)})`)
+      const isVm = record.guest === QEMU_KIND
+      const died = 'a guest that ran here died with its agent'
+      const what = isVm ? 'a VM that ran here was left by its agent' : died
+      tell(`${what} (${nameOf(record)})`)
     }
   }
 }

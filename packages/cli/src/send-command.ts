@@ -25,7 +25,7 @@ import type { CatalogSettings } from './catalog-option.ts'
 import { addCatalogOptions, checkCatalogOptions } from './catalog-option.ts'
 import { CompetingMeter } from './competing-meter.ts'
 import type { CompetingSettings } from './competing-option.ts'
-import { addCompetingOption, startCompeting } from './competing-option.ts'
+import { addCompetingOption, readCompeting, startCompeting } from './competing-option.ts'
 import type { ControlCommands, ControlServer } from './control-socket.ts'
 import { serveControl, withoutNames } from './control-socket.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -144,7 +144,7 @@ async function send(guestText: string, settings: SendSettings): Promise<ExitCode
   const run: SendRun = { ...parts, ...later }
   const control = await startControl(run)
   try {
-    run.traffic = await startCompeting(settings)
+    run.traffic = await startCompeting(readCompeting(settings))
     if (settings.quiet !== true) note(beginningOf(identity, memoryBytes))
     const tell = settings.quiet === true ? () => {} : note
     run.guest = await startGuest(parsed, settings, tell)

@@ -20,6 +20,9 @@ import { staticModeOf } from './static-option.ts'
 /** A migration goes on without a map that takes longer. */
 export const MAP_LOAD_MS_MAX = 5000
 
+/** Hears a line for people. */
+type Tell = (text: string) => void
+
 interface Settings extends StaticSettings, MigrationSettings, CatalogSettings {
   readonly quiet?: boolean
 }
@@ -27,13 +30,18 @@ interface Settings extends StaticSettings, MigrationSettings, CatalogSettings {
 /**
  * What can be wrong about it is found out now; the map comes while the guest starts.
  *
+ * @param tell - hears what is lacking
  * @throws {GodwitError} `USAGE`, `FILE_UNREADABLE`, `FILE_UNWRITABLE`
  */
-export async function beginLoading(settings: Settings): Promise<() => Promise<SendStatic>> {
+export async function beginLoading(
+  settings: Settings,
+  tell: Tell = note,
+): Promise<() => Promise<SendStatic>> {
   const images = settings.images === undefined ? [] : readImageKeys(settings.images)
-  const kept = settings.keepImage && (await keepIn(settings.keepImage, settings.quiet === true))
+  const { keepImage, quiet } = settings
+  const kept = keepImage && (await keepIn(keepImage, quiet === true, tell))
   const mode = staticModeOf(settings)
-  const loading = mode === undefined ? undefined : loadWithin(settings, mode)
+  const loading = mode === undefined ? undefined : loadWithin(settings, mode, tell)
   return async () => {
     const map = await loading
     return { ...(map === undefined ? {} : { map }), images, ...kept }
@@ -43,21 +51,26 @@ export async function beginLoading(settings: Settings): Promise<() => Promise<Se
 async function keepIn(
   { path, bytesMax }: NonNullable<StaticSettings['keepImage']>,
   isQuiet: boolean,
+  tell: Tell,
 ): Promise<Pick<SendStatic, 'keepImage' | 'onKept'>> {
   const keepImage = await ImageDirectory.open(path, bytesMax)
   return {
     keepImage,
     onKept(failure) {
       if (failure !== undefined) {
-        note(formatError(failure))
-        note('the guest has moved all the same; only its image is not kept here')
-      } else if (!isQuiet) note(`its memory is kept in ${path} (at most ${formatBytes(bytesMax)})`)
+        tell(formatError(failure))
+        tell('the guest has moved all the same; only its image is not kept here')
+      } else if (!isQuiet) tell(`its memory is kept in ${path} (at most ${formatBytes(bytesMax)})`)
     },
   }
 }
 
 /** Never rejects: what is wrong is told. */
-async function loadWithin(settings: Settings, mode: StaticMode): Promise<SendStatic['map']> {
+async function loadWithin(
+  settings: Settings,
+  mode: StaticMode,
+  tell: Tell,
+): Promise<SendStatic['map']> {
   const late = Promise.withResolvers<never>()
   const giving = new AbortController()
   const timer = setTimeout(() => {
@@ -66,9 +79,9 @@ async function loadWithin(settings: Settings, mode: StaticMode): Promise<SendSta
     late.reject(new GodwitError('CATALOG_UNAVAILABLE', text))
   }, MAP_LOAD_MS_MAX)
   try {
-    return await Promise.race([load(settings, mode, giving.signal), late.promise])
+    return await Promise.race([load(settings, mode, giving.signal, tell), late.promise])
   } catch (thrown) {
-    note(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
+    tell(`${formatError(toGodwitError(thrown))} (no static pages; everything else goes on)`)
     return undefined
   } finally {
     clearTimeout(timer)
@@ -80,6 +93,7 @@ async function load(
   settings: Settings,
   mode: StaticMode,
   signal: AbortSignal,
+  tell: Tell,
 ): Promise<SendStatic['map']> {
   const catalog = await Catalog.open(settings.catalog!, { signal })
   try {
@@ -97,7 +111,7 @@ async function load(
         : `a static map of ${formatRelease(pair.os)} on ${formatRelease(pair.hypervisor)}, ` +
           `${formatBytes(pageBytes)} pages (godwit catalog learn)`
     const isAsked = settings.static !== undefined
-    if (isAsked || settings.quiet !== true) note(`no static pages: the catalog lacks ${what}`)
+    if (isAsked || settings.quiet !== true) tell(`no static pages: the catalog lacks ${what}`)
     return undefined
   } finally {
     await catalog.close()

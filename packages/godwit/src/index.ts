@@ -26,6 +26,7 @@ export type {
 export { GodwitError, LimitError, PAGE_CLASSES, PageBitmap, ProtocolError } from '@godwit/core'
 export type { CaptureOptions } from './capture-file.ts'
 export { CaptureFile } from './capture-file.ts'
+export { lockDirectory } from './directory-lock.ts'
 export type { ImageList, KeptGuest } from './image-directory.ts'
 export {
   IMAGE_BYTES_MAX,

@@ -77,6 +77,22 @@ describe('an owner directory', () => {
     })
   })
 
+  it.each([
+    [['reserved', 'prepared', 'owner'], 'lost', 'owner'],
+    [['reserved', 'prepared'], 'prepared', 'prepared'],
+    [['reserved', 'prepared', 'owner', 'ended'], 'ended', 'ended'],
+  ] as const)('takes over what outlived a killed process after %j', async (states, was, is) => {
+    const path = freshPath()
+    writeElsewhere(path, 'destination', states)
+    const owners = new OwnerDirectory(path)
+    expect(owners.find(session, 'destination')).toMatchObject({ state: was })
+    await owners.adopt(session)
+    await owners.adopt('ff'.repeat(16))
+    const record = { ...facts, state: is, epoch: 1 }
+    expect(new OwnerDirectory(path).find(session, 'destination')).toMatchObject(record)
+    expect(owners.left('destination')).toHaveLength(is === 'owner' ? 0 : 1)
+  })
+
   it.runIf(process.platform === 'linux')(
     'does not refuse what another living process has',
     async () => {

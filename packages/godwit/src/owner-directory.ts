@@ -91,10 +91,27 @@ export class OwnerDirectory implements OwnerStore {
     if (holder !== this.#holder && isAlive(holder)) {
       throw unwritable(path, new Error('another process that lives has the guest'))
     }
+    await this.#rewrite(path, { ...record, state: 'refused' })
+  }
+
+  /**
+   * Writes that a guest which outlived its process is this process' now: who asks hears that it
+   * runs. Nothing happens where no record says that a dead process had it.
+   *
+   * @throws {GodwitError} `FILE_UNWRITABLE`
+   */
+  async adopt(session: string): Promise<void> {
+    const path = this.#pathOf(session, 'destination')
+    const record = this.#read(path)
+    if (record?.state !== 'owner' || isAlive(record.holder)) return
+    await this.#rewrite(path, record)
+  }
+
+  async #rewrite(path: string, record: Stored): Promise<void> {
     try {
       const file = await OwnerFile.open(path)
       try {
-        await file.write(this.#textOf({ ...record, state: 'refused' }))
+        await file.write(this.#textOf(record))
       } finally {
         await file.close()
       }

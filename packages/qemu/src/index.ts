@@ -1,9 +1,11 @@
+export { type AttachedVm, HeldVm, removeFiles } from './held-vm.ts'
 export { compareFacts, type MachineFacts } from './machine-facts.ts'
 export { QmpClient, type QmpConnectOptions } from './qmp.ts'
 export { QmpRefusal, type QmpEvent, type QmpLine, parseQmpLine } from './qmp-line.ts'
 export { QemuFileGuest } from './qemu-guest.ts'
 export { IncomingQemu, QemuHost, type QemuHostOptions, type QemuRoom } from './qemu-host.ts'
 export {
+  formatPlace,
   parseQemu,
   parseQemuHost,
   placeOf,
@@ -14,8 +16,11 @@ export {
   type QemuHostPlace,
   type QemuOption,
   type QemuPlace,
+  readPlace,
   type StreamPlace,
   streamPlaceOf,
+  type VmPlace,
+  vmPlaceOf,
 } from './qemu-spec.ts'
 export { StreamError } from './stream-format.ts'
 export { QemuStreamGuest } from './stream-guest.ts'

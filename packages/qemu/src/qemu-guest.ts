@@ -12,7 +12,7 @@ import {
   type PageBitmap,
   type Region,
 } from '@godwit/core'
-import { loadFileMemory } from '@godwit/linux'
+import { loadFileMemory, type SystemCalls } from '@godwit/linux'
 import { type Capability, resetCapabilities, setCapabilities } from './capabilities.ts'
 import { StateReader } from './device-state.ts'
 import { askFacts, type MachineFacts } from './machine-facts.ts'
@@ -80,10 +80,9 @@ export class QemuFileGuest implements Guest {
     let reader: StateReader | undefined
     try {
       await checkRunning(qmp)
-      const facts = await askFacts(qmp)
-      ram = RamFile.open(calls, file)
-      checkSize(ram, facts)
-      await checkBackends(qmp, ram)
+      const opened = await openRam(calls, qmp, file)
+      const { facts } = opened
+      ram = opened.ram
       reader = await StateReader.listen(qmp)
       const capabilities = await setCapabilities(qmp, 'source')
       return new QemuFileGuest({ qmp, ram, facts, reader, capabilities, keeps })
@@ -183,6 +182,29 @@ export async function checkRunning(qmp: QmpClient): Promise<void> {
   const [reason] = migration['blocked-reasons'] ?? []
   if (reason !== undefined) {
     throw new GodwitError('GUEST_OPTION', `QEMU says that this VM cannot be moved: ${reason}`)
+  }
+}
+
+/**
+ * Maps a VM's RAM, and makes sure that it is that.
+ *
+ * @throws {GodwitError} `GUEST_OPTION`, `GUEST_FAILED`, `FILE_UNREADABLE`, `USAGE`
+ * @throws {LimitError} `NO_ROOM`
+ */
+export async function openRam(
+  calls: SystemCalls,
+  qmp: QmpClient,
+  file: string,
+): Promise<{ readonly ram: RamFile; readonly facts: MachineFacts }> {
+  const facts = await askFacts(qmp)
+  const ram = RamFile.open(calls, file)
+  try {
+    checkSize(ram, facts)
+    await checkBackends(qmp, ram)
+    return { ram, facts }
+  } catch (thrown) {
+    ram.close()
+    throw thrown
   }
 }
 

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillIn, readConfig } from './qemu-config.ts'
-import { parseQemu, parseQemuHost, placeOf, streamPlaceOf } from './qemu-spec.ts'
+import {
+  formatPlace,
+  parseQemu,
+  parseQemuHost,
+  placeOf,
+  readPlace,
+  streamPlaceOf,
+} from './qemu-spec.ts'
 import { ramShapes } from './ram-file.ts'
 
 let folder: string
@@ -58,6 +65,15 @@ describe('what is written of a VM', () => {
     ['qemu,qmp=a,ram=b,downtime=1s', /for attach=stream/],
   ])('%s is refused', (text, reason) => {
     expect(() => parseQemu(text)).toThrow(reason)
+  })
+
+  it.each([
+    ['qemu,qmp=/run/a.qmp,ram=/dev/shm/a'],
+    ['qemu,qmp=/run/a.qmp,ram=/dev/shm/a,after=keep'],
+    ['qemu,attach=stream,qmp=a'],
+    ['qemu,attach=stream,qmp=a,downtime=50ms,after=keep'],
+  ])('%s is written as it is read, though no such file is there', (text) => {
+    expect(formatPlace(readPlace(text))).toBe(text)
   })
 
   it('has the memory that it has', () => {

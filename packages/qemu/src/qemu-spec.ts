@@ -110,6 +110,9 @@ export interface StreamPlace {
   readonly downtimeMs?: number | undefined
 }
 
+/** A VM that runs here, however its memory is had. */
+export type VmPlace = QemuPlace | StreamPlace
+
 const sendExample = 'qemu,qmp=/run/vm.qmp,ram=/dev/shm/vm'
 const streamExample = 'qemu,attach=stream,qmp=/run/vm.qmp'
 const hostExample = 'qemu,config=vm.json'
@@ -125,40 +128,43 @@ export function parseQemu(
   text: string,
   memoryBytes?: number,
 ): { readonly identity: GuestIdentity; readonly memoryBytes: number } {
+  const identity = localIdentityOf(text)
+  if (memoryBytes !== undefined) {
+    throw new GodwitError('USAGE', 'A qemu guest has the memory of its VM: leave --memory out')
+  }
+  const { ram } = identity.options
+  // How much a stream brings only the stream tells.
+  return { identity, memoryBytes: ram === undefined ? 0 : bytesOf(String(ram)) }
+}
+
+/** Where the VM is that {@link parseQemu} would find. @throws {GodwitError} `GUEST_OPTION` */
+export function readPlace(text: string): VmPlace {
+  return vmPlaceOf(localIdentityOf(text))
+}
+
+function localIdentityOf(text: string): GuestIdentity {
   const options = optionsOf(text, QEMU_HELP)
   const attach = options.get('attach') ?? 'file'
-  if (attach === 'stream') return parseStream(options, memoryBytes)
+  if (attach === 'stream') return streamIdentityOf(options)
   if (attach !== 'file') refuse(`attach=${attach}: it is file or stream`)
   if (options.has('downtime')) refuse('downtime=... is for attach=stream; else there is --stop')
   const ram = required(options, 'ram', sendExample)
   const qmp = required(options, 'qmp', sendExample)
-  const after = afterOf(options)
-  checkNoMemory(memoryBytes)
-  return { identity: { kind: QEMU_KIND, options: { qmp, ram, after } }, memoryBytes: bytesOf(ram) }
+  return { kind: QEMU_KIND, options: { qmp, ram, after: afterOf(options) } }
+}
+
+function streamIdentityOf(options: ReadonlyMap<string, string>): GuestIdentity {
+  const qmp = required(options, 'qmp', streamExample)
+  if (options.has('ram')) refuse('ram=... is for attach=file; a stream needs no file')
+  const downtime = options.get('downtime')
+  const downtimeMs = downtime === undefined ? {} : { downtimeMs: parseDurationMs(downtime) }
+  const local = { attach: 'stream', qmp, after: afterOf(options), ...downtimeMs }
+  return { kind: QEMU_KIND, options: local }
 }
 
 function afterOf(options: ReadonlyMap<string, string>): string {
   const after = options.get('after') ?? 'quit'
   return after === 'quit' || after === 'keep' ? after : refuse(`after=${after}: it is quit or keep`)
-}
-
-function checkNoMemory(memoryBytes: number | undefined): void {
-  if (memoryBytes === undefined) return
-  throw new GodwitError('USAGE', 'A qemu guest has the memory of its VM: leave --memory out')
-}
-
-/** How much memory there is only the stream tells: 0 until then. */
-function parseStream(
-  options: ReadonlyMap<string, string>,
-  memoryBytes: number | undefined,
-): { readonly identity: GuestIdentity; readonly memoryBytes: number } {
-  const qmp = required(options, 'qmp', streamExample)
-  if (options.has('ram')) refuse('ram=... is for attach=file; a stream needs no file')
-  const downtime = options.get('downtime')
-  const downtimeMs = downtime === undefined ? {} : { downtimeMs: parseDurationMs(downtime) }
-  checkNoMemory(memoryBytes)
-  const local = { attach: 'stream', qmp, after: afterOf(options), ...downtimeMs }
-  return { identity: { kind: QEMU_KIND, options: local }, memoryBytes: 0 }
 }
 
 /** What {@link parseQemu} read of a VM that QEMU streams; undefined for one with a file. */
@@ -173,6 +179,19 @@ export function streamPlaceOf({ options }: GuestIdentity): StreamPlace | undefin
 export function placeOf({ options }: GuestIdentity): QemuPlace {
   const { qmp, ram, after } = options
   return { qmp: String(qmp), ram: String(ram), keeps: after === 'keep' }
+}
+
+/** What {@link parseQemu} read, of either kind. */
+export function vmPlaceOf(identity: GuestIdentity): VmPlace {
+  return streamPlaceOf(identity) ?? placeOf(identity)
+}
+
+/** As {@link parseQemu} reads it. */
+export function formatPlace(place: VmPlace): string {
+  const after = place.keeps ? ',after=keep' : ''
+  if ('ram' in place) return `qemu,qmp=${place.qmp},ram=${place.ram}${after}`
+  const downtime = place.downtimeMs === undefined ? '' : `,downtime=${place.downtimeMs}ms`
+  return `qemu,attach=stream,qmp=${place.qmp}${downtime}${after}`
 }
 
 function bytesOf(path: string): number {

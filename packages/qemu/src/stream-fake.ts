@@ -20,6 +20,8 @@ export class FakeQemu {
   readonly path: string
   /** Commands that change something, in order. */
   readonly done: string[] = []
+  /** That have come; a QEMU serves one at a time. */
+  clients = 0
   status = 'running'
   migration = 'none'
   /** Set to what they are at the moment. */
@@ -72,6 +74,7 @@ export class FakeQemu {
 
   #greet(socket: Socket): void {
     this.#client = socket
+    this.clients++
     socket.on('error', () => socket.destroy())
     this.#say({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 22 } } } })
     createInterface({ input: socket }).on('line', (line) => this.#hear(JSON.parse(line) as Command))

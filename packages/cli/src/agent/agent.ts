@@ -4,22 +4,24 @@
  *
  * @module
  */
-import { resolve } from 'node:path'
+import { formatRelease } from '@godwit/catalog'
 import { GodwitError, toGodwitError } from '@godwit/core'
 import type { WorkloadHost } from '@godwit/guest'
 import type { Receiver } from 'godwit'
 import { OwnerDirectory, recoverOwned } from 'godwit'
 import type { MigrateSettings, RunSettings } from '../guest-options.ts'
-import { parseStartable, startGuest } from '../guests.ts'
-import { loadPolicy } from '../policy-file.ts'
+import { absoluteGuest, parseGuest, placeOfVm, startGuest } from '../guests.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { AgentContext } from './context.ts'
 import { hookFactsOf, refuseWhileEnding } from './context.ts'
 import type { Departure } from './departure.ts'
 import type { Departures } from './departures.ts'
-import type { GuestEntry } from './guest-table.ts'
+import type { GuestChange, GuestEntry } from './guest-table.ts'
 import { goneFrom, placeRunning } from './guest-here.ts'
+import { heldGuest } from './held-guest.ts'
 import { errorFacts } from './log.ts'
+import { provide } from './provisions.ts'
+import { holdVm, isInQemu, takeUp } from './vms.ts'
 
 export interface AgentParts {
   readonly context: AgentContext
@@ -27,6 +29,7 @@ export interface AgentParts {
   readonly arrivals: Arrivals
   /** Counts the memory of all guests. */
   readonly host: WorkloadHost
+  readonly takeRoom: WorkloadHost['takeRoom']
   /** Undefined until it listens. */
   readonly receiver: () => Receiver | undefined
 }
@@ -53,21 +56,40 @@ export class Agent {
   }
 
   /**
-   * Starts a guest here.
+   * Starts a guest here, or takes hold of a VM that runs.
    *
+   * @param directory - where names of files begin
    * @throws {GodwitError} `TOO_LATE`, `USAGE`, `GUEST_UNKNOWN`, `GUEST_OPTION`, `GUEST_FAILED`,
    *   `FILE_UNREADABLE` {@link LimitError} `NO_ROOM`
    */
-  async start(guestText: string, settings: RunSettings): Promise<GuestEntry> {
+  async start(text: string, settings: RunSettings, directory: string): Promise<GuestEntry> {
     refuseWhileEnding(this.context)
-    const { table, log, hooks } = this.context
-    const parsed = parseStartable(guestText, settings.memory)
+    const { log, hooks } = this.context
+    const parsed = parseGuest(absoluteGuest(text, directory), settings.memory)
+    const place = placeOfVm(parsed)
+    const { takeRoom } = this.#parts
+    const entry =
+      place === undefined
+        ? await this.#startHere(parsed, settings)
+        : await holdVm(this.context, place, { ...settings, takeRoom, known: releasesOf(settings) })
+    const { name: guest, kind, memoryBytes, vm } = entry
+    const what = vm === undefined ? 'a guest was started' : 'the agent has hold of a VM'
+    log.info({ guest, kind, memoryBytes, vm }, what)
+    hooks.tell('started', hookFactsOf(entry))
+    return entry
+  }
+
+  async #startHere(
+    parsed: ReturnType<typeof parseGuest>,
+    settings: RunSettings,
+  ): Promise<GuestEntry> {
+    const { table, log } = this.context
     const { identity, memoryBytes } = parsed
     const { kind } = identity
     const name = settings.name ?? table.freeName(undefined, kind)
-    const entry = table.add({ name, kind, memoryBytes }, 'starting')
+    const entry = table.add({ name, kind, memoryBytes }, 'starting', releasesOf(settings))
     try {
-      const room = this.#parts.host.takeRoom(memoryBytes)
+      const room = this.#parts.takeRoom(memoryBytes)
       const tell = (text: string): void => log.info({ guest: name }, text)
       const guest = await startGuest(parsed, settings, tell).catch((thrown: unknown) => {
         room.release()
@@ -77,7 +99,7 @@ export class Agent {
       const { pageBytes } = settings
       let isHere = true
       placeRunning(this.context, entry, {
-        guest,
+        guest: heldGuest(guest),
         pageBytes,
         steps: () => guest.steps?.(),
         async release() {
@@ -91,40 +113,56 @@ export class Agent {
       log.warn({ guest: name, ...errorFacts(toGodwitError(thrown)) }, 'a guest was not started')
       throw thrown
     }
-    log.info({ guest: name, kind, memoryBytes }, 'a guest was started')
-    hooks.tell('started', hookFactsOf(entry))
     return entry
   }
 
   /**
    * Sends a guest on its way. @param directory - where names of files begin
    *
-   * @throws {GodwitError} `USAGE`, `TOO_LATE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS`
+   * @throws {GodwitError} `USAGE`, `TOO_LATE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS`,
+   *   `FILE_UNREADABLE`, `FILE_UNWRITABLE`
    */
   async migrate(name: string, asked: MigrateSettings, directory: string): Promise<Departure> {
-    const entry = this.context.table.find(name)
-    const { policy: file, ...settings } = asked
-    const own = file === undefined ? {} : { policy: await loadPolicy(resolve(directory, file)) }
-    return this.departures.begin(entry, { ...settings, ...own })
+    const { table, log, catalog } = this.context
+    const entry = table.find(name)
+    this.departures.check(entry, asked)
+    const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
+    const provisions = await provide(asked, {
+      directory,
+      entry,
+      catalog,
+      tell: (text) => log.warn({ guest: name }, text),
+      onCaptureFailed: (error) => {
+        log.warn({ guest: name, ...errorFacts(error) }, 'the capture ends here')
+      },
+    })
+    return this.departures.begin(entry, { ...settings, ...provisions })
   }
 
   /**
-   * Ends a guest that runs here, or drops the copy of one that does not.
+   * Ends a guest that runs here, or drops the copy of one that does not. A VM that was not moved is
+   * let go of: it goes on, or stands, without the agent.
    *
+   * @returns where that VM is
    * @throws {GodwitError} `TOO_LATE`: it is on its way
    */
-  async stop(entry: GuestEntry): Promise<void> {
+  async stop(entry: GuestEntry): Promise<string | undefined> {
     const { table, log, hooks } = this.context
     const { name: guest, state } = entry
     const isOnItsWay = state === 'starting' || state === 'leaving' || state === 'arriving'
     if (isOnItsWay || this.arrivals.of(entry) !== undefined) {
       throw new GodwitError('TOO_LATE', `Guest "${guest}" is on its way; cancel that first`)
     }
-    log.info({ guest, state }, 'a guest is stopped')
-    const isHere = entry.here !== undefined
+    const { here, vm } = entry
+    // It runs at its destination: this QEMU is of no use any more.
+    if (state === 'kept' && vm !== undefined) await here?.guest?.moved()
+    const isLetGo = isInQemu(entry)
+    log.info({ guest, state, vm }, isLetGo ? 'a VM is let go of' : 'a guest is stopped')
     await goneFrom(this.context, entry, 'left', {})
     table.remove(entry)
-    if (isHere) hooks.tell('ended', hookFactsOf(entry))
+    if (isLetGo) return vm
+    if (here !== undefined) hooks.tell('ended', hookFactsOf(entry))
+    return undefined
   }
 
   /** Gives a migration up. @throws {GodwitError} `TOO_LATE` */
@@ -159,8 +197,18 @@ export class Agent {
     if (found.answer === undefined) throw found.error ?? new GodwitError('INTERNAL', 'no answer')
     const isThere = found.answer === 'running' || found.answer === 'ended'
     const reason = `the destination said: ${found.answer}`
-    table.change(entry, isThere ? 'left' : 'lost', { reason })
+    // A VM did not die with the agent that had it.
+    if (!isThere && entry.vm !== undefined) await takeUp(this.context, entry, this.#parts.takeRoom)
+    else table.change(entry, isThere ? 'left' : 'lost', { reason })
     log.info({ guest, session, peer: entry.peer, answer: found.answer }, 'settled')
     return { guest, answer: found.answer, state: entry.state }
+  }
+}
+
+/** As the table has them. */
+function releasesOf({ os, hypervisor }: RunSettings): Pick<GuestChange, 'os' | 'hypervisor'> {
+  return {
+    ...(os === undefined ? {} : { os: formatRelease(os) }),
+    ...(hypervisor === undefined ? {} : { hypervisor: formatRelease(hypervisor) }),
   }
 }

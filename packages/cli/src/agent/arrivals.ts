@@ -11,20 +11,25 @@ import { DropLog } from '../drop-log.ts'
 import { onward } from '../guests.ts'
 import type { AgentContext } from './context.ts'
 import { hookFactsOf, refuseWhileEnding } from './context.ts'
-import { goneFrom, placeRunning } from './guest-here.ts'
+import { goneFrom, nowhere, placeRunning } from './guest-here.ts'
 import type { GuestEntry, GuestHere } from './guest-table.ts'
+import type { TakeRoom } from './held-guest.ts'
+import { heldGuest } from './held-guest.ts'
 import { errorFacts } from './log.ts'
+import { arrivedFacts, hereOfArrived } from './vms.ts'
 
 export class Arrivals {
   readonly #context: AgentContext
+  readonly #takeRoom: TakeRoom
   /** Peers decide how often connections are dropped. */
   readonly #drops: DropLog
   readonly #migrations = new Map<GuestEntry, IncomingMigration>()
   /** By session, from the offer to the end. */
   readonly #offered = new Map<string, GuestEntry>()
 
-  constructor(context: AgentContext) {
+  constructor(context: AgentContext, takeRoom: TakeRoom) {
     this.#context = context
+    this.#takeRoom = takeRoom
     this.#drops = new DropLog(systemClock, (line) => context.log.warn(line))
   }
 
@@ -91,13 +96,14 @@ export class Arrivals {
 
   /** It is this side's, though pages of it may still be to come. */
   #running(migration: IncomingMigration): void {
-    const { hooks, log } = this.#context
+    const { table, hooks, log } = this.#context
     const entry = this.#offered.get(migration.sessionId)
     if (entry === undefined) return
     this.#migrations.set(entry, migration)
-    placeRunning(this.#context, entry, hereOf(migration, undefined))
-    const { name: guest, session, peer } = entry
-    log.info({ guest, session, peer }, 'a guest runs here')
+    placeRunning(this.#context, entry, this.#hereOf(migration, false))
+    table.change(entry, 'running', arrivedFacts(migration))
+    const { name: guest, session, peer, vm, pid } = entry
+    log.info({ guest, session, peer, vm, pid }, 'a guest runs here')
     hooks.tell('arrived', hookFactsOf(entry))
   }
 
@@ -124,21 +130,24 @@ export class Arrivals {
     const reason = error === undefined ? undefined : `${error.code}: ${error.text}`
     if (outcome === 'failed') {
       // It could not be started, or waits for pages that never come.
-      if (entry.here === undefined) table.place(entry, hereOf(migration, undefined))
-      void goneFrom(this.#context, entry, 'lost', { reason })
+      if (entry.here === undefined) table.place(entry, hereOf(migration, false))
+      void goneFrom(this.#context, entry, 'lost', { reason, ...nowhere })
       hooks.tell('ended', hookFactsOf(entry, error?.code))
       return
     }
-    const guest = onward(migration.guest!)
-    placeRunning(this.#context, entry, hereOf(migration, guest))
+    placeRunning(this.#context, entry, this.#hereOf(migration, true))
     table.change(entry, 'running', { reason })
+  }
+
+  /** @param isWhole - all of it is here */
+  #hereOf(migration: IncomingMigration, isWhole: boolean): GuestHere {
+    return hereOfArrived(migration, this.#takeRoom, isWhole) ?? hereOf(migration, isWhole)
   }
 }
 
-/** @param guest - once all of it is here */
-function hereOf(migration: IncomingMigration, guest: GuestHere['guest']): GuestHere {
+function hereOf(migration: IncomingMigration, isWhole: boolean): GuestHere {
   return {
-    guest,
+    guest: isWhole ? heldGuest(onward(migration.guest!)) : undefined,
     pageBytes: migration.report.pageBytes!,
     steps: () => migration.guest?.steps?.(),
     release: () => migration.release(),

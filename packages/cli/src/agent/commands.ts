@@ -22,9 +22,9 @@ export function agentCommands(agent: Agent): ControlCommands {
     return goingOn(agent.departures.of(entry)?.migration)
   }
   return {
-    async run({ line }) {
+    async run({ line, directory }) {
       const { operands, settings } = read<RunSettings>(addRunOptions, line)
-      return lineOf(await agent.start(operands[0]!, settings))
+      return lineOf(await agent.start(operands[0]!, settings, directory ?? '/'))
     },
     async migrate({ line, directory }) {
       const { operands, settings } = read<MigrateSettings>(addMigrateOptions, line)
@@ -60,8 +60,8 @@ export function agentCommands(agent: Agent): ControlCommands {
     },
     async stop(options) {
       const entry = find(options)
-      await agent.stop(entry)
-      return { stopped: entry.name }
+      const vm = await agent.stop(entry)
+      return { stopped: entry.name, ...(vm === undefined ? {} : { vm }) }
     },
   }
 }

@@ -19,6 +19,8 @@ export interface AgentContext {
   readonly security: SecurityOptions | undefined
   readonly insecure: boolean
   readonly stateDir: string
+  /** Where guests are registered, and static maps looked up. */
+  readonly catalog: string | undefined
   /** The agent is to end: it takes nothing new. */
   readonly isEnding: () => boolean
 }

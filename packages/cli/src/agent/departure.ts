@@ -5,23 +5,34 @@
  */
 import type { GodwitError, Report } from '@godwit/core'
 import { CancelledError, REPORT_SCHEMA, toGodwitError } from '@godwit/core'
-import type { Migration, Policy, SendOptions } from 'godwit'
+import type { CaptureFile, Migration, SendOptions, SendStatic, Traffic } from 'godwit'
 import { createMigration } from 'godwit'
 import { attempt } from '../attempts.ts'
+import { CompetingMeter } from '../competing-meter.ts'
+import { startCompeting } from '../competing-option.ts'
 import type { StartedGuest } from '../guests.ts'
 import { proofOf } from '../proof.ts'
 import type { TransferSettings } from '../settings.ts'
 import type { AgentContext } from './context.ts'
 import { hookFactsOf } from './context.ts'
 import type { GuestEntry } from './guest-table.ts'
+import type { HeldGuest } from './held-guest.ts'
 import { hookedGuest } from './hooked-guest.ts'
 import { errorFacts } from './log.ts'
+import type { Provisions } from './provisions.ts'
 
 /** How a guest is to go. */
-export interface DepartureSettings extends TransferSettings {
+export interface DepartureSettings extends TransferSettings, Provisions {
   readonly to: string
   readonly retry: number
-  readonly policy?: Policy
+}
+
+/** What every attempt has. */
+interface Moved {
+  readonly guest: StartedGuest
+  readonly pageBytes: number
+  readonly traffic: Traffic | undefined
+  readonly known: SendStatic
 }
 
 /** Use once. */
@@ -30,6 +41,7 @@ export class Departure {
   readonly entry: GuestEntry
   readonly settings: DepartureSettings
   readonly #context: AgentContext
+  readonly #capture: CaptureFile | undefined
   readonly #abort = new AbortController()
   /** Of the attempt that goes on. */
   migration: Migration | undefined
@@ -39,7 +51,15 @@ export class Departure {
   isOver = false
   readonly #resolveDone: (report: Report) => void
 
-  constructor(context: AgentContext, id: string, entry: GuestEntry, settings: DepartureSettings) {
+  /** @param capture - of all attempts; closed at the end */
+  constructor(
+    context: AgentContext,
+    id: string,
+    entry: GuestEntry,
+    settings: DepartureSettings,
+    capture: CaptureFile | undefined,
+  ) {
+    this.#capture = capture
     this.id = id
     this.entry = entry
     this.settings = settings
@@ -66,28 +86,41 @@ export class Departure {
   }
 
   /** Resolves with the report, whatever the outcome. */
-  async run(guest: StartedGuest, pageBytes: number): Promise<Report> {
+  async run(held: HeldGuest, pageBytes: number): Promise<Report> {
     const { hooks } = this.#context
     const { signal } = this.#abort
+    const { readStatic, retry } = this.settings
+    let traffic: Traffic | undefined
     try {
       await hooks.run('before-migrate', hookFactsOf(this.entry))
       if (signal.aborted) throw new CancelledError()
+      traffic = await this.#startTraffic()
+      const known = (await readStatic?.()) ?? {}
+      const guest = await held.take()
       this.report = await attempt(this.settings, {
-        retry: this.settings.retry,
+        retry,
         signal,
-        run: (asked) => this.#attempt(guest, pageBytes, asked),
+        run: (asked) => this.#attempt({ guest, pageBytes, traffic, known }, asked),
         again: (report, isPlain) => this.#again(report, isPlain),
       })
     } catch (thrown) {
       // Nothing was begun.
       this.report = reportOf(toGodwitError(thrown, 'preparation'))
+    } finally {
+      traffic?.stop()
+      this.#capture?.close()
     }
     return this.report
   }
 
+  #startTraffic(): Promise<Traffic | undefined> {
+    const { log } = this.#context
+    const { name: guest } = this.entry
+    return startCompeting(this.settings.traffic, (text) => log.warn({ guest }, text))
+  }
+
   async #attempt(
-    guest: StartedGuest,
-    pageBytes: number,
+    { guest, pageBytes, traffic, known }: Moved,
     asked: DepartureSettings,
   ): Promise<Report> {
     const { table, hooks, security, insecure, stateDir, log } = this.#context
@@ -97,8 +130,11 @@ export class Departure {
     const moved = hooks.has('paused')
       ? hookedGuest(guest, () => hooks.run('paused', hookFactsOf(entry)))
       : guest
+    const beside = traffic && new CompetingMeter(traffic)
     this.migration = await createMigration(moved, {
       ...asked,
+      static: known,
+      ...(this.#capture === undefined ? {} : { capture: this.#capture }),
       pageBytes,
       guestName: entry.name,
       security,
@@ -106,7 +142,7 @@ export class Departure {
       stateDir,
       signal,
       ...(recoverFor === undefined ? {} : { recoverMs: recoverFor }),
-      ...this.#listeners(guest),
+      ...this.#listeners(guest, beside),
       ...proofOf(guest),
     })
     const { sessionId: session, trackerReason } = this.migration
@@ -117,13 +153,19 @@ export class Departure {
       log.debug({ ...facts, reason: trackerReason }, 'the pagemap tracker is not used')
     }
     try {
-      return await this.migration.run(signal)
+      const report = await this.migration.run(signal)
+      const competing = beside?.read()
+      if (competing !== undefined) report.competing = competing
+      return report
     } finally {
       this.migration = undefined
     }
   }
 
-  #listeners(guest: StartedGuest): Pick<SendOptions, 'onStage' | 'onDecision' | 'onSuspended'> {
+  #listeners(
+    guest: StartedGuest,
+    beside: CompetingMeter | undefined,
+  ): Pick<SendOptions, 'onStage' | 'onDecision' | 'onSuspended'> {
     const { hooks, log } = this.#context
     const { entry } = this
     const facts = (): object => ({ guest: entry.name, session: entry.session, peer: entry.peer })
@@ -131,6 +173,7 @@ export class Departure {
     return {
       onStage: ({ name, atMs }) => {
         log.debug({ ...facts(), stage: name, ms: Math.round(atMs) }, 'stage')
+        beside?.reached(name)
         if (name !== 'activation') return
         guest.handedOver?.()
         hooks.tell('handed-over', hookFactsOf(entry))

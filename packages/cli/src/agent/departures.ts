@@ -12,7 +12,7 @@ import { hookFactsOf } from './context.ts'
 import type { DepartureSettings } from './departure.ts'
 import { Departure } from './departure.ts'
 import type { GuestEntry, GuestState } from './guest-table.ts'
-import { goneFrom } from './guest-here.ts'
+import { goneFrom, nowhere } from './guest-here.ts'
 
 /** Reports are kept for clients that wait for them. */
 const endedMax = 32
@@ -55,21 +55,33 @@ export class Departures {
   }
 
   /**
-   * Sends a guest on its way.
+   * Looks whether a guest can be sent on its way.
    *
    * @throws {GodwitError} `USAGE`, `TOO_LATE`, `ADDRESS_INVALID`, `INSECURE_ADDRESS`
    */
+  check(entry: GuestEntry, { to }: Pick<DepartureSettings, 'to'>): void {
+    const { security, insecure } = this.#context
+    if (entry.state !== 'running' || entry.here?.guest === undefined) throw notToGo(entry)
+    checkDestination(to, { security, insecure })
+  }
+
+  /**
+   * Sends a guest on its way.
+   *
+   * @throws {GodwitError} as {@link check}; `FILE_UNWRITABLE`
+   */
   begin(entry: GuestEntry, settings: DepartureSettings): Departure {
-    const { table, security, insecure } = this.#context
-    const { here } = entry
-    if (entry.state !== 'running' || here?.guest === undefined) throw notToGo(entry)
-    checkDestination(settings.to, { security, insecure })
+    const { table } = this.#context
+    this.check(entry, settings)
     checkRules(settings)
-    const departure = new Departure(this.#context, `${++this.#count}`, entry, settings)
+    const { guest, pageBytes } = entry.here!
+    // Now, when nothing is wrong that would leave it empty.
+    const capture = settings.openCapture?.()
+    const departure = new Departure(this.#context, `${++this.#count}`, entry, settings, capture)
     this.#going.set(entry, departure)
     const fresh = { peer: settings.to, session: undefined, role: 'source' } as const
     table.change(entry, 'leaving', fresh)
-    void departure.run(here.guest, here.pageBytes).then((report) => this.#end(departure, report))
+    void departure.run(guest!, pageBytes).then((report) => this.#end(departure, report))
     return departure
   }
 
@@ -78,9 +90,7 @@ export class Departures {
     const { entry, id } = departure
     const { outcome, error, downtimeMs, totalMs, wireBytes } = report
     metrics.count(report)
-    const died = entry.here?.died
-    const stays = died === undefined ? 'running' : 'failed'
-    const state = stateAfter[exitCodeOf(report)] ?? stays
+    const state = await this.#stateAfter(entry, report)
     const reason = error === undefined ? undefined : `${error.code}: ${error.text}`
     const facts = { guest: entry.name, session: entry.session, peer: entry.peer, state }
     const why = error === undefined ? {} : { code: error.code, error: error.text }
@@ -94,10 +104,19 @@ export class Departures {
     if (state === 'running') hooks.tell('failed', hookFactsOf(entry, error?.code))
     // What is in doubt, or may be wanted, stays until somebody says otherwise.
     const isGone = state === 'left' || state === 'failed'
-    if (isGone) await goneFrom(this.#context, entry, state, { reason })
+    if (isGone) await goneFrom(this.#context, entry, state, { reason, ...nowhere })
     else table.change(entry, state, { reason })
     if (state === 'left') hooks.tell('left', hookFactsOf(entry))
     departure.end(report)
+  }
+
+  /** What becomes of the guest here, which is told that its migration is over. */
+  async #stateAfter(entry: GuestEntry, report: Report): Promise<GuestState> {
+    const state = stateAfter[exitCodeOf(report)]
+    if (state === 'left') await entry.here?.guest?.moved()
+    if (state !== undefined) return state
+    await entry.here?.guest?.goesOn()
+    return entry.here?.died === undefined ? 'running' : 'failed'
   }
 }
 

@@ -2,6 +2,7 @@
  * How an agent ends. A guest ends with its process, so the first SIGTERM only says that it is to
  * end: nothing new is taken, guests may be moved away, by themselves with `--evacuate-to`, and the
  * agent ends with the last of them. A second signal, or `--stop-guests`, does not wait for them.
+ * VMs have processes of their own: they go on, and are waited for only where they are to move.
  *
  * @module
  */
@@ -13,8 +14,10 @@ import type { MigrateSettings } from '../guest-options.ts'
 import { addMigrateOptions } from '../guest-options.ts'
 import type { Agent } from './agent.ts'
 import { hookFactsOf } from './context.ts'
+import type { DepartureSettings } from './departure.ts'
 import { goneFrom } from './guest-here.ts'
 import type { GuestEntry, GuestState } from './guest-table.ts'
+import { goesOnAlone } from './vms.ts'
 
 /** What was not taken may be taken a little later. */
 const evacuateAgainMs = 5000
@@ -74,10 +77,10 @@ export async function drain(ending: EndingAgent): Promise<void> {
   const { table, log } = agent.context
   const given = receiver.agent.cancel()
   if (given > 0) log.info({ migrations: given }, 'guests on their way in were sent back')
-  const { live } = table
-  if (live.length === 0 || settings.stopGuests === true) return
-  const names = live.map((entry) => entry.name)
   const { evacuateTo } = settings
+  const isAwaited = (entry: GuestEntry): boolean => evacuateTo !== undefined || !goesOnAlone(entry)
+  const names = table.live.filter(isAwaited).map((entry) => entry.name)
+  if (names.length === 0 || settings.stopGuests === true) return
   if (evacuateTo === undefined) {
     const how = 'move or stop them (godwit migrate, godwit stop); a second signal ends them'
     log.warn({ guests: names }, `guests are here, and the agent waits for them: ${how}`)
@@ -85,7 +88,7 @@ export async function drain(ending: EndingAgent): Promise<void> {
     log.info({ guests: names, peer: evacuateTo }, 'moving all guests away')
     void evacuate(ending, evacuateTo)
   }
-  await Promise.race([table.empty(), signals.second])
+  await Promise.race([table.settled(isAwaited), signals.second])
 }
 
 /** One after another, so that each has the link for itself; again and again. */
@@ -109,16 +112,17 @@ async function evacuate({ agent, signals }: EndingAgent, to: string): Promise<vo
 }
 
 /** As `godwit migrate --to` would. */
-function evacuation(to: string): Omit<MigrateSettings, 'policy'> {
-  const { policy: _none, ...settings } = readLine<MigrateSettings>(addMigrateOptions, [
-    'all',
-    `--to=${to}`,
-  ]).settings
+function evacuation(to: string): DepartureSettings {
+  const line = ['all', `--to=${to}`]
+  const { settings: asked } = readLine<MigrateSettings>(addMigrateOptions, line)
+  const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
   return settings
 }
 
 /** What the next agent is to say of a guest. */
-function stateAfterEnd({ state }: GuestEntry): GuestState {
+function stateAfterEnd(entry: GuestEntry): GuestState {
+  const { state } = entry
+  if (state === 'running' && goesOnAlone(entry)) return state
   if (state === 'kept' || state === 'stranded') return 'left'
   // Of those on their way the records know more.
   return state === 'in-doubt' || state === 'leaving' || state === 'arriving' ? state : 'lost'
@@ -137,10 +141,14 @@ export async function endAll({ agent, receiver }: EndingAgent): Promise<void> {
   await Promise.race([gone, timeUp])
   await Promise.race([receiver.close(), timeUp.then(() => receiver.agent.abandon())])
   for (const entry of table.live) {
-    const { name: guest, state, session, peer } = entry
-    log.warn({ guest, state, session, peer }, 'a guest ends with the agent')
-    await goneFrom(agent.context, entry, stateAfterEnd(entry), { reason: 'the agent has ended' })
-    if (state === 'running') hooks.tell('ended', hookFactsOf(entry))
+    const { name: guest, state, session, peer, vm, pid } = entry
+    const isAlone = goesOnAlone(entry)
+    if (isAlone) log.info({ guest, state, vm, pid }, 'a VM is left to itself')
+    else if (vm !== undefined) log.warn({ guest, state, vm, peer }, 'a VM is left in its migration')
+    else log.warn({ guest, state, session, peer }, 'a guest ends with the agent')
+    const reason = isAlone ? undefined : 'the agent has ended'
+    await goneFrom(agent.context, entry, stateAfterEnd(entry), { reason })
+    if (state === 'running' && !isAlone) hooks.tell('ended', hookFactsOf(entry))
   }
   await Promise.race([hooks.settled(), timeUp])
   last.abort()

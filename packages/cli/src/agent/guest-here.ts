@@ -21,10 +21,14 @@ export function placeRunning(context: AgentContext, entry: GuestEntry, here: Gue
     log.error({ guest, session, ...errorFacts(error) }, 'a guest died')
     // While it is on its way, what becomes of it is its migration's to say.
     if (entry.state !== 'running') return
-    await goneFrom(context, entry, 'failed', { reason: `${error.code}: ${error.message}` })
+    const reason = `${error.code}: ${error.message}`
+    await goneFrom(context, entry, 'failed', { reason, ...nowhere })
     hooks.tell('ended', hookFactsOf(entry, error.code))
   })
 }
+
+/** Of a VM that is in no QEMU here any more. */
+export const nowhere: GuestChange = { vm: undefined, pid: undefined, pageBytes: undefined }
 
 /** Gives a guest's memory back, and says what has become of it. */
 export async function goneFrom(

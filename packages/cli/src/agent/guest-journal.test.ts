@@ -59,6 +59,29 @@ describe('after an agent that died', () => {
     })
   })
 
+  it('VMs that were here run on, but where the records say that they went', () => {
+    const before = new GuestTable()
+    new GuestJournal(directory, log).follow(before)
+    const vm = { vm: 'qemu,qmp=/run/a,ram=/dev/shm/a', pid: 7, pageBytes: 4096 }
+    const from = { role: 'source', ...vm } as const
+    const facts = { kind: 'qemu', memoryBytes: 1 }
+    before.add({ name: 'held', ...facts }, 'running', vm)
+    before.add({ name: 'back', ...facts }, 'leaving', { ...from, session: 'owner' })
+    before.add({ name: 'gone', ...facts }, 'leaving', { ...from, session: 'moved' })
+    before.add({ name: 'doubt', ...facts }, 'leaving', { ...from, session: 'released' })
+    const table = new GuestTable()
+    const records = { owner: 'owner', moved: 'moved', released: 'released' }
+    new GuestJournal(directory, log).restore(table, owners(records))
+    expect(states(table)).toEqual({
+      held: 'running',
+      back: 'running',
+      gone: 'left',
+      doubt: 'in-doubt',
+    })
+    expect(table.find('held')).toMatchObject(vm)
+    expect(table.find('held').here).toBeUndefined()
+  })
+
   it('those on their way are whose the records say they are', () => {
     const guests = ['owner', 'released', 'moved', 'none'].map((one) => {
       return [one, 'leaving', 'source', one] as const

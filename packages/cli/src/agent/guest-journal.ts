@@ -6,6 +6,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseRelease } from '@godwit/catalog'
 import type { OwnerStore } from '@godwit/core'
 import { NAME_PATTERN } from '@godwit/core'
 import type { GuestLine, GuestState, GuestTable } from './guest-table.ts'
@@ -30,15 +31,21 @@ export class GuestJournal {
     table.listen(() => this.#write(table))
   }
 
-  /** Takes up what an agent before this one has left: its guests died with it, or had moved. */
+  /**
+   * Takes up what an agent before this one has left: its guests died with it, or had moved. VMs
+   * that were here are `running`, and still to be looked for.
+   */
   restore(table: GuestTable, owners: Pick<OwnerStore, 'find'>): void {
     for (const line of this.#read()) {
       const state = stateAfter(line, owners)
       if (state === undefined) continue
-      const { name, kind, memoryBytes, peer, session, role, since } = line
+      const { name, kind, memoryBytes, peer, session, role, since, vm, pid, pageBytes } = line
       const sinceMs = state === line.state ? Date.parse(since) : Date.now()
       const reason = state === line.state ? line.reason : becauseOf[state]
-      table.restore({ name, kind, memoryBytes }, state, sinceMs, { peer, session, role, reason })
+      const { os, hypervisor } = line
+      const place = { vm, pid, pageBytes, os, hypervisor }
+      const change = { peer, session, role, reason, ...place }
+      table.restore({ name, kind, memoryBytes }, state, sinceMs, change)
       if (state === line.state) continue
       this.#log.warn({ guest: name, session, peer, was: line.state, state }, reason ?? state)
     }
@@ -89,15 +96,18 @@ function stateAfter(line: GuestLine, owners: Pick<OwnerStore, 'find'>): GuestSta
   const { state, session, role } = line
   if (state === 'left' || state === 'in-doubt' || state === 'lost') return state
   if (state === 'arriving') return undefined
-  if (session === undefined || role !== 'source') return 'lost'
+  const isHere = line.vm === undefined ? 'lost' : 'running'
+  if (session === undefined || role !== 'source') return isHere
   const record = owners.find(session, 'source')
   if (record?.state === 'moved') return 'left'
-  return record?.state === 'released' ? 'in-doubt' : 'lost'
+  return record?.state === 'released' ? 'in-doubt' : isHere
 }
 
 function isLine(value: unknown): value is GuestLine {
   if (typeof value !== 'object' || value === null) return false
-  const { name, kind, memoryBytes, state, since, peer, session } = value as Partial<GuestLine>
+  const line = value as Partial<GuestLine>
+  const { name, kind, memoryBytes, state, since, peer, session } = line
+  const { vm, pid, pageBytes, os, hypervisor } = line
   return (
     typeof name === 'string' &&
     NAME_PATTERN.test(name) &&
@@ -106,6 +116,17 @@ function isLine(value: unknown): value is GuestLine {
     GUEST_STATES.some((one) => one === state) &&
     typeof since === 'string' &&
     Number.isFinite(Date.parse(since)) &&
-    [peer, session].every((one) => one === undefined || typeof one === 'string')
+    [peer, session, vm].every((one) => one === undefined || typeof one === 'string') &&
+    [pid, pageBytes].every((one) => one === undefined || Number.isSafeInteger(one)) &&
+    [os, hypervisor].every((one) => one === undefined || isRelease(one))
   )
+}
+
+function isRelease(text: unknown): boolean {
+  try {
+    parseRelease(String(text))
+    return typeof text === 'string'
+  } catch {
+    return false
+  }
 }

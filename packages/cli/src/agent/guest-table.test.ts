@@ -96,7 +96,7 @@ describe('the table', () => {
     table.listen(() => changes++)
     const entry = table.add(facts('web1'), 'running')
     table.place(entry, here)
-    const empty = table.empty()
+    const empty = table.settled(() => true)
     table.change(entry, 'left')
     expect(table.live).toEqual([entry])
     table.place(entry, undefined)

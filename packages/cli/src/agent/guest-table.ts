@@ -4,7 +4,7 @@
  * @module
  */
 import { GodwitError, NAME_PATTERN } from '@godwit/core'
-import type { StartedGuest } from '../guests.ts'
+import type { HeldGuest } from './held-guest.ts'
 
 /**
  * `starting`: its memory is being filled. `running`: here. `leaving`, `arriving`: on its way.
@@ -27,7 +27,7 @@ export const GUEST_STATES = [
 ] as const
 export type GuestState = (typeof GUEST_STATES)[number]
 
-/** Of these the memory is in this process. */
+/** Of these the memory is in this process, but for a VM's. */
 const live: ReadonlySet<GuestState> = new Set(['starting', 'running', 'leaving', 'arriving'])
 
 /** What may change with the state; what is not said stays. */
@@ -40,6 +40,15 @@ export interface GuestChange {
   role?: 'source' | 'destination' | undefined
   /** Why it is as it is. */
   reason?: string | undefined
+  /** A VM: where it is, as `godwit run` and `godwit send` take it. */
+  vm?: string | undefined
+  /** Its QEMU, where an agent here started that: its files go with it. */
+  pid?: number | undefined
+  /** In which it is moved from here, where that is not to be forgotten with this agent. */
+  pageBytes?: number | undefined
+  /** Its operating system and hypervisor, where `run` said so: `debian/12`. */
+  os?: string | undefined
+  hypervisor?: string | undefined
 }
 
 export interface GuestFacts {
@@ -48,15 +57,15 @@ export interface GuestFacts {
   readonly memoryBytes: number
 }
 
-/** A guest in this process. */
+/** A guest in this process, or a VM that it has hold of. */
 export interface GuestHere {
   /** Undefined while it is arriving, or pages of it are. */
-  readonly guest: StartedGuest | undefined
+  readonly guest: HeldGuest | undefined
   readonly pageBytes: number
   /** Why it died, if it did. */
   died?: GodwitError
   steps(): number | undefined
-  /** Ends it, where it has not ended, and gives its memory back. */
+  /** Ends it, where it has not ended, and gives its memory back; lets go of a VM. */
   release(): Promise<void>
 }
 
@@ -175,11 +184,11 @@ export class GuestTable {
     this.#entries.set(facts.name, { ...facts, ...change, state, sinceMs, here: undefined })
   }
 
-  /** Resolves when no guest's memory is here any more. */
-  empty(): Promise<void> {
+  /** Resolves when none of those that are here is waited for any more. */
+  settled(isAwaited: (entry: GuestEntry) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (this.live.length === 0) resolve()
+        if (!this.live.some(isAwaited)) resolve()
       }
       this.listen(look)
       look()
@@ -225,6 +234,7 @@ export function checkName(name: string): string {
 
 export function lineOf(entry: GuestEntry): GuestLine {
   const { name, kind, memoryBytes, state, sinceMs, peer, session, role, reason, here } = entry
+  const { vm, pid, pageBytes, os, hypervisor } = entry
   const steps = here?.steps()
   return {
     name,
@@ -237,5 +247,10 @@ export function lineOf(entry: GuestEntry): GuestLine {
     ...(session === undefined ? {} : { session }),
     ...(role === undefined ? {} : { role }),
     ...(reason === undefined ? {} : { reason }),
+    ...(vm === undefined ? {} : { vm }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(pageBytes === undefined ? {} : { pageBytes }),
+    ...(os === undefined ? {} : { os }),
+    ...(hypervisor === undefined ? {} : { hypervisor }),
   }
 }

@@ -16,6 +16,7 @@ export function hookedGuest(guest: Guest, inPause: () => Promise<void>): Guest {
     regions: guest.regions,
     ...(guest.trackers === undefined ? {} : { trackers: guest.trackers }),
     ...(guest.classes === undefined ? {} : { classes: guest.classes }),
+    ...(guest.nextRound === undefined ? {} : { nextRound: () => guest.nextRound!() }),
     async pause() {
       await guest.pause()
       hooked ??= inPause()

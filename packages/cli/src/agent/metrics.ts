@@ -112,7 +112,7 @@ function addGauges(registry: Registry, { guests, freeBytes, leaving }: MetricsSo
       set({ state }, states.filter((one) => one === state).length)
     }
   })
-  gauge('guest_memory_bytes', 'Memory of guests in this process', [], (set) => {
+  gauge('guest_memory_bytes', 'Memory of guests that are here', [], (set) => {
     const here = guests().filter((entry) => entry.here !== undefined)
     set(
       {},

@@ -1,0 +1,172 @@
+/**
+ * VMs under agents: taken hold of, moved there and back, left alone and found again.
+ */
+import { existsSync } from 'node:fs'
+import { OwnerDirectory } from 'godwit'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { AgentProcess } from '../end-to-end/agents.ts'
+import { guestsOf, guestWhen, logOf, startAgent, writeHook } from '../end-to-end/agents.ts'
+import { endCommandLines, runCommandLine } from '../end-to-end/command-lines.ts'
+import { endProcesses, freshPath, readReport } from '../end-to-end/process.ts'
+import { complaints, countsOn, isImpossible, needs, statusOf, Vm, Yard } from './vm.ts'
+
+const longMs = 240_000
+let yard: Yard
+let vm: Vm | undefined
+/** Of VMs that outlive their agents. */
+const pids = new Set<number>()
+
+beforeAll(() => {
+  if (!isImpossible) yard = new Yard('pc.ram')
+})
+afterEach(async () => {
+  await endProcesses()
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has moved on.
+    }
+  }
+  pids.clear()
+  await vm?.kill()
+  vm = undefined
+})
+afterAll(() => {
+  endCommandLines()
+  if (!isImpossible) yard.remove()
+})
+
+/** An agent that takes VMs in, whose console is `log` then. */
+function startHost(log: string, ...args: string[]): Promise<AgentProcess> {
+  return startAgent('--guest', `qemu,config=${yard.config(log)},ram=${yard.folder}`, ...args)
+}
+
+async function runVm({ control }: AgentProcess, text: string): Promise<string> {
+  const ended = await runCommandLine('run', text, '--name', 'vm1', '--control', control)
+  return `${ended.stdout}${ended.stderr}`
+}
+
+async function migrate(from: AgentProcess, to: AgentProcess): Promise<void> {
+  const json = freshPath('report.json')
+  const way = ['migrate', 'vm1', '--to', to.address, '--control', from.control, '--json', json]
+  const ended = await runCommandLine(...way)
+  expect([ended.code, ended.stderr]).toEqual([0, expect.any(String)])
+  expect(readReport(json)).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+  const [left] = (await guestsOf(from)).filter(({ name }) => name === 'vm1')
+  expect(left).toMatchObject({ state: 'left', peer: to.address })
+  expect(left).not.toHaveProperty('vm')
+}
+
+/** Where a VM is that can be moved on. */
+async function whole(agent: AgentProcess): Promise<{ vm: string; pid: number; ram: string }> {
+  const guest = await guestWhen(agent, 'vm1', ({ state }) => state === 'running')
+  pids.add(guest.pid!)
+  const [, ram = ''] = /ram=(.+)$/.exec(guest.vm!) ?? []
+  return { vm: guest.vm!, pid: guest.pid!, ram }
+}
+
+/** Ends an agent, and starts the one after it. */
+async function follow(
+  agent: AgentProcess,
+  signal: NodeJS.Signals,
+  log: string,
+): Promise<AgentProcess> {
+  agent.process.signal(signal)
+  const { code } = await agent.process.ended
+  expect(code).toBe(signal === 'SIGKILL' ? undefined : 0)
+  return startHost(log, '--state-dir', agent.stateDir)
+}
+
+describe.skipIf(isImpossible)(`a VM under agents${needs}`, () => {
+  it(
+    'moves there and back, and outlives them: the next agent has hold of it again',
+    async () => {
+      vm = await Vm.boot(yard, 'source')
+      const [there, back] = [yard.path('there.log'), yard.path('back.log')]
+      const [a, b] = [await startHost(back), await startHost(there)]
+      const place = `qemu,qmp=${vm.qmpPath},ram=${vm.ramPath}`
+      expect(await runVm(a, place)).toBe('vm1 runs (qemu, 160 MiB)\n')
+      expect(await runVm(a, place)).toMatch(/USAGE: This VM is guest "vm1" here already/)
+      const [listed] = await guestsOf(a)
+      expect(listed).toMatchObject({ kind: 'qemu', state: 'running', vm: place })
+      await migrate(a, b)
+      await vm.ended()
+
+      const first = await whole(b)
+      const b2 = await follow(b, 'SIGTERM', yard.path('none.log'))
+      expect(logOf(b).filter(({ msg }) => msg === 'a VM is left to itself')).toMatchObject([
+        { level: 'info', guest: 'vm1', vm: first.vm, pid: first.pid },
+      ])
+      await countsOn(there)
+      expect(await whole(b2)).toEqual(first)
+      expect(existsSync(first.ram)).toBe(true)
+      await migrate(b2, a)
+      // What the first of them made goes with the VM.
+      expect(existsSync(first.ram)).toBe(false)
+
+      const second = await whole(a)
+      await countsOn(back)
+      const a2 = await follow(a, 'SIGKILL', yard.path('none.log'))
+      expect(await whole(a2)).toEqual(second)
+      const owners = new OwnerDirectory(a2.stateDir)
+      const { session } = await guestWhen(a2, 'vm1', () => true)
+      expect(owners.find(session!, 'destination')).toMatchObject({ state: 'owner' })
+      const stop = await runCommandLine('stop', 'vm1', '--control', a2.control)
+      expect(stop.stdout).toBe(`vm1 is let go of; its VM stays: ${second.vm}\n`)
+      expect(await guestsOf(a2)).toEqual([])
+      const [, qmp = ''] = /qmp=([^,]+)/.exec(second.vm) ?? []
+      expect(await statusOf(qmp)).toBe('running')
+      await countsOn(back)
+      expect(complaints([vm.log, there, back])).toEqual([])
+    },
+    longMs,
+  )
+})
+
+describe.skipIf(isImpossible)(`a VM of an agent${needs}`, () => {
+  it(
+    'of which nothing was prepared stays where it is refused, and moves where it is not',
+    async () => {
+      vm = await Vm.boot(yard, 'plain', { isPlain: true })
+      const log = yard.path('plain-there.log')
+      const hook = writeHook()
+      const a = await startAgent('--hook', `paused=${hook.file}`)
+      const [none, b] = [await startAgent(), await startHost(log)]
+      expect(await runVm(a, `qemu,attach=stream,qmp=${vm.qmpPath}`)).toMatch(/^vm1 runs/)
+      const at = ['--control', a.control]
+      const refused = await runCommandLine('migrate', 'vm1', '--to', none.address, ...at)
+      expect(refused).toMatchObject({ code: 1 })
+      expect(refused.stderr).toMatch(/GUEST_UNKNOWN: .*--guest qemu,config=FILE/)
+      const [stays] = await guestsOf(a)
+      expect(stays).toMatchObject({ name: 'vm1', state: 'running' })
+      await countsOn(vm.log)
+      await migrate(a, b)
+      expect(hook.told()).toMatchObject([expect.stringMatching(/^paused vm1 source qemu/)])
+      await vm.ended()
+      await whole(b)
+      await countsOn(log)
+      expect(complaints([vm.log, log])).toEqual([])
+    },
+    longMs,
+  )
+
+  it(
+    'that ends is told to have failed; one that is not there is not taken',
+    async () => {
+      vm = await Vm.boot(yard, 'ends')
+      const a = await startAgent()
+      const at = ['--control', a.control]
+      const place = `qemu,qmp=${vm.qmpPath},ram=${vm.ramPath}`
+      expect(await runVm(a, place)).toMatch(/^vm1 runs/)
+      const none = `qemu,qmp=${vm.log},ram=${vm.ramPath}`
+      const wrong = await runCommandLine('run', none, ...at)
+      expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/GUEST_OPTION/) })
+      expect(await guestsOf(a)).toHaveLength(1)
+      await vm.kill()
+      const failed = await guestWhen(a, 'vm1', ({ state }) => state === 'failed')
+      expect(failed.reason).toMatch(/GUEST_FAILED: QEMU has closed its QMP socket/)
+    },
+    longMs,
+  )
+})
