@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { interruptible } from './interruptible.ts'
+import { addNames } from './name-list.ts'
 import { checkWritable, makeFolder, note, print, writeJson, writeText } from './output.ts'
 import { addPaperCommand } from './paper-command.ts'
 import { parseCount } from './settings.ts'
@@ -37,9 +38,7 @@ export function addBenchCommand(program: Command, finish: (code: ExitCode) => vo
     .option('--list', 'list the benchmarks')
     .option('--quick', 'small and few: does it run at all?')
     .option('--repeat <N>', 'measurements of each case (default 5)', parseCount(1))
-    .option('--only <CASES>', 'these cases, where a benchmark has several', (text: string) =>
-      text.split(','),
-    )
+    .option('--only <CASES>', 'these cases (A,B), where a benchmark has several', addNames)
     .option('--images <DIR>', 'memory of real guests, for `static`; it says how to make them')
     .option('--synthetic', 'made-up memory where `static` takes that of real guests')
     .option('--json <FILE>', 'write the figures; - is stdout')

@@ -23,6 +23,7 @@ import { parseAddress } from '@godwit/transport'
 import { type Command, Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
+import { addNames } from './name-list.ts'
 import { checkWritable, note, print, writeJson } from './output.ts'
 import { parseCount } from './settings.ts'
 
@@ -85,9 +86,7 @@ export function addConformanceCommand(program: Command, finish: (code: ExitCode)
         .default(5000, '5s'),
     )
     .option('--every <N>', 'of long lists of variants every n-th only', parseCount(1), 1)
-    .option('--only <NAMES>', 'clauses (C3.4) or cases (states/ or states/running)', (text) =>
-      text.split(','),
-    )
+    .option('--only <A,B>', 'clauses (C3.4) or cases (states/ or states/running)', addNames)
     .option('--list', 'list the cases with their clauses')
     .option('--json <FILE>', 'write the result (godwit.conformance/1); - is stdout')
     .addHelpText('after', examples)

@@ -12,6 +12,7 @@ import { Option } from 'commander'
 import type { ExitCode } from './exit-code.ts'
 import { ExitCode as Exit } from './exit-code.ts'
 import { interruptible } from './interruptible.ts'
+import { addNames } from './name-list.ts'
 import { checkWritable, makeFolder, note, print, writeJson, writeText } from './output.ts'
 import { parseCount } from './settings.ts'
 
@@ -42,7 +43,7 @@ export function addPaperCommand(bench: Command, finish: (code: ExitCode) => void
     .option('--quick', 'few and small cells, once: does it run at all? within 3 minutes')
     .option('--full', 'all cells there are; hours')
     .option('--repeat <N>', 'how often each cell is measured (default 3)', parseCount(1))
-    .option('--only <NAMES>', 'cells with these loads or ways', (text: string) => text.split(','))
+    .option('--only <NAMES>', 'cells with these loads or ways (A,B)', addNames)
     .addOption(
       new Option(
         '--link <KIND>',
