@@ -7,9 +7,6 @@ import type { Floor } from './client.ts'
 import { Conversation, type Turn } from './conversation.ts'
 import { FrameKind, WINDOW_BYTES } from './frame.ts'
 
-/** Bytes that a relay may have sent of a client that takes no replies: then it stopped reading. */
-const pendingBytesMax = 1 << 26
-
 /** Nothing of it is guest state, as with any client. */
 export class Channel {
   readonly id: number
@@ -31,10 +28,14 @@ export class Channel {
     this.id = id
   }
 
-  /** Takes bytes that came. @returns false when there are too many */
-  receive(bytes: Uint8Array): boolean {
+  /** Bytes that came and were not executed. */
+  get pendingBytes(): number {
+    return this.#conversation.pendingBytes
+  }
+
+  /** Takes bytes that came. */
+  receive(bytes: Uint8Array): void {
     this.#conversation.receive(bytes)
-    return this.#conversation.pendingBytes <= pendingBytesMax
   }
 
   /** The client took so many bytes. */

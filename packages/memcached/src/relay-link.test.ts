@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
+import { MIB } from '@godwit/core'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Conversation } from './conversation.ts'
 import { Executor } from './executor.ts'
-import { FrameKind, FrameReader } from './frame.ts'
+import { FrameKind, FrameReader, putHeader } from './frame.ts'
 import { MEMORY_BYTES_MIN } from './layout.ts'
 import { MarkedMemory } from './marked-memory.ts'
 import { RelayLink } from './relay-link.ts'
@@ -148,4 +149,15 @@ it('refuses what a relay does not send', () => {
     true,
     true,
   ])
+})
+
+it('takes only so much that is not executed, over all channels', () => {
+  const link = new RelayLink({} as Socket)
+  const frame = Buffer.alloc(8 + MIB)
+  const say = (channel: number): boolean => {
+    putHeader(frame, 0, { kind: FrameKind.Data, channel, value: MIB })
+    return link.receive(frame)
+  }
+  for (let channel = 0; channel < 128; channel++) expect(say(channel)).toBe(true)
+  expect(say(128)).toBe(false)
 })

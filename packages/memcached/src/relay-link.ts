@@ -9,6 +9,12 @@ import type { Floor } from './client.ts'
 import { REPLY_BYTES_HIGH } from './executor.ts'
 import { FrameKind, FrameReader, type FrameTaker } from './frame.ts'
 
+/**
+ * Bytes that a relay may have sent of clients that take no replies, all together: it stops reading
+ * from such a client.
+ */
+const pendingBytesMax = 1 << 27
+
 /** What is executed for all of them goes out in one write. */
 export class RelayLink implements FrameTaker {
   readonly #socket: Socket
@@ -16,6 +22,8 @@ export class RelayLink implements FrameTaker {
   readonly #channels = new Map<number, Channel>()
   /** Channels that have something to execute, or are at their end. */
   readonly #ready: Channel[] = []
+  /** Of all channels. */
+  #pendingBytes = 0
   #isHolding = false
   #isBroken = false
   /** Counted in guest memory, and so only while that may be stored to. */
@@ -39,7 +47,10 @@ export class RelayLink implements FrameTaker {
     const channel = this.#open(id)
     this.#uncountedBytes += bytes.length
     if (channel.isOver) return
-    if (!channel.receive(bytes)) this.#isBroken = true
+    const before = channel.pendingBytes
+    channel.receive(bytes)
+    this.#pendingBytes += channel.pendingBytes - before
+    if (this.#pendingBytes > pendingBytesMax) this.#isBroken = true
     this.#makeReady(channel)
   }
 
@@ -106,7 +117,9 @@ export class RelayLink implements FrameTaker {
   #runOne(floor: Floor, channel: Channel): boolean {
     const { replies } = floor
     const before = replies.length
+    const pendingBefore = channel.pendingBytes
     const turn = channel.run(floor)
+    this.#pendingBytes += channel.pendingBytes - pendingBefore
     if (turn === 'full' && (!channel.isGone || before >= REPLY_BYTES_HIGH)) return false
     // Of a client that is gone, what it said before is executed; nobody is told.
     if (channel.isGone) replies.cut(before)
@@ -114,6 +127,7 @@ export class RelayLink implements FrameTaker {
     const isAtEnd = turn === 'over' || (channel.hasEnded && !channel.isBlocked)
     if (!isAtEnd && !channel.isGone) return true
     channel.isOver = true
+    this.#pendingBytes -= channel.pendingBytes
     if (channel.isGone) this.#channels.delete(channel.id)
     replies.addFrame({ kind: FrameKind.Close, channel: channel.id, value: 0 })
     return true

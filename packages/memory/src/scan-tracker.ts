@@ -33,8 +33,8 @@ export interface ScanOptions {
 }
 
 /**
- * Finds dirty pages by scanning (100 to 160 ms per GiB). It has no state: a page is dirty as long
- * as its content is not what was sent.
+ * Finds dirty pages by scanning: 80 to 140 ms of one core per GiB in place, 180 to 340 where pages
+ * are copied first. It has no state: a page is dirty as long as its content is not what was sent.
  *
  * Comparing with what was *sent*, not with what the scan before saw, closes a gap: a page that
  * changes after a scan, is copied like that, and has its old content back at the next scan would
