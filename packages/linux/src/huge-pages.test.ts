@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { MIB } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
 import { describe, expect, it } from 'vitest'
-import { preferHugePages } from './huge-pages.ts'
+import { populate, preferHugePages } from './huge-pages.ts'
 import { loadSystemCalls } from './system-calls.ts'
 
 const calls = await loadSystemCalls().catch(() => undefined)
 
 /** Of this process, by the kernel. */
-function hugeBytes(): number {
-  const match = /^AnonHugePages:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))
-  return Number(match?.[1] ?? 0) * 1024
+function bytesOf(name: 'AnonHugePages' | 'Rss'): number {
+  const text = readFileSync('/proc/self/smaps_rollup', 'utf8')
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1024
 }
 
 const mode = ((): string => {
@@ -24,11 +24,11 @@ const mode = ((): string => {
 
 describe('preferHugePages', () => {
   it.skipIf(calls === undefined || mode !== 'madvise')('has the kernel take them', async () => {
-    const before = hugeBytes()
+    const before = bytesOf('AnonHugePages')
     const region = allocateRegion({ id: 0, name: 'ram', byteLength: 64 * MIB })
     expect(await preferHugePages(region)).toBe(true)
     region.bytes.fill(1)
-    expect(hugeBytes() - before).toBeGreaterThan(16 * MIB)
+    expect(bytesOf('AnonHugePages') - before).toBeGreaterThan(16 * MIB)
   })
 
   it('does nothing for memory that may move', async () => {
@@ -39,5 +39,31 @@ describe('preferHugePages', () => {
   it('does nothing where there are no system calls', async () => {
     const region = allocateRegion({ id: 0, name: 'ram', byteLength: MIB })
     expect(await preferHugePages(region, () => Promise.reject(new Error('none')))).toBe(false)
+  })
+})
+
+describe('populate', () => {
+  const { signal } = new AbortController()
+
+  it.skipIf(calls === undefined)('has the kernel give all pages, as they are', async () => {
+    const region = allocateRegion({ id: 0, name: 'ram', byteLength: 80 * MIB })
+    region.bytes[70 * MIB] = 7
+    const before = bytesOf('Rss')
+    expect(await populate(region, signal)).toBe(true)
+    expect(bytesOf('Rss') - before).toBeGreaterThan(70 * MIB)
+    expect(region.bytes[70 * MIB]).toBe(7)
+  })
+
+  it('ends when it is to', async () => {
+    const region = allocateRegion({ id: 0, name: 'ram', byteLength: MIB })
+    expect(await populate(region, AbortSignal.abort())).toBe(false)
+  })
+
+  it('does nothing where there are no system calls, or memory may move', async () => {
+    const region = allocateRegion({ id: 0, name: 'ram', byteLength: MIB })
+    const none = (): Promise<never> => Promise.reject(new Error('none'))
+    expect(await populate(region, signal, none)).toBe(false)
+    const plain = allocateRegion({ id: 0, name: 'ram', byteLength: MIB, backing: 'plain' })
+    expect(await populate(plain, signal)).toBe(false)
   })
 })

@@ -33,6 +33,8 @@ export const UFFD_USER_MODE_ONLY = 1
 const MADV_DONTNEED = 4
 /** `MADV_HUGEPAGE` of the same: huge pages where they can be had. */
 const MADV_HUGEPAGE = 14
+/** Of Linux 5.14: all pages are there when it returns, as if each had been stored to. */
+const MADV_POPULATE_WRITE = 23
 
 /** Protection and kind of a mapping: `asm-generic/mman-common.h`, `linux/mman.h`. */
 const PROT_READ_WRITE = 1 | 2
@@ -133,6 +135,12 @@ export interface SystemCalls {
   dropPages(start: number, byteLength: number): void
   /** `madvise(MADV_HUGEPAGE)`. @returns 0, or the negative error number */
   tryHugePages(start: number, byteLength: number): number
+  /**
+   * `madvise(MADV_POPULATE_WRITE)` on another thread. The memory must stay until it resolves.
+   *
+   * @returns whether all pages are there
+   */
+  populate(start: number, byteLength: number): Promise<boolean>
   /**
    * `mmap(MAP_SHARED | MAP_FIXED)`: puts a part of a file in the place of memory, whose content is
    * lost. All in whole pages of the kernel. Where that fails the memory is left, and zero.
@@ -246,6 +254,13 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
       succeed('madvise', madvise(start, byteLength, MADV_DONTNEED))
     },
     tryHugePages: (start, byteLength) => attempt(madvise(start, byteLength, MADV_HUGEPAGE)),
+    populate: (start, byteLength) =>
+      new Promise((resolve) => {
+        const heard = (error: unknown, result: unknown): void => {
+          resolve(error === null && result === 0)
+        }
+        madvise.async(start, byteLength, MADV_POPULATE_WRITE, heard)
+      }),
     mapFile: (start, byteLength, descriptor, offset) => {
       const flags = MAP_SHARED | MAP_FIXED
       const at = mmap(start, byteLength, PROT_READ_WRITE, flags, descriptor, offset)

@@ -13,7 +13,7 @@ import {
   type GuestStop,
   type Region,
 } from '@godwit/core'
-import { preferHugePages } from '@godwit/linux'
+import { populate, preferHugePages } from '@godwit/linux'
 import { askFacts, type MachineFacts } from './machine-facts.ts'
 import { checkRunning } from './qemu-guest.ts'
 import { QEMU_KIND, type StreamPlace } from './qemu-spec.ts'
@@ -48,6 +48,7 @@ export class QemuStreamGuest implements Guest {
   /** Settles when an earlier run has ended: another one may begin. */
   #leaving: Promise<void> = Promise.resolve()
   #isOver = false
+  readonly #over = new AbortController()
 
   /**
    * Connects to QEMU and has it begin its stream, which tells what memory there is; the VM runs on.
@@ -70,7 +71,6 @@ export class QemuStreamGuest implements Guest {
         return shadow
       }
       const run = await StreamRun.begin({ qmp, downtimeMs: place.downtimeMs, begin })
-      // All of it is touched for the first time while the stream is read.
       for (const { region } of shadow) await preferHugePages(region)
       return new QemuStreamGuest({ qmp, facts, place, setup: setup!, shadow, run })
     } catch (thrown) {
@@ -94,11 +94,20 @@ export class QemuStreamGuest implements Guest {
         if (!this.#isOver) resolve(error)
       })
     })
+    void this.#makeRoom()
   }
 
   /** QEMU says when the VM stands; all of its memory is here then. */
   async nextRound(): Promise<GuestStop | undefined> {
     return (await this.#current()).nextRound()
+  }
+
+  /** All of memory is about to be touched: while the destination makes room there is time. */
+  async #makeRoom(): Promise<void> {
+    const bytes = this.regions.reduce((sum, region) => sum + region.bytes.byteLength, 0)
+    // Where there is little, only what the VM has in use is to be taken.
+    if (process.availableMemory() < 2 * bytes) return
+    for (const region of this.regions) await populate(region, this.#over.signal)
   }
 
   /** Stops the VM, if QEMU has not; resolves when all of its memory and state is here. */
@@ -134,7 +143,7 @@ export class QemuStreamGuest implements Guest {
   /** The VM is the other side's for good: its QEMU here ends, unless it is to be kept. */
   async moved(): Promise<void> {
     if (this.#place.keeps) return
-    this.#isOver = true
+    this.#end()
     // It may be quicker to end than to answer.
     await this.#qmp.execute('quit').catch(() => {})
   }
@@ -142,12 +151,17 @@ export class QemuStreamGuest implements Guest {
   /** Lets the VM alone: it goes on in QEMU, but where it has moved: there it stands. Idempotent. */
   async stop(): Promise<void> {
     const run = await this.#run?.catch(() => undefined)
-    this.#isOver = true
+    this.#end()
     // QEMU may be gone.
     await (run?.isEnded === true ? run.close() : run?.cancel())?.catch(() => {})
     this.#run = undefined
     await this.#leaving.catch(() => {})
     this.#qmp.close()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#over.abort()
   }
 
   /** Told once for each region: the first time makes memory zero, where there was a run before. */
