@@ -34,20 +34,39 @@ export function warmUpBatches(
   return workspace.kernels.active === 'simd' ? batches : batches >>> 3
 }
 
-/** Made-up memory to send: pages that are zero among others that are not, and all of it dirty. */
+/**
+ * Made-up memory to send, all of it dirty: pages that are zero, and others that are like text, like
+ * records and like nothing, so that each goes the way of its class.
+ */
 export function madeUpPages(pageBytes: number, hasher: PageHasher): MadeUp {
   // Guests live in shared memory, for which the compiler specialises.
   const bytes = allocateShared(madeUpBytes)
   const pageCount = madeUpBytes / pageBytes
   const words = new Uint32Array(bytes.buffer)
+  const pageWords = pageBytes / 4
   for (let page = 0; page < pageCount; page++) {
-    // No two alike: those would be references where such are looked for.
-    if (page % 16 < 10) words[(page * pageBytes) / 4] = page + 1
+    if (page % 16 < 10) fillPage(words.subarray(page * pageWords, (page + 1) * pageWords), page)
   }
   const dirty = PageBitmap.shared(pageCount)
   dirty.addAll()
   const fingerprints = new FingerprintTable(pageCount, hasher.entryBytes)
   return { sent: { region: { id: 0, name: 'warm-up', bytes }, fingerprints }, dirty }
+}
+
+/** No two pages alike: those would be references where such are looked for. */
+function fillPage(words: Uint32Array, page: number): void {
+  words[0] = page + 1
+  const kind = (page >>> 4) % 4
+  if (kind === 0) return
+  // Letters of a small alphabet; or any bytes.
+  const [mask, base] = kind < 3 ? [0x07070707, 0x60606060] : [0xffffffff, 0]
+  let state = page + 1
+  for (let i = 1; i < words.length; i++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    words[i] = (state & mask) | base
+  }
 }
 
 interface MadeUp {

@@ -31,6 +31,8 @@ export class FakeQemu {
     ['xbzrle', true],
     ['multifd', false],
   ])
+  /** What it says to be left of its pass over memory, in bytes. */
+  remaining = 0
   /** Bytes of the stream that its socket has taken. */
   writtenBytes = 0
   readonly #folder: string = mkdtempSync(join(tmpdir(), 'godwit-fake-'))
@@ -84,10 +86,15 @@ export class FakeQemu {
     this.#client?.write(`${JSON.stringify(line)}\n`)
   }
 
-  #tell(event: string): void {
+  /** Tells that one more pass over memory begins. @param pass - how many that makes */
+  pass(pass: number): void {
+    this.#tell('MIGRATION_PASS', { pass })
+  }
+
+  #tell(event: string, data: object = {}): void {
     const now = Date.now()
     const timestamp = { seconds: Math.floor(now / 1e3), microseconds: (now % 1e3) * 1e3 }
-    this.#say({ event, data: {}, timestamp })
+    this.#say({ event, data, timestamp })
   }
 
   #hear({ execute, arguments: options, id }: Command): void {
@@ -105,7 +112,7 @@ export class FakeQemu {
       case 'query-cpus-fast':
         return [{ target: 'x86_64' }]
       case 'query-migrate':
-        return { status: this.migration, ram: { remaining: 0, 'dirty-sync-count': 3 } }
+        return { status: this.migration, ram: { remaining: this.remaining, 'dirty-sync-count': 3 } }
       case 'query-migrate-parameters':
         return this.parameters
       case 'query-migrate-capabilities':

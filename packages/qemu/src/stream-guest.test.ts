@@ -1,5 +1,5 @@
 import { GodwitError, MIB, PageBitmap } from '@godwit/core'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { FakeQemu } from './stream-fake.ts'
 import { unpackState } from './state-package.ts'
 import { StreamError } from './stream-format.ts'
@@ -84,6 +84,28 @@ describe('a VM of which nothing but a QMP socket is known', () => {
     expectMemory(guest, good)
   })
 
+  test('stops when what its first pass leaves goes within the limit', async () => {
+    const { qemu, guest } = await attach([good.bytes], { waits: true })
+    reset(guest)
+    qemu.pass(2)
+    expect(await guest.nextRound()).toMatchObject({ numbers: { passes: 3 } })
+    expect(qemu.done).toEqual(['migrate', 'stop'])
+    expect(qemu.parameters['downtime-limit']).toBe(1)
+    expectMemory(guest, good)
+  })
+
+  test('is left to the rule of QEMU when that would be too long', async () => {
+    const { qemu, guest } = await attach([good.bytes], { waits: true })
+    reset(guest)
+    qemu.remaining = 2 ** 40
+    qemu.pass(1)
+    qemu.pass(2)
+    await vi.waitFor(() => expect(qemu.parameters['downtime-limit']).toBe(200))
+    expect(qemu).toMatchObject({ done: ['migrate'], status: 'running' })
+    await guest.stop()
+    expect(qemu.parameters).toEqual(before)
+  })
+
   test('has QEMU as it is needed, and as it was when it is over', async () => {
     const { qemu, guest } = await attach([good.bytes], { waits: true })
     expect([...qemu.capabilities]).toEqual([
@@ -91,7 +113,7 @@ describe('a VM of which nothing but a QMP socket is known', () => {
       ['xbzrle', false],
       ['multifd', false],
     ])
-    expect(qemu.parameters).toEqual({ 'max-bandwidth': 2 ** 40, 'downtime-limit': 200 })
+    expect(qemu.parameters).toEqual({ 'max-bandwidth': 2 ** 40, 'downtime-limit': 1 })
     await guest.stop()
     expect([...qemu.capabilities]).toEqual([
       ['events', false],

@@ -9,14 +9,22 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GodwitError, type GuestStop, releaseChunk, toGodwitError } from '@godwit/core'
+import {
+  GodwitError,
+  type GuestStop,
+  KIB,
+  releaseChunk,
+  SinkFeed,
+  toGodwitError,
+} from '@godwit/core'
+import { toDirectSocket } from '@godwit/transport'
 import { askMigration, isUnderWay, type MigrationInfo } from './migration-info.ts'
 import type { QmpClient } from './qmp.ts'
 import { STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
-import { ROUND_BYTES_MIN, readAheadBytes } from './stream-pace.ts'
+import { goesWithin, ROUND_BYTES_MIN, readAheadBytes } from './stream-pace.ts'
 import { type BlockMemory, StreamReader } from './stream-reader.ts'
-import { applySettings } from './stream-settings.ts'
+import { type AppliedSettings, applySettings } from './stream-settings.ts'
 
 /** QEMU connects at once; the machine may have many disks. */
 const setupLimitMs = 30_000
@@ -25,7 +33,11 @@ const stopLimitMs = 60_000
 /** As long as a timer can be: who else waits has a limit of his own. */
 const forEverMs = 2 ** 31 - 1
 const progressMs = 50
+/** More than the kernel keeps for a socket of this kind. */
+const readBytes = 256 * KIB
 const settleMs = 2
+/** Of QEMU's passes over memory. Every one begins by a look at its log of stores, which it counts. */
+const secondPass = 2
 
 const failures: ReadonlySet<string> = new Set(['failed', 'cancelled'])
 
@@ -49,7 +61,7 @@ export class StreamRun implements MarksTaken {
   readonly #isSetUp = Promise.withResolvers<void>()
   readonly #over = new AbortController()
   #socket: Socket | undefined
-  #restore: (() => Promise<void>) | undefined
+  #settings: AppliedSettings | undefined
   #isWanted = false
   #isUnlimited = false
   #isEnded = false
@@ -57,6 +69,9 @@ export class StreamRun implements MarksTaken {
   #readAheadBytes = readAheadBytes(0, false)
   #stoppedMs: number | undefined
   #passes = 0
+  /** Of the stream, since it is wanted. */
+  #readBytes = 0
+  #wantedMs = 0
   #enough: PromiseWithResolvers<void> | undefined
 
   /** Resolves when it is known what memory there is. @throws {GodwitError} `GUEST_FAILED` */
@@ -86,7 +101,7 @@ export class StreamRun implements MarksTaken {
   }
 
   async #start({ downtimeMs }: StreamRunOptions): Promise<void> {
-    this.#restore = await applySettings(this.#qmp, downtimeMs)
+    this.#settings = await applySettings(this.#qmp, downtimeMs)
     const path = join(this.#folder, 'stream')
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
@@ -116,6 +131,8 @@ export class StreamRun implements MarksTaken {
   begun(): void {
     this.#reader.markedPages = 0
     this.#isWanted = true
+    this.#readBytes = 0
+    this.#wantedMs = performance.now()
     this.#goOn()
   }
 
@@ -169,23 +186,20 @@ export class StreamRun implements MarksTaken {
     this.#fail(new GodwitError('GUEST_FAILED', 'The stream of QEMU was closed'))
     this.#server.close()
     rmSync(this.#folder, { recursive: true, force: true })
-    const restore = this.#restore
-    this.#restore = undefined
-    await restore?.()
+    const settings = this.#settings
+    this.#settings = undefined
+    await settings?.restore()
   }
 
   get #aheadBytes(): number {
     return this.#reader.markedPages * STREAM_PAGE_BYTES
   }
 
-  #accept(socket: Socket): void {
-    if (this.#socket !== undefined) return void socket.destroy()
-    this.#socket = socket
+  #accept(accepted: Socket): void {
+    if (this.#socket !== undefined) return void accepted.destroy()
     this.#server.close()
-    socket.on('data', (chunk: Uint8Array) => {
-      this.#take(chunk)
-      releaseChunk(chunk)
-    })
+    const socket = this.#open(accepted)
+    this.#socket = socket
     socket.on('error', (cause) => this.#fail(lost(cause)))
     socket.on('end', () => {
       this.#hasAll = true
@@ -196,7 +210,34 @@ export class StreamRun implements MarksTaken {
     })
   }
 
+  /** Reads into one buffer again and again where this Node can do that. */
+  #open(accepted: Socket): Socket {
+    const buffer = new Uint8Array(readBytes)
+    const feed = new SinkFeed()
+    feed.open({
+      space: () => buffer,
+      received: (byteCount) => this.#take(buffer.subarray(0, byteCount)),
+      closed: () => {},
+    })
+    // QEMU does not wait for an answer, and its rate is that of whoever sends.
+    const direct = toDirectSocket(accepted, feed, false)
+    if (direct === undefined) {
+      accepted.on('data', (chunk: Uint8Array) => {
+        this.#take(chunk)
+        releaseChunk(chunk)
+      })
+      return accepted
+    }
+    const { socket, early } = direct
+    socket.on('close', () => accepted.destroy())
+    this.#socket = socket
+    socket.resume()
+    if (early !== undefined) this.#take(early)
+    return socket
+  }
+
   #take(chunk: Uint8Array): void {
+    this.#readBytes += chunk.length
     try {
       this.#reader.push(chunk)
     } catch (thrown) {
@@ -257,6 +298,27 @@ export class StreamRun implements MarksTaken {
       this.#goOn()
     }
     stopped.then(stands, () => {})
+    const passed = this.#qmp.event(({ name, data, atMs }) => {
+      return name === 'MIGRATION_PASS' && Number(data['pass']) >= secondPass && atMs >= sinceMs
+    }, forEverMs)
+    passed.then(() => this.#endFirstPass()).catch(() => {})
+  }
+
+  /**
+   * The machine stops at once where its rule allows it. QEMU would get there, too, later: every
+   * look at its log in between is one after which its emulator (TCG) may miss a store.
+   */
+  async #endFirstPass(): Promise<void> {
+    const info = await askMigration(this.#qmp)
+    const settings = this.#settings
+    if (settings === undefined || this.#over.signal.aborted || this.#isUnlimited) return
+    const left = (info.ram?.remaining ?? 0) + this.#aheadBytes
+    const rate = this.#readBytes / (performance.now() - this.#wantedMs)
+    if (goesWithin(left, rate, settings.pauseMs)) {
+      await this.#qmp.execute('stop', {}, stopLimitMs)
+    } else {
+      await settings.allowPause()
+    }
   }
 
   /** How much may be read ahead hangs on what QEMU has left. */

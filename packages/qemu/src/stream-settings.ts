@@ -1,6 +1,6 @@
 /**
  * QEMU's settings of migrations as a stream to this process needs them, for as long as it lasts:
- * plain records of memory, and no cap on bandwidth but the link itself.
+ * plain records of memory, no cap on bandwidth but the link itself, and no pause in the first pass.
  *
  * @module
  */
@@ -9,23 +9,51 @@ import type { QmpClient } from './qmp.ts'
 
 /** QEMU's own cap is 128 MiB/s, and its rule for the pause would believe that to be the link. */
 const bandwidthMax: number = 2 ** 40
+/** QEMU's own `downtime-limit`. */
+const defaultPauseMs = 300
+
+/**
+ * Of the first pass over memory, in which all of it goes anyway: a machine that stood before its
+ * end would wait for pages that go as well while it runs.
+ */
+const firstPauseMs = 1
 
 type Parameters = Readonly<Record<string, unknown>>
 
-/** Changes QEMU's settings; whoever calls what it resolves with has them back as they were. */
+/** Settings that are in force. */
+export interface AppliedSettings {
+  /** The limit of the pause that was asked for, in milliseconds. */
+  readonly pauseMs: number
+  /** QEMU may stop the machine where the pause goes within the limit that was asked for. */
+  allowPause(): Promise<void>
+  /** All is as it was. */
+  restore(): Promise<void>
+}
+
+/**
+ * Changes QEMU's settings.
+ *
+ * @param downtimeMs - QEMU's `downtime-limit`, behind the first pass; what it has else
+ */
 export async function applySettings(
   qmp: QmpClient,
   downtimeMs: number | undefined,
-): Promise<() => Promise<void>> {
+): Promise<AppliedSettings> {
   const parameters = await qmp.execute<Parameters>('query-migrate-parameters')
-  const limit = downtimeMs === undefined ? {} : { 'downtime-limit': downtimeMs }
-  const values = { 'max-bandwidth': bandwidthMax, ...limit }
+  const values = { 'max-bandwidth': bandwidthMax, 'downtime-limit': firstPauseMs }
   const names = Object.keys(values).filter((name) => typeof parameters[name] === 'number')
   const old = Object.fromEntries(names.map((name) => [name, parameters[name]]))
   const capabilities = await setCapabilities(qmp, 'stream-source')
   await qmp.execute('migrate-set-parameters', values)
-  return async () => {
-    await resetCapabilities(qmp, capabilities)
-    await qmp.execute('migrate-set-parameters', old)
+  const pauseMs = downtimeMs ?? Number(old['downtime-limit'] ?? defaultPauseMs)
+  return {
+    pauseMs,
+    async allowPause() {
+      await qmp.execute('migrate-set-parameters', { 'downtime-limit': pauseMs })
+    },
+    async restore() {
+      await resetCapabilities(qmp, capabilities)
+      await qmp.execute('migrate-set-parameters', old)
+    },
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Workspace } from '@godwit/codec'
+import { KIB } from '@godwit/core'
 import {
   BatchSlot,
   batchPages,
@@ -73,17 +74,25 @@ export function richBatchPages(
 
 /** How many lanes the warm-up makes, one after the other. */
 export const WARM_UP_LANES = 4
-const warmUpSettings = { plain: parseEncode('none'), rich: parseEncode('same') } as const
+/** Enough for every path to be gone; each such lane has its own. */
+const warmUpCacheBytes = 256 * KIB
 
-/** What such a lane is asked to do: all of the real one that takes no memory of its own. */
+/**
+ * What such a lane is asked to do: all that the real one does, with next to no memory, and with
+ * nothing that waits for a link to be measured.
+ */
 export function warmUpSettingsFor(settings: EncodeSettings): EncodeSettings {
-  return needsRichLane(settings, false) ? warmUpSettings.rich : warmUpSettings.plain
+  if (!needsRichLane(settings, false)) return parseEncode('none')
+  const cacheBytes = Math.min(settings.cacheBytes, warmUpCacheBytes)
+  const fixed = { auto: false, level: 1, cpuShareMax: Infinity }
+  return { ...settings, ...fixed, admit: 'all', cacheBytes, storeBytes: 0 }
 }
 
 /** What the warm-up takes of a workspace, its slots apart, which are a lane's. */
 export function warmUpBytes(pageBytes: number, settings: EncodeSettings): number {
   if (!needsRichLane(settings, false)) return 0
-  return WARM_UP_LANES * richEncoderBytes(pageBytes, warmUpSettings.rich, 0)
+  const own = warmUpSettingsFor(settings)
+  return WARM_UP_LANES * richEncoderBytes(pageBytes, own, own.cacheBytes)
 }
 
 /** What a lane takes of its workspace. */

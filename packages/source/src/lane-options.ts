@@ -34,3 +34,33 @@ export interface LaneOptions {
   /** To the destination and back, at most. */
   readonly roundTripMs: number
 }
+
+/** One order of properties for all: code that was optimised in the warm-up is not for others. */
+export function sameOptions(options: LaneOptions): LaneOptions {
+  const { index, lanes, pageBytes, workspace, slots, hasher, settings, cacheBytes } = options
+  const { storeBytes, compressors, staticPages, sent, creditBytes, pacer, roundTripMs } = options
+  return {
+    index,
+    lanes,
+    pageBytes,
+    workspace,
+    slots,
+    hasher,
+    settings: sameSettings(settings),
+    cacheBytes,
+    storeBytes,
+    compressors,
+    staticPages,
+    sent: sent.map(({ region, fingerprints }) => ({ region, fingerprints })),
+    creditBytes,
+    pacer,
+    roundTripMs,
+  }
+}
+
+function sameSettings(settings: EncodeSettings): EncodeSettings {
+  const { text, raw, auto, same, delta, similar, compression, level, classes } = settings
+  const { cpuShareMax, cacheBytes, admit, storeBytes } = settings
+  const techniques = { raw, auto, same, delta, similar, compression, level, classes }
+  return { text, ...techniques, cpuShareMax, cacheBytes, admit, storeBytes }
+}

@@ -18,7 +18,7 @@ import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
 import type { OutgoingOwner } from './outgoing.ts'
 import { PLAIN_SLOTS, needsRichLane, richBatchPages } from './lane-memory.ts'
-import type { LaneOptions } from './lane-options.ts'
+import { type LaneOptions, sameOptions } from './lane-options.ts'
 import type { RoundPieces } from './lane-pieces.ts'
 import { LanePieces } from './lane-pieces.ts'
 import { Outgoing } from './outgoing.ts'
@@ -70,9 +70,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   constructor(
     link: Link,
     clock: Clock,
-    options: LaneOptions,
+    given: LaneOptions,
     onClosed: (error: GodwitError | undefined) => void,
   ) {
+    const options = sameOptions(given)
     const { pageBytes, slots, settings, creditBytes, pacer, roundTripMs } = options
     this.#link = link
     this.#clock = clock

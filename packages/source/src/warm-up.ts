@@ -5,7 +5,7 @@
  */
 import type { Clock } from '@godwit/core'
 import { MIB, PageBitmap } from '@godwit/core'
-import { madeUpPages, warmUpBatches } from '@godwit/codec'
+import { type SentPages, madeUpPages, warmUpBatches } from '@godwit/codec'
 import { HollowChannel, openHollow } from '@godwit/link'
 import { TokenBucket } from '@godwit/policy'
 import { FrameType, FrameWriter, encodeMessage } from '@godwit/wire'
@@ -29,11 +29,13 @@ const creditStepBytes = 4 * MIB
  */
 export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: number): () => void {
   const { workspace, pageBytes, hasher } = options
-  const batches = warmUpBatches('encoder', workspace, memoryBytes, hasher)
-  if (batches === 0) return () => {}
+  const most = warmUpBatches('encoder', workspace, memoryBytes, hasher)
+  if (most === 0) return () => {}
   const { dirty, sent } = madeUpPages(pageBytes, hasher)
   const settings = warmUpSettingsFor(options.settings)
-  const limits = { creditBytes, cacheBytes: 0, storeBytes: 0 }
+  // Each takes a multiple of the time, and there should be several lanes.
+  const batches = settings.compression === 'none' ? most : most >>> 4
+  const limits = { creditBytes, cacheBytes: settings.cacheBytes, storeBytes: 0 }
   const own = { ...options, settings, sent: [sent], ...limits }
   const untouched = PageBitmap.shared(dirty.pageCount)
   for (let page = 0; page < dirty.pageCount; page++) if (page % 16 > 10) untouched.add(page)
@@ -53,9 +55,10 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
           : { untouched: undefined, again: [again], leavesAgain: true, left: undefined }
       const pieces = cutPieces([dirty], 1)
       const push = undefined
-      const first = { round: 1, known: false, mayLack: true }
+      const known = i % 2 === 1
+      const first = { round: 1, known, mayLack: true }
       const round = { ...first, dirty: [dirty], ...marks, ...pieces, push }
-      await sendAgain(lane, channel, round, batches / WARM_UP_LANES)
+      await sendAgain(lane, channel, round, sent, batches / WARM_UP_LANES)
       lane.destroy()
     }
   }
@@ -72,6 +75,7 @@ async function sendAgain(
   lane: SourceLane,
   channel: HollowChannel,
   round: RoundWork,
+  { fingerprints }: SentPages,
   batches: number,
 ): Promise<void> {
   const writer = new FrameWriter()
@@ -79,6 +83,8 @@ async function sendAgain(
   let frameBytes = 0
   for (let left = batches; left > 0; ) {
     Atomics.store(round.taken, 0, 0)
+    // As if all pages had changed.
+    fingerprints.bytes.fill(0)
     const done = await lane.sendRound(round)
     left -= done.batches
     frameBytes += done.frameBytes

@@ -24,11 +24,13 @@ interface StreamHandle {
  * sinks of `feed`. What `socket` has read already is returned and comes first. `socket` itself must
  * be destroyed when the new one closes: it is counted until then, and tells its end.
  *
+ * @param staysAwake - between reads that follow each other fast; see {@link BusyPoll}
  * @returns undefined where this Node cannot do it; `socket` is as it was then
  */
 export function toDirectSocket(
   socket: Socket,
   feed: SinkFeed,
+  staysAwake = true,
 ): { socket: Socket; early: Uint8Array | undefined } | undefined {
   const owner = socket as unknown as { _handle?: StreamHandle | null }
   const handle = owner._handle
@@ -41,7 +43,7 @@ export function toDirectSocket(
   socket.removeAllListeners()
   for (const listener of whenClosed) socket.on('close', listener)
   owner._handle = null
-  const options = { handle, onread: readInto(feed) }
+  const options = { handle, onread: readInto(feed, staysAwake) }
   return { socket: new Socket(options as unknown as SocketConstructorOpts), early }
 }
 
@@ -49,11 +51,11 @@ export function toDirectSocket(
  * Node asks for the next buffer right after a read, long before the next bytes come. The first one,
  * and one whose sink was replaced meanwhile, must therefore be copied from.
  */
-function readInto(feed: SinkFeed): object {
+function readInto(feed: SinkFeed, staysAwake: boolean): object {
   let buffer: Uint8Array = new Uint8Array(firstReadBytes)
   let sink: ChannelSink | undefined
   let isFirst = true
-  const poll = new BusyPoll()
+  const poll = staysAwake ? new BusyPoll() : undefined
   return {
     buffer: () => {
       if (!isFirst) {
@@ -64,7 +66,7 @@ function readInto(feed: SinkFeed): object {
       return buffer
     },
     callback: (byteCount: number) => {
-      poll.received(byteCount)
+      poll?.received(byteCount)
       if (sink !== undefined && sink === feed.sink) feed.received(byteCount)
       else feed.deliver(buffer.subarray(0, byteCount))
       return true

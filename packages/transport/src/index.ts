@@ -1,5 +1,6 @@
 export * from './address.ts'
 export * from './dialler.ts'
+export { toDirectSocket } from './direct-socket.ts'
 export * from './listener.ts'
 export { createChannelPair, MEMORY_QUEUE_BYTES_MAX } from './memory-channel.ts'
 export * from './memory-network.ts'
