@@ -9,6 +9,7 @@ import { GodwitError } from '@godwit/core'
 
 /** What `import('koffi')` gives. */
 export type Koffi = typeof import('koffi')
+type NativeFunction = ReturnType<ReturnType<Koffi['load']>['func']>
 
 /** `__NR_userfaultfd` of `asm/unistd.h`: x64 has numbers of its own, arm64 the generic ones. */
 const userfaultfdNumbers: Readonly<Record<string, number>> = { x64: 323, arm64: 282 }
@@ -254,13 +255,7 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
       succeed('madvise', madvise(start, byteLength, MADV_DONTNEED))
     },
     tryHugePages: (start, byteLength) => attempt(madvise(start, byteLength, MADV_HUGEPAGE)),
-    populate: (start, byteLength) =>
-      new Promise((resolve) => {
-        const heard = (error: unknown, result: unknown): void => {
-          resolve(error === null && result === 0)
-        }
-        madvise.async(start, byteLength, MADV_POPULATE_WRITE, heard)
-      }),
+    populate: (start, byteLength) => isDone(madvise, start, byteLength, MADV_POPULATE_WRITE),
     mapFile: (start, byteLength, descriptor, offset) => {
       const flags = MAP_SHARED | MAP_FIXED
       const at = mmap(start, byteLength, PROT_READ_WRITE, flags, descriptor, offset)
@@ -282,6 +277,14 @@ function bind(koffi: Koffi, userfaultfdNumber: number): SystemCalls {
       attempt(fallocate(descriptor, 0, offset, byteLength)),
     exit: (code): never => exit(code) as never,
   }
+}
+
+/** Calls a function on another thread. @returns whether its result is 0 */
+function isDone(call: NativeFunction, ...values: readonly number[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    const heard = (error: unknown, result: unknown): void => resolve(error === null && result === 0)
+    call.async(...values, heard)
+  })
 }
 
 /** `userfaultfd: operation not permitted (EPERM)`. */

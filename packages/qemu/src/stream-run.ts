@@ -36,7 +36,7 @@ const progressMs = 50
 /** More than the kernel keeps for a socket of this kind. */
 const readBytes = 256 * KIB
 const settleMs = 2
-/** Of QEMU's passes over memory. Every one begins by a look at its log of stores, which it counts. */
+/** Of QEMU's passes over memory. Each begins by a look at its log of stores, which it counts. */
 const secondPass = 2
 
 const failures: ReadonlySet<string> = new Set(['failed', 'cancelled'])

@@ -65,7 +65,8 @@ export class LocalLanes implements SourceLanes {
       const own = { slots, index, roundTripMs, staticPages: this.#staticPages }
       return new SourceLane(link, clock, { ...options, ...own }, onLost)
     }
-    const none = { index: 0, roundTripMs: 0, staticPages: undefined }
+    // A fraction, as it will be: to the compiler those are of a kind of their own.
+    const none = { index: 0, roundTripMs: 0.5, staticPages: undefined }
     const first = { ...options, slots: firstSlots, ...none }
     this.#endWarmUp = warmUpLane(clock, first, memoryBytes)
   }
