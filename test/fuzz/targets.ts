@@ -19,6 +19,7 @@ import { nakRuns } from './targets/nak-runs.ts'
 import { plainBatches } from './targets/plain-batches.ts'
 import { preface } from './targets/preface.ts'
 import { qemuStreams } from './targets/qemu-streams.ts'
+import { relayFrames } from './targets/relay-frames.ts'
 import { richBatches } from './targets/rich-batches.ts'
 import { sourceMachine } from './targets/source-machine.ts'
 import { staticMaps } from './targets/static-maps.ts'
@@ -40,6 +41,7 @@ export const targets: readonly Target[] = [
   lackingPages,
   guestStreams,
   qemuStreams,
+  relayFrames,
   urgentRequests,
   checkpoints,
   sourceMachine,

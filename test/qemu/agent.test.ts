@@ -152,7 +152,20 @@ describe.skipIf(isImpossible)(`a VM of an agent${needs}`, () => {
   )
 
   it(
-    'that ends is told to have failed; one that is not there is not taken',
+    'that is shut down has ended',
+    async () => {
+      vm = await Vm.boot(yard, 'quits')
+      const a = await startAgent()
+      expect(await runVm(a, `qemu,qmp=${vm.qmpPath},ram=${vm.ramPath}`)).toMatch(/^vm1 runs/)
+      await vm.shutDown()
+      const ended = await guestWhen(a, 'vm1', ({ state }) => state === 'ended')
+      expect(ended.reason).toBe('it was shut down (host-signal)')
+    },
+    longMs,
+  )
+
+  it(
+    'that dies is told to have failed; one that is not there is not taken',
     async () => {
       vm = await Vm.boot(yard, 'ends')
       const a = await startAgent()

@@ -222,6 +222,12 @@ export class Vm {
     this.#child.kill('SIGKILL')
     await this.ended()
   }
+
+  /** QEMU shuts it down. */
+  async shutDown(): Promise<void> {
+    this.#child.kill('SIGTERM')
+    await this.ended()
+  }
 }
 
 export async function statusOf(qmpPath: string): Promise<string> {

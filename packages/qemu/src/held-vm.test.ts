@@ -84,6 +84,18 @@ describe('a VM that is held', () => {
     expect(first).toMatchObject({ code: 'GUEST_FAILED' })
   })
 
+  it.each([
+    ['guest-shutdown', 'guest-shutdown'],
+    ['guest-panic', undefined],
+  ])('that says why it ends (%s) has ended in order: %s', async (reason, by) => {
+    const qemu = await start()
+    const vm = await hold(qemu)
+    expect(vm.shutDownBy).toBe(undefined)
+    qemu.shutDown(reason)
+    expect(await vm.failed).toMatchObject({ code: 'GUEST_FAILED' })
+    expect(vm.shutDownBy).toBe(by)
+  })
+
   it('that is not there any more has failed', async () => {
     const qemu = await start()
     qemu.end()

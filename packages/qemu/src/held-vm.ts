@@ -17,6 +17,9 @@ import { QemuStreamGuest } from './stream-guest.ts'
 /** A VM that is ready to be moved. */
 export type AttachedVm = QemuFileGuest | QemuStreamGuest
 
+/** An end that is in no order. */
+const panic = 'guest-panic'
+
 /** It goes on when this object is gone. One call after the other. */
 export class HeldVm {
   readonly place: VmPlace
@@ -26,6 +29,7 @@ export class HeldVm {
   readonly #end = Promise.withResolvers<GodwitError>()
   #qmp: Promise<QmpClient> | undefined
   #attached: AttachedVm | undefined
+  #shutDownBy: string | undefined
 
   /**
    * Takes hold of a VM, whether it runs or stands.
@@ -53,6 +57,14 @@ export class HeldVm {
     this.memoryBytes = memoryBytes
     this.failed = this.#end.promise
     this.#watch(qmp)
+  }
+
+  /**
+   * Of one that has {@link failed}: what QEMU ended for, where it did so in order, by its guest or
+   * as it was told to (`guest-shutdown`, `host-qmp-quit`).
+   */
+  get shutDownBy(): string | undefined {
+    return this.#shutDownBy
   }
 
   /** Whether QEMU streams its memory, which is kept here once more while it moves. */
@@ -146,7 +158,12 @@ export class HeldVm {
     const ended = (error: GodwitError): void => {
       if (this.#qmp === qmp) this.#end.resolve(error)
     }
-    void qmp.then((client) => void client.closed.then(ended), ended)
+    void qmp.then((client) => {
+      void client.closed.then((error) => {
+        if (client.shutDownBy !== panic) this.#shutDownBy = client.shutDownBy
+        ended(error)
+      })
+    }, ended)
   }
 }
 

@@ -48,6 +48,7 @@ export class QmpClient {
   readonly #greeted = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<GodwitError>()
   #failure: GodwitError | undefined
+  #shutDownBy: string | undefined
   #lastId = 0
   #begun = ''
 
@@ -165,6 +166,11 @@ export class QmpClient {
     })
   }
 
+  /** What QEMU ended for, as it says itself (`guest-shutdown`); undefined while it goes on. */
+  get shutDownBy(): string | undefined {
+    return this.#shutDownBy
+  }
+
   /** Whether commands are of no use any more. */
   get isClosed(): boolean {
     return this.#failure !== undefined
@@ -196,6 +202,8 @@ export class QmpClient {
       this.version = line.version
       this.#greeted.resolve()
     } else if (line.type === 'event') {
+      const { name, data } = line.event
+      if (name === 'SHUTDOWN') this.#shutDownBy = textOf(data['reason'])
       this.#events.push(line.event)
       if (this.#events.length > eventsKeptMax) this.#events.shift()
       for (const look of this.#watchers) look()
@@ -215,6 +223,10 @@ export class QmpClient {
     for (const look of this.#watchers) look()
     this.#ended.resolve(error)
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : 'for no reason that it tells'
 }
 
 function unreachable(path: string, cause: Error): GodwitError {

@@ -31,8 +31,6 @@ export class FakeQemu {
     ['xbzrle', true],
     ['multifd', false],
   ])
-  /** What it says to be left of its pass over memory, in bytes. */
-  remaining = 0
   /** Bytes of the stream that its socket has taken. */
   writtenBytes = 0
   readonly #folder: string = mkdtempSync(join(tmpdir(), 'godwit-fake-'))
@@ -91,6 +89,13 @@ export class FakeQemu {
     this.#tell('MIGRATION_PASS', { pass })
   }
 
+  /** Ends in order. */
+  shutDown(reason: string): void {
+    this.#tell('SHUTDOWN', { guest: true, reason })
+    this.#client?.end()
+    this.#server.close()
+  }
+
   #tell(event: string, data: object = {}): void {
     const now = Date.now()
     const timestamp = { seconds: Math.floor(now / 1e3), microseconds: (now % 1e3) * 1e3 }
@@ -112,7 +117,7 @@ export class FakeQemu {
       case 'query-cpus-fast':
         return [{ target: 'x86_64' }]
       case 'query-migrate':
-        return { status: this.migration, ram: { remaining: this.remaining, 'dirty-sync-count': 3 } }
+        return { status: this.migration, ram: { remaining: 0, 'dirty-sync-count': 3 } }
       case 'query-migrate-parameters':
         return this.parameters
       case 'query-migrate-capabilities':

@@ -1,5 +1,5 @@
 /**
- * How far QEMU's stream may be ahead of what was sent, and when the machine may stop.
+ * How far QEMU's stream may be ahead of what was sent.
  *
  * QEMU takes the rate at which its socket is read for the link's, and stops the machine when what
  * is left goes within the limit of the pause at that rate. What was read and not sent comes on top
@@ -11,14 +11,16 @@
 import { MIB } from '@godwit/core'
 
 /** A round is worth its round trip from here on. */
-export const ROUND_BYTES_MIN: number = 4 * MIB
-
-const least: number = 8 * MIB
+const roundBytesMin: number = 4 * MIB
+const least: number = 2 * MIB
 const most: number = 256 * MIB
 /** QEMU may stop when less than this is left of a pass over memory, about. */
 const nearEndBytes: number = 128 * MIB
-/** Of what is left before that. */
+/** Of what is left beyond that. */
 const share = 1 / 2
+/** Of what is left near the end, as far as it goes. */
+const nearEndShare = 1 / 8
+const nearEndMost: number = 8 * MIB
 
 /**
  * Bytes of pages that may be read and not taken for a round yet. While a round is sent as many
@@ -29,15 +31,11 @@ const share = 1 / 2
  */
 export function readAheadBytes(remainingBytes: number, stands: boolean): number {
   if (stands) return most
-  return Math.min(most, Math.max(least, (remainingBytes - nearEndBytes) * share))
+  const nearEnd = Math.min(nearEndMost, remainingBytes * nearEndShare)
+  return Math.min(most, Math.max(least, nearEnd, (remainingBytes - nearEndBytes) * share))
 }
 
-/**
- * QEMU's rule for the pause: what is left goes within the limit at the rate it went so far. QEMU
- * itself applies it to what it believes to be left, and looks for more only then.
- *
- * @param leftBytes - at the beginning of a pass: everything that was stored to in the last
- */
-export function goesWithin(leftBytes: number, bytesPerMs: number, limitMs: number): boolean {
-  return leftBytes <= bytesPerMs * limitMs
+/** Bytes of pages from which on a round begins, where so many may be read ahead. */
+export function roundBytes(aheadMost: number): number {
+  return Math.min(roundBytesMin, aheadMost / 2)
 }

@@ -22,7 +22,7 @@ import { askMigration, isUnderWay, type MigrationInfo } from './migration-info.t
 import type { QmpClient } from './qmp.ts'
 import { STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
-import { goesWithin, ROUND_BYTES_MIN, readAheadBytes } from './stream-pace.ts'
+import { readAheadBytes, roundBytes } from './stream-pace.ts'
 import { type BlockMemory, StreamReader } from './stream-reader.ts'
 import { type AppliedSettings, applySettings } from './stream-settings.ts'
 
@@ -69,9 +69,6 @@ export class StreamRun implements MarksTaken {
   #readAheadBytes = readAheadBytes(0, false)
   #stoppedMs: number | undefined
   #passes = 0
-  /** Of the stream, since it is wanted. */
-  #readBytes = 0
-  #wantedMs = 0
   #enough: PromiseWithResolvers<void> | undefined
 
   /** Resolves when it is known what memory there is. @throws {GodwitError} `GUEST_FAILED` */
@@ -131,8 +128,6 @@ export class StreamRun implements MarksTaken {
   begun(): void {
     this.#reader.markedPages = 0
     this.#isWanted = true
-    this.#readBytes = 0
-    this.#wantedMs = performance.now()
     this.#goOn()
   }
 
@@ -152,7 +147,7 @@ export class StreamRun implements MarksTaken {
 
   /** Resolves when there is enough for a round, or with how the machine stopped. */
   async nextRound(): Promise<GuestStop | undefined> {
-    if (!this.#isEnded && this.#aheadBytes < ROUND_BYTES_MIN) {
+    if (!this.#isEnded && !this.#isWorthRound) {
       this.#enough = Promise.withResolvers<void>()
       await Promise.race([this.#enough.promise, this.ended])
     }
@@ -193,6 +188,10 @@ export class StreamRun implements MarksTaken {
 
   get #aheadBytes(): number {
     return this.#reader.markedPages * STREAM_PAGE_BYTES
+  }
+
+  get #isWorthRound(): boolean {
+    return this.#aheadBytes >= roundBytes(this.#readAheadBytes)
   }
 
   #accept(accepted: Socket): void {
@@ -237,14 +236,13 @@ export class StreamRun implements MarksTaken {
   }
 
   #take(chunk: Uint8Array): void {
-    this.#readBytes += chunk.length
     try {
       this.#reader.push(chunk)
     } catch (thrown) {
       return this.#fail(toGodwitError(thrown))
     }
     const { isPastMemory } = this.#reader
-    if (this.#aheadBytes >= ROUND_BYTES_MIN) this.#enough?.resolve()
+    if (this.#isWorthRound) this.#enough?.resolve()
     const isAhead = this.#aheadBytes >= this.#readAheadBytes
     const mayRead = this.#isUnlimited || isPastMemory || (this.#isWanted && !isAhead)
     if (!mayRead) this.#socket!.pause()
@@ -301,24 +299,7 @@ export class StreamRun implements MarksTaken {
     const passed = this.#qmp.event(({ name, data, atMs }) => {
       return name === 'MIGRATION_PASS' && Number(data['pass']) >= secondPass && atMs >= sinceMs
     }, forEverMs)
-    passed.then(() => this.#endFirstPass()).catch(() => {})
-  }
-
-  /**
-   * The machine stops at once where its rule allows it. QEMU would get there, too, later: every
-   * look at its log in between is one after which its emulator (TCG) may miss a store.
-   */
-  async #endFirstPass(): Promise<void> {
-    const info = await askMigration(this.#qmp)
-    const settings = this.#settings
-    if (settings === undefined || this.#over.signal.aborted || this.#isUnlimited) return
-    const left = (info.ram?.remaining ?? 0) + this.#aheadBytes
-    const rate = this.#readBytes / (performance.now() - this.#wantedMs)
-    if (goesWithin(left, rate, settings.pauseMs)) {
-      await this.#qmp.execute('stop', {}, stopLimitMs)
-    } else {
-      await settings.allowPause()
-    }
+    passed.then(() => this.#settings?.allowPause()).catch(() => {})
   }
 
   /** How much may be read ahead hangs on what QEMU has left. */
@@ -330,6 +311,7 @@ export class StreamRun implements MarksTaken {
         if (failures.has(info.status ?? '')) return this.#fail(endedAs(info))
         const stands = this.#stoppedMs !== undefined
         this.#readAheadBytes = readAheadBytes(info.ram?.remaining ?? 0, stands)
+        if (this.#isWorthRound) this.#enough?.resolve()
         this.#goOn()
         await sleep(progressMs, undefined, { signal })
       }

@@ -1,6 +1,7 @@
 /**
  * QEMU's settings of migrations as a stream to this process needs them, for as long as it lasts:
- * plain records of memory, no cap on bandwidth but the link itself, and no pause in the first pass.
+ * plain records of memory, no cap on bandwidth but the link itself, and a short pause at the end of
+ * the first pass.
  *
  * @module
  */
@@ -13,17 +14,17 @@ const bandwidthMax: number = 2 ** 40
 const defaultPauseMs = 300
 
 /**
- * Of the first pass over memory, in which all of it goes anyway: a machine that stood before its
- * end would wait for pages that go as well while it runs.
+ * Most of the first pass over memory, in which all of it goes anyway: a machine that stood long
+ * before its end would wait for pages that go as well while it runs. Much less, and QEMU would look
+ * at its log of stores again and again before it stops; its emulator (TCG) may miss a store behind
+ * each such look.
  */
-const firstPauseMs = 1
+const firstPauseMs = 40
 
 type Parameters = Readonly<Record<string, unknown>>
 
 /** Settings that are in force. */
 export interface AppliedSettings {
-  /** The limit of the pause that was asked for, in milliseconds. */
-  readonly pauseMs: number
   /** QEMU may stop the machine where the pause goes within the limit that was asked for. */
   allowPause(): Promise<void>
   /** All is as it was. */
@@ -40,14 +41,14 @@ export async function applySettings(
   downtimeMs: number | undefined,
 ): Promise<AppliedSettings> {
   const parameters = await qmp.execute<Parameters>('query-migrate-parameters')
-  const values = { 'max-bandwidth': bandwidthMax, 'downtime-limit': firstPauseMs }
+  const pauseMs = downtimeMs ?? Number(parameters['downtime-limit'] ?? defaultPauseMs)
+  const first = { 'downtime-limit': Math.min(firstPauseMs, pauseMs) }
+  const values = { 'max-bandwidth': bandwidthMax, ...first }
   const names = Object.keys(values).filter((name) => typeof parameters[name] === 'number')
   const old = Object.fromEntries(names.map((name) => [name, parameters[name]]))
   const capabilities = await setCapabilities(qmp, 'stream-source')
   await qmp.execute('migrate-set-parameters', values)
-  const pauseMs = downtimeMs ?? Number(old['downtime-limit'] ?? defaultPauseMs)
   return {
-    pauseMs,
     async allowPause() {
       await qmp.execute('migrate-set-parameters', { 'downtime-limit': pauseMs })
     },

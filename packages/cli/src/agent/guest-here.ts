@@ -18,12 +18,15 @@ export function placeRunning(context: AgentContext, entry: GuestEntry, here: Gue
     if (entry.here !== here) return
     here.died = error
     const { name: guest, session } = entry
-    log.error({ guest, session, ...errorFacts(error) }, 'a guest died')
+    const by = here.guest?.shutDownBy
+    if (by === undefined) log.error({ guest, session, ...errorFacts(error) }, 'a guest died')
+    else log.info({ guest, session, by }, 'a guest was shut down')
     // While it is on its way, what becomes of it is its migration's to say.
     if (entry.state !== 'running') return
-    const reason = `${error.code}: ${error.message}`
-    await goneFrom(context, entry, 'failed', { reason, ...nowhere })
-    hooks.tell('ended', hookFactsOf(entry, error.code))
+    const isOrderly = by !== undefined
+    const reason = isOrderly ? `it was shut down (${by})` : `${error.code}: ${error.message}`
+    await goneFrom(context, entry, isOrderly ? 'ended' : 'failed', { reason, ...nowhere })
+    hooks.tell('ended', hookFactsOf(entry, isOrderly ? undefined : error.code))
   })
 }
 

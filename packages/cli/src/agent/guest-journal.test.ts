@@ -50,12 +50,14 @@ describe('after an agent that died', () => {
       ['came', 'running', 'destination', 'c0'],
       ['arriving', 'arriving', 'destination', 'c1'],
       ['failed', 'failed'],
+      ['ended', 'ended'],
     ])
     expect(states(table)).toEqual({
       starting: 'lost',
       running: 'lost',
       came: 'lost',
       failed: 'lost',
+      ended: 'ended',
     })
   })
 

@@ -94,7 +94,7 @@ const becauseOf: Partial<Record<GuestState, string>> = {
 /** @returns undefined for one that was never this agent's */
 function stateAfter(line: GuestLine, owners: Pick<OwnerStore, 'find'>): GuestState | undefined {
   const { state, session, role } = line
-  if (state === 'left' || state === 'in-doubt' || state === 'lost') return state
+  if (['left', 'in-doubt', 'ended', 'lost'].includes(state)) return state
   if (state === 'arriving') return undefined
   const isHere = line.vm === undefined ? 'lost' : 'running'
   if (session === undefined || role !== 'source') return isHere

@@ -10,8 +10,8 @@ import type { HeldGuest } from './held-guest.ts'
  * `starting`: its memory is being filled. `running`: here. `leaving`, `arriving`: on its way.
  * `left`: at its destination. `in-doubt`: stopped here, and only the destination can tell whose it
  * is. `kept`: at its destination, unverified; the stopped copy is kept here. `stranded`: the
- * destination has it, and waits for pages that it will not get. `failed`: it died here. `lost`: it
- * died with the process that had it.
+ * destination has it, and waits for pages that it will not get. `ended`: a VM that was shut down
+ * here. `failed`: it died here. `lost`: it died with the process that had it.
  */
 export const GUEST_STATES = [
   'starting',
@@ -22,6 +22,7 @@ export const GUEST_STATES = [
   'in-doubt',
   'kept',
   'stranded',
+  'ended',
   'failed',
   'lost',
 ] as const

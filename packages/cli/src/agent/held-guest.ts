@@ -10,6 +10,8 @@ import type { StartedGuest } from '../guests.ts'
 export interface HeldGuest {
   /** Resolves, with the reason, when it dies; else never. */
   readonly failed: Promise<GodwitError>
+  /** Of one that has {@link failed}: who ended it, where that was in order. */
+  readonly shutDownBy?: string | undefined
   /** Makes it ready to be moved. @throws why it cannot be: it goes on as before */
   take(): Promise<StartedGuest>
   /** Its migration is over, and it goes on here. */
@@ -51,6 +53,10 @@ export class HeldVmGuest implements HeldGuest {
   /** Whether its QEMU has ended, or is told to. */
   get isEnded(): boolean {
     return this.#isEnded
+  }
+
+  get shutDownBy(): string | undefined {
+    return this.#vm.shutDownBy
   }
 
   /** What is streamed is kept in this process as long as it moves. */
