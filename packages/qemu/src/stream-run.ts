@@ -299,7 +299,19 @@ export class StreamRun implements MarksTaken {
     const passed = this.#qmp.event(({ name, data, atMs }) => {
       return name === 'MIGRATION_PASS' && Number(data['pass']) >= secondPass && atMs >= sinceMs
     }, forEverMs)
-    passed.then(() => this.#settings?.allowPause()).catch(() => {})
+    passed.then(
+      () => this.#allowPause(),
+      () => {},
+    )
+  }
+
+  /** A machine that may stand for the first pass's limit only might never stop. */
+  async #allowPause(): Promise<void> {
+    try {
+      await this.#settings?.allowPause()
+    } catch (thrown) {
+      this.#fail(toGodwitError(thrown))
+    }
   }
 
   /** How much may be read ahead hangs on what QEMU has left. */

@@ -59,6 +59,14 @@ describe('the warm-up of a lane', () => {
     expect(batches()).toBeGreaterThan(150)
   })
 
+  it.each(['auto', 'same,delta,zstd'])('goes as far with fewer batches: %s', async (encode) => {
+    const { batches } = begin(1024 * MIB, encode)
+    // Three a lane, and the fourth lane's first.
+    while (batches() < 10) await turn()
+    await turn(500)
+    expect(batches()).toBeLessThan(40)
+  })
+
   it('leaves pages to the encoder that will look at them', async () => {
     const digests = { none: 0, same: 0 }
     for (const encode of ['none', 'same'] as const) {
