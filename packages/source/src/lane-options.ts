@@ -34,6 +34,8 @@ export interface LaneOptions {
   readonly pacer: TokenBucket
   /** To the destination and back, at most. */
   readonly roundTripMs: number
+  /** The destination is on this machine, or somebody who passes on what comes. */
+  readonly isLoopback: boolean
   /** Of this thread, made when it is needed; where nobody reports stores. */
   readonly scan: (() => MemoryScan) | undefined
 }
@@ -42,7 +44,7 @@ export interface LaneOptions {
 export function sameOptions(options: LaneOptions): LaneOptions {
   const { index, lanes, pageBytes, workspace, slots, hasher, settings, cacheBytes } = options
   const { storeBytes, compressors, staticPages, sent, creditBytes, pacer } = options
-  const { roundTripMs, scan } = options
+  const { roundTripMs, isLoopback, scan } = options
   return {
     index,
     lanes,
@@ -59,6 +61,7 @@ export function sameOptions(options: LaneOptions): LaneOptions {
     creditBytes,
     pacer,
     roundTripMs,
+    isLoopback,
     scan,
   }
 }

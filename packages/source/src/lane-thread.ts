@@ -115,12 +115,10 @@ class LaneThread {
     let copying: PageHasher | undefined
     // The first is the calling thread.
     const thread = index + 1
-    const scan = new MemoryScan(this.#sent, pageBytes, (region) => {
+    return new MemoryScan(this.#sent, pageBytes, (region) => {
       const inPlace = createInPlaceHasher({ primitives, region, hash, seed, thread })
       return inPlace ?? (copying ??= new Workspace(primitives, 0).createHasher(hash, seed))
     })
-    scan.warmUp()
-    return scan
   }
 
   async #sendRound(spans: RoundSpans): Promise<LaneReport> {

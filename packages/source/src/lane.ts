@@ -74,7 +74,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     onClosed: (error: GodwitError | undefined) => void,
   ) {
     const options = sameOptions(given)
-    const { pageBytes, slots, settings, creditBytes, pacer, roundTripMs } = options
+    const { pageBytes, slots, settings, creditBytes, pacer, roundTripMs, isLoopback } = options
     this.#link = link
     this.#clock = clock
     this.#options = options
@@ -90,7 +90,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
     const frameBytesMax = slots[0]!.bytes.length
     const awaitsLink = this.#breakEven !== undefined
-    const limits = { creditBytes, frameBytesMax, pacer, roundTripMs }
+    const limits = { creditBytes, frameBytesMax, pacer, roundTripMs, isLoopback }
     this.#outgoing = new Outgoing(link, clock, { slots, compression, awaitsLink, ...limits }, this)
   }
 

@@ -13,9 +13,6 @@ import { PIECE_WORDS } from './round-work.ts'
 import type { Sweep } from './sweep.ts'
 import { lookedAt, takeChunk } from './sweep.ts'
 
-/** A few milliseconds of looks. */
-const WARM_UP_PAGES = 4096
-
 /** One pass. All memory in it is shared where the guest's is. */
 export interface ScanJob {
   /** Per region: pages that hold zero bytes, as is known without a look at them. */
@@ -63,15 +60,6 @@ export class MemoryScan {
       const add = addZeros && ((into: PageBitmap): void => addZeros(index, into))
       return new ScanTracker({ ...options, addZeros: add })
     })
-  }
-
-  /** Looks at some pages to no purpose: in the pause, code that is slow at first costs most. */
-  warmUp(): void {
-    for (const [region, tracker] of this.trackers.entries()) {
-      const found = this.#found[region]!
-      tracker.collect(0, Math.min(WARM_UP_PAGES, found.pageCount), found)
-      found.clear()
-    }
   }
 
   /** A pass that begins now. */

@@ -40,6 +40,7 @@ function begin(
     creditBytes: Infinity,
     cacheBytes: 0,
     storeBytes: 0,
+    isLoopback: false,
     scan: undefined,
     roundTripMs: 0,
   }
