@@ -166,8 +166,8 @@ describe(`a VM of QEMU${needs}`, () => {
           const incoming = await host.reserve(...parts)
           const run = incoming.run.bind(incoming)
           incoming.run = async () => {
-            const { ram } = arrived.at(-1)!.place
-            const files = [vm.ramPath, ram].map((path) => readFileSync(path))
+            const [ram] = arrived.at(-1)!.ramPaths
+            const files = [vm.ramPath, ram!].map((path) => readFileSync(path))
             compared.push(files[0]!.length === MEMORY_BYTES, files[0]!.equals(files[1]!))
             await run()
           }

@@ -35,6 +35,36 @@ export async function checkBackends(qmp: QmpClient, ram: RamFile): Promise<void>
   throw new GodwitError('GUEST_OPTION', text)
 }
 
+/**
+ * Whether a block of memory is in a file: QEMU knows blocks by the names of their backends.
+ *
+ * @param isAll - it is all of RAM
+ * @throws {GodwitError} `GUEST_OPTION`: its memory has another name, is in no shared file, or in
+ *   another one
+ */
+export async function checkBackend(
+  qmp: QmpClient,
+  name: string,
+  ram: RamFile,
+  isAll: boolean,
+): Promise<void> {
+  const backends = await qmp.execute<readonly MemoryDevice[]>('query-memdev')
+  const backend = backends.find(({ id }) => id === name)
+  const hint =
+    `-object memory-backend-file,id=${name},...,share=on` +
+    (isAll ? ` -machine ...,memory-backend=${name}` : '')
+  if (backend === undefined) {
+    const has = backends.map(({ id = 'without a name' }) => id).join(', ')
+    const text = `The RAM of the VM that is offered is called "${name}" and that of the one`
+    throw new GodwitError('GUEST_OPTION', `${text} configured here ${has}; name it: ${hint}`)
+  }
+  const path = await pathOf(qmp, name)
+  const isThere = path !== undefined && isFile(ram, path)
+  if (backend.share === true && backend.size === ram.byteLength && isThere) return
+  const text = `The memory "${name}" of the VM configured here is not all of its shared file`
+  throw new GodwitError('GUEST_OPTION', `${text}: ${hint}`)
+}
+
 async function pathOf(qmp: QmpClient, id: string | undefined): Promise<string | undefined> {
   if (id === undefined) return undefined
   const question = { path: `/objects/${id}`, property: 'mem-path' }
