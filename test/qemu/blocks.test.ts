@@ -2,11 +2,13 @@
  * VMs whose memory is in several blocks, or in one that is larger than a region of a guest: both
  * move by way of QEMU's stream.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { GIB, type GuestOffer, MIB, type Region, type ZeroMemory } from '@godwit/core'
 import { type IncomingQemu, parseQemuHost, QemuHost, QemuStreamGuest } from '@godwit/qemu'
 import { type Receiver, receive, send } from 'godwit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { endProcesses, startGodwit } from '../end-to-end/process.ts'
 import {
   complaints,
   consoleLine,
@@ -21,12 +23,14 @@ import {
 
 const longMs = 300_000
 const pieceBytes = 16 * MIB
+const once: readonly string[] = ['--once', '--run-for', '8s']
 const receivers: Receiver[] = []
 const arrived: IncomingQemu[] = []
 
 afterEach(async () => {
   for (const guest of arrived.splice(0)) await guest.discard()
   for (const receiver of receivers.splice(0)) await receiver.close()
+  await endProcesses()
 })
 
 /** How a block that arrived compares with the file that it had at the source. */
@@ -132,10 +136,6 @@ const refusals = [
   ],
 ] as const
 
-function filesIn(paths: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.keys(nodeBytes).map((name, index) => [name, paths[index]!]))
-}
-
 /** Memory of the display: of no file, so that QEMU alone can tell what is in it. */
 function displayOf({ regions }: QemuStreamGuest): Uint8Array {
   return regions.find(({ name }) => name.endsWith('/vga.vram'))!.bytes
@@ -181,7 +181,7 @@ describe.skipIf(isImpossible)(`a VM with memory in several blocks${needs}`, () =
       const logs = [vm.log, yard.path('there.log'), yard.path('further.log')]
       const { host, to } = await listen(yard, configOf(yard, logs[1]!))
       const names = Object.keys(nodeBytes)
-      host.files = filesIn(names.map((name) => yard.path(`source-${name}.ram`)))
+      host.files = Object.fromEntries(names.map((name) => [name, yard.path(`source-${name}.ram`)]))
       const guest = await QemuStreamGuest.attach({ qmp: vm.qmpPath, keeps: true })
       const report = await send(guest, { to, lanes: 2, encode: 'auto' })
       expect(report.error).toBeUndefined()
@@ -197,15 +197,23 @@ describe.skipIf(isImpossible)(`a VM with memory in several blocks${needs}`, () =
 
       const { place, ramPaths } = arrived[0]!
       expect(place).toEqual({ qmp: expect.any(String), keeps: false })
-      const next = await listen(yard, configOf(yard, logs[2]!))
-      next.host.files = filesIn(ramPaths)
+      expect(readFileSync(join(dirname(place.qmp), 'files'), 'utf8')).toBe(JSON.stringify(ramPaths))
+      const next = `qemu,config=${configOf(yard, logs[2]!)},ram=${yard.folder}`
+      const further = startGodwit('receive', '--listen', '127.0.0.1:0', '--guest', next, ...once)
+      const [, address] = await further.line(/^listening (.+)$/)
       const again = await QemuStreamGuest.attach(place)
-      expect(await send(again, { to: next.to })).toMatchObject({ memory: { equal: true } })
-      expect(names.flatMap((name) => next.host.compared[name]!.differing)).toEqual([])
+      expect(await send(again, { to: address! })).toMatchObject({ memory: { equal: true } })
       expect(await wrongAfter(logs)).toEqual([])
       expect(displayOf(guest).some((byte) => byte !== 0)).toBe(true)
       expect(Buffer.compare(displayOf(guest), displayOf(again))).toBe(0)
       await again.stop()
+      const [, files] = await further.line(/, its memory to (.+); .*: qemu,attach=stream,qmp=\S+$/)
+      expect(files!.split(' and ').map((path) => basename(path).slice(-6))).toEqual(
+        names.map((name) => `${name}.ram`),
+      )
+      // They go with the VM, which ends with its time.
+      expect(await further.ended).toMatchObject({ code: 0 })
+      expect(files!.split(' and ').filter((path) => existsSync(path))).toEqual([])
     },
     longMs,
   )
