@@ -120,25 +120,52 @@ function configOf(yard: Yard, log: string, change = (more: string[]): string[] =
 /** What a change of the configuration leads to, before a byte of memory moves. */
 const refusals = [
   [
-    'for one block',
+    'one block only',
     (more: string[]) => more.map((part) => part.replace(/:m[01]\}/g, '}')),
     /^.*in several: it has "d0" of 128 MiB, "m0" of 96 MiB, "m1" of 64 MiB, /,
   ],
   [
-    'where nothing is plugged in',
+    'nothing plugged in',
     (more: string[]) => more.filter((part, i) => !/=d0/.test(`${part} ${more[i + 1]}`)),
     /plugged memory of 128 MiB, the one configured here 0 B/,
   ],
   [
-    'that QEMU does not share',
+    'one that QEMU does not share',
     (more: string[]) => more.map((part) => part.replace(/(m1\}),share=on/, '$1,share=off')),
     /memory "m1" .* not all of its shared file/,
+  ],
+  [
+    'no display',
+    (more: string[]) => more.filter((part, i) => part !== 'VGA' && more[i + 1] !== 'VGA'),
+    /QEMU here does not take the memory .*Unknown ramblock ".*\/vga.vram"/,
   ],
 ] as const
 
 /** Memory of the display: of no file, so that QEMU alone can tell what is in it. */
 function displayOf({ regions }: QemuStreamGuest): Uint8Array {
   return regions.find(({ name }) => name.endsWith('/vga.vram'))!.bytes
+}
+
+/** The VM that has arrived goes to a command, and ends there. @returns it, as it left */
+async function movesOn(yard: Yard, logs: readonly string[]): Promise<QemuStreamGuest> {
+  const { place, ramPaths } = arrived[0]!
+  expect(place).toEqual({ qmp: expect.any(String), keeps: false })
+  expect(readFileSync(join(dirname(place.qmp), 'files'), 'utf8')).toBe(JSON.stringify(ramPaths))
+  const next = `qemu,config=${configOf(yard, logs[2]!)},ram=${yard.folder}`
+  const further = startGodwit('receive', '--listen', '127.0.0.1:0', '--guest', next, ...once)
+  const [, address] = await further.line(/^listening (.+)$/)
+  const again = await QemuStreamGuest.attach(place)
+  expect(await send(again, { to: address! })).toMatchObject({ memory: { equal: true } })
+  expect(await wrongAfter(logs)).toEqual([])
+  await again.stop()
+  const [, files] = await further.line(/, its memory to (.+); .*: qemu,attach=stream,qmp=\S+$/)
+  expect(files!.split(' and ').map((path) => basename(path).slice(-6))).toEqual(
+    Object.keys(nodeBytes).map((name) => `${name}.ram`),
+  )
+  // They go with the VM, which ends with its time.
+  expect(await further.ended).toMatchObject({ code: 0 })
+  expect(files!.split(' and ').filter((path) => existsSync(path))).toEqual([])
+  return again
 }
 
 describe.skipIf(isImpossible)(`a VM with memory in several blocks${needs}`, () => {
@@ -160,7 +187,7 @@ describe.skipIf(isImpossible)(`a VM with memory in several blocks${needs}`, () =
   })
 
   it.each(refusals)(
-    'stays where there are places %s',
+    'stays where there are places: %s',
     async (_, change, reason) => {
       const { to } = await listen(yard, configOf(yard, yard.path('none.log'), change))
       const guest = await QemuStreamGuest.attach({ qmp: vm.qmpPath, keeps: true })
@@ -195,25 +222,9 @@ describe.skipIf(isImpossible)(`a VM with memory in several blocks${needs}`, () =
       expect(await vm.status()).toBe('postmigrate')
       expect(await wrongAfter(logs.slice(0, 2))).toEqual([])
 
-      const { place, ramPaths } = arrived[0]!
-      expect(place).toEqual({ qmp: expect.any(String), keeps: false })
-      expect(readFileSync(join(dirname(place.qmp), 'files'), 'utf8')).toBe(JSON.stringify(ramPaths))
-      const next = `qemu,config=${configOf(yard, logs[2]!)},ram=${yard.folder}`
-      const further = startGodwit('receive', '--listen', '127.0.0.1:0', '--guest', next, ...once)
-      const [, address] = await further.line(/^listening (.+)$/)
-      const again = await QemuStreamGuest.attach(place)
-      expect(await send(again, { to: address! })).toMatchObject({ memory: { equal: true } })
-      expect(await wrongAfter(logs)).toEqual([])
+      const again = await movesOn(yard, logs)
       expect(displayOf(guest).some((byte) => byte !== 0)).toBe(true)
       expect(Buffer.compare(displayOf(guest), displayOf(again))).toBe(0)
-      await again.stop()
-      const [, files] = await further.line(/, its memory to (.+); .*: qemu,attach=stream,qmp=\S+$/)
-      expect(files!.split(' and ').map((path) => basename(path).slice(-6))).toEqual(
-        names.map((name) => `${name}.ram`),
-      )
-      // They go with the VM, which ends with its time.
-      expect(await further.ended).toMatchObject({ code: 0 })
-      expect(files!.split(' and ').filter((path) => existsSync(path))).toEqual([])
     },
     longMs,
   )

@@ -36,8 +36,17 @@ export async function checkBackends(qmp: QmpClient, ram: RamFile): Promise<void>
 }
 
 /**
+ * The backend that a block is called after: machine types before 4.0 have a path for that of a file
+ * (`x-use-canonical-path-for-ramblock-id`).
+ */
+export function backendOf(blockName: string): string {
+  return blockName.replace(/^\/objects\//, '')
+}
+
+/**
  * Whether a block of memory is in a file: QEMU knows blocks by the names of their backends.
  *
+ * @param name - of the backend
  * @param isAll - it is all of RAM
  * @throws {GodwitError} `GUEST_OPTION`: its memory has another name, is in no shared file, or in
  *   another one

@@ -12,6 +12,7 @@ import {
   type GuestHost,
   type GuestOffer,
   type IncomingGuest,
+  LimitError,
   ProtocolError,
   type Region,
   toGodwitError,
@@ -21,7 +22,7 @@ import { loadFileMemory } from '@godwit/linux'
 import { setCapabilities } from './capabilities.ts'
 import { StateWriter } from './device-state.ts'
 import { askFacts, compareFacts } from './machine-facts.ts'
-import { checkBackend, checkBackends } from './memory-backends.ts'
+import { backendOf, checkBackend, checkBackends } from './memory-backends.ts'
 import { QmpClient } from './qmp.ts'
 import { fillIn, type QemuCommand, readConfig } from './qemu-config.ts'
 import { QemuProcess } from './qemu-process.ts'
@@ -283,7 +284,7 @@ async function checkFiles(
   for (const [index, { name, block }] of files.entries()) {
     const ram = rams[index]!
     if (block === undefined) await checkBackends(qmp, ram)
-    else await checkBackend(qmp, block.name, ram, name === undefined)
+    else await checkBackend(qmp, backendOf(block.name), ram, name === undefined)
   }
 }
 
@@ -297,7 +298,8 @@ async function openIntake(
   try {
     return await StreamIntake.open(offer, files, qmp, writer)
   } catch (thrown) {
-    if (thrown instanceof GodwitError && thrown.code !== 'GUEST_FAILED') throw thrown
+    if (thrown instanceof LimitError) throw thrown
+    // It says why, and ends.
     const reason = qemu.lastWords === '' ? toGodwitError(thrown).message : qemu.lastWords
     const text = `QEMU here does not take the memory of the VM that is offered: ${reason}`
     throw new GodwitError('GUEST_OPTION', text, { cause: thrown })

@@ -46,6 +46,15 @@ describe('the memory of a VM that comes as a stream', () => {
     expect(isInOneFile(plan)).toBe(false)
   })
 
+  it('is called after its backend, or by the path of that', () => {
+    const blocks = [['/objects/m0', 96 * MIB], ['m1', 64 * MIB], bios] as const
+    const { files } = planRam(offerOf(blocks, 160 * MIB), nodes)
+    expect(files).toMatchObject([
+      { name: 'm0', block: { name: '/objects/m0' } },
+      { name: 'm1', block: { name: 'm1' } },
+    ])
+  })
+
   it('that is larger than a region is one file', () => {
     const blocks = [['pc.ram#0', 4 * GIB], ['pc.ram#1', GIB], bios] as const
     const { files } = planRam(offerOf(blocks, 5 * GIB), one)

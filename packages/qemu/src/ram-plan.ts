@@ -15,6 +15,7 @@ import {
 } from '@godwit/core'
 import type { BlockRegions } from './block-regions.ts'
 import { checkInOneFile, type MachineFacts, ramBytes } from './machine-facts.ts'
+import { backendOf } from './memory-backends.ts'
 import { namedFiles, type QemuCommand } from './qemu-config.ts'
 import { readQemuIdentity } from './qemu-spec.ts'
 import { ramShapes } from './ram-file.ts'
@@ -92,12 +93,12 @@ function planBlocks(stream: StreamOffer, command: QemuCommand): RamPlan {
   const { facts, blocks } = stream
   const names = namedFiles(command)
   const named = names.map((name) => {
-    const block = blocks.find((one) => one.name === name)
+    const block = blocks.find((one) => backendOf(one.name) === name)
     return (
       block ?? refuse(`"command" has {ram:${name}}: the VM that is offered has ${told(blocks)}`)
     )
   })
-  const files = named.map((block) => plannedFile(block, block.name))
+  const files = named.map((block) => plannedFile(block, backendOf(block.name)))
   if (command.some((part) => part.includes('{ram}'))) {
     const rest = blocks.filter((block) => !named.includes(block))
     const main = rest.find(({ byteLength }) => byteLength === facts.memory)
