@@ -93,6 +93,19 @@ describe(`a VM of QEMU${needs}`, () => {
   )
 
   it(
+    'stays where the RAM has another name, which QEMU would tell in the pause',
+    async () => {
+      const renamed = (command: string[]): string[] =>
+        command.map((part) => part.replace(/(id|memory-backend)=ram\b/, '$1=other'))
+      const report = await stays(yard.config(yard.path('renamed.log'), renamed))
+      expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
+      expect(report.error!.text).toMatch(/called "ram" .* here other; .*memory-backend=ram$/)
+      expect(report.rounds).toEqual([])
+    },
+    longMs,
+  )
+
+  it(
     'stays where QEMU does not start, and tells what QEMU said',
     async () => {
       const log = yard.path('none.log')

@@ -29,7 +29,8 @@ function messageOf(action: () => void): string {
 describe('facts of a machine', () => {
   it('are read as they were told', () => {
     expect(readFacts({ ...facts })).toEqual(facts)
-    expect(readFacts({ ...facts, plugged: 4096 })).toEqual({ ...facts, plugged: 4096 })
+    const more = { ...facts, plugged: 4096, backend: 'pc.ram' }
+    expect(readFacts({ ...more })).toEqual(more)
   })
 
   it.each([
@@ -44,6 +45,8 @@ describe('facts of a machine', () => {
     [{ machine: 'x'.repeat(200) }, 'machine'],
     [{ target: '' }, 'target'],
     [{ version: '7.2' }, 'version'],
+    [{ backend: 'a b' }, 'backend'],
+    [{ backend: 7 }, 'backend'],
     [{ more: 1 }, 'no option "more"'],
   ])('are refused where they are not right: %j', (wrong, text) => {
     const read = (): MachineFacts => readFacts({ ...facts, ...wrong })
@@ -62,7 +65,7 @@ describe('facts of a machine', () => {
     const value = fc.oneof(fc.string(), fc.double(), fc.integer())
     fc.assert(
       fc.property(
-        fc.dictionary(fc.constantFrom(...Object.keys(facts), 'plugged'), value),
+        fc.dictionary(fc.constantFrom(...Object.keys(facts), 'plugged', 'backend'), value),
         (options) => {
           expect(() => readFacts(options)).toThrow(GodwitError)
         },

@@ -14,6 +14,8 @@ export interface MachineFacts {
   readonly plugged?: number
   /** With its version: `pc-q35-7.2-machine`. */
   readonly machine: string
+  /** What QEMU calls the memory that is in one file; left out where that is not known. */
+  readonly backend?: string
   /** What it emulates: `x86_64`. */
   readonly target: string
   readonly cpus: number
@@ -37,11 +39,11 @@ function refuse(text: string): never {
  * @throws {GodwitError} `GUEST_OPTION`
  */
 export function readFacts(options: Readonly<Record<string, string | number>>): MachineFacts {
-  const known = ['cpus', 'machine', 'memory', 'plugged', 'target', 'version']
+  const known = ['backend', 'cpus', 'machine', 'memory', 'plugged', 'target', 'version']
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) refuse(`Guest qemu has no option "${name}" on its way`)
   }
-  const { cpus, machine, memory, plugged, target, version } = options
+  const { backend, cpus, machine, memory, plugged, target, version } = options
   const whole = (name: string, value: unknown, most: number, unit = 1): number => {
     const isRight = Number.isSafeInteger(value) && Number(value) >= unit && Number(value) <= most
     if (!isRight || Number(value) % unit !== 0) refuse(`Guest qemu: ${name} is not right`)
@@ -53,6 +55,7 @@ export function readFacts(options: Readonly<Record<string, string | number>>): M
     return value
   }
   return {
+    ...(backend === undefined ? {} : { backend: text('backend', backend, /^[\w.-]+$/) }),
     cpus: whole('cpus', cpus, cpusMax),
     machine: text('machine', machine, /^[\w.+-]+$/),
     memory: whole('memory', memory, memoryBytesMax, kernelPageBytes),

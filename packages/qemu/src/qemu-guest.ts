@@ -201,8 +201,8 @@ export async function openRam(
   const ram = RamFile.open(calls, file)
   try {
     checkSize(ram, facts)
-    await checkBackends(qmp, ram)
-    return { ram, facts }
+    const backend = await checkBackends(qmp, ram)
+    return { ram, facts: backend === undefined ? facts : { ...facts, backend } }
   } catch (thrown) {
     ram.close()
     throw thrown

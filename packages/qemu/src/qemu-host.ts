@@ -22,13 +22,13 @@ import { loadFileMemory } from '@godwit/linux'
 import { setCapabilities } from './capabilities.ts'
 import { StateWriter } from './device-state.ts'
 import { askFacts, compareFacts } from './machine-facts.ts'
-import { backendOf, checkBackend, checkBackends } from './memory-backends.ts'
+import { backendOf, checkBackend, checkBackends, compareBackend } from './memory-backends.ts'
 import { QmpClient } from './qmp.ts'
 import { fillIn, type QemuCommand, readConfig } from './qemu-config.ts'
 import { QemuProcess } from './qemu-process.ts'
 import type { QemuHostPlace, VmPlace } from './qemu-spec.ts'
 import { RamFile } from './ram-file.ts'
-import { isInOneFile, type PlannedFile, planRam } from './ram-plan.ts'
+import { isInOneFile, type PlannedFile, planRam, type RamPlan } from './ram-plan.ts'
 import { type StateForm, unpackState } from './state-package.ts'
 import { type FiledBlocks, StreamIntake } from './stream-intake.ts'
 import type { StreamOffer } from './stream-offer.ts'
@@ -225,7 +225,7 @@ export class QemuHost implements GuestHost {
       const qmp = await connect(qemu)
       started.qmp = qmp
       compareFacts(await askFacts(qmp), offered)
-      await checkFiles(qmp, plan.files, rams)
+      await checkFiles(qmp, plan, rams)
       await setCapabilities(qmp, stream === undefined ? 'destination' : 'stream-destination')
       const writer = await StateWriter.connect(qmp, qemu.statePath)
       started.writer = writer
@@ -278,12 +278,12 @@ export class QemuHost implements GuestHost {
 /** @throws {GodwitError} `GUEST_OPTION`: a file is not what QEMU has for memory */
 async function checkFiles(
   qmp: QmpClient,
-  files: readonly PlannedFile[],
+  { facts, files }: RamPlan,
   rams: readonly RamFile[],
 ): Promise<void> {
   for (const [index, { name, block }] of files.entries()) {
     const ram = rams[index]!
-    if (block === undefined) await checkBackends(qmp, ram)
+    if (block === undefined) compareBackend(await checkBackends(qmp, ram), facts)
     else await checkBackend(qmp, backendOf(block.name), ram, name === undefined)
   }
 }
