@@ -24,6 +24,12 @@ async function hold(qemu: FakeQemu, keeps = false): Promise<HeldVm> {
 }
 
 describe('a VM that is held', () => {
+  it('has the memory that was plugged in, too', async () => {
+    const qemu = await start()
+    qemu.pluggedBytes = 8192
+    expect(await hold(qemu)).toMatchObject({ memoryBytes: memoryBytes + 8192 })
+  })
+
   it('is as it was: nothing is done to it', async () => {
     const qemu = await start()
     const vm = await hold(qemu)
