@@ -100,7 +100,7 @@ export class FileMemory {
     }
   }
 
-  /** What are holes still. The kernel goes through data page by page: where it was, nobody looks. */
+  /** What are holes still. Through data the kernel goes page by page: nobody looks there. */
   #findHoles(within: readonly Run[]): readonly Run[] {
     const holes: Run[] = []
     let runs = 0
