@@ -45,7 +45,7 @@ export class CountingVm {
       },
       createHost: () => ({
         host: hostIn(this.#yard!),
-        progress: (guest) => countIn((guest as IncomingQemu).place.ram),
+        progress: (guest) => countIn((guest as IncomingQemu).ramPaths[0]!),
       }),
       async verify(arrived, source) {
         assert.deepEqual(miscounts(ramOf(source.regions)), [])

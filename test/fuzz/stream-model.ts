@@ -6,7 +6,8 @@
  */
 
 const pageBytes = 4096
-const blockBytesMax = 2n ** 32n
+const regionBytesMax = 2n ** 32n
+const regionsMax = 1024n
 const names = new TextDecoder()
 
 /** What is there when all is read. */
@@ -192,6 +193,7 @@ export class StreamModel {
   #sizes(all: bigint): void {
     const cursor = this.#cursor
     let left = all
+    let regions = 0n
     const sizes = new Map<string, bigint>()
     while (left > 0n) {
       const { at } = cursor
@@ -199,7 +201,8 @@ export class StreamModel {
       const nameBytes = cursor.bytes[at]!
       const size = cursor.number(8)
       const isNamed = nameBytes > 0 && nameBytes <= 128 && sizes.size < 1024
-      if (isNamed && size > blockBytesMax) throw tooMuch
+      regions += (size + regionBytesMax - 1n) / regionBytesMax
+      if (isNamed && regions > regionsMax) throw tooMuch
       const isRight = size > 0n && size % BigInt(pageBytes) === 0n && size <= left
       if (!isNamed || !isRight || sizes.has(name)) throw new Refusal('sizes', at)
       sizes.set(name, size)

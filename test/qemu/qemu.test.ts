@@ -93,6 +93,19 @@ describe(`a VM of QEMU${needs}`, () => {
   )
 
   it(
+    'stays where the RAM has another name, which QEMU would tell in the pause',
+    async () => {
+      const renamed = (command: string[]): string[] =>
+        command.map((part) => part.replace(/(id|memory-backend)=ram\b/, '$1=other'))
+      const report = await stays(yard.config(yard.path('renamed.log'), renamed))
+      expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
+      expect(report.error!.text).toMatch(/called "ram" .* here other; .*memory-backend=ram$/)
+      expect(report.rounds).toEqual([])
+    },
+    longMs,
+  )
+
+  it(
     'stays where QEMU does not start, and tells what QEMU said',
     async () => {
       const log = yard.path('none.log')
@@ -166,8 +179,8 @@ describe(`a VM of QEMU${needs}`, () => {
           const incoming = await host.reserve(...parts)
           const run = incoming.run.bind(incoming)
           incoming.run = async () => {
-            const { ram } = arrived.at(-1)!.place
-            const files = [vm.ramPath, ram].map((path) => readFileSync(path))
+            const [ram] = arrived.at(-1)!.ramPaths
+            const files = [vm.ramPath, ram!].map((path) => readFileSync(path))
             compared.push(files[0]!.length === MEMORY_BYTES, files[0]!.equals(files[1]!))
             await run()
           }

@@ -220,7 +220,8 @@ export class PageMonitor {
     const isWhole = begin.kind === 'full' && mode === 'pre-copy'
     const isAll = isWhole || (begin.kind === 'final' && !hasRounds(mode))
     const least = isAll ? this.image.pageCount : 0
-    if (pages + held >= least && pages + held <= begin.pages) return
+    const most = begin.open === true ? this.image.pageCount : begin.pages
+    if (pages + held >= least && pages + held <= most) return
     const text = `Of the ${begin.pages} pages of round ${begin.round} ${pages} came`
     throw new ProtocolError('PROTOCOL_TOTALS', `${text}, and ${held} were held back`)
   }

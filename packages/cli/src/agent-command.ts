@@ -6,6 +6,7 @@
 import { join, resolve } from 'node:path'
 import { GodwitError, formatDurationMs, parseDurationMs } from '@godwit/core'
 import { WorkloadHost } from '@godwit/guest'
+import { formatPlace, type IncomingQemu } from '@godwit/qemu'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Receiver } from 'godwit'
@@ -237,7 +238,9 @@ async function listen(settings: AgentSettings, { agent, host }: Built): Promise<
   const { arrivals, context } = agent
   const { security, insecure, stateDir, log } = context
   const { listen: address, lanes, pageBytes, pager, guest } = settings
-  const tellVm = (vm: string, pid: number): void => log.info({ vm, pid }, 'a QEMU was started')
+  const tellVm = ({ pid, place, ramPaths: files }: IncomingQemu): void => {
+    log.info({ vm: formatPlace(place), pid, files }, 'a QEMU was started')
+  }
   const guests = hostGuests(host, (text) => log.info(text), guest, tellVm)
   const chosen = {
     ...(lanes === undefined ? {} : { lanes }),

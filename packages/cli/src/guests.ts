@@ -189,17 +189,15 @@ export function hostGuests(
   workloads: WorkloadHost,
   tell: (text: string) => void,
   { memcached: listen, qemu: place }: HostOptions = {},
-  tellVm: (vm: string, pid: number) => void = (vm, pid) => {
-    tell(`the VM comes to QEMU process ${pid}; to move on from here: ${vm}`)
+  tellVm: (vm: IncomingQemu) => void = ({ pid, place: vm, ramPaths }) => {
+    const files = 'ram' in vm ? '' : `, its memory to ${ramPaths.join(' and ')}`
+    tell(`the VM comes to QEMU process ${pid}${files}; to move on from here: ${formatPlace(vm)}`)
   },
 ): GuestsHost {
   const takeRoom = (bytes: number): ReturnType<WorkloadHost['takeRoom']> =>
     workloads.takeRoom(bytes)
   const memcached = new MemcachedHost(takeRoom, listen)
-  const onReserved = ({ place: { pid, qmp, ram } }: IncomingQemu): void => {
-    tellVm(formatPlace({ qmp, ram, keeps: false }), pid)
-  }
-  const qemu = place && new QemuHost({ place, takeRoom, onReserved })
+  const qemu = place && new QemuHost({ place, takeRoom, onReserved: tellVm })
   return {
     async reserve(offer, zero) {
       const { kind } = offer.identity

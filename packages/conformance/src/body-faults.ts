@@ -191,8 +191,9 @@ export const bodySamples: { readonly [Name in MessageName]?: Sample } = {
   Reserved: { clause: 'C4.24', body: { reservedBytes: 1 }, wrong: { reservedBytes: counts } },
   RoundBegin: {
     clause: 'C4.25',
-    body: { round: 1, kind: 'full', pages: 0 },
-    wrong: { round: rounds, kind: ['last'], pages: counts },
+    body: { round: 1, kind: 'full', pages: 0, open: false },
+    optional: ['open'],
+    wrong: { round: rounds, kind: ['last'], pages: counts, open: [0, 'yes'] },
   },
   Barrier: {
     clause: 'C4.26',

@@ -89,6 +89,8 @@ export interface Channel {
 /** Opens channels to one destination. Every channel is dialled by the source. */
 export interface Dialler {
   readonly address: string
+  /** Whether it is an address of this very machine; somebody there may pass on what comes. */
+  readonly isLoopback?: boolean
   /** @throws {TransportError} within the connect deadline */
   dial(signal?: AbortSignal): Promise<Channel>
 }

@@ -26,7 +26,10 @@ export interface RoundReport {
   /** Bytes of all page frames of the round, headers included. */
   bytes: number
   ms: number
-  /** Pages found dirty since it began: the next round sends those, or holds some. Source only. */
+  /**
+   * Pages found dirty since it began: the next round sends those, or holds some. About so many,
+   * where more than 64 MiB are compared with what was sent. Source only.
+   */
   dirtyPages?: number
   /** Dirtied bytes per second during the round. Source only. */
   dirtyRate?: number
@@ -37,6 +40,11 @@ export interface RoundReport {
    * there was none. Source only.
    */
   grantedBandwidth?: number
+  /**
+   * What comparing memory with what was sent took in the round, of all threads together. Absent
+   * where stores are reported, and where it was done before the round. Source only.
+   */
+  scanMs?: number
   /** How much of its time the guest lost meanwhile, 0 to 1. With a throttle only. Source only. */
   throttle?: number
   /** True for the stop-and-copy round. */

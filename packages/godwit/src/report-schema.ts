@@ -79,6 +79,11 @@ const round = v.object({
   grantedBandwidth: v.exactOptional(
     amount('The cap on it, as it last was; absent where there was none. Source only.'),
   ),
+  scanMs: v.exactOptional(
+    amount(
+      'Comparing memory with what was sent, all threads together: where no stores are reported.',
+    ),
+  ),
   throttle: v.exactOptional(
     amount('Share of its time that the guest lost meanwhile, 0 to 1; with `--throttle`.'),
   ),

@@ -28,6 +28,12 @@ export async function loadFileMemory(
   }
 }
 
+/** Bytes of the file. */
+interface Run {
+  readonly start: number
+  readonly end: number
+}
+
 /**
  * A piece of a file in the place of a region's memory: {@link Region.bytes} is the file's content,
  * for every thread that has it, until {@link close}.
@@ -43,6 +49,8 @@ export class FileMemory {
   readonly #mappedBytes: number
   readonly #file: number
   readonly #offset: number
+  /** As of the last look. */
+  #holes: readonly Run[] | undefined
   #isOpen = true
 
   /**
@@ -77,19 +85,34 @@ export class FileMemory {
 
   /**
    * Adds pages that are holes of the file: they hold zero bytes, and a look would fill them in.
-   * Those in the midst of being stored to may be told or not.
+   * Those in the midst of being stored to may be told or not, and those that became holes since
+   * the first time are not.
    */
   addHoles(pageBytes: number, into: PageBitmap): void {
     if (!this.#isOpen) return
     const end = this.#offset + this.region.bytes.byteLength
-    for (let at = this.#offset, runs = 0; at < end && runs < runsMax; runs++) {
-      const data = Math.min(end, this.#calls.seek('data', this.#file, at) ?? end)
-      const first = Math.ceil((at - this.#offset) / pageBytes)
-      const last = data === end ? into.pageCount : Math.floor((data - this.#offset) / pageBytes)
+    this.#holes = this.#findHoles(this.#holes ?? [{ start: this.#offset, end }])
+    for (const hole of this.#holes) {
+      const first = Math.ceil((hole.start - this.#offset) / pageBytes)
+      const isLast = hole.end === end
+      const last = isLast ? into.pageCount : Math.floor((hole.end - this.#offset) / pageBytes)
       for (let page = first; page < last; page++) into.add(page)
-      if (data === end) return
-      at = this.#calls.seek('hole', this.#file, data) ?? end
     }
+  }
+
+  /** What are holes still. Through data the kernel goes page by page: nobody looks there. */
+  #findHoles(within: readonly Run[]): readonly Run[] {
+    const holes: Run[] = []
+    let runs = 0
+    for (const { start, end } of within) {
+      for (let at = start; at < end && runs < runsMax; runs++) {
+        const data = Math.min(end, this.#calls.seek('data', this.#file, at) ?? end)
+        if (data > at) holes.push({ start: at, end: data })
+        if (data === end) break
+        at = this.#calls.seek('hole', this.#file, data) ?? end
+      }
+    }
+    return holes
   }
 
   /**

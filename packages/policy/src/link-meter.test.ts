@@ -10,8 +10,8 @@ class Link {
   #sent = 0
   #installed = 0
 
-  constructor(roundTripMs = 0) {
-    this.meter = new LinkMeter(roundTripMs)
+  constructor(roundTripMs = 0, isLoopback = false) {
+    this.meter = new LinkMeter(roundTripMs, isLoopback)
   }
 
   /** @param isTaken - at once, by the kernel's buffers */
@@ -67,6 +67,17 @@ describe('LinkMeter', () => {
     const link = new Link()
     link.keepBusy(rate, 64 * mib)
     expect(link.rate! / rate).toBeCloseTo(1, 6)
+  })
+
+  it('takes no speed within one machine for that of the link, but for that of a tunnel', () => {
+    const isFast = (rate: number, isLoopback: boolean): boolean => {
+      const link = new Link(0, isLoopback)
+      link.keepBusy(rate, 64 * mib)
+      return link.meter.isAtLeast
+    }
+    expect(isFast(350e3, true)).toBe(true)
+    expect(isFast(350e3, false)).toBe(false)
+    expect(isFast(99e3, true)).toBe(false)
   })
 
   it('measures from the first word on: what comes before is no speed', () => {

@@ -1,8 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { HeldVm, removeFiles } from './held-vm.ts'
+import { HeldVm } from './held-vm.ts'
 import { FakeQemu } from './stream-fake.ts'
 import { goodStreams } from './stream-vectors.ts'
 
@@ -27,6 +24,12 @@ async function hold(qemu: FakeQemu, keeps = false): Promise<HeldVm> {
 }
 
 describe('a VM that is held', () => {
+  it('has the memory that was plugged in, too', async () => {
+    const qemu = await start()
+    qemu.pluggedBytes = 8192
+    expect(await hold(qemu)).toMatchObject({ memoryBytes: memoryBytes + 8192 })
+  })
+
   it('is as it was: nothing is done to it', async () => {
     const qemu = await start()
     const vm = await hold(qemu)
@@ -102,26 +105,5 @@ describe('a VM that is held', () => {
     const vm = HeldVm.follow({ qmp: qemu.path, keeps: false }, memoryBytes)
     expect(await vm.failed).toMatchObject({ code: 'GUEST_OPTION' })
     await expect(HeldVm.hold({ qmp: qemu.path, keeps: false })).rejects.toThrow(/no QEMU/)
-  })
-})
-
-describe('files of a VM', () => {
-  it('go, and its folder where nothing else is in it', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'godwit-held-'))
-    const ram = join(folder, 'ram')
-    const others = ['alone', 'shared'].map((name) => {
-      const path = join(folder, name)
-      mkdirSync(path)
-      for (const file of ['qmp', 'log']) writeFileSync(join(path, file), '')
-      writeFileSync(ram, '')
-      return path
-    })
-    writeFileSync(join(others[1]!, 'mine'), '')
-    for (const path of others) removeFiles({ qmp: join(path, 'qmp'), ram, keeps: false })
-    expect(others.map((path) => existsSync(path))).toEqual([false, true])
-    expect(existsSync(join(others[1]!, 'mine'))).toBe(true)
-    expect(existsSync(join(others[1]!, 'log'))).toBe(false)
-    expect(existsSync(ram)).toBe(false)
-    rmSync(folder, { recursive: true })
   })
 })

@@ -4,11 +4,9 @@
  *
  * @module
  */
-import { rmdirSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import type { GodwitError } from '@godwit/core'
 import { loadFileMemory } from '@godwit/linux'
-import { askFacts } from './machine-facts.ts'
+import { askFacts, ramBytes } from './machine-facts.ts'
 import { checkRunning, openRam, QemuFileGuest } from './qemu-guest.ts'
 import type { QemuPlace, VmPlace } from './qemu-spec.ts'
 import { QmpClient } from './qmp.ts'
@@ -39,8 +37,7 @@ export class HeldVm {
   static async hold(place: VmPlace): Promise<HeldVm> {
     const qmp = await QmpClient.connect(place.qmp)
     try {
-      const { memory } = await askFacts(qmp)
-      return new HeldVm(place, memory, Promise.resolve(qmp))
+      return new HeldVm(place, ramBytes(await askFacts(qmp)), Promise.resolve(qmp))
     } catch (thrown) {
       qmp.close()
       throw thrown
@@ -173,16 +170,4 @@ function hasFile(place: VmPlace): place is QemuPlace {
 
 function attach(place: VmPlace): Promise<AttachedVm> {
   return hasFile(place) ? QemuFileGuest.attach(place) : QemuStreamGuest.attach(place)
-}
-
-/** Removes files of a VM that came here, when who started its QEMU is not there to do so. */
-export function removeFiles({ qmp, ram }: QemuPlace): void {
-  rmSync(ram, { force: true })
-  const folder = dirname(qmp)
-  for (const name of ['qmp', 'state', 'log']) rmSync(join(folder, name), { force: true })
-  try {
-    rmdirSync(folder)
-  } catch {
-    // Somebody else has a file there.
-  }
 }

@@ -1,4 +1,4 @@
-export { type AttachedVm, HeldVm, removeFiles } from './held-vm.ts'
+export { type AttachedVm, HeldVm } from './held-vm.ts'
 export { compareFacts, type MachineFacts } from './machine-facts.ts'
 export { QmpClient, type QmpConnectOptions } from './qmp.ts'
 export { QmpRefusal, type QmpEvent, type QmpLine, parseQmpLine } from './qmp-line.ts'
@@ -24,3 +24,4 @@ export {
 } from './qemu-spec.ts'
 export { StreamError } from './stream-format.ts'
 export { QemuStreamGuest } from './stream-guest.ts'
+export { removeFiles } from './vm-files.ts'

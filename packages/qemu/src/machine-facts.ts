@@ -8,10 +8,14 @@ import type { QmpClient } from './qmp.ts'
 
 /** Of one machine. Plain data, which travels. */
 export interface MachineFacts {
-  /** RAM, all of it in the file. */
+  /** RAM that it starts with. */
   readonly memory: number
+  /** Memory that was plugged in beside it; none where it is left out. */
+  readonly plugged?: number
   /** With its version: `pc-q35-7.2-machine`. */
   readonly machine: string
+  /** What QEMU calls the memory that is in one file; left out where that is not known. */
+  readonly backend?: string
   /** What it emulates: `x86_64`. */
   readonly target: string
   readonly cpus: number
@@ -35,11 +39,11 @@ function refuse(text: string): never {
  * @throws {GodwitError} `GUEST_OPTION`
  */
 export function readFacts(options: Readonly<Record<string, string | number>>): MachineFacts {
-  const known = ['cpus', 'machine', 'memory', 'target', 'version']
+  const known = ['backend', 'cpus', 'machine', 'memory', 'plugged', 'target', 'version']
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) refuse(`Guest qemu has no option "${name}" on its way`)
   }
-  const { cpus, machine, memory, target, version } = options
+  const { backend, cpus, machine, memory, plugged, target, version } = options
   const whole = (name: string, value: unknown, most: number, unit = 1): number => {
     const isRight = Number.isSafeInteger(value) && Number(value) >= unit && Number(value) <= most
     if (!isRight || Number(value) % unit !== 0) refuse(`Guest qemu: ${name} is not right`)
@@ -51,9 +55,13 @@ export function readFacts(options: Readonly<Record<string, string | number>>): M
     return value
   }
   return {
+    ...(backend === undefined ? {} : { backend: text('backend', backend, /^[\w.-]+$/) }),
     cpus: whole('cpus', cpus, cpusMax),
     machine: text('machine', machine, /^[\w.+-]+$/),
     memory: whole('memory', memory, memoryBytesMax, kernelPageBytes),
+    ...(plugged === undefined
+      ? {}
+      : { plugged: whole('plugged', plugged, memoryBytesMax, kernelPageBytes) }),
     target: text('target', target, /^\w+$/),
     version: text('version', version, /^\d+\.\d+\.\d+$/),
   }
@@ -62,8 +70,7 @@ export function readFacts(options: Readonly<Record<string, string | number>>): M
 /**
  * Asks a QEMU.
  *
- * @throws {GodwitError} `GUEST_FAILED`; `GUEST_OPTION`: a machine that cannot be told, or that has
- *   memory which is not in one piece
+ * @throws {GodwitError} `GUEST_FAILED`; `GUEST_OPTION`: a machine that cannot be told
  */
 export async function askFacts(qmp: QmpClient): Promise<MachineFacts> {
   const [memory, machine, cpus] = await Promise.all([
@@ -72,18 +79,30 @@ export async function askFacts(qmp: QmpClient): Promise<MachineFacts> {
     qmp.execute<readonly { target?: string }[]>('query-cpus-fast'),
   ])
   const plugged = memory['plugged-memory'] ?? 0
-  if (plugged > 0) {
-    refuse(
-      `${formatBytes(plugged)} of the VM's memory were plugged in, and are not in its RAM file`,
-    )
-  }
   return readFacts({
     cpus: cpus.length,
     machine: String(machine),
     memory: memory['base-memory'] ?? 0,
+    ...(plugged === 0 ? {} : { plugged }),
     target: cpus[0]?.target ?? '',
     version: qmp.version,
   })
+}
+
+/** All of its memory but that of devices. */
+export function ramBytes({ memory, plugged = 0 }: MachineFacts): number {
+  return memory + plugged
+}
+
+/**
+ * Whether all of its memory can be in one file. What is plugged in is a file of its own.
+ *
+ * @throws {GodwitError} `GUEST_OPTION`
+ */
+export function checkInOneFile({ plugged = 0 }: MachineFacts): void {
+  if (plugged === 0) return
+  const text = `${formatBytes(plugged)} of the VM's memory were plugged in, and are not in`
+  refuse(`${text} its RAM file: attach=stream moves them`)
 }
 
 /**
@@ -98,6 +117,11 @@ export function compareFacts(here: MachineFacts, offered: MachineFacts): void {
   if (here.memory !== offered.memory) {
     const hint = 'give QEMU size={memory} and -m the same'
     differ('memory of', formatBytes(here.memory), formatBytes(offered.memory), hint)
+  }
+  const [mine, others] = [here, offered].map(({ plugged = 0 }) => plugged)
+  if (mine !== others) {
+    const hint = 'give QEMU the same memory devices (-device pc-dimm)'
+    differ('plugged memory of', formatBytes(mine!), formatBytes(others!), hint)
   }
   for (const [name, what, hint] of [
     ['machine', 'the machine type', 'name it with its version in -machine'],

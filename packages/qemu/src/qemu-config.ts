@@ -7,8 +7,14 @@
 import { readFileSync } from 'node:fs'
 import { GodwitError } from '@godwit/core'
 
-/** Program and arguments; `{ram}` and `{memory}` in them are still to be filled in. */
+/**
+ * Program and arguments, with places that are still to be filled in: `{ram}` and `{memory}`, of the
+ * VM's RAM, and `{ram:NAME}` and `{memory:NAME}`, of its memory that QEMU calls so.
+ */
 export type QemuCommand = readonly [string, ...string[]]
+
+/** What QEMU takes as an id, behind a colon. */
+const place = /\{(ram|memory)(?::([A-Za-z][\w.-]*))?\}/g
 
 /** What is Godwit's own to say. */
 const own: ReadonlySet<string> = new Set(['-incoming', '-S', '-daemonize'])
@@ -43,20 +49,58 @@ export function readConfig(path: string): QemuCommand {
   const list = command as unknown as QemuCommand
   const taken = list.find((part) => own.has(part))
   if (taken !== undefined) refuse(path, `has ${taken}, which is for Godwit to say: leave it out`)
-  if (!list.some((part) => part.includes('{ram}'))) {
+  const names = namedFiles(list)
+  if (names.length === 0 && !list.some((part) => part.includes('{ram}'))) {
     refuse(path, 'has no {ram}: mem-path={ram} of -object memory-backend-file,...,share=on')
   }
+  const sized = namesOf(list, 'memory').find((name) => !names.includes(name))
+  if (sized !== undefined) {
+    refuse(path, `has {memory:${sized}}, and no {ram:${sized}}: the file that is as large`)
+  }
+  const other = list
+    .join(' ')
+    .replaceAll(place, '')
+    .match(/\{(ram|memory):[^,}]*}?/)
+  if (other !== null) refuse(path, `has "${other[0]}", where a name in braces would be: {ram:mem0}`)
   return list
 }
 
-/** The command for one VM. @param qmp - where QEMU is to listen for commands */
-export function fillIn(
-  command: QemuCommand,
-  { ram, memory, qmp }: { readonly ram: string; readonly memory: number; readonly qmp: string },
-): QemuCommand {
-  const filled = command.map((part) =>
-    part.replaceAll('{ram}', () => ram).replaceAll('{memory}', String(memory)),
-  )
+/** The names of {@link QemuCommand} that have a file of their own, each once. */
+export function namedFiles(command: QemuCommand): readonly string[] {
+  return namesOf(command, 'ram')
+}
+
+function namesOf(command: QemuCommand, kind: 'ram' | 'memory'): readonly string[] {
+  const found = command.flatMap((part) => [...part.matchAll(place)])
+  const names = found.flatMap(([, of, name]) => (of === kind && name !== undefined ? [name] : []))
+  return [...new Set(names)]
+}
+
+/** What goes into places. */
+export interface Filling {
+  readonly files: readonly FilledFile[]
+  /** Bytes of the VM's RAM. */
+  readonly memory: number
+  /** Where QEMU is to listen for commands. */
+  readonly qmp: string
+}
+
+interface FilledFile {
+  /** undefined: of `{ram}`. */
+  readonly name: string | undefined
+  readonly path: string
+  readonly byteLength: number
+}
+
+/** The command for one VM. @param filling - has all files that there are places for */
+export function fillIn(command: QemuCommand, { files, memory, qmp }: Filling): QemuCommand {
+  const fill = (whole: string, kind: string, name: string | undefined): string => {
+    if (kind === 'memory' && name === undefined) return `${memory}`
+    const file = files.find((one) => one.name === name)
+    if (file === undefined) return whole
+    return kind === 'memory' ? `${file.byteLength}` : file.path
+  }
+  const filled = command.map((part) => part.replaceAll(place, fill))
   const ours = ['-qmp', `unix:${qmp},server=on,wait=off`, '-incoming', 'defer', '-S']
   return [filled[0]!, ...filled.slice(1), ...ours]
 }

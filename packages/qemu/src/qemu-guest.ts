@@ -15,7 +15,7 @@ import {
 import { loadFileMemory, type SystemCalls } from '@godwit/linux'
 import { type Capability, resetCapabilities, setCapabilities } from './capabilities.ts'
 import { StateReader } from './device-state.ts'
-import { askFacts, type MachineFacts } from './machine-facts.ts'
+import { askFacts, checkInOneFile, type MachineFacts } from './machine-facts.ts'
 import { checkBackends } from './memory-backends.ts'
 import { askMigration, isUnderWay } from './migration-info.ts'
 import { QmpClient } from './qmp.ts'
@@ -197,11 +197,12 @@ export async function openRam(
   file: string,
 ): Promise<{ readonly ram: RamFile; readonly facts: MachineFacts }> {
   const facts = await askFacts(qmp)
+  checkInOneFile(facts)
   const ram = RamFile.open(calls, file)
   try {
     checkSize(ram, facts)
-    await checkBackends(qmp, ram)
-    return { ram, facts }
+    const backend = await checkBackends(qmp, ram)
+    return { ram, facts: backend === undefined ? facts : { ...facts, backend } }
   } catch (thrown) {
     ram.close()
     throw thrown

@@ -8,30 +8,30 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import {
   type FinalState,
-  formatBytes,
   GodwitError,
   type GuestHost,
   type GuestOffer,
   type IncomingGuest,
-  isPageBytes,
+  LimitError,
   ProtocolError,
   type Region,
-  type RegionShape,
   toGodwitError,
   type ZeroMemory,
 } from '@godwit/core'
 import { loadFileMemory } from '@godwit/linux'
 import { setCapabilities } from './capabilities.ts'
 import { StateWriter } from './device-state.ts'
-import { askFacts, compareFacts, type MachineFacts } from './machine-facts.ts'
-import { checkBackends } from './memory-backends.ts'
+import { askFacts, compareFacts } from './machine-facts.ts'
+import { backendOf, checkBackend, checkBackends, compareBackend } from './memory-backends.ts'
 import { QmpClient } from './qmp.ts'
 import { fillIn, type QemuCommand, readConfig } from './qemu-config.ts'
 import { QemuProcess } from './qemu-process.ts'
-import { type QemuHostPlace, readQemuIdentity } from './qemu-spec.ts'
-import { RamFile, ramShapes } from './ram-file.ts'
+import type { QemuHostPlace, VmPlace } from './qemu-spec.ts'
+import { RamFile } from './ram-file.ts'
+import { isInOneFile, type PlannedFile, planRam, type RamPlan } from './ram-plan.ts'
 import { type StateForm, unpackState } from './state-package.ts'
-import { isStreamOffer, readStreamOffer, StreamIntake, type StreamOffer } from './stream-intake.ts'
+import { type FiledBlocks, StreamIntake } from './stream-intake.ts'
+import type { StreamOffer } from './stream-offer.ts'
 
 const startLimitMs = 20_000
 const runLimitMs = 60_000
@@ -51,7 +51,8 @@ interface VmStateWriter {
 interface Parts {
   readonly form: StateForm
   readonly regions: readonly Region[]
-  readonly ram: RamFile
+  readonly rams: readonly RamFile[]
+  readonly isInOneFile: boolean
   readonly qemu: QemuProcess
   readonly qmp: QmpClient
   readonly writer: VmStateWriter
@@ -61,7 +62,8 @@ interface Parts {
 /** A VM that arrives: its QEMU stands, and waits for its state. */
 export class IncomingQemu implements IncomingGuest {
   readonly #form: StateForm
-  readonly #ram: RamFile
+  readonly #rams: readonly RamFile[]
+  readonly #isInOneFile: boolean
   readonly #qemu: QemuProcess
   #qmp: QmpClient
   readonly #writer: VmStateWriter
@@ -71,20 +73,33 @@ export class IncomingQemu implements IncomingGuest {
   #isLeft = false
   #isGone = false
 
-  constructor({ form, regions, ram, qemu, qmp, writer, room }: Parts) {
+  constructor(parts: Parts) {
+    const { form, regions, rams, qemu, qmp, writer, room } = parts
     this.#form = form
     this.#regions = regions
-    this.#ram = ram
+    this.#rams = rams
+    this.#isInOneFile = parts.isInOneFile
     this.#qemu = qemu
     this.#qmp = qmp
     this.#writer = writer
     this.#room = room
   }
 
-  /** Of the VM's QEMU, once it runs, for whoever moves it on from here. */
-  get place(): { readonly qmp: string; readonly ram: string; readonly pid: number } {
-    const { qmpPath: qmp, pid } = this.#qemu
-    return { qmp, ram: this.#ram.path, pid }
+  /** Of the VM, once it runs, for whoever moves it on from here. */
+  get place(): VmPlace {
+    const { qmpPath: qmp } = this.#qemu
+    const keeps = false
+    return this.#isInOneFile ? { qmp, ram: this.#rams[0]!.path, keeps } : { qmp, keeps }
+  }
+
+  /** Of its QEMU. */
+  get pid(): number {
+    return this.#qemu.pid
+  }
+
+  /** The files of its memory, in the order of places in the configuration. */
+  get ramPaths(): readonly string[] {
+    return this.#rams.map(({ path }) => path)
   }
 
   /** Empty after {@link discard}. */
@@ -142,7 +157,7 @@ export class IncomingQemu implements IncomingGuest {
   async discard(): Promise<void> {
     this.#qmp.close()
     this.#writer.close()
-    if (this.#isLeft) this.#ram.close()
+    if (this.#isLeft) for (const ram of this.#rams) ram.close()
     else {
       await this.#qemu.end(this.#hasRun)
       this.#clear()
@@ -151,7 +166,7 @@ export class IncomingQemu implements IncomingGuest {
   }
 
   #clear(): void {
-    this.#ram.remove()
+    for (const ram of this.#rams) ram.remove()
     void this.#qemu.end(false)
     this.#release()
   }
@@ -193,34 +208,42 @@ export class QemuHost implements GuestHost {
    * @throws {ProtocolError} `PROTOCOL_CAPABILITY`, `PAGE_SIZE_MISMATCH`
    */
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingQemu> {
-    const stream = isStreamOffer(offer) ? readStreamOffer(offer) : undefined
-    const offered = stream?.facts ?? checkOffer(offer)
+    const plan = planRam(offer, this.#command)
+    const { facts: offered, stream } = plan
     if (offer.isPostCopy === true) refusePostCopy()
-    const form = stream === undefined ? 'file' : 'stream'
-    const calls = await loadFileMemory()
-    const room = this.#options.takeRoom?.(offered.memory + (stream?.otherBytes ?? 0))
-    const started: { ram?: RamFile; qemu?: QemuProcess; qmp?: QmpClient; writer?: StateWriter } = {}
+    const room = this.#options.takeRoom?.(plan.totalBytes)
+    const rams: RamFile[] = []
+    const started: { qemu?: QemuProcess; qmp?: QmpClient; writer?: StateWriter } = {}
     try {
-      const path = join(this.#options.place.ramFolder, `godwit-${randomUUID()}.ram`)
-      const ram = await RamFile.create(calls, path, offered.memory)
-      started.ram = ram
+      await this.#createFiles(plan.files, rams)
+      const files = plan.files.map((file, index) => ({ ...file, path: rams[index]!.path }))
       const qemu = await QemuProcess.start((qmp) =>
-        fillIn(this.#command, { ram: path, memory: offered.memory, qmp }),
+        fillIn(this.#command, { files, memory: offered.memory, qmp }),
       )
       started.qemu = qemu
+      qemu.noteFiles(files.map(({ path }) => path))
       const qmp = await connect(qemu)
       started.qmp = qmp
       compareFacts(await askFacts(qmp), offered)
-      await checkBackends(qmp, ram)
+      await checkFiles(qmp, plan, rams)
       await setCapabilities(qmp, stream === undefined ? 'destination' : 'stream-destination')
       const writer = await StateWriter.connect(qmp, qemu.statePath)
       started.writer = writer
-      const intake = stream && (await openIntake(stream, ram, qemu, { qmp, writer }))
-      const { regions } = intake ?? ram
+      const filed = plan.files.map(({ block }, i) => [block?.name ?? '', rams[i]!.regions] as const)
+      const intake = stream && (await openIntake(stream, new Map(filed), qemu, { qmp, writer }))
+      const { regions } = intake ?? rams[0]!
       await zero(regions, true)
       room?.touched()
-      const parts = { form, regions, ram, qemu, qmp, writer: intake ?? writer, room } as const
-      const guest = new IncomingQemu(parts)
+      const guest = new IncomingQemu({
+        form: stream === undefined ? 'file' : 'stream',
+        regions,
+        rams,
+        isInOneFile: isInOneFile(plan),
+        qemu,
+        qmp,
+        writer: intake ?? writer,
+        room,
+      })
       this.#guests.add(guest)
       void qemu.ended.then(() => this.#guests.delete(guest))
       this.#options.onReserved?.(guest)
@@ -229,9 +252,20 @@ export class QemuHost implements GuestHost {
       started.writer?.close()
       started.qmp?.close()
       await started.qemu?.end(false)
-      started.ram?.remove()
+      for (const ram of rams) ram.remove()
       room?.release()
       throw error
+    }
+  }
+
+  /** @param rams - gets them, one after the other, each with room made sure of */
+  async #createFiles(files: readonly PlannedFile[], rams: RamFile[]): Promise<void> {
+    const calls = await loadFileMemory()
+    const id = randomUUID()
+    for (const { name, byteLength } of files) {
+      const suffix = name === undefined ? '' : `-${name}`
+      const path = join(this.#options.place.ramFolder, `godwit-${id}${suffix}.ram`)
+      rams.push(await RamFile.create(calls, path, byteLength))
     }
   }
 
@@ -241,17 +275,31 @@ export class QemuHost implements GuestHost {
   }
 }
 
+/** @throws {GodwitError} `GUEST_OPTION`: a file is not what QEMU has for memory */
+async function checkFiles(
+  qmp: QmpClient,
+  { facts, files }: RamPlan,
+  rams: readonly RamFile[],
+): Promise<void> {
+  for (const [index, { name, block }] of files.entries()) {
+    const ram = rams[index]!
+    if (block === undefined) compareBackend(await checkBackends(qmp, ram), facts)
+    else await checkBackend(qmp, backendOf(block.name), ram, name === undefined)
+  }
+}
+
 /** @throws {GodwitError} `GUEST_OPTION`: QEMU does not take the head of the stream, and why */
 async function openIntake(
   offer: StreamOffer,
-  ram: RamFile,
+  files: FiledBlocks,
   qemu: QemuProcess,
   { qmp, writer }: { readonly qmp: QmpClient; readonly writer: StateWriter },
 ): Promise<StreamIntake> {
   try {
-    return await StreamIntake.open(offer, ram.regions[0]!, qmp, writer)
+    return await StreamIntake.open(offer, files, qmp, writer)
   } catch (thrown) {
-    if (thrown instanceof GodwitError && thrown.code !== 'GUEST_FAILED') throw thrown
+    if (thrown instanceof LimitError) throw thrown
+    // It says why, and ends.
     const reason = qemu.lastWords === '' ? toGodwitError(thrown).message : qemu.lastWords
     const text = `QEMU here does not take the memory of the VM that is offered: ${reason}`
     throw new GodwitError('GUEST_OPTION', text, { cause: thrown })
@@ -278,19 +326,4 @@ function refusePostCopy(): never {
     'A qemu guest cannot be moved by post-copy: its RAM is a file, and nothing makes QEMU wait ' +
     'for pages that are still to come; use --mode pre-copy or stop-copy'
   throw new ProtocolError('PROTOCOL_CAPABILITY', text)
-}
-
-function checkOffer({ identity, pageBytes, regions }: GuestOffer): MachineFacts {
-  const facts = readQemuIdentity(identity)
-  if (!isPageBytes(pageBytes)) {
-    throw new ProtocolError('PAGE_SIZE_MISMATCH', `${pageBytes} is not a page size`)
-  }
-  const shapes = ramShapes(facts.memory)
-  const isSame = (shape: RegionShape, index: number): boolean =>
-    regions[index]?.id === shape.id && regions[index].byteLength === shape.byteLength
-  if (regions.length !== shapes.length || !shapes.every(isSame)) {
-    const text = `The regions that are offered are not those of ${formatBytes(facts.memory)} of RAM`
-    throw new GodwitError('GUEST_OPTION', text)
-  }
-  return facts
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { GodwitError } from '@godwit/core'
 import { makeFolder } from './device-state.ts'
 import type { QemuCommand } from './qemu-config.ts'
+import { writeFiles } from './vm-files.ts'
 
 /** What it has time for when it is asked to end; then it is ended. */
 const endLimitMs = 5000
@@ -70,6 +71,11 @@ export class QemuProcess {
     })
     // Neither it nor the wait for its end keeps this process from ending.
     child.unref()
+  }
+
+  /** Leaves word of files that are the VM's, for who finds its folder (`vm-files.ts`). */
+  noteFiles(paths: readonly string[]): void {
+    writeFiles(this.#folder, paths)
   }
 
   /** What QEMU itself said last, in one line: a console of the VM may be among it. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fillIn, readConfig } from './qemu-config.ts'
+import { fillIn, namedFiles, readConfig } from './qemu-config.ts'
 import {
   formatPlace,
   parseQemu,
@@ -100,13 +100,25 @@ describe('a configuration', () => {
     writeFileSync(path, text)
     return readConfig(path)
   }
+  const ours = '-qmp unix:/b,server=on,wait=off -incoming defer -S'
   const config = (...command: unknown[]) => read(JSON.stringify({ command }))
 
   it('is filled in', () => {
     const command = config('qemu', '-object', 'x,mem-path={ram},size={memory}', '-m', '{memory}B')
-    const filled = fillIn(command, { ram: '/a/$&', memory: 4096, qmp: '/b' }).join(' ')
-    const ours = '-qmp unix:/b,server=on,wait=off -incoming defer -S'
+    const files = [{ name: undefined, path: '/a/$&', byteLength: 4096 }]
+    const filled = fillIn(command, { files, memory: 4096, qmp: '/b' }).join(' ')
     expect(filled).toBe(`qemu -object x,mem-path=/a/$&,size=4096 -m 4096B ${ours}`)
+  })
+
+  it('has a place for each block of memory, by its name', () => {
+    const command = config('qemu', '{ram:m0},{memory:m0}', '{ram:m-1.b},{ram:m0}', '{memory}')
+    expect(namedFiles(command)).toEqual(['m0', 'm-1.b'])
+    const files = [
+      { name: 'm0', path: '/a', byteLength: 1 },
+      { name: 'm-1.b', path: '/b', byteLength: 2 },
+    ]
+    const filled = fillIn(command, { files, memory: 3, qmp: '/b' }).join(' ')
+    expect(filled).toBe(`qemu /a,1 /b,/a 3 ${ours}`)
   })
 
   it.each([
@@ -117,6 +129,9 @@ describe('a configuration', () => {
     ['{"command": ["qemu"]}', /has no \{ram\}/],
     ['{"command": ["qemu", "{ram}", "-incoming", "x"]}', /has -incoming, .*leave it out/],
     ['{"command": ["qemu", "{ram}"], "argv": []}', /has "argv"/],
+    ['{"command": ["qemu", "{ram:a},{memory:b}"]}', /has \{memory:b\}, and no \{ram:b\}/],
+    ['{"command": ["qemu", "{ram:a},x={ram:0x}"]}', /has "\{ram:0x\}", where a name/],
+    ['{"command": ["qemu", "{memory:a}"]}', /has no \{ram\}/],
   ])('%s is refused', (text, reason) => {
     expect(() => read(text)).toThrow(reason)
   })

@@ -61,7 +61,7 @@ export const QEMU_HOST_HELP: QemuHelp = {
       name: 'config',
       value: 'FILE',
       fallback: '',
-      help: '{"command": [...]} starts QEMU; {ram} is the file, {memory} its size in bytes',
+      help: '{"command": [...]} starts QEMU; {ram} and {ram:NAME} are files, {memory} a size',
     },
     { name: 'ram', value: 'FOLDER', fallback: '/dev/shm', help: 'where files of RAM are made' },
   ],

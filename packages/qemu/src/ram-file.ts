@@ -8,7 +8,6 @@ import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import {
   formatBytes,
-  GIB,
   GodwitError,
   LimitError,
   MIB,
@@ -19,21 +18,18 @@ import {
   yieldTo,
 } from '@godwit/core'
 import { FileMemory, type SystemCalls } from '@godwit/linux'
-import { allocateRegion } from '@godwit/memory'
+import { allocateRegion, REGION_BYTES_MAX } from '@godwit/memory'
+import { cutLengths } from './block-regions.ts'
 
-/** What one shared WebAssembly memory has at most. */
-const regionBytesMax: number = 4 * GIB
 /** What the kernel finds room for before others have their turn: some milliseconds. */
 const allocatedAtOnceBytes: number = 16 * MIB
 
 /** The regions of RAM of so many bytes, both sides alike. */
 export function ramShapes(byteLength: number): readonly RegionShape[] {
-  const count = Math.ceil(byteLength / regionBytesMax)
-  return Array.from({ length: count }, (_, id) => ({
-    id,
-    name: count === 1 ? 'ram' : `ram-${id}`,
-    byteLength: Math.min(regionBytesMax, byteLength - id * regionBytesMax),
-  }))
+  const lengths = cutLengths(byteLength)
+  return lengths.map((length, id) => {
+    return { id, name: lengths.length === 1 ? 'ram' : `ram-${id}`, byteLength: length }
+  })
 }
 
 /** RAM that is mapped here. */
@@ -59,7 +55,7 @@ export class RamFile {
     try {
       if (newBytes !== undefined) ftruncateSync(file, newBytes)
       for (const shape of ramShapes(this.byteLength)) {
-        const offset = shape.id * regionBytesMax
+        const offset = shape.id * REGION_BYTES_MAX
         const region = allocateRegion({ ...shape, comparesInPlace: true })
         memories.push(new FileMemory(calls, region, file, offset, this.byteLength))
       }

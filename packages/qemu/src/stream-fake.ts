@@ -31,6 +31,8 @@ export class FakeQemu {
     ['xbzrle', true],
     ['multifd', false],
   ])
+  /** Memory that was plugged in. */
+  pluggedBytes = 0
   /** Bytes of the stream that its socket has taken. */
   writtenBytes = 0
   readonly #folder: string = mkdtempSync(join(tmpdir(), 'godwit-fake-'))
@@ -111,7 +113,7 @@ export class FakeQemu {
       case 'query-status':
         return { status: this.status }
       case 'query-memory-size-summary':
-        return { 'base-memory': this.#memoryBytes, 'plugged-memory': 0 }
+        return { 'base-memory': this.#memoryBytes, 'plugged-memory': this.pluggedBytes }
       case 'qom-get':
         return 'pc-q35-7.2-machine'
       case 'query-cpus-fast':

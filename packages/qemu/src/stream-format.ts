@@ -98,3 +98,15 @@ export interface StreamSetup {
   readonly machine: string
   readonly blocks: readonly StreamBlock[]
 }
+
+/** Memory of a block, or of a part of it, and what is noted of its pages: a byte each. */
+export interface BlockMemory {
+  readonly bytes: Uint8Array
+  /** Not 0: something else than zero bytes was stored to the page. */
+  readonly touched: Uint8Array
+  /** Not 0: it was stored to, and nobody has taken notice. Set after the store. */
+  readonly marks: Uint8Array
+}
+
+/** Of all blocks, in order: each in parts of whole pages, one after the other. */
+export type BlockParts = readonly (readonly BlockMemory[])[]

@@ -19,9 +19,14 @@ afterEach(async () => {
 
 async function attach(
   streams: readonly Uint8Array[],
-  options: { readonly waits?: boolean; readonly ramBytes?: number } = {},
+  options: {
+    readonly waits?: boolean
+    readonly ramBytes?: number
+    readonly pluggedBytes?: number
+  } = {},
 ): Promise<{ qemu: FakeQemu; guest: QemuStreamGuest }> {
   const qemu = await FakeQemu.start(streams, options.ramBytes ?? memoryBytes, options.waits)
+  qemu.pluggedBytes = options.pluggedBytes ?? 0
   ended.push(() => qemu.end())
   const place = { qmp: qemu.path, keeps: true, downtimeMs: 200 }
   const guest = await QemuStreamGuest.attach(place)
@@ -60,6 +65,35 @@ describe('a VM of which nothing but a QMP socket is known', () => {
       kind: 'qemu',
       options: { attach: 'stream', machine: 'pc-q35-7.2-machine', memory: 16384 },
     })
+  })
+
+  test('has its memory in several blocks, and some of it was plugged in', async () => {
+    const { guest } = await attach([good.bytes], { ramBytes: 12288, pluggedBytes: 8192 })
+    expect(guest.identity).toMatchObject({ options: { memory: 12288, plugged: 8192 } })
+    await guest.pause()
+    expectMemory(guest, good)
+  })
+
+  test('is refused where its stream has less memory than it', async () => {
+    const qemu = await FakeQemu.start([good.bytes], 16384)
+    ended.push(() => qemu.end())
+    qemu.pluggedBytes = 12288
+    const attached = QemuStreamGuest.attach({ qmp: qemu.path, keeps: true })
+    await expect(attached).rejects.toMatchObject({
+      code: 'GUEST_OPTION',
+      message: "QEMU's stream has 24 KiB of memory, and the VM 28 KiB",
+    })
+    expect(qemu).toMatchObject({ status: 'running', parameters: before })
+  })
+
+  test('is refused where the name of a region is too long', async () => {
+    const name = `${'x'.repeat(126)}#1`
+    const blocks = [{ name, byteLength: 4096 }]
+    const stream = writeHead({ machine: 'pc-q35-7.2', blocks })
+    const qemu = await FakeQemu.start([Buffer.concat([stream, new Uint8Array(64)])], 4096)
+    ended.push(() => qemu.end())
+    const attached = QemuStreamGuest.attach({ qmp: qemu.path, keeps: true })
+    await expect(attached).rejects.toMatchObject({ limit: 'regionNameBytesMax', value: 130 })
   })
 
   test('stops by itself, with all of its memory and state here', async () => {

@@ -11,25 +11,30 @@ import {
   type Guest,
   type GuestIdentity,
   type GuestStop,
+  LimitError,
   type Region,
 } from '@godwit/core'
 import { populate, preferHugePages } from '@godwit/linux'
-import { askFacts, type MachineFacts } from './machine-facts.ts'
+import { type BlockRegions, cutBlocks } from './block-regions.ts'
+import { askFacts, type MachineFacts, ramBytes } from './machine-facts.ts'
 import { checkRunning } from './qemu-guest.ts'
 import { QEMU_KIND, type StreamPlace } from './qemu-spec.ts'
 import { QmpClient } from './qmp.ts'
 import { packState } from './state-package.ts'
-import type { StreamSetup } from './stream-format.ts'
+import { BLOCK_NAME_BYTES_MAX, type StreamSetup } from './stream-format.ts'
 import { machineName } from './stream-intake.ts'
-import { allocateShadow, clearShadow, type ShadowBlock, StreamTracker } from './stream-memory.ts'
+import { allocateShadow, clearShadow, type ShadowRegion, StreamTracker } from './stream-memory.ts'
 import { StreamRun } from './stream-run.ts'
+
+/** The regions of each block. */
+type Shadow = readonly (readonly ShadowRegion[])[]
 
 interface Parts {
   readonly qmp: QmpClient
   readonly facts: MachineFacts
   readonly place: StreamPlace
   readonly setup: StreamSetup
-  readonly shadow: readonly ShadowBlock[]
+  readonly shadow: Shadow
   readonly run: StreamRun
 }
 
@@ -43,7 +48,7 @@ export class QemuStreamGuest implements Guest {
   readonly #qmp: QmpClient
   readonly #place: StreamPlace
   readonly #setup: StreamSetup
-  readonly #shadow: readonly ShadowBlock[]
+  readonly #shadow: Shadow
   #run: Promise<StreamRun> | undefined
   /** Settles when an earlier run has ended: another one may begin. */
   #leaving: Promise<void> = Promise.resolve()
@@ -63,15 +68,15 @@ export class QemuStreamGuest implements Guest {
       await checkRunning(qmp)
       const facts = await askFacts(qmp)
       let setup: StreamSetup | undefined
-      let shadow: readonly ShadowBlock[] = []
-      const begin = (said: StreamSetup): readonly ShadowBlock[] => {
+      let shadow: Shadow = []
+      const begin = (said: StreamSetup): Shadow => {
         checkSetup(said, facts)
         setup = said
-        shadow = allocateShadow(said.blocks)
+        shadow = allocateShadow(cutSetup(said))
         return shadow
       }
       const run = await StreamRun.begin({ qmp, downtimeMs: place.downtimeMs, begin })
-      for (const { region } of shadow) await preferHugePages(region)
+      for (const { region } of shadow.flat()) await preferHugePages(region)
       return new QemuStreamGuest({ qmp, facts, place, setup: setup!, shadow, run })
     } catch (thrown) {
       qmp.close()
@@ -86,9 +91,10 @@ export class QemuStreamGuest implements Guest {
     this.#shadow = shadow
     this.#run = Promise.resolve(run)
     this.identity = { kind: QEMU_KIND, options: { ...facts, attach: 'stream' } }
-    this.regions = shadow.map(({ region }) => region)
+    const all = shadow.flat()
+    this.regions = all.map(({ region }) => region)
     const listener = { begun: () => this.#begun(), taken: (pages: number) => this.#taken(pages) }
-    this.trackers = shadow.map((block) => new StreamTracker(block, listener))
+    this.trackers = all.map((region) => new StreamTracker(region, listener))
     this.failed = new Promise((resolve) => {
       void qmp.closed.then((error) => {
         if (!this.#isOver) resolve(error)
@@ -187,9 +193,9 @@ export class QemuStreamGuest implements Guest {
 
   /** Another attempt: all memory comes anew. */
   #again(): Promise<StreamRun> {
-    clearShadow(this.#shadow)
+    clearShadow(this.#shadow.flat())
     const qmp = this.#qmp
-    const begin = (said: StreamSetup): readonly ShadowBlock[] => {
+    const begin = (said: StreamSetup): Shadow => {
       if (JSON.stringify(said) === JSON.stringify(this.#setup)) return this.#shadow
       throw new GodwitError('GUEST_FAILED', 'The VM has other memory now than before')
     }
@@ -208,7 +214,21 @@ function checkSetup({ machine, blocks }: StreamSetup, facts: MachineFacts): void
     const text = `QEMU's stream is of a machine "${machine}", and the VM's is ${facts.machine}`
     throw new GodwitError('GUEST_OPTION', text)
   }
-  if (blocks.some(({ byteLength }) => byteLength === facts.memory)) return
-  const text = `The VM's ${formatBytes(facts.memory)} of memory are not in one piece (-numa)`
-  throw new GodwitError('GUEST_OPTION', text)
+  const streamed = blocks.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const memory = ramBytes(facts)
+  if (streamed >= memory) return
+  const has = `QEMU's stream has ${formatBytes(streamed)} of memory`
+  throw new GodwitError('GUEST_OPTION', `${has}, and the VM ${formatBytes(memory)}`)
+}
+
+/** @throws {LimitError} `LIMIT_EXCEEDED`: a part has a longer name than a region may have */
+function cutSetup({ blocks }: StreamSetup): readonly BlockRegions[] {
+  const cut = cutBlocks(blocks)
+  for (const { name } of cut.flatMap(({ shapes }) => shapes)) {
+    const value = Buffer.byteLength(name)
+    if (value <= BLOCK_NAME_BYTES_MAX) continue
+    const limit = { limit: 'regionNameBytesMax', value, maximum: BLOCK_NAME_BYTES_MAX }
+    throw new LimitError('LIMIT_EXCEEDED', `The name of the memory "${name}" is too long`, limit)
+  }
+  return cut
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { formatBytes, GIB, LimitError } from '@godwit/core'
+import { formatBytes, LimitError } from '@godwit/core'
+import { regionCount } from './block-regions.ts'
 import { textAt, u64 } from './stream-bytes.ts'
 import type { StreamBlock } from './stream-format.ts'
 import {
@@ -13,14 +14,13 @@ import {
   StreamError,
 } from './stream-format.ts'
 
-/** More, and a region could not have them. */
-const blockBytesMax: number = 4 * GIB
-
 /** Of one stream. */
 export class BlockList {
   readonly blocks: StreamBlock[] = []
   /** Bytes of memory whose blocks are still to be named. */
   #left = 0
+  /** That all blocks take so far. */
+  #regions = 0
 
   /** @param memoryBytes - of all blocks together */
   begin(memoryBytes: number): void {
@@ -36,7 +36,7 @@ export class BlockList {
    *
    * @param offset - of it, in the stream
    * @returns where the next one begins; undefined where this one is not all there
-   * @throws {StreamError} `GUEST_FAILED`; {@link LimitError} `LIMIT_EXCEEDED`: it is too large
+   * @throws {StreamError} `GUEST_FAILED`; {@link LimitError} `LIMIT_EXCEEDED`: all are too large
    */
   read(bytes: Uint8Array, at: number, end: number, offset: number): number | undefined {
     const length = bytes[at]!
@@ -46,13 +46,13 @@ export class BlockList {
     if (length === 0 || length > BLOCK_NAME_BYTES_MAX || this.blocks.length >= BLOCKS_MAX) {
       throw new StreamError('sizes', offset, `block ${this.blocks.length} is called "${name}"`)
     }
-    if (byteLength > blockBytesMax) {
-      throw new LimitError(
-        'LIMIT_EXCEEDED',
-        `The machine's memory "${name}" has ${formatBytes(byteLength)}; blocks of up to ` +
-          `${formatBytes(blockBytesMax)} can be moved`,
-        { limit: 'regionBytesMax', value: byteLength, maximum: blockBytesMax },
-      )
+    this.#regions += regionCount(byteLength)
+    if (this.#regions > BLOCKS_MAX) {
+      const text =
+        `The machine's memory "${name}" has ${formatBytes(byteLength)}: all of its memory takes ` +
+        `more than the ${BLOCKS_MAX} regions of up to 4 GiB that a guest may have`
+      const facts = { limit: 'regionsMax', value: this.#regions, maximum: BLOCKS_MAX }
+      throw new LimitError('LIMIT_EXCEEDED', text, facts)
     }
     const isTwice = this.blocks.some((block) => block.name === name)
     const isOfPages = byteLength > 0 && byteLength % STREAM_PAGE_BYTES === 0

@@ -6,8 +6,8 @@
  */
 import { allocateShared, type DirtyTracker, type PageBitmap, type Region } from '@godwit/core'
 import { allocateRegion, ByteMapTracker, markDirty } from '@godwit/memory'
-import { STREAM_PAGE_BYTES, type StreamBlock } from './stream-format.ts'
-import type { BlockMemory } from './stream-reader.ts'
+import type { BlockRegions } from './block-regions.ts'
+import { type BlockMemory, STREAM_PAGE_BYTES } from './stream-format.ts'
 
 /** Hears what the engine has taken notice of. */
 export interface MarksTaken {
@@ -17,24 +17,28 @@ export interface MarksTaken {
   begun(): void
 }
 
-/** One block: memory, and a byte for each page twice. */
-export interface ShadowBlock extends BlockMemory {
+/** One region of a block: memory, and a byte for each page twice. */
+export interface ShadowRegion extends BlockMemory {
   readonly region: Region
 }
 
-/** @throws {LimitError} `NO_ROOM` */
-export function allocateShadow(blocks: readonly StreamBlock[]): readonly ShadowBlock[] {
-  return blocks.map(({ name, byteLength }, id) => {
-    const region = allocateRegion({ id, name, byteLength })
-    const pageCount = byteLength / STREAM_PAGE_BYTES
-    const marks = new Uint8Array(allocateShared(pageCount).buffer)
-    return { region, bytes: region.bytes, touched: new Uint8Array(pageCount), marks }
-  })
+/** @returns the regions of each block @throws {LimitError} `NO_ROOM` */
+export function allocateShadow(
+  blocks: readonly BlockRegions[],
+): readonly (readonly ShadowRegion[])[] {
+  return blocks.map(({ shapes }) =>
+    shapes.map((shape) => {
+      const region = allocateRegion(shape)
+      const pageCount = shape.byteLength / STREAM_PAGE_BYTES
+      const marks = new Uint8Array(allocateShared(pageCount).buffer)
+      return { region, bytes: region.bytes, touched: new Uint8Array(pageCount), marks }
+    }),
+  )
 }
 
 /** Makes memory zero again where it is not, which is a store: another stream brings all of it. */
-export function clearShadow(blocks: readonly ShadowBlock[]): void {
-  for (const { bytes, touched, marks } of blocks) {
+export function clearShadow(regions: readonly ShadowRegion[]): void {
+  for (const { bytes, touched, marks } of regions) {
     for (let page = 0; page < touched.length; page++) {
       if (touched[page] === 0) continue
       bytes.fill(0, page * STREAM_PAGE_BYTES, (page + 1) * STREAM_PAGE_BYTES)
@@ -52,7 +56,7 @@ export class StreamTracker implements DirtyTracker {
   readonly #touched: Uint8Array
   readonly #listener: MarksTaken
 
-  constructor({ marks, touched }: ShadowBlock, listener: MarksTaken) {
+  constructor({ marks, touched }: ShadowRegion, listener: MarksTaken) {
     this.#marks = new ByteMapTracker({ map: marks, pageCount: marks.length })
     this.#touched = touched
     this.#listener = listener

@@ -1,13 +1,18 @@
+import { GIB } from '@godwit/core'
 import { describe, expect, test } from 'vitest'
+import { cutBlocks } from './block-regions.ts'
 import { StreamError } from './stream-format.ts'
+import { allocateShadow } from './stream-memory.ts'
+import { StreamReader } from './stream-reader.ts'
 import { badStreams, type GoodStream, goodStreams, memoryOf, ReadStream } from './stream-vectors.ts'
+import { writeHead } from './stream-writer.ts'
 
 /** What came of reading a stream to its end, in the words of a vector. */
-function told({ reader, setup, blocks, marked, rest }: ReadStream, stream: GoodStream): object {
+function told({ reader, setup, memory, marked, rest }: ReadStream, stream: GoodStream): object {
   reader.end()
   const names = Object.keys(stream.blocks)
   const areSame = names.map((name, index) => {
-    return Buffer.compare(blocks[index]!.bytes, memoryOf(stream.memory[name]!)) === 0
+    return Buffer.compare(memory[index]!, memoryOf(stream.memory[name]!)) === 0
   })
   const { markedPages, isPastMemory } = reader
   return { setup, areSame, marked, markedPages, isPastMemory, rest }
@@ -32,6 +37,14 @@ function* cutsOf({ length }: Uint8Array): Generator<number> {
   for (let cut = 1; cut < length; cut += isNear(cut) ? 1 : 97) yield cut
 }
 
+/** A page full of a byte. @param name - of its block; undefined: that of the record before */
+function record(address: number, name: string | undefined, byte: number): Uint8Array {
+  const head = Buffer.alloc(8)
+  head.writeBigUInt64BE(BigInt(address) | (name === undefined ? 0x28n : 0x08n))
+  const called = name === undefined ? [] : [name.length, ...Buffer.from(name)]
+  return Buffer.concat([head, Uint8Array.from(called), Buffer.alloc(4096, byte)])
+}
+
 describe('a stream', () => {
   for (const stream of goodStreams) {
     test(`${stream.name}`, () => {
@@ -49,6 +62,39 @@ describe('a stream', () => {
       expect(told(new ReadStream().read(stream.bytes, cuts), stream)).toEqual(wanted(stream))
     })
   }
+
+  test.each([1, 2, 3])('goes to memory that is in parts of %i pages', (partPages) => {
+    for (const stream of goodStreams) {
+      expect(told(new ReadStream(partPages).read(stream.bytes), stream)).toEqual(wanted(stream))
+    }
+  })
+
+  test('has pages of a block of more than 4 GiB on both sides of where it is cut', () => {
+    const byteLength = 4 * GIB + 2 * 4096
+    const blocks = [{ name: 'pc.ram', byteLength }]
+    const shadow = allocateShadow(cutBlocks(blocks))
+    const reader = new StreamReader(() => shadow)
+    reader.push(writeHead({ machine: 'pc-q35-7.2', blocks }))
+    reader.push(Uint8Array.of(2, 0, 0, 0, 2))
+    reader.push(record(byteLength - 4096, 'pc.ram', 4))
+    for (const [address, byte] of [
+      [4 * GIB - 4096, 1],
+      [4 * GIB, 3],
+      [0, 2],
+    ] as const) {
+      reader.push(record(address, undefined, byte))
+    }
+    const [first, second] = shadow[0]!
+    expect([first!.bytes.length, second!.bytes.length]).toEqual([4 * GIB, 2 * 4096])
+    const firsts = [0, 1, (4 * GIB) / 4096 - 1].map((page) => first!.bytes[page * 4096])
+    expect(firsts).toEqual([2, 0, 1])
+    expect(first!.bytes.at(-1)).toBe(1)
+    expect([second!.bytes[0], second!.bytes[4095], second!.bytes[4096]]).toEqual([3, 3, 4])
+    expect([...second!.marks]).toEqual([1, 1])
+    expect(reader.markedPages).toBe(4)
+    const beyond = record(byteLength, undefined, 5)
+    expect(() => reader.push(beyond)).toThrow(expect.objectContaining({ record: 'page' }))
+  })
 
   test('that ends early is refused at its end, and not before', () => {
     const { bytes, rest } = goodStreams[1]!
@@ -79,19 +125,19 @@ describe('a broken stream', () => {
     })
   }
 
-  test('a block of more than 4 GiB is too large', () => {
-    const big = Buffer.alloc(9 + 3)
-    big.writeUInt8(2)
-    big.write('pc', 1)
-    big.writeBigUInt64BE(2n ** 33n, 3)
-    const sizes = Buffer.alloc(8)
-    sizes.writeBigUInt64BE(2n ** 33n + 4n)
-    const { bytes } = goodStreams[0]!
-    const upTo = Buffer.from(bytes).indexOf(Buffer.from('72616d', 'hex')) + 3 + 8
-    const stream = Buffer.concat([bytes.subarray(0, upTo), sizes, big])
-    expect(() => new ReadStream().read(stream)).toThrow(
-      expect.objectContaining({ code: 'LIMIT_EXCEEDED', limit: 'regionBytesMax', value: 2 ** 33 }),
-    )
+  test('blocks of more than 1024 regions of 4 GiB are too large', () => {
+    const headOf = (...lengths: readonly number[]): Uint8Array => {
+      const blocks = lengths.map((byteLength, index) => ({ name: `m${index}`, byteLength }))
+      return writeHead({ machine: 'pc-q35-7.2', blocks })
+    }
+    const most = 1023 * 4 * GIB
+    const reader = new StreamReader(() => [])
+    expect(() => reader.push(headOf(most, 4 * GIB))).toThrow(/no list of blocks/)
+    for (const lengths of [[most, 4096, 4096], [most + 4 * GIB + 4096]]) {
+      expect(() => new ReadStream().read(headOf(...lengths))).toThrow(
+        expect.objectContaining({ code: 'LIMIT_EXCEEDED', limit: 'regionsMax', value: 1025 }),
+      )
+    }
   })
 
   test('devices with more than 64 MiB of state are too large', () => {

@@ -8,7 +8,7 @@
 import { LimitError, formatBytes } from '@godwit/core'
 import { markDirty } from '@godwit/memory'
 import { address as addressAt, hex, textAt, u16, u32 } from './stream-bytes.ts'
-import type { StreamSetup } from './stream-format.ts'
+import type { BlockMemory, BlockParts, StreamSetup } from './stream-format.ts'
 import {
   MACHINE_NAME_BYTES_MAX,
   RAM_VERSION,
@@ -23,15 +23,6 @@ import { TOLD_BYTES_MAX } from './state-package.ts'
 import { BlockList } from './stream-list.ts'
 import { unknownRecord, wrongPage } from './stream-refusal.ts'
 
-/** A block's memory, and what is noted of its pages: a byte each. */
-export interface BlockMemory {
-  readonly bytes: Uint8Array
-  /** Not 0: something else than zero bytes was stored to the page. */
-  readonly touched: Uint8Array
-  /** Not 0: it was stored to, and nobody has taken notice. Set after the store. */
-  readonly marks: Uint8Array
-}
-
 /** Longer than any record without its page, and than any section's head. */
 const headBytesMax = 512
 const pageMask = STREAM_PAGE_BYTES - 1
@@ -44,16 +35,20 @@ type Place = 'start' | 'configuration' | 'section' | 'footer' | 'records' | 'siz
 export class StreamReader {
   /** Pages that are marked since somebody took this number down; to be set by whoever clears. */
   markedPages = 0
-  readonly #begin: (setup: StreamSetup) => readonly BlockMemory[]
+  readonly #begin: (setup: StreamSetup) => BlockParts
   #place: Place = 'start'
   #machine = ''
   #sectionId = 0
   #isFirstSection = true
   #isLastSection = false
   readonly #list = new BlockList()
-  #blocks: readonly BlockMemory[] = []
-  #block: BlockMemory | undefined
-  /** Where bytes of a page that is cut go, and how many; 0: there is none. */
+  #blocks: BlockParts = []
+  /** Of the block that the last record was of. */
+  #parts: readonly BlockMemory[] = []
+  /** The one of them that a page went to last, and its address in the block. */
+  #part: BlockMemory | undefined
+  #partAt = 0
+  /** Where in it bytes of a page that is cut go, and how many; 0: there is none. */
   #pageAt = 0
   #pageLeft = 0
   /** The start of a record that is cut. */
@@ -65,10 +60,9 @@ export class StreamReader {
   #restBytes = 0
 
   /**
-   * @param begin - hears what there is, once, and gives the memory of all blocks, in order: as long
-   *   as said
+   * @param begin - hears what there is, once, and gives the memory of all blocks: as long as said
    */
-  constructor(begin: (setup: StreamSetup) => readonly BlockMemory[]) {
+  constructor(begin: (setup: StreamSetup) => BlockParts) {
     this.#begin = begin
   }
 
@@ -141,10 +135,10 @@ export class StreamReader {
   #goOnWithPage(chunk: Uint8Array, at: number): number {
     const count = Math.min(this.#pageLeft, chunk.length - at)
     // By the C library: the engine copies to shared memory word by word.
-    Buffer.prototype.copy.call(chunk, this.#block!.bytes, this.#pageAt, at, at + count)
+    Buffer.prototype.copy.call(chunk, this.#part!.bytes, this.#pageAt, at, at + count)
     this.#pageAt += count
     this.#pageLeft -= count
-    if (this.#pageLeft === 0) this.#mark(this.#block!, this.#pageAt - STREAM_PAGE_BYTES)
+    if (this.#pageLeft === 0) this.#mark(this.#part!, this.#pageAt - STREAM_PAGE_BYTES)
     return at + count
   }
 
@@ -313,23 +307,26 @@ export class StreamReader {
       let next = at + 8
       if ((flags & RamFlag.Continue) === 0) {
         if (end - next < 1 || end - next < 1 + bytes[next]!) return at === from ? incomplete : at
-        this.#block = this.#named(bytes, next, offset + at - from)
+        this.#parts = this.#named(bytes, next, offset + at - from)
+        this.#part = undefined
         next += 1 + bytes[next]!
       }
-      const block = this.#block
-      if (block === undefined || address > block.bytes.length - STREAM_PAGE_BYTES) {
-        throw wrongPage(address, offset + at - from)
+      let part = this.#part
+      let pageAt = address - this.#partAt
+      if (part === undefined || pageAt < 0 || pageAt > part.bytes.length - STREAM_PAGE_BYTES) {
+        part = this.#partOf(address, offset + at - from)
+        pageAt = address - this.#partAt
       }
       if (kind === RamFlag.Zero) {
         if (next === end) return at === from ? incomplete : at
         if (bytes[next] !== 0) {
           throw new StreamError('zero', offset + at - from, `a page of bytes ${bytes[next]!}`)
         }
-        this.#clear(block, address)
+        this.#clear(part, pageAt)
         at = next + 1
         continue
       }
-      this.#pageAt = address
+      this.#pageAt = pageAt
       this.#pageLeft = STREAM_PAGE_BYTES
       at = this.#goOnWithPage(bytes, next)
       if (this.#pageLeft > 0) return at
@@ -364,28 +361,38 @@ export class StreamReader {
     return next
   }
 
-  #named(bytes: Uint8Array, at: number, offset: number): BlockMemory {
-    const block = this.#blocks[this.#list.indexAt(bytes, at)]
-    if (block !== undefined) return block
+  #named(bytes: Uint8Array, at: number, offset: number): readonly BlockMemory[] {
+    const parts = this.#blocks[this.#list.indexAt(bytes, at)]
+    if (parts !== undefined) return parts
     const name = textAt(bytes, at + 1, bytes[at]!)
     throw new StreamError('block', offset, `a page of block "${name}", which is not in the list`)
   }
 
-  #clear(block: BlockMemory, address: number): void {
-    const page = address / STREAM_PAGE_BYTES
-    if (block.touched[page] === 0) return
-    block.bytes.fill(0, address, address + STREAM_PAGE_BYTES)
-    this.#note(block, page)
+  /** The part that has this page of the block, from now on {@link #part}. */
+  #partOf(address: number, offset: number): BlockMemory {
+    this.#partAt = 0
+    for (const part of this.#parts) {
+      if (address - this.#partAt < part.bytes.length) return (this.#part = part)
+      this.#partAt += part.bytes.length
+    }
+    throw wrongPage(address, offset)
   }
 
-  #mark(block: BlockMemory, address: number): void {
-    const page = address / STREAM_PAGE_BYTES
-    block.touched[page] = 1
-    this.#note(block, page)
+  #clear(part: BlockMemory, pageAt: number): void {
+    const page = pageAt / STREAM_PAGE_BYTES
+    if (part.touched[page] === 0) return
+    part.bytes.fill(0, pageAt, pageAt + STREAM_PAGE_BYTES)
+    this.#note(part, page)
   }
 
-  #note(block: BlockMemory, page: number): void {
-    if (block.marks[page] === 0) this.markedPages++
-    markDirty(block.marks, page)
+  #mark(part: BlockMemory, pageAt: number): void {
+    const page = pageAt / STREAM_PAGE_BYTES
+    part.touched[page] = 1
+    this.#note(part, page)
+  }
+
+  #note(part: BlockMemory, page: number): void {
+    if (part.marks[page] === 0) this.markedPages++
+    markDirty(part.marks, page)
   }
 }

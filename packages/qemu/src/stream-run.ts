@@ -20,10 +20,10 @@ import {
 import { toDirectSocket } from '@godwit/transport'
 import { askMigration, isUnderWay, type MigrationInfo } from './migration-info.ts'
 import type { QmpClient } from './qmp.ts'
-import { STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
+import { type BlockParts, STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
 import { readAheadBytes, roundBytes } from './stream-pace.ts'
-import { type BlockMemory, StreamReader } from './stream-reader.ts'
+import { StreamReader } from './stream-reader.ts'
 import { type AppliedSettings, applySettings } from './stream-settings.ts'
 
 /** QEMU connects at once; the machine may have many disks. */
@@ -46,7 +46,7 @@ export interface StreamRunOptions {
   /** QEMU's `downtime-limit`; what it has else. */
   readonly downtimeMs: number | undefined
   /** Hears what memory there is, once, and gives it. */
-  readonly begin: (setup: StreamSetup) => readonly BlockMemory[]
+  readonly begin: (setup: StreamSetup) => BlockParts
 }
 
 /** Use once. It reads nothing but what memory there is before {@link begun}. */

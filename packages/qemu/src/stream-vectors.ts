@@ -4,8 +4,8 @@
  * @module
  */
 import { readFileSync } from 'node:fs'
-import type { StreamSetup } from './stream-format.ts'
-import { type BlockMemory, StreamReader } from './stream-reader.ts'
+import type { BlockMemory, BlockParts, StreamSetup } from './stream-format.ts'
+import { StreamReader } from './stream-reader.ts'
 
 /** A byte, and how often it comes. */
 type Run = readonly [byte: number, count: number]
@@ -54,19 +54,36 @@ export const badStreams: readonly BadStream[] = cases.flatMap((one) => {
   return error === undefined ? [] : [{ name, bytes: bytesOf(one), error }]
 })
 
+function memoryOfPages(pages: number): BlockMemory {
+  const notes = { touched: new Uint8Array(pages), marks: new Uint8Array(pages) }
+  return { bytes: new Uint8Array(pages * 4096), ...notes }
+}
+
 /** What a stream was read into. */
 export class ReadStream {
   setup: StreamSetup | undefined
-  blocks: readonly BlockMemory[] = []
-  readonly reader: StreamReader = new StreamReader((setup) => {
-    this.setup = setup
-    this.blocks = setup.blocks.map(({ byteLength }) => {
-      const pages = byteLength / 4096
-      const notes = { touched: new Uint8Array(pages), marks: new Uint8Array(pages) }
-      return { bytes: new Uint8Array(byteLength), ...notes }
+  #blocks: BlockParts = []
+  readonly reader: StreamReader
+
+  /** @param partPages - blocks are cut into parts of at most as many */
+  constructor(partPages: number = Infinity) {
+    this.reader = new StreamReader((setup) => {
+      this.setup = setup
+      this.#blocks = setup.blocks.map(({ byteLength }) => {
+        const parts: BlockMemory[] = []
+        for (let left = byteLength / 4096; left > 0; left -= partPages) {
+          parts.push(memoryOfPages(Math.min(left, partPages)))
+        }
+        return parts
+      })
+      return this.#blocks
     })
-    return this.blocks
-  })
+  }
+
+  /** The memory of each block, as a whole. */
+  get memory(): readonly Uint8Array[] {
+    return this.#blocks.map((parts) => Buffer.concat(parts.map(({ bytes }) => bytes)))
+  }
 
   /** The stream in chunks that end at these places. */
   read(bytes: Uint8Array, cuts: readonly number[] = []): this {
@@ -81,7 +98,10 @@ export class ReadStream {
 
   /** Pages with a mark, per block. */
   get marked(): readonly (readonly number[])[] {
-    return this.blocks.map(({ marks }) => [...marks].flatMap((mark, page) => (mark ? [page] : [])))
+    return this.#blocks.map((parts) => {
+      const marks = parts.flatMap((part) => [...part.marks])
+      return marks.flatMap((mark, page) => (mark ? [page] : []))
+    })
   }
 
   get rest(): string {

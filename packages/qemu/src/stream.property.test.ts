@@ -23,8 +23,11 @@ function cutPlaces(asked: readonly number[], length: number): readonly number[] 
   return asked.map((cut) => cut % (length + 1)).toSorted((a, b) => a - b)
 }
 
-test('what is written is read: every page, cut anywhere', () => {
-  const property = fc.property(someBlocks, cuts, (blocks, asked) => {
+/** Pages of a part of a block. */
+const partPages = fc.integer({ min: 1, max: 13 })
+
+test('what is written is read: every page, both cut anywhere', () => {
+  const property = fc.property(someBlocks, cuts, partPages, (blocks, asked, most) => {
     const filled = blocks.map(({ name, fills }) => {
       return { name, bytes: memoryOf(fills.map((byte) => [byte, pageBytes] as const)) }
     })
@@ -32,11 +35,11 @@ test('what is written is read: every page, cut anywhere', () => {
     const setup = { machine: 'pc-q35-7.2', blocks: shapes }
     const rest = Uint8Array.of(4, 1, 2, 3)
     const stream = Buffer.concat([writeHead(setup), ...writeMemory(filled), rest])
-    const read = new ReadStream().read(new Uint8Array(stream), cutPlaces(asked, stream.length))
+    const read = new ReadStream(most).read(new Uint8Array(stream), cutPlaces(asked, stream.length))
     read.reader.end()
     expect(read.setup).toEqual(setup)
     for (const [index, { bytes }] of filled.entries()) {
-      expect(Buffer.compare(read.blocks[index]!.bytes, bytes)).toBe(0)
+      expect(Buffer.compare(read.memory[index]!, bytes)).toBe(0)
     }
     expect(read.rest).toBe('04010203')
   })
@@ -62,10 +65,11 @@ test('whatever is changed in a stream, it is read or refused with a typed error'
     fc.constantFrom(...goodStreams),
     changes,
     cuts,
-    (good, all, asked) => {
+    partPages,
+    (good, all, asked, most) => {
       const bytes = good.bytes.slice()
       for (const [at, byte] of all) bytes[at % bytes.length] = byte
-      const read = new ReadStream()
+      const read = new ReadStream(most)
       const outcome = outcomeOf(() => read.read(bytes, cutPlaces(asked, bytes.length)).reader.end())
       expect(['read', StreamError, LimitError]).toContain(outcome)
     },

@@ -26,6 +26,8 @@ export type LaneCommand =
       readonly seed: Uint8Array
       readonly pageBytes: number
       readonly sent: readonly SentSpan[]
+      /** Whether it is going to look through memory. */
+      readonly looks: boolean
       /** Of this lane: its count is 1. */
       readonly terms: LaneTerms
     }

@@ -6,6 +6,7 @@
 import type { PageHasher } from '@godwit/core'
 import type { BatchSlot, Compressors, SentPages, StaticLookup, Workspace } from '@godwit/codec'
 import type { EncodeSettings, TokenBucket } from '@godwit/policy'
+import type { MemoryScan } from './memory-scan.ts'
 
 export interface LaneOptions {
   /** Number of this lane, and how many there are. */
@@ -33,12 +34,17 @@ export interface LaneOptions {
   readonly pacer: TokenBucket
   /** To the destination and back, at most. */
   readonly roundTripMs: number
+  /** The destination is on this machine, or somebody who passes on what comes. */
+  readonly isLoopback: boolean
+  /** Of this thread, made when it is needed; where nobody reports stores. */
+  readonly scan: (() => MemoryScan) | undefined
 }
 
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 export function sameOptions(options: LaneOptions): LaneOptions {
   const { index, lanes, pageBytes, workspace, slots, hasher, settings, cacheBytes } = options
-  const { storeBytes, compressors, staticPages, sent, creditBytes, pacer, roundTripMs } = options
+  const { storeBytes, compressors, staticPages, sent, creditBytes, pacer } = options
+  const { roundTripMs, isLoopback, scan } = options
   return {
     index,
     lanes,
@@ -55,6 +61,8 @@ export function sameOptions(options: LaneOptions): LaneOptions {
     creditBytes,
     pacer,
     roundTripMs,
+    isLoopback,
+    scan,
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import type { RegionRound, SentPages } from '@godwit/codec'
 import type { RoundWork } from './round-work.ts'
-import { PIECE_WORDS, isCutShort, ownerOf } from './round-work.ts'
+import { PIECE_WORDS, isCutShort, ownerOf, takePiece } from './round-work.ts'
 
 /** What a lane sends of a round, piece by piece. */
 export interface RoundPieces {
@@ -18,6 +18,10 @@ export interface RoundPieces {
   readonly leftPages: number
   /** Goes on to another piece where one is done. @returns false when none is left */
   take(): boolean
+  /** Looks for pages while there is no way to send any. @returns whether there may be more */
+  lookAhead(): boolean
+  /** Milliseconds of looks. */
+  readonly lookMs: number
 }
 
 /** Where one lane is in one round. */
@@ -33,6 +37,7 @@ export class LanePieces implements RoundPieces {
   page = 0
   endPage = 0
   leftPages = 0
+  readonly lookMs = 0
 
   /** @param index - number of the lane, of so many `lanes` */
   constructor(work: RoundWork, sent: readonly SentPages[], index: number, lanes: number) {
@@ -51,6 +56,10 @@ export class LanePieces implements RoundPieces {
       return false
     }
     return true
+  }
+
+  lookAhead(): boolean {
+    return false
   }
 
   #goOn(): boolean {
@@ -91,8 +100,8 @@ export class LanePieces implements RoundPieces {
 
   /** Where the next piece of this lane is in the list. */
   #next(): number {
-    const { pieces, taken, owned } = this.#work
-    if (!owned) return Atomics.add(taken, 0, 1) * PIECE_WORDS
+    const { pieces, owned } = this.#work
+    if (!owned) return takePiece(this.#work)
     let piece = this.#nextOwned
     while (piece < pieces.length && ownerOf(pieces[piece + 1]!, this.#lanes) !== this.#index) {
       piece += PIECE_WORDS

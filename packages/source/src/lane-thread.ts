@@ -39,9 +39,8 @@ class LaneThread {
   readonly #environment: LaneEnvironment
   #lanes: LocalLanes | undefined
   #sent: readonly SentPages[] = []
-  /** Made when it is needed: its kernels have memory of their own. */
+  /** Made only where it is needed: its kernels have memory of their own. */
   #scan: MemoryScan | undefined
-  #createScan: (() => MemoryScan) | undefined
 
   constructor(port: Port<LaneReport, LaneCommand>, environment: LaneEnvironment) {
     this.#port = port
@@ -87,18 +86,9 @@ class LaneThread {
 
   #prepare(command: LaneCommand & { do: 'prepare' }): void {
     const { primitives, clock, createDialler, sealTools } = this.#environment
-    const { index, address, terms, sent, secret, ...settings } = command
-    const { pageBytes, hash, seed } = settings
+    const { index, address, terms, sent, looks, secret, ...settings } = command
+    const { pageBytes } = settings
     this.#sent = sentOfSpans(sent, pageBytes)
-    this.#createScan = () => {
-      let copying: PageHasher | undefined
-      // The first is the calling thread.
-      const thread = index + 1
-      return new MemoryScan(this.#sent, pageBytes, (region) => {
-        const inPlace = createInPlaceHasher({ primitives, region, hash, seed, thread })
-        return inPlace ?? (copying ??= new Workspace(primitives, 0).createHasher(hash, seed))
-      })
-    }
     this.#lanes = new LocalLanes(
       {
         ...settings,
@@ -107,6 +97,7 @@ class LaneThread {
         clock,
         primitives,
         sent: this.#sent,
+        scan: () => this.#scan!,
         onLost: (error) => {
           const text = 'The destination closed a data channel'
           const lost = error ?? new TransportError('CONNECTION_LOST', text)
@@ -116,6 +107,18 @@ class LaneThread {
       index,
     )
     this.#lanes.prepare(terms)
+    if (looks) this.#scan = this.#createScan(command)
+  }
+
+  #createScan({ index, hash, seed, pageBytes }: LaneCommand & { do: 'prepare' }): MemoryScan {
+    const { primitives } = this.#environment
+    let copying: PageHasher | undefined
+    // The first is the calling thread.
+    const thread = index + 1
+    return new MemoryScan(this.#sent, pageBytes, (region) => {
+      const inPlace = createInPlaceHasher({ primitives, region, hash, seed, thread })
+      return inPlace ?? (copying ??= new Workspace(primitives, 0).createHasher(hash, seed))
+    })
   }
 
   async #sendRound(spans: RoundSpans): Promise<LaneReport> {
@@ -138,8 +141,7 @@ class LaneThread {
   }
 
   async #scanMemory(spans: ScanSpans): Promise<LaneReport> {
-    this.#scan ??= this.#createScan!()
-    await this.#scan.run(scanOfSpans(spans, this.#sent), this.#environment.clock)
+    await this.#scan!.run(scanOfSpans(spans, this.#sent), this.#environment.clock)
     return { type: 'scanned' }
   }
 

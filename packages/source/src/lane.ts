@@ -20,12 +20,12 @@ import type { OutgoingOwner } from './outgoing.ts'
 import { PLAIN_SLOTS, needsRichLane, richBatchPages } from './lane-memory.ts'
 import { type LaneOptions, sameOptions } from './lane-options.ts'
 import type { RoundPieces } from './lane-pieces.ts'
-import { LanePieces } from './lane-pieces.ts'
 import { Outgoing } from './outgoing.ts'
-import { PushPieces } from './push-pieces.ts'
+import type { PushPieces } from './push-pieces.ts'
 import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { addPlainBatch, emptyRound, sameShape } from './round-work.ts'
+import { piecesOf } from './pieces-of.ts'
 
 /** Steps of encoding without a batch to send before other work gets its turn. */
 const emptyStepsMax = { plain: 4, rich: 64 } as const
@@ -74,7 +74,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     onClosed: (error: GodwitError | undefined) => void,
   ) {
     const options = sameOptions(given)
-    const { pageBytes, slots, settings, creditBytes, pacer, roundTripMs } = options
+    const { pageBytes, slots, settings, creditBytes, pacer, roundTripMs, isLoopback } = options
     this.#link = link
     this.#clock = clock
     this.#options = options
@@ -90,7 +90,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
     const frameBytesMax = slots[0]!.bytes.length
     const awaitsLink = this.#breakEven !== undefined
-    const limits = { creditBytes, frameBytesMax, pacer, roundTripMs }
+    const limits = { creditBytes, frameBytesMax, pacer, roundTripMs, isLoopback }
     this.#outgoing = new Outgoing(link, clock, { slots, compression, awaitsLink, ...limits }, this)
   }
 
@@ -113,10 +113,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   sendRound(asked: RoundWork): Promise<LaneRound> {
     if (this.#isClosed) return Promise.reject(new CancelledError())
     return new Promise((resolve, reject) => {
-      const { sent, index, lanes } = this.#options
       const work = sameShape(asked)
-      const push = this.#pushOf(work)
-      const pieces = push ?? new LanePieces(work, sent, index, lanes)
+      const { pieces, push } = piecesOf(work, this.#options, this.#clock)
       const state = { pieces, push, encoded: false, barrierSent: false }
       this.#done = emptyRound()
       this.#work = push === undefined ? work : { ...work, dirty: push.taken }
@@ -124,11 +122,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
       this.#current = { work, done: this.#done, resolve, reject, ...state }
       this.goOn()
     })
-  }
-
-  #pushOf(work: RoundWork): PushPieces | undefined {
-    if (work.push === undefined) return undefined
-    return new PushPieces(work, work.push, this.#options.sent, this.#clock, this.#pageBytes)
   }
 
   /** The cap on bandwidth has changed. */
@@ -262,7 +255,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
         continue
       }
       const isPlain = this.#isPlain(current.work)
-      if (!this.#mayStep(current, isPlain)) break
+      if (!this.#mayStep(current, isPlain)) {
+        if (current.pieces.lookAhead()) this.#goOnSoon()
+        break
+      }
       const hasBatch = this.#step(current, isPlain)
       if (hasBatch) steps = 0
       // The socket takes what is left of a batch between two turns only, and the link would idle.
@@ -326,6 +322,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (!current.pieces.take()) {
       this.#rich?.flush()
       current.done.heldPages += current.pieces.leftPages
+      current.done.lookMs = current.pieces.lookMs
       current.encoded = true
       return true
     }

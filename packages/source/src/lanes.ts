@@ -7,7 +7,7 @@ import type { Channel, Clock, Dialler, GodwitError, HashName } from '@godwit/cor
 import type { Primitives, SentPages, StaticLookup } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
-import type { ScanJob } from './memory-scan.ts'
+import type { MemoryScan, ScanJob } from './memory-scan.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import type { Seals } from './seals.ts'
 
@@ -80,6 +80,8 @@ export interface LanesOptions {
   readonly pageBytes: number
   /** Per region: what was sent of it. Fingerprints are updated as pages are sent. */
   readonly sent: readonly SentPages[]
+  /** Of the calling thread, where nobody reports stores. */
+  readonly scan: (() => MemoryScan) | undefined
   /** A channel was lost; may be called again. */
   readonly onLost: (error: GodwitError | undefined) => void
 }

@@ -42,7 +42,8 @@ export class LocalLanes implements SourceLanes {
 
   prepare(terms: LaneTerms): void {
     const { count, lanes, creditBytes, memoryBytes, settings, storeBytes, findsStatic } = terms
-    const { primitives, pageBytes, hash, seed, clock, sent, epoch, onLost } = this.#options
+    const { primitives, pageBytes, hash, seed, clock, sent, epoch, scan, onLost } = this.#options
+    const { isLoopback = false } = this.#options.dialler
     const perLane = limitsPerLane(settings, storeBytes, lanes)
     const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes, findsStatic)
     const ownMemory = warmUpBytes(pageBytes, settings)
@@ -50,7 +51,7 @@ export class LocalLanes implements SourceLanes {
     const hasher = workspace.createHasher(hash, seed)
     const { compressors } = primitives
     const shared = { pageBytes, workspace, hasher, sent, creditBytes, pacer: this.#pacer }
-    const options = { ...shared, lanes, settings, ...perLane, compressors }
+    const options = { ...shared, lanes, settings, ...perLane, compressors, isLoopback, scan }
     const newSlots = (): readonly BatchSlot[] => {
       return createSlots(workspace, pageBytes, settings, findsStatic)
     }

@@ -4,10 +4,14 @@
  *
  * @module
  */
-import type { Clock, PageHasher, Region } from '@godwit/core'
+import type { Clock, FingerprintTable, PageHasher, Region } from '@godwit/core'
 import { PageBitmap, allocateShared, yieldTo } from '@godwit/core'
 import type { SentPages } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
+import type { RoundWork } from './round-work.ts'
+import { PIECE_WORDS } from './round-work.ts'
+import type { Sweep } from './sweep.ts'
+import { lookedAt, takeChunk } from './sweep.ts'
 
 /** One pass. All memory in it is shared where the guest's is. */
 export interface ScanJob {
@@ -23,8 +27,16 @@ export interface ScanJob {
 export class MemoryScan {
   /** One per region. */
   readonly trackers: readonly ScanTracker[]
-  readonly #pageCounts: readonly number[]
+  /** Per region. */
+  readonly pageCounts: readonly number[]
+  /** Of a fingerprint. */
+  readonly entryBytes: FingerprintTable['entryBytes']
+  readonly #pageBytes: number
+  readonly #sent: readonly SentPages[]
+  readonly #hashers: readonly PageHasher[]
   readonly #zeros: readonly PageBitmap[]
+  /** Per region: what a look finds, before others see it. Empty between looks. */
+  readonly #found: readonly PageBitmap[]
 
   /**
    * @param hasherOf - of this thread, and of what is written of the pages that are sent
@@ -36,10 +48,15 @@ export class MemoryScan {
     hasherOf: (region: Region) => PageHasher,
     addZeros?: (region: number, into: PageBitmap) => void,
   ) {
-    this.#pageCounts = sent.map(({ fingerprints }) => fingerprints.entryCount)
-    this.#zeros = this.#pageCounts.map((pageCount) => PageBitmap.shared(pageCount))
+    this.pageCounts = sent.map(({ fingerprints }) => fingerprints.entryCount)
+    this.#zeros = this.pageCounts.map((pageCount) => PageBitmap.shared(pageCount))
+    this.#found = this.pageCounts.map((pageCount) => new PageBitmap(pageCount))
+    this.#pageBytes = pageBytes
+    this.#sent = sent
+    this.entryBytes = sent[0]!.fingerprints.entryBytes
+    this.#hashers = sent.map(({ region }) => hasherOf(region))
     this.trackers = sent.map(({ region, fingerprints }, index) => {
-      const options = { region, pageBytes, hasher: hasherOf(region), sent: fingerprints }
+      const options = { region, pageBytes, hasher: this.#hashers[index]!, sent: fingerprints }
       const add = addZeros && ((into: PageBitmap): void => addZeros(index, into))
       return new ScanTracker({ ...options, addZeros: add })
     })
@@ -47,11 +64,52 @@ export class MemoryScan {
 
   /** A pass that begins now. */
   begin(into: readonly PageBitmap[]): ScanJob {
+    return { zeros: this.findZeros(), into, next: new Int32Array(allocateShared(4).buffer) }
+  }
+
+  /** Per region: pages that hold zero bytes now. The same bitmaps every time. */
+  findZeros(): readonly PageBitmap[] {
     for (const [region, zeros] of this.#zeros.entries()) {
       zeros.clear()
       this.trackers[region]!.addUntouched?.(zeros)
     }
-    return { zeros: this.#zeros, into, next: new Int32Array(allocateShared(4).buffer) }
+    return this.#zeros
+  }
+
+  /** @param into - its first entry gets the fingerprint of a page as it is now */
+  hashPage(region: number, page: number, into: FingerprintTable): void {
+    const { bytes } = this.#sent[region]!.region
+    const start = page * this.#pageBytes
+    const end = Math.min(start + this.#pageBytes, bytes.length)
+    this.#hashers[region]!.hashPages(bytes, start, end, this.#pageBytes, into, 0)
+  }
+
+  /**
+   * Looks at the next chunk of a sweep: its pages are dirty from here on, or not.
+   *
+   * @returns false where there is none left
+   */
+  look({ dirty, pieces }: Pick<RoundWork, 'dirty' | 'pieces'>, sweep: Sweep): boolean {
+    const chunk = takeChunk(sweep)
+    if (chunk < 0) return false
+    const at = chunk * PIECE_WORDS
+    const region = pieces[at]!
+    const first = pieces[at + 1]!
+    const end = pieces[at + 2]!
+    const tracker = this.trackers[region]!
+    const found = this.#found[region]!.words
+    tracker.zeros = sweep.zeros[region]!
+    tracker.collect(first, end - first, this.#found[region]!)
+    const { words } = dirty[region]!
+    let isDirty = 0
+    // Word by word: others must not see a dirty page as a clean one in between.
+    for (let word = first >>> 5; word < (end + 31) >>> 5; word++) {
+      isDirty |= found[word]!
+      words[word] = found[word]!
+      found[word] = 0
+    }
+    lookedAt(sweep, chunk, isDirty !== 0)
+    return true
   }
 
   /** Takes one chunk after the other, until none is left. */
@@ -61,7 +119,7 @@ export class MemoryScan {
     for (const [region, tracker] of this.trackers.entries()) {
       const { collectPagesMax } = tracker
       tracker.zeros = zeros[region]!
-      const end = first + Math.ceil(this.#pageCounts[region]! / collectPagesMax)
+      const end = first + Math.ceil(this.pageCounts[region]! / collectPagesMax)
       for (; mine < end; mine = Atomics.add(next, 0, 1)) {
         tracker.collect((mine - first) * collectPagesMax, collectPagesMax, into[region]!)
         await yieldTo(clock)

@@ -176,3 +176,8 @@ export interface SourceProgress {
   /** How much of its time the guest loses now, 0 to 1. */
   readonly throttle: number
 }
+
+/** Of the guest. */
+export function memoryBytesOf({ guest }: Pick<SourceOptions, 'guest'>): number {
+  return guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}

@@ -50,6 +50,8 @@ export interface OutgoingOptions {
   readonly pacer: TokenBucket
   /** To the destination and back, at most. */
   readonly roundTripMs: number
+  /** The destination is on this machine, or somebody who passes on what comes. */
+  readonly isLoopback: boolean
 }
 
 /** What the lane is told. */
@@ -93,7 +95,7 @@ export class Outgoing {
     this.#options = options
     this.#owner = owner
     this.#freeSlots = [...options.slots]
-    this.meter = new LinkMeter(options.roundTripMs)
+    this.meter = new LinkMeter(options.roundTripMs, options.isLoopback)
   }
 
   get freeSlots(): number {

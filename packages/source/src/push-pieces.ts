@@ -21,6 +21,7 @@ export class PushPieces implements RoundPieces {
   page = 0
   endPage = 0
   readonly leftPages = 0
+  readonly lookMs = 0
   readonly window: PushWindow = new PushWindow()
   /** Per region: everything that this lane has taken. */
   readonly taken: readonly PageBitmap[]
@@ -69,6 +70,10 @@ export class PushPieces implements RoundPieces {
     return this.#push.left.some((bitmap) => bitmap.nextSet(0) < bitmap.pageCount)
       ? Math.min(waitMs, lookMs)
       : 0
+  }
+
+  lookAhead(): boolean {
+    return false
   }
 
   take(): boolean {

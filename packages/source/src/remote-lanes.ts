@@ -102,7 +102,7 @@ class RemoteLane {
     terms: LaneTerms,
     options: LanesOptions,
   ) {
-    const { dialler, seals, session, epoch, hash, seed, pageBytes, sent, onLost } = options
+    const { dialler, seals, session, epoch, hash, seed, pageBytes, sent, scan, onLost } = options
     this.#thread = thread
     this.#onLost = onLost
     thread.listen((report) => this.#hear(report))
@@ -121,6 +121,7 @@ class RemoteLane {
       seed,
       pageBytes,
       sent: spansOfSent(sent),
+      looks: scan !== undefined,
       terms: { ...terms, count: 1 },
     })
   }

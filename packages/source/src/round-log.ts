@@ -24,7 +24,7 @@ export class RoundLog {
   #tally: LaneRound = emptyRound()
   sentBytes = 0
   resentBytes = 0
-  readonly #pageBytes: number
+  readonly pageBytes: number
   readonly #memoryBytes: number
   #lastDirtyPages = Infinity
   /** Bytes of page frames per second, from the last round of useful size. */
@@ -34,7 +34,7 @@ export class RoundLog {
   #mostBandwidth = 0
 
   constructor(pageBytes: number, memoryBytes: number) {
-    this.#pageBytes = pageBytes
+    this.pageBytes = pageBytes
     this.#memoryBytes = memoryBytes
   }
 
@@ -92,13 +92,18 @@ export class RoundLog {
   /** A round was acknowledged (or, for the last one, handed over) after `ms`. */
   add(round: number, pages: number, sent: LaneRound, facts: RoundFacts): void {
     const { ms } = facts
+    const { lookMs: scanMs } = sent
     const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
-    if (sent.frameBytes >= usefulRoundBytes || this.#bandwidth === 0) {
+    // A round of looks rather than of pages says nothing of the link, but that it is no slower.
+    const isLooks = scanMs > ms / 2 && bandwidth < this.#bandwidth
+    const isUseful = sent.frameBytes >= usefulRoundBytes && !isLooks
+    if (isUseful || this.#bandwidth === 0) {
       this.#bandwidth = bandwidth
       this.#roundCap = facts.grantedBandwidth ?? Infinity
       this.#mostBandwidth = Math.max(this.#mostBandwidth, bandwidth)
     }
-    this.rounds.push({ round, pages, bytes: sent.frameBytes, bandwidth, ...facts })
+    const looks = scanMs > 0 ? { scanMs } : {}
+    this.rounds.push({ round, pages, bytes: sent.frameBytes, bandwidth, ...looks, ...facts })
     this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes
@@ -109,7 +114,7 @@ export class RoundLog {
     const last = this.rounds.at(-1)
     if (last === undefined) return
     last.dirtyPages = dirtyPages
-    last.dirtyRate = ms > 0 ? ((dirtyPages * this.#pageBytes) / ms) * 1e3 : 0
+    last.dirtyRate = ms > 0 ? ((dirtyPages * this.pageBytes) / ms) * 1e3 : 0
   }
 
   /**
@@ -130,7 +135,7 @@ export class RoundLog {
       firstRoundBytes,
       laterRoundsBytes: later.reduce((sum, bytes) => sum + bytes, 0),
       memoryBytes: this.#memoryBytes,
-      dirtyBytes: dirtyPages * this.#pageBytes,
+      dirtyBytes: dirtyPages * this.pageBytes,
       bandwidth: this.#bandwidth,
       pauseBandwidth: expectedPauseBandwidth({
         measured: this.#bandwidth,

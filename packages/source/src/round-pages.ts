@@ -7,7 +7,7 @@
 import type { DirtyTracker, PageBitmap } from '@godwit/core'
 import { GodwitError } from '@godwit/core'
 import type { PageSelector, SelectSettings } from '@godwit/policy'
-import { PEEK_DEFAULT_MS, selectByDefault } from '@godwit/policy'
+import { PEEK_DEFAULT_MS, SELECT_DEFAULT, selectByDefault } from '@godwit/policy'
 import type { Scan } from './dirty-set.ts'
 import { DirtySet } from './dirty-set.ts'
 import { DroppedPages } from './dropped-pages.ts'
@@ -77,6 +77,11 @@ export class RoundPages {
       throw usage(`select: ${name}: a ${guest.identity.kind} guest does not tell classes of pages`)
     }
     if (encode.raw) throw usage(`select: ${name}: encoding raw sends every page with its bytes`)
+  }
+
+  /** Whether every round has everything that is dirty then. */
+  get areAllDirty(): boolean {
+    return this.selectText === SELECT_DEFAULT && this.#dropped === undefined
   }
 
   /** Per region: pages that nobody has touched up to now, as far as is known. */

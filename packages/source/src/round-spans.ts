@@ -10,6 +10,7 @@ import type { FetchName } from '@godwit/policy'
 import { FaultBoard } from './fault-board.ts'
 import type { ScanJob } from './memory-scan.ts'
 import type { PushWork, RoundWork } from './round-work.ts'
+import type { Sweep } from './sweep.ts'
 
 /** A region and its table of fingerprints. */
 export interface SentSpan {
@@ -34,7 +35,14 @@ export interface RoundSpans {
   readonly taken: Int32Array
   readonly left: readonly Uint32Array[] | undefined
   readonly owned: boolean
+  readonly sweep: SweepSpans | undefined
   readonly push: PushSpans | undefined
+}
+
+/** The same of a sweep. */
+export interface SweepSpans {
+  readonly states: Int32Array
+  readonly zeros: readonly Uint32Array[]
 }
 
 /** Everything that is needed for a share of one scan, all of it shared. */
@@ -76,25 +84,32 @@ export function sentOfSpans(spans: readonly SentSpan[], pageBytes: number): read
 }
 
 export function spansOfWork(work: RoundWork): RoundSpans {
-  const { dirty, untouched, again, left, push, ...rest } = work
+  const { dirty, untouched, again, left, sweep, push, ...rest } = work
   const marks = {
     untouched: untouched && wordsOf(untouched),
     again: again && wordsOf(again),
     left: left && wordsOf(left),
   }
-  return { ...rest, dirty: wordsOf(dirty), ...marks, push: push && spansOfPush(push) }
+  const looked = sweep && spansOfSweep(sweep)
+  const pushed = push && spansOfPush(push)
+  return { ...rest, dirty: wordsOf(dirty), ...marks, sweep: looked, push: pushed }
 }
 
 /** The other end of {@link spansOfWork}, for the regions of `sent`. */
 export function workOfSpans(spans: RoundSpans, sent: readonly SentPages[]): RoundWork {
-  const { dirty, untouched, again, left, push, ...rest } = spans
+  const { dirty, untouched, again, left, sweep, push, ...rest } = spans
   const marks = {
     untouched: untouched && bitmapsOf(untouched, sent),
     again: again && bitmapsOf(again, sent),
     left: left && bitmapsOf(left, sent),
   }
   const pushed = push && pushOfSpans(push, sent)
-  return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, push: pushed }
+  const looked = sweep && { states: sweep.states, zeros: bitmapsOf(sweep.zeros, sent) }
+  return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, sweep: looked, push: pushed }
+}
+
+function spansOfSweep({ states, zeros }: Sweep): SweepSpans {
+  return { states, zeros: wordsOf(zeros) }
 }
 
 export function spansOfScan({ zeros, into, next }: ScanJob): ScanSpans {

@@ -10,6 +10,7 @@ import type { EncodedBatch, PageTally } from '@godwit/codec'
 import { emptyTally } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import type { FaultBoard } from './fault-board.ts'
+import type { Sweep } from './sweep.ts'
 
 /** Region index, first page, end page. */
 export const PIECE_WORDS = 3
@@ -18,6 +19,19 @@ export const PIECE_WORDS = 3
 const piecesPerLane = 16
 /** Dirty pages that are worth a piece of their own: a few batches. */
 const piecePagesMin = 1024
+
+/** Words of `RoundWork.taken`. */
+export const Taken = {
+  /** How many pieces were taken, where they are nobody's own. */
+  Pieces: 0,
+  /** Not 0 as soon as the round is to be cut short, see {@link cutShort}. */
+  Cut: 1,
+  /** The first piece of what goes last; the number of pieces where nothing does. */
+  Tail: 2,
+  /** Which piece of those is to be the first, and which one is; -1 before that one is taken. */
+  Turn: 3,
+  FirstTurn: 4,
+} as const
 
 /** A round whose pages follow a guest that runs at the destination already. */
 export interface PushWork {
@@ -47,15 +61,14 @@ export interface RoundWork {
   readonly leavesAgain: boolean
   /** {@link PIECE_WORDS} each; every dirty page is in one. */
   readonly pieces: Uint32Array
-  /**
-   * Two words: how many pieces were taken, where they are nobody's own; and not 0 as soon as the
-   * round is to be cut short, see {@link cutShort}.
-   */
+  /** See {@link Taken}: what changes while lanes take pieces. */
   readonly taken: Int32Array
   /** Per region, empty: gets the pages that are left when the round is cut short. */
   readonly left: readonly PageBitmap[] | undefined
   /** Whether every lane has pieces of its own: those of pages it has sent before. */
   readonly owned: boolean
+  /** Where the set is not known yet: `pieces` are its chunks then. */
+  readonly sweep: Sweep | undefined
   /** In post-copy; then there are no pieces. */
   readonly push: PushWork | undefined
 }
@@ -63,59 +76,88 @@ export interface RoundWork {
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 export function sameShape(work: RoundWork): RoundWork {
   const { round, known, mayLack, dirty, untouched, again, leavesAgain } = work
-  const { pieces, taken, left, owned, push } = work
+  const { pieces, taken, left, owned, sweep, push } = work
   const marks = { untouched, again, leavesAgain }
-  return { round, known, mayLack, dirty, ...marks, pieces, taken, left, owned, push }
+  return { round, known, mayLack, dirty, ...marks, pieces, taken, left, owned, sweep, push }
 }
 
 /** Lanes leave what they have not taken yet. */
 export function cutShort({ taken }: Pick<RoundWork, 'taken'>): void {
-  Atomics.store(taken, 1, 1)
+  Atomics.store(taken, Taken.Cut, 1)
 }
 
 export function isCutShort({ taken }: Pick<RoundWork, 'taken'>): boolean {
-  return Atomics.load(taken, 1) !== 0
+  return Atomics.load(taken, Taken.Cut) !== 0
+}
+
+/** @param tail - the first piece of what goes last */
+export function takenWords(tail: number): Int32Array {
+  const taken = new Int32Array(allocateShared(5 * 4).buffer)
+  taken[Taken.Tail] = tail
+  taken[Taken.FirstTurn] = -1
+  return taken
+}
+
+/** Takes the next piece, of those that are nobody's own. @returns where it is in the list */
+export function takePiece({ pieces, taken }: Pick<RoundWork, 'pieces' | 'taken'>): number {
+  const piece = Atomics.add(taken, Taken.Pieces, 1)
+  const tail = taken[Taken.Tail]!
+  const left = pieces.length / PIECE_WORDS - tail
+  if (piece < tail || piece >= tail + left) return piece * PIECE_WORDS
+  const turn = Atomics.load(taken, Taken.Turn)
+  const first = Atomics.compareExchange(taken, Taken.FirstTurn, -1, turn)
+  return (tail + ((piece - tail + (first < 0 ? turn : first)) % left)) * PIECE_WORDS
 }
 
 /** Pages in a row that are one lane's own. */
-const ownedPages = 512
+export const OWNED_PAGES = 512
 
 /** The lane that sends a page in every round but the first. */
 export function ownerOf(page: number, lanes: number): number {
-  return Math.floor(page / ownedPages) % lanes
+  return Math.floor(page / OWNED_PAGES) % lanes
 }
 
 /**
  * Cuts the dirty pages of all regions into pieces for `lanes` lanes.
  *
  * @param owned - a piece has pages of one owner only
+ * @param hot - per region: hits in each {@link OWNED_PAGES} pages; where there are any goes last
  */
 export function cutPieces(
   dirty: readonly PageBitmap[],
   lanes: number,
   owned = false,
-): Pick<RoundWork, 'pieces' | 'taken' | 'owned'> {
+  hot?: readonly Uint16Array[],
+): Pick<RoundWork, 'pieces' | 'taken' | 'owned' | 'sweep'> {
   const isOwned = owned && lanes > 1
   const pages = dirty.reduce((sum, bitmap) => sum + bitmap.size, 0)
   const most = lanes === 1 ? Infinity : Math.max(piecePagesMin, pages / (lanes * piecesPerLane))
   const pieces: number[] = []
+  const last: number[] = []
   for (const [region, bitmap] of dirty.entries()) {
     let first = 0
     let inPiece = 0
     for (let word = 0; word < bitmap.words.length; word++) {
       inPiece += bitmap.sizeOfWord(word)
       const end = Math.min((word + 1) * 32, bitmap.pageCount)
-      const isBorder = isOwned && end % ownedPages === 0
+      const isEnd = end % OWNED_PAGES === 0
+      const isHot = isHotAt(hot, region, end - 1)
+      const isBorder = isEnd && (isOwned || isHot || isHotAt(hot, region, end))
       if (!isBorder && inPiece < most && end < bitmap.pageCount) continue
-      if (inPiece > 0) pieces.push(region, first, end)
+      if (inPiece > 0) (isHot ? last : pieces).push(region, first, end)
       first = end
       inPiece = 0
     }
   }
-  const words = new Uint32Array(allocateShared(pieces.length * 4).buffer)
+  const words = new Uint32Array(allocateShared((pieces.length + last.length) * 4).buffer)
   words.set(pieces)
-  const taken = new Int32Array(allocateShared(8).buffer)
-  return { pieces: words, taken, owned: isOwned }
+  words.set(last, pieces.length)
+  const taken = takenWords(pieces.length / PIECE_WORDS)
+  return { pieces: words, taken, owned: isOwned, sweep: undefined }
+}
+
+function isHotAt(hot: readonly Uint16Array[] | undefined, region: number, page: number): boolean {
+  return (hot?.[region]![Math.floor(page / OWNED_PAGES)] ?? 0) > 0
 }
 
 /** What one lane did in one round, or all of them together. */
@@ -125,12 +167,14 @@ export interface LaneRound extends PageTally {
   plainBatches: number
   /** Whole page frames, headers included. */
   frameBytes: number
+  /** Milliseconds that looks for dirty pages took, of all threads together. */
+  lookMs: number
   /** Sum of the batches' digests, modulo 2^64. */
   digest: bigint
 }
 
 export function emptyRound(): LaneRound {
-  return { ...emptyTally(), batches: 0, plainBatches: 0, frameBytes: 0, digest: 0n }
+  return { ...emptyTally(), batches: 0, plainBatches: 0, frameBytes: 0, lookMs: 0, digest: 0n }
 }
 
 /** Adds a batch that was filled without a look at each page. */

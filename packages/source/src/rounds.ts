@@ -18,7 +18,7 @@ import { EarlyEnd } from './early-end.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { MemoryScan } from './memory-scan.ts'
-import type { SourceOptions, SourceProgress } from './options.ts'
+import { memoryBytesOf, type SourceOptions, type SourceProgress } from './options.ts'
 import { createPostCopy } from './post-copy-parts.ts'
 import type { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
@@ -31,6 +31,7 @@ import type { RoundsEndDecision } from './rounds-end.ts'
 import { RoundsEnd } from './rounds-end.ts'
 import { StaticAgreement } from './static-agreement.ts'
 import { Steering } from './steering.ts'
+import { EXACT_BYTES_MAX, Sweeps } from './sweeps.ts'
 import type { Checkpoint } from './take-over.ts'
 import { trackPages } from './tracked-pages.ts'
 import { Watch } from './watch.ts'
@@ -73,6 +74,8 @@ export class Rounds {
   #lastSent: LaneRound | undefined
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
+  /** Where nobody reports stores, and memory is large. */
+  readonly #sweeps: Sweeps | undefined
   readonly steering: Steering
   readonly decisions: DecisionLog
   #isSending = false
@@ -95,7 +98,10 @@ export class Rounds {
     const { sent, trackers, scan } = trackPages(options, hasher, session.seed)
     this.trackerName = trackers[0]?.name ?? 'none'
     this.pages = new RoundPages(options, trackers, scan && ((into) => this.#share(scan, into)))
-    this.log = new RoundLog(pageBytes, memoryBytesOf(options))
+    const memoryBytes = memoryBytesOf(options)
+    const isLarge = memoryBytes > EXACT_BYTES_MAX && this.pages.areAllDirty
+    this.#sweeps = scan && isLarge ? new Sweeps(scan, clock) : undefined
+    this.log = new RoundLog(pageBytes, memoryBytes)
     this.terms = {
       lanes: 1,
       creditBytes: Infinity,
@@ -105,7 +111,8 @@ export class Rounds {
     }
     this.steering = new Steering(options, this)
     this.decisions = new DecisionLog(clock, options.onDecision)
-    const lanes = { ...session, dialler, clock, primitives, hash, pageBytes, sent }
+    const memory = { pageBytes, sent, scan: scan && ((): MemoryScan => scan) }
+    const lanes = { ...session, dialler, clock, primitives, hash, ...memory }
     const areShared = sent.every(({ region }) => isShared(region.bytes))
     const { postCopy, reverse } = createPostCopy(options, session, sent)
     this.#postCopy = postCopy
@@ -125,6 +132,7 @@ export class Rounds {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.steering.pace()
     this.#postCopy?.prepare(memoryBytes)
+    this.#sweeps?.prepare()
     if (this.terms.findsStatic) this.static.lookAhead(this.pages.findUntouched(), this.#seed)
   }
 
@@ -239,6 +247,7 @@ export class Rounds {
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
     this.steering.end()
+    this.#sweeps?.end()
     this.#watch.end(new CancelledError())
     this.static.end()
     this.#postCopy?.close()
@@ -278,13 +287,16 @@ export class Rounds {
     this.steering.begin(round, kind === 'final' ? 'pause' : 'rounds')
     const held = this.pages.heldPages
     this.#round = round
-    this.#pages = this.pages.size
+    const sweeps = this.#sweeps
+    const isOpen = round > 1 && sweeps !== undefined
+    this.#pages = isOpen ? sweeps.dirtyPages : this.pages.size
     this.#startMs = clock.nowMs()
-    announce({ round, kind, pages: this.#pages })
+    announce({ round, kind, pages: this.#pages, ...(isOpen && { open: true }) })
     const { dirty, untouched } = this.pages.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
-    const pieces = cutPieces(dirty, lanes, round > 1 && looksAtPages(settings))
+    const isOwned = round > 1 && looksAtPages(settings)
+    const pieces = sweeps?.begin(round, dirty, lanes, isOwned) ?? cutPieces(dirty, lanes, isOwned)
     this.#postCopy?.skip(round)
     const isMarked = kind === 'full' && settings.delta && settings.admit === 'marked'
     const meanwhile = kind === 'final' ? undefined : this.pages.collectMeanwhile(round, isMarked)
@@ -297,15 +309,18 @@ export class Rounds {
     if (kind !== 'final') this.#earlyEnd.begin(work)
     this.#isSending = true
     try {
-      this.#lastSent = await this.lanes.sendRound(work)
+      const sending = this.lanes.sendRound(work)
+      this.#lastSent = await (sweeps?.run(work, sending) ?? sending)
     } finally {
       await meanwhile?.end()
     }
     const sent = this.#lastSent
     this.#isSending = false
-    this.#pages -= sent.heldPages
+    this.#pages = isOpen ? sent.pages + sent.unchangedPages : this.#pages - sent.heldPages
     this.#heldPages = held + sent.heldPages
     this.pages.addLeft(work.left ?? [])
+    // The link has something to do until the destination has acknowledged the round.
+    if (kind !== 'final') sweeps?.estimate()
     if (kind === 'final') this.#addToLog(sent, true)
   }
 
@@ -325,7 +340,7 @@ export class Rounds {
       else await this.pages.findWorkingSet(this.#watch, workingSetMs)
       this.#firstMs = clock.nowMs()
       this.#collectedAtMs = this.#firstMs
-    } else if (kind === 'final') {
+    } else if (this.#sweeps === undefined && kind === 'final') {
       await this.pages.collectLast()
     } else if (this.pages.size === 0 && this.pages.heldPages > 0) {
       await this.#watch.wait(clock, this.#emptyRoundMs)
@@ -353,7 +368,8 @@ export class Rounds {
     const { guest, clock } = this.#options
     const next = guest.nextRound && (() => guest.nextRound!())
     const stop = next && (await this.#watch.until(next))
-    const fresh = await this.pages.collect()
+    const sweeps = this.#sweeps
+    const fresh = await (sweeps?.estimated() ?? this.pages.collect())
     const nowMs = clock.nowMs()
     this.log.addDirty(fresh, nowMs - this.#collectedAtMs)
     this.#collectedAtMs = nowMs
@@ -362,9 +378,10 @@ export class Rounds {
       this.pages.addAside()
       return { decision: early, next: 'switch-over' }
     }
-    const overheadMs = this.pages.collectMs + 2 * roundTripMs
+    const collectMs = sweeps?.extraMs(this.terms.lanes, this.log) ?? this.pages.collectMs
+    const overheadMs = collectMs + 2 * roundTripMs
     this.pages.select()
-    const lacking = this.pages.size + this.pages.heldPages
+    const lacking = sweeps ? fresh : this.pages.size + this.pages.heldPages
     const statistics = this.log.statistics(lacking, overheadMs, this.steering.pauseCap)
     return this.#end.decide(statistics, this.pages, nowMs - this.#firstMs, stop)
   }
@@ -376,10 +393,6 @@ export class Rounds {
     const facts = { ms, paused, ...held, ...this.steering.facts }
     this.log.add(this.#round, this.#pages, sent, facts)
   }
-}
-
-function memoryBytesOf({ guest }: SourceOptions): number {
-  return guest.regions.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }
 
 function clamp(value: number, least: number, most: number): number {

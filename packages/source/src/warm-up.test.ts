@@ -36,7 +36,14 @@ function begin(
       return inner.digest(entries)
     },
   }
-  const limits = { creditBytes: Infinity, cacheBytes: 0, storeBytes: 0, roundTripMs: 0 }
+  const limits = {
+    creditBytes: Infinity,
+    cacheBytes: 0,
+    storeBytes: 0,
+    isLoopback: false,
+    scan: undefined,
+    roundTripMs: 0,
+  }
   const slots = createSlots(workspace, pageBytes, settings, false)
   const parts = { pageBytes, workspace, slots, hasher, settings, compressors: {}, sent: [] }
   const options = { ...limits, ...parts, index: 0, lanes: 1, pacer: new TokenBucket(Infinity) }

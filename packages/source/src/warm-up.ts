@@ -13,7 +13,7 @@ import type { LaneOptions } from './lane-options.ts'
 import { WARM_UP_LANES, warmUpSettingsFor } from './lane-memory.ts'
 import { SourceLane } from './lane.ts'
 import type { RoundWork } from './round-work.ts'
-import { cutPieces } from './round-work.ts'
+import { Taken, cutPieces } from './round-work.ts'
 
 const creditBytes = 16 * MIB
 /** How often a destination gives credit, about. */
@@ -82,7 +82,8 @@ async function sendAgain(
   let creditedBytes = 0
   let frameBytes = 0
   for (let left = batches; left > 0; ) {
-    Atomics.store(round.taken, 0, 0)
+    Atomics.store(round.taken, Taken.Pieces, 0)
+    Atomics.store(round.taken, Taken.FirstTurn, -1)
     // As if all pages had changed.
     fingerprints.bytes.fill(0)
     const done = await lane.sendRound(round)

@@ -110,3 +110,11 @@ test.each(['', 'ws://'])('%san aborted signal ends the dial', async (scheme) => 
   await expect(dialling).rejects.toMatchObject({ code: 'CANCELLED' })
   await expect(dialler.dial(controller.signal)).rejects.toMatchObject({ code: 'CANCELLED' })
 })
+
+test.each([
+  ['127.0.0.1:7000', true],
+  ['ws://[::1]:7000', true],
+  ['10.0.0.2:7000', false],
+] as const)('%s is an address of this machine: %s', (address, isLoopback) => {
+  expect(createDialler(address).isLoopback).toBe(isLoopback)
+})

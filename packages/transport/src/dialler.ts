@@ -12,7 +12,7 @@ import {
   TransportError,
 } from '@godwit/core'
 import { WebSocket } from 'ws'
-import { type Address, formatHostPort, parseAddress } from './address.ts'
+import { type Address, formatHostPort, isLoopback, parseAddress } from './address.ts'
 import { TcpChannel } from './tcp-channel.ts'
 import type { TlsCredentials } from './tls.ts'
 import { startTls } from './tls.ts'
@@ -54,6 +54,7 @@ export function createDialler(address: string, options: DiallerOptions = {}): Di
   const start = startOf(target, tls)
   return {
     address,
+    isLoopback: isLoopback(target.host),
     async dial(signal) {
       if (signal?.aborted === true) throw cancelled(address)
       return limit(start(target), address, timeoutMs, signal)

@@ -91,6 +91,8 @@ export interface RoundBegin {
   readonly round: number
   readonly kind: 'full' | 'dirty' | 'final' | 'post-copy'
   readonly pages: number
+  /** The set becomes known as the round goes on only: `pages` is an estimate. */
+  readonly open?: boolean | undefined
 }
 
 /** On each data channel: everything of this round on this channel has been sent. */

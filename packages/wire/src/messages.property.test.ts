@@ -116,11 +116,15 @@ const bodies: { readonly [Name in Message['name']]: fc.Arbitrary<unknown> } = {
     fc.record({ set: fc.nat(7), first: fc.nat(2 ** 24), held: fc.uint8Array({ minLength: 1 }) }),
     fc.record({ set: fc.nat(7), first: fc.nat(2 ** 24), hashes: bytes(32) }),
   ),
-  RoundBegin: fc.record({
-    round,
-    kind: fc.constantFrom('full', 'dirty', 'final', 'post-copy'),
-    pages: count,
-  }),
+  RoundBegin: fc.record(
+    {
+      round,
+      kind: fc.constantFrom('full', 'dirty', 'final', 'post-copy'),
+      pages: count,
+      open: fc.boolean(),
+    },
+    { requiredKeys: ['round', 'kind', 'pages'] },
+  ),
   Barrier: sums,
   RoundEnd: sums,
   RoundAck: fc.record({ round }),

@@ -126,6 +126,7 @@ const schemas: { readonly [Name in MessageName]: v.GenericSchema<unknown, Messag
     round,
     kind: v.picklist(['full', 'dirty', 'final', 'post-copy']),
     pages: count,
+    open: v.optional(v.boolean()),
   }),
   Barrier: v.object({ round, batches: count, pages: count, digest: bytes8 }),
   RoundEnd: v.object({

@@ -32,6 +32,7 @@ KEYS = {
     'STATIC_HELD': {'set': ('set', True), 'first': ('entry', True), 'held': ('bits', True)},
     'ROUND_BEGIN': {
         'round': ('round', True), 'kind': ('kind', True), 'pages': ('count', True),
+        'open': ('bool', False),
     },
     'BARRIER': ROUND_SUMS,
     'ROUND_END': {**ROUND_SUMS, 'held': ('count', False)},
@@ -139,6 +140,7 @@ OPTIONAL = {
     'ERROR': {**PLAIN['ERROR'], 'phase': 'pre-copy'},
     'END': {**PLAIN['END'], 'usage': {'cpuSeconds': 0.25, 'overheadBytes': -4096},
         'images': [IMAGE_KEY]},
+    'ROUND_BEGIN': {**PLAIN['ROUND_BEGIN'], 'open': True},
     'SWITCH_OVER': {**PLAIN['SWITCH_OVER'], 'postCopy': True},
     'END_ACK': {'usage': {'cpuSeconds': 1, 'overheadBytes': 0.5}, 'faults': FAULTS},
 }

@@ -1,12 +1,16 @@
 /**
- * QEMU's migration stream, read in chunks, against a reader that has all of it at hand. The number
- * in front of an input says where it is cut.
+ * QEMU's migration stream, read in chunks to memory in parts, against a reader that has all of it
+ * at hand. The number in front of an input says where both are cut.
  *
  * @module
  */
 import { formatBytes, LimitError } from '@godwit/core'
-import { StreamError, type StreamSetup } from '../../../packages/qemu/src/stream-format.ts'
-import { type BlockMemory, StreamReader } from '../../../packages/qemu/src/stream-reader.ts'
+import {
+  type BlockMemory,
+  StreamError,
+  type StreamSetup,
+} from '../../../packages/qemu/src/stream-format.ts'
+import { StreamReader } from '../../../packages/qemu/src/stream-reader.ts'
 import { badStreams, goodStreams } from '../../../packages/qemu/src/stream-vectors.ts'
 import type { Field, Random } from '../mutator.ts'
 import { interesting, joined, pick, randomBytes } from '../mutator.ts'
@@ -28,15 +32,30 @@ const seeds = [...goodStreams, ...badStreams].flatMap(({ bytes }) => {
   return [0, 1, 7, 4099].map((cut) => joined(numberBytes(cut), bytes.subarray(0, inputBytesMax)))
 })
 
-/** One block, with nothing behind it that may be written. */
-interface GuardedBlock extends BlockMemory {
+/** A part of a block, with nothing behind it that may be written. */
+interface GuardedPart extends BlockMemory {
   readonly guarded: GuardedBytes
 }
 
+function guardedPart(pages: number): GuardedPart {
+  const guarded = new GuardedBytes(pages * pageBytes)
+  guarded.bytes.fill(0)
+  const notes = { touched: new Uint8Array(pages), marks: new Uint8Array(pages) }
+  return { guarded, bytes: guarded.bytes, ...notes }
+}
+
 class Read {
-  blocks: readonly GuardedBlock[] = []
+  blocks: readonly (readonly GuardedPart[])[] = []
   setup: StreamSetup | undefined
-  readonly reader = new StreamReader((setup) => {
+  readonly reader = new StreamReader((setup) => this.#begin(setup))
+  readonly #partPages: number
+
+  /** @param partPages - pages of a part of a block, but for its last */
+  constructor(partPages: number) {
+    this.#partPages = partPages
+  }
+
+  #begin(setup: StreamSetup): readonly (readonly GuardedPart[])[] {
     must(this.setup === undefined, 'memory is made once')
     this.setup = setup
     const all = setup.blocks.reduce((sum, { byteLength }) => sum + byteLength, 0)
@@ -44,15 +63,15 @@ class Read {
       const facts = { limit: 'memory', value: all, maximum: pagesMax * pageBytes }
       throw new LimitError('NO_ROOM', `${formatBytes(all)} of memory`, facts)
     }
+    const most = this.#partPages
     this.blocks = setup.blocks.map(({ byteLength }) => {
-      const guarded = new GuardedBytes(byteLength)
-      guarded.bytes.fill(0)
       const pages = byteLength / pageBytes
-      const notes = { touched: new Uint8Array(pages), marks: new Uint8Array(pages) }
-      return { guarded, bytes: guarded.bytes, ...notes }
+      return Array.from({ length: Math.ceil(pages / most) }, (_, i) =>
+        guardedPart(Math.min(most, pages - i * most)),
+      )
     })
     return this.blocks
-  })
+  }
 
   /** In chunks of memory of their own, which is another's as soon as it was read. */
   read(bytes: Uint8Array, chunkBytes: number): void {
@@ -71,13 +90,22 @@ class Read {
     const shapes = blocks.map(({ name, bytes }) => ({ name, byteLength: bytes.length }))
     must(JSON.stringify(setup) === JSON.stringify({ machine, blocks: shapes }), 'what there is')
     let marked = 0
-    for (const [index, { bytes, touched, marks }] of this.blocks.entries()) {
+    for (const [index, parts] of this.blocks.entries()) {
       const model = blocks[index]!
+      const bytes = Buffer.concat(parts.map((part) => part.bytes))
       must(Buffer.compare(bytes, model.bytes) === 0, 'memory is what came')
-      for (let page = 0; page < marks.length; page++) {
-        const isStored = model.stored.has(page)
-        must((marks[page] !== 0) === isStored, 'pages that came are marked, and no others')
-        must((touched[page] !== 0) === isStored, 'pages that came are touched, and no others')
+      const [marks, touched] = [parts.map((part) => part.marks), parts.map((part) => part.touched)]
+      for (const [notes, what] of [
+        [marks, 'marked'],
+        [touched, 'touched'],
+      ] as const) {
+        const isNoted = notes.flatMap((part) => [...part])
+        for (const [page, note] of isNoted.entries()) {
+          must(
+            (note !== 0) === model.stored.has(page),
+            `pages that came are ${what}, and no others`,
+          )
+        }
       }
       marked += model.stored.size
     }
@@ -89,12 +117,12 @@ class Read {
 /** Reads it in some way; a label of what came of it, which does not depend on the way. */
 function readIn(
   bytes: Uint8Array,
-  chunkBytes: number,
+  [chunkBytes, partPages]: readonly [number, number],
   model: ReturnType<StreamModel['read']>,
 ): string {
-  const read = new Read()
+  const read = new Read(partPages)
   const { error } = outcomeOf(() => read.read(bytes, chunkBytes), codes)
-  for (const { guarded } of read.blocks) guarded.check('a block')
+  for (const { guarded } of read.blocks.flat()) guarded.check('a part of a block')
   if (error === undefined) {
     must(model !== tooMuch && !(model instanceof Refusal), 'what is read is right')
     read.check(model)
@@ -115,9 +143,9 @@ function readIn(
 function run(input: Uint8Array): string {
   const { number, rest: bytes } = splitNumber(input)
   const model = new StreamModel(bytes, pagesMax).read()
-  const label = readIn(bytes, Math.max(1, bytes.length), model)
-  const chunkBytes = 1 + (number % 5000)
-  must(readIn(bytes, chunkBytes, model) === label, 'a cut changes nothing')
+  const label = readIn(bytes, [Math.max(1, bytes.length), pagesMax], model)
+  const cuts = [1 + (number % 5000), 1 + (number % 7)] as const
+  must(readIn(bytes, cuts, model) === label, 'a cut changes nothing')
   return label
 }
 

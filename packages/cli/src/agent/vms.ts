@@ -6,7 +6,7 @@
  */
 import { GodwitError, PAGE_BYTES_DEFAULT, toGodwitError } from '@godwit/core'
 import type { IncomingMigration } from '@godwit/destination'
-import type { QemuPlace, VmPlace } from '@godwit/qemu'
+import type { VmPlace } from '@godwit/qemu'
 import { formatPlace, HeldVm, IncomingQemu, QEMU_KIND, readPlace, removeFiles } from '@godwit/qemu'
 import { OwnerDirectory } from 'godwit'
 import type { AgentContext } from './context.ts'
@@ -42,7 +42,7 @@ export function hereOfVm(vm: HeldVm, takeRoom: TakeRoom, facts: VmFacts): GuestH
       const { isEnded } = guest
       await guest.letGo()
       // Whoever started it is not there to do so.
-      if (isEnded && facts.pid !== undefined) removeFiles(vm.place as QemuPlace)
+      if (isEnded && facts.pid !== undefined) removeFiles(vm.place)
     },
   }
 }
@@ -57,12 +57,8 @@ export interface VmFacts {
 /** What is told of a VM that has come. */
 export function arrivedFacts({ guest, report }: IncomingMigration): GuestChange {
   if (!(guest instanceof IncomingQemu)) return {}
-  const { pid } = guest.place
-  return { vm: formatPlace(arrivedPlace(guest)), pid, pageBytes: report.pageBytes }
-}
-
-function arrivedPlace({ place: { qmp, ram } }: IncomingQemu): QemuPlace {
-  return { qmp, ram, keeps: false }
+  const { pid, place } = guest
+  return { vm: formatPlace(place), pid, pageBytes: report.pageBytes }
 }
 
 /** Of a VM that has come. @param isWhole - it can be moved on */
@@ -75,7 +71,7 @@ export function hereOfArrived(
   if (!(vm instanceof IncomingQemu)) return undefined
   const memoryBytes = report.memoryBytes ?? 0
   const guest = isWhole
-    ? new HeldVmGuest(HeldVm.follow(arrivedPlace(vm), memoryBytes), takeRoom)
+    ? new HeldVmGuest(HeldVm.follow(vm.place, memoryBytes), takeRoom)
     : undefined
   return {
     guest,

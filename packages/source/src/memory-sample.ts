@@ -1,0 +1,98 @@
+/**
+ * A look at some pages of memory, here and there: how much of it is dirty, about, and where.
+ *
+ * @module
+ */
+import type { Clock } from '@godwit/core'
+import { PageBitmap, yieldTo } from '@godwit/core'
+import type { MemoryScan } from './memory-scan.ts'
+import { CHUNK_PAGES, chunkCountOf } from './sweep.ts'
+
+/** One page of so many is looked at. */
+export const SAMPLED_PAGES = 32
+/** The same where nothing was dirty the last time. */
+const QUIET_PAGES = 256
+/** Pages that are looked at before others have their turn: a millisecond. */
+const pagesPerTurn = 512
+
+/** What came of it. */
+export interface MemorySample {
+  /** In all memory, as far as can be told from the sample. */
+  readonly dirtyPages: number
+  /** Per region: dirty pages found in each chunk. */
+  readonly hot: readonly Uint16Array[]
+}
+
+/** Stretches of memory that are timed, beside each other's and the most costly left out. */
+const timedChunks = 8
+
+/**
+ * What one thread will take to look at all of memory, milliseconds, by a few stretches of it.
+ */
+export function timePass(scan: MemoryScan, clock: Clock): number {
+  const zeros = scan.findZeros()
+  const counts = zeros.map(({ pageCount }) => chunkCountOf(pageCount))
+  const allChunks = counts.reduce((sum, count) => sum + count, 0)
+  const times: number[] = []
+  for (const [region, tracker] of scan.trackers.entries()) {
+    const chunks = counts[region]!
+    const timed = Math.max(1, Math.round((timedChunks * chunks) / allChunks))
+    const into = new PageBitmap(zeros[region]!.pageCount)
+    tracker.zeros = zeros[region]!
+    for (let i = 0; i < timed; i++) {
+      const startMs = clock.nowMs()
+      tracker.collect(Math.floor((i * chunks) / timed) * CHUNK_PAGES, CHUNK_PAGES, into)
+      times.push(clock.nowMs() - startMs)
+    }
+  }
+  // Somebody else had the processor in the longest ones.
+  const usual = times.toSorted((a, b) => a - b).slice(0, Math.ceil((times.length * 3) / 4))
+  return (usual.reduce((sum, ms) => sum + ms, 0) / usual.length) * allChunks
+}
+
+/**
+ * Looks at one page of each {@link SAMPLED_PAGES}, another one every time: n of them dirty are
+ * 32 n in all, give or take 32 times the root of n.
+ *
+ * @param turn - number of the sample
+ * @param last - where there was something the last time; elsewhere fewer pages are looked at
+ */
+export async function sampleMemory(
+  scan: MemoryScan,
+  turn: number,
+  clock: Clock,
+  last: readonly Uint16Array[] | undefined,
+): Promise<MemorySample> {
+  const allZeros = scan.findZeros()
+  const hot = scan.pageCounts.map((pageCount) => new Uint16Array(chunkCountOf(pageCount)))
+  let dirtyPages = 0
+  let looks = 0
+  for (const [region, tracker] of scan.trackers.entries()) {
+    const { pageCount } = allZeros[region]!
+    const into = new PageBitmap(pageCount)
+    tracker.zeros = allZeros[region]!
+    for (let chunk = 0; chunk < hot[region]!.length; chunk++) {
+      const step = last?.[region]![chunk] === 0 ? QUIET_PAGES : SAMPLED_PAGES
+      const end = Math.min((chunk + 1) * CHUNK_PAGES, pageCount)
+      for (let first = chunk * CHUNK_PAGES; first < end; first += step) {
+        const pages = Math.min(step, end - first)
+        const page = first + (scatter(first, turn) % pages)
+        if (tracker.collect(page, 1, into) === 0) continue
+        hot[region]![chunk]!++
+        dirtyPages += pages
+      }
+      looks += CHUNK_PAGES / step
+      if (looks < pagesPerTurn) continue
+      looks = 0
+      await yieldTo(clock)
+    }
+  }
+  return { dirtyPages, hot }
+}
+
+/** So that no pattern of the guest's stores goes with it. */
+function scatter(at: number, turn: number): number {
+  let value = Math.imul(at, 0x9e3779b1) ^ Math.imul(turn + 1, 0x85ebca6b)
+  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d)
+  return (value ^ (value >>> 13)) >>> 3
+}

@@ -1,0 +1,135 @@
+/**
+ * Finds out before round 1 where the guest stores to: pages here and there are looked at now and
+ * then while the destination makes room. What is stored to goes last in round 1, so that less of it
+ * is dirty again when the round ends; a guest that goes through its memory in order is followed
+ * from where it has just been: what it stores to next is sent after that, not before.
+ *
+ * @module
+ */
+import type { Clock } from '@godwit/core'
+import { FingerprintTable, yieldTo } from '@godwit/core'
+import type { MemoryScan } from './memory-scan.ts'
+import type { RoundWork } from './round-work.ts'
+import { PIECE_WORDS, Taken } from './round-work.ts'
+import { SAMPLED_PAGES } from './memory-sample.ts'
+import { CHUNK_PAGES, chunkCountOf } from './sweep.ts'
+
+/** From one look to the next; each takes some milliseconds. */
+const everyMs = 250
+/** The same in round 1, only where it stores to. */
+const followMs = 100
+/** How far behind the stores the first piece is, of all of what goes last. */
+const behindShare = 1 / 8
+/** Pages that are looked at before others have their turn: a millisecond. */
+const pagesPerTurn = 512
+
+/** Of one migration. */
+export class MemoryWatch {
+  readonly #scan: MemoryScan
+  readonly #clock: Clock
+  /** Per region: for each chunk, how often a page of it was seen to have changed. */
+  readonly #hot: readonly Uint16Array[]
+  /** Per region: of the pages that are looked at. */
+  readonly #last: readonly FingerprintTable[]
+  readonly #fresh: FingerprintTable
+  #looks = 0
+  #isOver = false
+  #cancel = (): void => {}
+
+  constructor(scan: MemoryScan, clock: Clock) {
+    this.#scan = scan
+    this.#clock = clock
+    const { pageCounts, entryBytes } = scan
+    this.#hot = pageCounts.map((pageCount) => new Uint16Array(chunkCountOf(pageCount)))
+    this.#last = pageCounts.map((pageCount) => {
+      return new FingerprintTable(Math.ceil(pageCount / SAMPLED_PAGES), entryBytes)
+    })
+    this.#fresh = new FingerprintTable(1, entryBytes)
+  }
+
+  /** Looks until {@link end}. */
+  begin(): void {
+    // A look that fails tells nothing.
+    this.#look().catch(() => {})
+  }
+
+  /** @returns per region: hits in each chunk; undefined where there was no time to see any */
+  end(): readonly Uint16Array[] | undefined {
+    this.#isOver = true
+    this.#cancel()
+    return this.#looks > 1 ? this.#hot : undefined
+  }
+
+  /** Round 1 has begun: turns what goes last in it to where the guest stores, until {@link end}. */
+  follow({ pieces, taken }: Pick<RoundWork, 'pieces' | 'taken'>): void {
+    const tail = taken[Taken.Tail]! * PIECE_WORDS
+    if (tail === pieces.length) return
+    this.#isOver = false
+    const look = (): void => {
+      if (this.#isOver || Atomics.load(taken, Taken.FirstTurn) >= 0) return
+      const turn = startBehind(this.#changed(pieces.subarray(tail)))
+      if (turn >= 0) Atomics.store(taken, Taken.Turn, turn)
+      this.#cancel = this.#clock.after(followMs, look)
+    }
+    look()
+  }
+
+  /** @returns for each piece, whether it has changed since the last look */
+  #changed(pieces: Uint32Array): readonly boolean[] {
+    const changed: boolean[] = []
+    for (let at = 0; at < pieces.length; at += PIECE_WORDS) {
+      const region = pieces[at]!
+      let hits = 0
+      for (let page = pieces[at + 1]!; page < pieces[at + 2]!; page += SAMPLED_PAGES) {
+        if (this.#hasChanged(region, page)) hits++
+      }
+      changed.push(hits > 0)
+    }
+    return changed
+  }
+
+  #hasChanged(region: number, page: number): boolean {
+    const last = this.#last[region]!
+    const at = page / SAMPLED_PAGES
+    this.#scan.hashPage(region, page, this.#fresh)
+    if (last.equals(at, this.#fresh, 0)) return false
+    last.copyEntry(at, this.#fresh, 0)
+    return true
+  }
+
+  async #look(): Promise<void> {
+    const zeros = this.#scan.findZeros()
+    for (const [region, last] of this.#last.entries()) {
+      for (let at = 0; at < last.entryCount; at++) {
+        if (this.#isOver) return
+        if (at % pagesPerTurn === pagesPerTurn - 1) await yieldTo(this.#clock)
+        const page = at * SAMPLED_PAGES
+        if (zeros[region]!.has(page)) continue
+        if (!this.#hasChanged(region, page)) continue
+        if (this.#looks > 0) this.#hot[region]![Math.floor(page / CHUNK_PAGES)]!++
+      }
+    }
+    this.#looks++
+    this.#cancel = this.#clock.after(everyMs, () => this.begin())
+  }
+}
+
+/**
+ * Where to begin so that the guest's stores are followed: a little before the end of the longest
+ * row of what has changed, going round. The link may be faster than the guest.
+ *
+ * @returns -1 where nothing has changed, or everything
+ */
+function startBehind(changed: readonly boolean[]): number {
+  const { length: count } = changed
+  let best = -1
+  let bestLength = 0
+  for (const [start, is] of changed.entries()) {
+    if (!is || changed.at(start - 1) === true) continue
+    let length = 1
+    while (changed[(start + length) % count] === true) length++
+    if (length > bestLength) [best, bestLength] = [start, length]
+  }
+  if (best < 0) return -1
+  return (best + Math.max(0, bestLength - Math.ceil(count * behindShare))) % count
+}

@@ -1,0 +1,132 @@
+/**
+ * Rounds whose sets are found while they go on, seen from the control plane: a sample of memory
+ * says how much there may be, and the threads of the lanes and this one look for it.
+ *
+ * @module
+ */
+import type { Clock, PageBitmap } from '@godwit/core'
+import { MIB, yieldTo } from '@godwit/core'
+import type { MemorySample } from './memory-sample.ts'
+import { sampleMemory, timePass } from './memory-sample.ts'
+import type { MemoryScan } from './memory-scan.ts'
+import { MemoryWatch } from './memory-watch.ts'
+import type { RoundLog } from './round-log.ts'
+import type { LaneRound, RoundWork } from './round-work.ts'
+import { cutPieces } from './round-work.ts'
+import type { Sweep } from './sweep.ts'
+import { createSweep, endSweep } from './sweep.ts'
+
+/** A look at all of less memory takes next to nothing, and says exactly what is dirty. */
+export const EXACT_BYTES_MAX: number = 64 * MIB
+
+/** What is of its own in a round. */
+type SweepsWork = Pick<RoundWork, 'pieces' | 'taken' | 'owned' | 'sweep'>
+
+/** Of one migration. */
+export class Sweeps {
+  readonly #scan: MemoryScan
+  readonly #clock: Clock
+  readonly #watch: MemoryWatch
+  #sample: MemorySample | undefined
+  #samples = 0
+  #sampling: Promise<MemorySample> | undefined
+  /** Of this thread, in the round. */
+  #lookMs = 0
+  /** What a look at all of memory takes all threads together; 0 as long as there was none. */
+  #passMs = 0
+
+  constructor(scan: MemoryScan, clock: Clock) {
+    this.#scan = scan
+    this.#clock = clock
+    this.#watch = new MemoryWatch(scan, clock)
+  }
+
+  /** Finds out where the guest stores to, until round 1 begins. */
+  prepare(): void {
+    this.#watch.begin()
+  }
+
+  /** There are no more rounds. */
+  end(): void {
+    this.#watch.end()
+  }
+
+  /** By the last sample. */
+  get dirtyPages(): number {
+    return this.#sample?.dirtyPages ?? 0
+  }
+
+  /** Finds out how many pages are dirty, about, while others wait for something else. */
+  estimate(): void {
+    this.#passMs ||= timePass(this.#scan, this.#clock)
+    this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, this.#sample?.hot)
+    // Told to whoever asks for it.
+    this.#sampling.catch(() => {})
+  }
+
+  /** @returns what {@link estimate} has found */
+  async estimated(): Promise<number> {
+    this.#sample = await this.#sampling!
+    return this.#sample.dirtyPages
+  }
+
+  /**
+   * What a look at all of memory will take longer than to send what is dirty, milliseconds: both
+   * go on at the same time.
+   *
+   * @param lanes - whose threads look, beside this one
+   */
+  extraMs(
+    lanes: number,
+    { bandwidth, pageBytes }: Pick<RoundLog, 'bandwidth' | 'pageBytes'>,
+  ): number {
+    const passMs = this.#passMs / (lanes + 1)
+    const sendMs = bandwidth > 0 ? ((this.dirtyPages * pageBytes) / bandwidth) * 1e3 : 0
+    return Math.max(0, passMs - sendMs)
+  }
+
+  /**
+   * A round begins.
+   *
+   * @param dirty - of the round, shared: in round 1 what it has, later see {@link createSweep}
+   * @param isOwned - pages are a lane's own
+   */
+  begin(round: number, dirty: readonly PageBitmap[], lanes: number, isOwned: boolean): SweepsWork {
+    if (round === 1) return cutPieces(dirty, lanes, isOwned, this.#watch.end())
+    return createSweep(dirty, this.#scan.findZeros(), this.#sample?.hot, isOwned && lanes > 1)
+  }
+
+  /**
+   * Looks at memory, with others, until the round is over; in round 1 at what goes last in it.
+   *
+   * @param sending - the lanes' part; where it fails, nobody looks any more
+   */
+  async run(work: RoundWork, sending: Promise<LaneRound>): Promise<LaneRound> {
+    const { sweep } = work
+    if (sweep === undefined) {
+      this.#watch.follow(work)
+      return sending.finally(() => this.#watch.end())
+    }
+    this.#lookMs = 0
+    const looking = this.#look(work, sweep)
+    try {
+      const sent = await sending
+      const lookMs = sent.lookMs + this.#lookMs
+      this.#passMs = lookMs
+      return { ...sent, lookMs }
+    } finally {
+      endSweep(sweep)
+      await looking
+    }
+  }
+
+  async #look(work: RoundWork, sweep: Sweep): Promise<void> {
+    const clock = this.#clock
+    for (;;) {
+      const startMs = clock.nowMs()
+      if (!this.#scan.look(work, sweep)) return
+      this.#lookMs += clock.nowMs() - startMs
+      await yieldTo(clock)
+    }
+  }
+}
