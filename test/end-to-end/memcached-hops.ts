@@ -5,10 +5,12 @@
  */
 import type { Report } from '@godwit/core'
 import {
+  type Held,
   type IncomingMemcached,
   LOOPBACK,
   MemcachedGuest,
   MemcachedHost,
+  type Place,
   parseMemcached,
   Relay,
   RelayedGuest,
@@ -16,8 +18,13 @@ import {
 import { expect } from 'vitest'
 import { createRig, type SourceSettings } from './rig.ts'
 
-const { identity } = parseMemcached('memcached,port=0,next=0')
 const cleanups: (() => unknown)[] = []
+
+/** What follows a guest: a relay, or several. */
+export interface Follower {
+  hold(): Promise<Held>
+  release(to: Place): void
+}
 
 /** A host that says which guests it made room for. */
 export class Host extends MemcachedHost {
@@ -33,12 +40,20 @@ export class Host extends MemcachedHost {
   }
 }
 
+/** A service of so much memory. */
+export async function startGuest(memoryBytes: number, threads = 1): Promise<MemcachedGuest> {
+  const { identity } = parseMemcached(`memcached,port=0,next=0,threads=${threads}`)
+  const guest = await MemcachedGuest.start(identity, memoryBytes)
+  cleanups.push(() => guest.stop())
+  return guest
+}
+
 /** A service of so much memory, and a relay to it. */
 export async function startRelayed(
   memoryBytes: number,
+  threads = 1,
 ): Promise<{ guest: MemcachedGuest; relay: Relay }> {
-  const guest = await MemcachedGuest.start(identity, memoryBytes)
-  cleanups.push(() => guest.stop())
+  const guest = await startGuest(memoryBytes, threads)
   const relay = await Relay.listen({ host: LOOPBACK, port: 0 }, { to: guest.place })
   cleanups.push(() => relay.close())
   return { guest, relay }
@@ -50,7 +65,7 @@ export async function endRelayed(): Promise<void> {
 }
 
 /** A guest whose relay drops no client when it holds. */
-export function behind(relay: Relay, guest: MemcachedGuest): RelayedGuest {
+export function behind(relay: Follower, guest: MemcachedGuest): RelayedGuest {
   const strict = {
     hold: async () => expect(await relay.hold()).toEqual({ dropped: 0 }),
     release: relay.release.bind(relay),
@@ -62,7 +77,7 @@ export function behind(relay: Relay, guest: MemcachedGuest): RelayedGuest {
 /** Moves the service to a host of its own, the relay with it. @returns it, there */
 export async function hop(
   guest: MemcachedGuest,
-  relay: Relay,
+  relay: Follower,
   settings: SourceSettings = {},
 ): Promise<MemcachedGuest> {
   const host = new Host()

@@ -28,10 +28,10 @@ async function complaints(port: number): Promise<readonly string[]> {
 }
 
 describe('memccapable', () => {
-  it.skipIf(!isInstalled('memccapable'))(
-    'passes before, during and after a migration (needs apt-get install libmemcached-tools)',
-    async () => {
-      const { guest, relay } = await startRelayed(8 * 2 ** 20)
+  it.skipIf(!isInstalled('memccapable')).each([1, 2])(
+    'passes by threads=%d in all of a migration (needs apt-get install libmemcached-tools)',
+    async (threads) => {
+      const { guest, relay } = await startRelayed(8 * 2 ** 20, threads)
       expect(await complaints(guest.place.port)).toEqual([])
       let owner = guest
       let hops = 0

@@ -96,7 +96,7 @@ class Rig {
   constructor() {
     const memory = new MarkedMemory(new Uint8Array(MEMORY_BYTES_MIN))
     const store = Store.create(memory, { nowSeconds: 1_700_000_000, hashSeed: 3 })
-    const facts = { processId: 1, connectionsMax: 10, connections: () => 1 }
+    const facts = { processId: 1, connectionsMax: 10, connections: () => 1, threads: 1 }
     this.#executor = new Executor(store, this.#replies, facts)
   }
 

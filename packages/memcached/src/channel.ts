@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Floor } from './client.ts'
 import { Conversation, type Turn } from './conversation.ts'
+import type { Floor } from './floor.ts'
 import { FrameKind, WINDOW_BYTES } from './frame.ts'
 
 /** Nothing of it is guest state, as with any client. */

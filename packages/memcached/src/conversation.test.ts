@@ -18,7 +18,7 @@ class Service {
   constructor(memory = new MarkedMemory(new Uint8Array(MEMORY_BYTES_MIN)), isNew = true) {
     const fresh = { nowSeconds: 1_700_000_000, hashSeed: 3 }
     this.store = isNew ? Store.create(memory, fresh) : new Store(memory)
-    const facts = { processId: 1, connectionsMax: 10, connections: () => 1 }
+    const facts = { processId: 1, connectionsMax: 10, connections: () => 1, threads: 1 }
     this.#executor = new Executor(this.store, this.#replies, facts)
   }
 

@@ -4,7 +4,7 @@ export {
   MEMCACHED_KIND,
   type MemcachedHelp,
   type MemcachedOption,
-  type MemcachedPorts,
+  type MemcachedSettings,
   type ParsedMemcached,
   parseMemcached,
   parseMemcachedHost,

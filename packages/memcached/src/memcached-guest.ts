@@ -17,7 +17,7 @@ import { ascii } from './ascii.ts'
 import {
   checkMemoryBytes,
   identityOf,
-  type MemcachedPorts,
+  type MemcachedSettings,
   readIdentity,
 } from './memcached-spec.ts'
 import { LOOPBACK, type Place } from './place.ts'
@@ -38,9 +38,9 @@ export class MemcachedGuest implements Guest {
   readonly #service: Service
 
   /** @param service - becomes the guest's; it listens */
-  constructor(service: Service, ports: MemcachedPorts) {
+  constructor(service: Service, settings: MemcachedSettings) {
     this.#service = service
-    this.identity = identityOf(ports)
+    this.identity = identityOf(settings)
     this.regions = [service.region]
     this.trackers = [service.tracker]
     this.failed = service.failed
@@ -58,11 +58,13 @@ export class MemcachedGuest implements Guest {
     memoryBytes: number,
     options: { readonly pageBytes?: number } = {},
   ): Promise<MemcachedGuest> {
-    const ports = readIdentity(identity)
+    const settings = readIdentity(identity)
     const pageBytes = checkPageBytes(options.pageBytes ?? PAGE_BYTES_DEFAULT)
     const byteLength = checkMemoryBytes(memoryBytes)
     const region = allocateRegion({ id: 0, name: 'ram', byteLength })
-    const service = new Service({ region, pageBytes, place: { host: LOOPBACK, port: ports.port } })
+    const { port, threads } = settings
+    const place = { host: LOOPBACK, port }
+    const service = new Service({ region, pageBytes, place, threads })
     try {
       await service.listen()
       await service.create()
@@ -71,11 +73,11 @@ export class MemcachedGuest implements Guest {
       await service.stop()
       throw error
     }
-    return new MemcachedGuest(service, ports)
+    return new MemcachedGuest(service, settings)
   }
 
   /**
-   * Resolves once the request that is being executed is finished and no other begins. Clients stay
+   * Resolves once requests that are being executed are finished and no other begins. Clients stay
    * connected; what they said and was not executed waits for {@link resume}.
    */
   pause(): Promise<void> {

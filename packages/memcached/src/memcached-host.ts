@@ -18,7 +18,7 @@ import {
 } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
 import { MemcachedGuest, STATE } from './memcached-guest.ts'
-import { checkMemoryBytes, type MemcachedPorts, readIdentity } from './memcached-spec.ts'
+import { checkMemoryBytes, type MemcachedSettings, readIdentity } from './memcached-spec.ts'
 import { LOOPBACK, type Place } from './place.ts'
 import { Service } from './service.ts'
 
@@ -36,13 +36,13 @@ function refuse(text: string): never {
 export class IncomingMemcached implements IncomingGuest {
   readonly trackers: readonly DirtyTracker[]
   readonly #service: Service
-  readonly #ports: MemcachedPorts
+  readonly #settings: MemcachedSettings
   readonly #room: Room | undefined
   #isGone = false
 
-  constructor(service: Service, ports: MemcachedPorts, room: Room | undefined) {
+  constructor(service: Service, settings: MemcachedSettings, room: Room | undefined) {
     this.#service = service
-    this.#ports = ports
+    this.#settings = settings
     this.#room = room
     this.trackers = [service.tracker]
   }
@@ -89,7 +89,7 @@ export class IncomingMemcached implements IncomingGuest {
 
   /** The same guest, to be moved on from here. */
   asGuest(): MemcachedGuest {
-    return new MemcachedGuest(this.#service, this.#ports)
+    return new MemcachedGuest(this.#service, this.#settings)
   }
 }
 
@@ -117,7 +117,7 @@ export class MemcachedHost implements GuestHost {
    * @throws {ProtocolError} `PROTOCOL_STATE`, `PAGE_SIZE_MISMATCH`
    */
   async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingMemcached> {
-    const { port: before, next } = readIdentity(offer.identity)
+    const { port: before, next, threads } = readIdentity(offer.identity)
     const byteLength = checkMemoryBytes(offer.regions.reduce((sum, one) => sum + one.byteLength, 0))
     const [shape] = offer.regions
     if (shape === undefined || offer.regions.length > 1) refuse('it has not one region of memory')
@@ -129,7 +129,7 @@ export class MemcachedHost implements GuestHost {
     let service: Service | undefined
     try {
       const region = allocateRegion({ id: shape.id, name: shape.name, byteLength })
-      service = new Service({ region, pageBytes: offer.pageBytes, place })
+      service = new Service({ region, pageBytes: offer.pageBytes, place, threads })
       // The memory is lent to `zero` until that is done, whatever becomes of the port.
       const [listening, zeroing] = await Promise.allSettled([
         service.listen(),
@@ -144,8 +144,9 @@ export class MemcachedHost implements GuestHost {
       throw error
     }
     // Ports change places, so that a guest that comes back finds its old one free.
-    const ports = { port: service.place.port, next: next === undefined ? undefined : before }
-    return new IncomingMemcached(service, ports, room)
+    const { port } = service.place
+    const settings = { port, next: next === undefined ? undefined : before, threads }
+    return new IncomingMemcached(service, settings, room)
   }
 }
 

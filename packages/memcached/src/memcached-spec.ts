@@ -9,6 +9,8 @@ import { MEMORY_BYTES_MAX, MEMORY_BYTES_MIN } from './layout.ts'
 import { LOOPBACK } from './place.ts'
 
 export const MEMCACHED_KIND = 'memcached'
+/** A peer may ask for as many. */
+export const THREADS_MAX = 16
 
 /** One option, for help. */
 export interface MemcachedOption {
@@ -52,6 +54,12 @@ export const MEMCACHED_HELP: MemcachedHelp = {
       help: 'where it listens at the destination, when that is the same machine; 0: any',
     },
     {
+      name: 'threads',
+      value: 'N',
+      fallback: '1',
+      help: 'threads that have clients, 1 to 16; one of them stores at a time',
+    },
+    {
       name: 'relay',
       value: 'SOCKET',
       fallback: '',
@@ -79,25 +87,34 @@ function checkPort(name: string, value: string | number): number {
   return refuse(`Option ${name} of guest memcached: "${value}" is not a port from 0 to 65535`)
 }
 
-/** Ports of an identity from anywhere; `next` is `port` where it is not given. */
-export interface MemcachedPorts {
+function checkThreads(value: string | number): number {
+  const threads = Number(value)
+  if (/^\d{1,2}$/.test(String(value)) && threads >= 1 && threads <= THREADS_MAX) return threads
+  return refuse(`Option threads of guest memcached: "${value}" is not 1 to ${THREADS_MAX}`)
+}
+
+/** What an identity from anywhere says. */
+export interface MemcachedSettings {
   readonly port: number
+  /** Undefined: as `port`. */
   readonly next: number | undefined
+  readonly threads: number
 }
 
 /** @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION` */
-export function readIdentity({ kind, options }: GuestIdentity): MemcachedPorts {
+export function readIdentity({ kind, options }: GuestIdentity): MemcachedSettings {
   if (kind !== MEMCACHED_KIND) {
     throw new GodwitError('GUEST_UNKNOWN', `A guest "${kind}" is not a memcached guest`)
   }
   for (const name of Object.keys(options)) {
-    if (name === 'port' || name === 'next') continue
+    if (name === 'port' || name === 'next' || name === 'threads') continue
     refuse(`Guest memcached has no option "${name}"; its options are ${optionNames}`)
   }
-  const { port = '11211', next } = options
+  const { port = '11211', next, threads = 1 } = options
   return {
     port: checkPort('port', port),
     next: next === undefined ? undefined : checkPort('next', next),
+    threads: checkThreads(threads),
   }
 }
 
@@ -107,9 +124,13 @@ export function checkMemoryBytes(memoryBytes: number): number {
   return refuse('Guest memcached has 8MiB to 4GiB of memory')
 }
 
-/** The identity of a guest with these ports. */
-export function identityOf({ port, next }: MemcachedPorts): GuestIdentity {
-  const options = next === undefined ? { port } : { next, port }
+/** The identity of a guest. One thread is not said: peers of old refuse what they do not know. */
+export function identityOf({ port, next, threads }: MemcachedSettings): GuestIdentity {
+  const options = {
+    ...(next === undefined ? {} : { next }),
+    port,
+    ...(threads === 1 ? {} : { threads }),
+  }
   return { kind: MEMCACHED_KIND, options }
 }
 
@@ -129,7 +150,7 @@ export interface ParsedRelay {
 }
 
 /**
- * Reads `memcached[,port=PORT][,next=PORT][,relay=SOCKET][,reach=HOST:PORT]`.
+ * Reads `memcached[,port=PORT][,next=PORT][,threads=N][,relay=SOCKET][,reach=HOST:PORT]`.
  *
  * @param memoryBytes - undefined: 64 MiB
  * @throws {GodwitError} `GUEST_UNKNOWN`, `GUEST_OPTION`
@@ -143,10 +164,10 @@ export function parseMemcached(
   const [file, reach] = [options.get('relay'), options.get('reach')]
   options.delete('relay')
   options.delete('reach')
-  const ports = readIdentity({ kind, options: Object.fromEntries(options) })
-  const parsed = { identity: identityOf(ports), memoryBytes: checkMemoryBytes(memoryBytes) }
+  const settings = readIdentity({ kind, options: Object.fromEntries(options) })
+  const parsed = { identity: identityOf(settings), memoryBytes: checkMemoryBytes(memoryBytes) }
   if (file !== undefined) {
-    checkNext(ports, reach)
+    checkNext(settings, reach)
     return { ...parsed, relay: { file, ...(reach === undefined ? {} : { reach }) } }
   }
   if (reach !== undefined)
@@ -182,7 +203,7 @@ export function parseMemcachedHost(text: string): string {
 }
 
 /** A relay has to be told where the service will be before it is there. */
-function checkNext({ port, next }: MemcachedPorts, reach: string | undefined): void {
+function checkNext({ port, next }: MemcachedSettings, reach: string | undefined): void {
   if (reach !== undefined || (next ?? port) !== 0) return
   const which = next === undefined ? 'port' : 'next'
   refuse(`A relay cannot follow to any port: give guest memcached a ${which} that is not 0`)

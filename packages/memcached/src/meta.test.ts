@@ -35,7 +35,7 @@ class Service {
   }
 
   #executorOf(store: Store): Executor {
-    const facts = { processId: 1, connectionsMax: 10, connections: () => 1 }
+    const facts = { processId: 1, connectionsMax: 10, connections: () => 1, threads: 1 }
     return new Executor(store, this.#replies, facts)
   }
 

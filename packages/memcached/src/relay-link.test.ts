@@ -4,9 +4,11 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Conversation } from './conversation.ts'
 import { Executor } from './executor.ts'
+import { Floor } from './floor.ts'
 import { FrameKind, FrameReader, putHeader } from './frame.ts'
 import { MEMORY_BYTES_MIN } from './layout.ts'
 import { MarkedMemory } from './marked-memory.ts'
+import { Mutex } from './mutex.ts'
 import { RelayLink } from './relay-link.ts'
 import { Replies } from './replies.ts'
 import { Request } from './request.ts'
@@ -17,10 +19,11 @@ const now = 1_700_000_000
 function createFloor() {
   const memory = new MarkedMemory(new Uint8Array(MEMORY_BYTES_MIN))
   const store = Store.create(memory, { nowSeconds: now, hashSeed: 3 })
-  const facts = { processId: 1, connectionsMax: 10, connections: () => 1 }
+  const facts = { processId: 1, connectionsMax: 10, connections: () => 1, threads: 1 }
   const replies = new Replies()
   const executor = new Executor(store, replies, facts)
-  return { executor, request: new Request(), replies, nowSeconds: () => now }
+  const mutex = new Mutex(new Int32Array(1), 0)
+  return new Floor({ executor, request: new Request(), replies, mutex, nowSeconds: () => now })
 }
 
 /** What a client that is alone is answered. */

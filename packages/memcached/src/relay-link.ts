@@ -5,9 +5,10 @@
  */
 import type { Socket } from 'node:net'
 import { Channel } from './channel.ts'
-import type { Floor } from './client.ts'
 import { REPLY_BYTES_HIGH } from './executor.ts'
+import type { Floor } from './floor.ts'
 import { FrameKind, FrameReader, type FrameTaker } from './frame.ts'
+import type { Store } from './store.ts'
 
 /**
  * Bytes that a relay may have sent of clients that take no replies, all together: it stops reading
@@ -91,26 +92,35 @@ export class RelayLink implements FrameTaker {
 
   /** Executes what is complete. @returns false: replies are to be taken before it goes on */
   run(floor: Floor): boolean {
-    const { replies, executor } = floor
-    const { store } = executor
+    const { replies } = floor
+    const ready = this.#ready
+    let isTaken = true
+    do {
+      this.#count(floor.enter())
+      this.#runReady(floor)
+      floor.leave()
+      if (replies.length > 0) isTaken = replies.writeTo(this.#socket)
+    } while (ready.length > 0 && isTaken)
+    return isTaken
+  }
+
+  #count(store: Store): void {
     if (this.#uncountedClients > 0) store.count('total_connections', this.#uncountedClients)
     if (this.#uncountedBytes > 0) store.count('bytes_read', this.#uncountedBytes)
     this.#uncountedClients = 0
     this.#uncountedBytes = 0
+  }
+
+  /** Those that are ready, until replies are to be written first; then they stay ready. */
+  #runReady(floor: Floor): void {
     const ready = this.#ready
     let done = 0
-    let isTaken = true
-    while (done < ready.length && isTaken) {
-      if (this.#runOne(floor, ready[done]!)) done++
-      else isTaken = replies.writeTo(this.#socket)
-    }
-    if (done === ready.length) ready.length = 0
-    else ready.splice(0, done)
-    if (this.#isHolding && ready.length === 0 && !this.#isAnyBlocked()) {
-      this.#isHolding = false
-      replies.addFrame({ kind: FrameKind.Held, channel: 0, value: 0 })
-    }
-    return replies.length === 0 ? isTaken : replies.writeTo(this.#socket)
+    while (done < ready.length && this.#runOne(floor, ready[done]!)) done++
+    if (done < ready.length) return void ready.splice(0, done)
+    ready.length = 0
+    if (!this.#isHolding || this.#isAnyBlocked()) return
+    this.#isHolding = false
+    floor.replies.addFrame({ kind: FrameKind.Held, channel: 0, value: 0 })
   }
 
   /** @returns false when replies are to be written first */

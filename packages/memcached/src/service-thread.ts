@@ -1,6 +1,7 @@
 /**
- * The thread of a service: accepts clients and executes what they ask for on guest
- * memory. Only this thread stores to it. Takes orders one after the other and answers each.
+ * A thread of a service: accepts clients and executes what they ask for on guest memory. Only
+ * threads of the service store to it, one at a time. Takes orders one after the other and answers
+ * each.
  *
  * @module
  */
@@ -8,21 +9,30 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
-import { Client, type Floor } from './client.ts'
+import { Client } from './client.ts'
 import { Executor } from './executor.ts'
+import { Floor } from './floor.ts'
 import { MarkedMemory } from './marked-memory.ts'
+import { Mutex } from './mutex.ts'
+import type { Place } from './place.ts'
 import { Replies } from './replies.ts'
 import { Request } from './request.ts'
-import { CONNECTIONS_MAX, type Order, type ServiceJob } from './service-job.ts'
+import {
+  CONNECTIONS_MAX,
+  type Order,
+  type OrderMessage,
+  type ServiceJob,
+  SharedWord,
+} from './service-job.ts'
 import { Store } from './store.ts'
 
 const job = workerData as ServiceJob
 const port = parentPort!
+const { shared } = job
 const clients = new Set<Client>()
-const replies = new Replies()
-const request = new Request()
+const mutex = new Mutex(shared, SharedWord.Mutex)
 let executor: Executor | undefined
-/** Whose turn it is: the clients' while this is set. */
+/** Set while requests are executed. */
 let floor: Floor | undefined
 
 function nowSeconds(): number {
@@ -40,14 +50,16 @@ function openStore(isNew: boolean): void {
   const facts = {
     processId: process.pid,
     connectionsMax: CONNECTIONS_MAX,
-    connections: () => [...clients].reduce((sum, client) => sum + client.clientCount, 0),
+    connections: () => Atomics.load(shared, SharedWord.Clients),
+    threads: job.threads,
   }
-  executor = new Executor(store, replies, facts)
+  executor = new Executor(store, new Replies(), facts)
 }
 
 function run(): void {
   if (executor === undefined) throw new Error('there is no store yet')
-  floor = { executor, request, replies, nowSeconds }
+  const { replies } = executor
+  floor = new Floor({ executor, request: new Request(), replies, mutex, nowSeconds })
   for (const client of clients) client.give(floor)
 }
 
@@ -57,16 +69,25 @@ function pause(): void {
 }
 
 const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-  const client = new Client(socket, () => clients.delete(client))
+  const before = Atomics.add(shared, SharedWord.Connections, 1)
+  socket.once('close', () => Atomics.sub(shared, SharedWord.Connections, 1))
+  // Of all threads together, which a server of one thread cannot count.
+  if (before >= CONNECTIONS_MAX) {
+    socket.destroy()
+    return
+  }
+  const client = new Client(socket, {
+    closed: () => void clients.delete(client),
+    counted: (difference) => void Atomics.add(shared, SharedWord.Clients, difference),
+  })
   clients.add(client)
   client.give(floor)
 })
-server.maxConnections = CONNECTIONS_MAX
 
-function listen(): Promise<number> {
+function listen({ host, port: at }: Place): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(job.place.port, job.place.host, () => {
+    server.listen({ host, port: at, reusePort: job.threads > 1 }, () => {
       server.off('error', reject)
       resolve((server.address() as AddressInfo).port)
     })
@@ -80,7 +101,7 @@ function stop(): void {
   port.close()
 }
 
-const orders: Readonly<Record<Order, () => number | void | Promise<number>>> = {
+const orders: Readonly<Record<Order, (place: Place) => number | void | Promise<number>>> = {
   listen,
   create: () => openStore(true),
   open: () => openStore(false),
@@ -89,10 +110,10 @@ const orders: Readonly<Record<Order, () => number | void | Promise<number>>> = {
   stop,
 }
 
-port.on('message', (order: Order) => {
+port.on('message', ({ order, place }: OrderMessage) => {
   const obey = async (): Promise<void> => {
     try {
-      const value = await orders[order]()
+      const value = await orders[order](place)
       port.postMessage({ value })
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException

@@ -1,19 +1,15 @@
 /**
- * A service with its memory and its thread: what the guest at the source and the guest that arrives
- * have in common.
+ * A service with its memory and its threads: what the guest at the source and the guest that
+ * arrives have in common.
  *
  * @module
  */
-import { Worker } from 'node:worker_threads'
-import { type ErrorCode, GodwitError, pagesCovering, type Region } from '@godwit/core'
+import { GodwitError, pagesCovering, type Region } from '@godwit/core'
 import { ByteMapTracker } from '@godwit/memory'
 import type { Place } from './place.ts'
-import type { Answer, Order, ServiceJob } from './service-job.ts'
-
-const entry = new URL(
-  import.meta.url.endsWith('.ts') ? './service-thread.ts' : './service-thread.js',
-  import.meta.url,
-)
+import { claimPort, type PortClaim } from './port-claim.ts'
+import { RemoteThread } from './remote-thread.ts'
+import { type Order, type ServiceJob, SHARED_WORDS } from './service-job.ts'
 
 /** What to build a service from. */
 export interface ServiceParts {
@@ -22,12 +18,8 @@ export interface ServiceParts {
   readonly pageBytes: number
   /** Where to listen; port 0: any that is free. */
   readonly place: Place
-}
-
-const codes: Readonly<Record<string, ErrorCode>> = {
-  EADDRINUSE: 'ADDRESS_IN_USE',
-  EACCES: 'ADDRESS_UNAVAILABLE',
-  EADDRNOTAVAIL: 'ADDRESS_UNAVAILABLE',
+  /** That have sockets and execute requests; default 1. */
+  readonly threads?: number
 }
 
 /** Starts paused, without a store; see {@link listen}. */
@@ -35,13 +27,14 @@ export class Service {
   readonly region: Region
   readonly pageBytes: number
   readonly tracker: ByteMapTracker
-  /** Resolves, with the reason, when the thread dies that nobody stopped; else never. */
+  /** Resolves, with the reason, when a thread dies that nobody stopped; else never. */
   readonly failed: Promise<GodwitError>
   /** Where it listens, after {@link listen}. */
   place: Place
-  readonly #worker: Worker
-  readonly #ended: Promise<void>
-  readonly #waiting: PromiseWithResolvers<number | undefined>[] = []
+  readonly #threads: readonly RemoteThread[]
+  readonly #ended: Promise<unknown>
+  /** Of more than one thread. */
+  #claim: PortClaim | undefined
   /** From when a pause resolves until the next {@link run}. */
   isPaused = false
   #failure: GodwitError | undefined
@@ -49,49 +42,41 @@ export class Service {
   /** Pauses and runs so far: the last decides. */
   #asked = 0
 
-  constructor({ region, pageBytes, place }: ServiceParts) {
+  constructor({ region, pageBytes, place, threads = 1 }: ServiceParts) {
     this.region = region
     this.pageBytes = pageBytes
     this.place = place
     const pageCount = pagesCovering(region.bytes.byteLength, pageBytes)
     const map = new Uint8Array(new SharedArrayBuffer(pageCount))
     this.tracker = new ByteMapTracker({ map, pageCount })
-    const job: ServiceJob = { memory: region.bytes, map, pageBytes, place }
-    this.#worker = new Worker(entry, { workerData: job, name: 'memcached' })
-    const failed = Promise.withResolvers<GodwitError>()
-    this.failed = failed.promise
-    const fail = (text: string, cause?: unknown): void => {
+    const shared = new Int32Array(new SharedArrayBuffer(SHARED_WORDS * 4))
+    const job: ServiceJob = { memory: region.bytes, map, pageBytes, shared, threads }
+    const { promise, resolve } = Promise.withResolvers<GodwitError>()
+    this.failed = promise
+    const failed = (text: string, cause?: unknown): void => {
       if (this.#failure !== undefined || this.#isStopped) return
       this.#failure = new GodwitError('GUEST_FAILED', text, { cause })
-      failed.resolve(this.#failure)
+      // The others may wait for what that one had, for ever: see `mutex.ts`.
+      for (const thread of this.#threads) thread.terminate()
+      resolve(this.#failure)
     }
-    this.#worker.on('message', (answer: Answer) => this.#answer(answer))
-    this.#worker.on('error', (cause) => fail('The thread of the guest failed', cause))
-    this.#ended = new Promise((resolve) => {
-      this.#worker.on('exit', () => {
-        fail('The thread of the guest ended by itself')
-        for (const one of this.#waiting.splice(0)) one.reject(this.#gone())
-        resolve()
-      })
+    const events = { failed, gone: () => this.#gone() }
+    this.#threads = Array.from({ length: threads }, (_, i) => {
+      return new RemoteThread(job, `memcached ${i}`, events)
     })
+    this.#ended = Promise.all(this.#threads.map((thread) => thread.ended))
   }
 
   #gone(): GodwitError {
     return this.#failure ?? new GodwitError('GUEST_FAILED', 'The guest was stopped')
   }
 
-  #answer({ value, error }: Answer): void {
-    const first = this.#waiting.shift()
-    if (error === undefined) first?.resolve(value)
-    else first?.reject(new GodwitError(codes[error.code] ?? 'GUEST_FAILED', error.message))
-  }
-
-  #order(order: Order): Promise<number | undefined> {
-    if (this.#failure !== undefined || this.#isStopped) return Promise.reject(this.#gone())
-    const answer = Promise.withResolvers<number | undefined>()
-    this.#waiting.push(answer)
-    this.#worker.postMessage(order)
-    return answer.promise
+  /** Of all threads, or of some; resolves with the first one's answer when all have answered. */
+  async #order(order: Order, threads = this.#threads): Promise<number | undefined> {
+    if (this.#failure !== undefined || this.#isStopped) throw this.#gone()
+    const message = { order, place: this.#claim?.place ?? this.place }
+    const [first] = await Promise.all(threads.map((thread) => thread.order(message)))
+    return first
   }
 
   /**
@@ -100,12 +85,18 @@ export class Service {
    * @throws {GodwitError} `ADDRESS_IN_USE`, `ADDRESS_UNAVAILABLE`
    */
   async listen(): Promise<void> {
+    if (this.#threads.length > 1) {
+      const claim = await claimPort(this.place)
+      this.#claim = claim
+      void this.#ended.then(() => claim.release())
+    }
     this.place = { ...this.place, port: (await this.#order('listen'))! }
   }
 
   /** Makes an empty store in memory that is all zero. */
   async create(): Promise<void> {
-    await this.#order('create')
+    await this.#order('create', this.#threads.slice(0, 1))
+    await this.#order('open', this.#threads.slice(1))
   }
 
   /** Takes memory as it is. @throws {GodwitError} `GUEST_FAILED` when it is not a service's */
@@ -127,13 +118,16 @@ export class Service {
     await this.#order('run')
   }
 
-  /** Ends the thread and all connections. May be called again. */
+  /** Ends the threads and all connections. May be called again. */
   async stop(): Promise<void> {
     if (!this.#isStopped) {
       this.#isStopped = true
-      this.#worker.postMessage('stop' satisfies Order)
-      // A thread that does not get to its orders, since memory that came leads it in circles.
-      const timer = setTimeout(() => void this.#worker.terminate(), stopMs)
+      for (const thread of this.#threads) thread.stop({ order: 'stop', place: this.place })
+      // One that does not get to its orders, since memory that came leads it in circles.
+      const terminate = (): void => {
+        for (const thread of this.#threads) thread.terminate()
+      }
+      const timer = setTimeout(terminate, stopMs)
       await this.#ended
       clearTimeout(timer)
     }

@@ -23,6 +23,8 @@ export interface HostFacts {
   readonly connectionsMax: number
   /** Open connections. */
   readonly connections: () => number
+  /** That execute requests. */
+  readonly threads: number
 }
 
 type Fact = (name: string, value: string | number) => void
@@ -37,7 +39,7 @@ function general(store: Store, facts: HostFacts, tell: Fact): void {
   tell('curr_connections', facts.connections())
   for (const name of COUNTERS) tell(name, store.counter(name))
   tell('limit_maxbytes', store.memory.bytes.byteLength)
-  tell('threads', 1)
+  tell('threads', facts.threads)
   tell('bytes', store.read(Double.ItemBytes))
   tell('curr_items', store.read(Double.ItemCount))
 }
@@ -80,7 +82,7 @@ function settings(store: Store, facts: HostFacts, tell: Fact): void {
   tell('evictions', 'on')
   tell('growth_factor', '1.25')
   tell('chunk_size', CHUNK_BYTES[0]!)
-  tell('num_threads', 1)
+  tell('num_threads', facts.threads)
   tell('cas_enabled', 'yes')
   tell('item_size_max', VALUE_BYTES_MAX)
 }

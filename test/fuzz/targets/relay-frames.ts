@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import { Executor } from '../../../packages/memcached/src/executor.ts'
+import { Floor } from '../../../packages/memcached/src/floor.ts'
 import {
   CHANNELS_MAX,
   FRAME_HEADER_BYTES,
@@ -13,6 +14,7 @@ import {
 } from '../../../packages/memcached/src/frame.ts'
 import { MEMORY_BYTES_MIN } from '../../../packages/memcached/src/layout.ts'
 import { MarkedMemory } from '../../../packages/memcached/src/marked-memory.ts'
+import { Mutex } from '../../../packages/memcached/src/mutex.ts'
 import { RelayLink } from '../../../packages/memcached/src/relay-link.ts'
 import { Replies } from '../../../packages/memcached/src/replies.ts'
 import { Request } from '../../../packages/memcached/src/request.ts'
@@ -64,9 +66,11 @@ function play(bytes: Uint8Array, chunkBytes: number): Played {
   const memory = new MarkedMemory(new Uint8Array(MEMORY_BYTES_MIN))
   const store = Store.create(memory, { nowSeconds: now, hashSeed: 3 })
   const replies = new Replies()
-  const facts = { processId: 1, connectionsMax: 10, connections: () => 1 }
+  const facts = { processId: 1, connectionsMax: 10, connections: () => 1, threads: 1 }
   const executor = new Executor(store, replies, facts)
-  const floor = { executor, request: new Request(), replies, nowSeconds: () => now }
+  const mutex = new Mutex(new Int32Array(1), 0)
+  const request = new Request()
+  const floor = new Floor({ executor, request, replies, mutex, nowSeconds: () => now })
   const told: Uint8Array[] = []
   const socket = {
     write: (chunk: Uint8Array) => told.push(Uint8Array.from(chunk)),
