@@ -181,6 +181,15 @@ describe('LinkMeter', () => {
     expect(link.rate! / 125e3).toBeCloseTo(1, 6)
   })
 
+  it('does not take a slow link for fast when it hears of much at once', () => {
+    const link = new Link()
+    link.send(3 * mib)
+    // 1 Gbit/s takes 25 ms for these, but nobody had a processor until then.
+    link.install(mib / 2, 24)
+    link.install(2 * mib, 0.3)
+    expect(link.meter.isAtLeast).toBe(false)
+  })
+
   it('takes no encoder for a slow link after a link was fast for a moment', () => {
     const link = new Link()
     link.send(2 * mib)

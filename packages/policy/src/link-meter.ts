@@ -21,6 +21,11 @@ const fastBytesPerMs = 600e3
  * well. Somebody who passes the bytes on to another machine is not so fast.
  */
 const tunnelBytesPerMs = 100e3
+/**
+ * A slow link's bytes may be heard of in a burst, where somebody had no processor for a while, but
+ * not sooner after they were handed to the socket than it can carry them: more than 1 Gbit/s.
+ */
+const slowBytesPerMs = 150e3
 /** So long without a word is a measurement, too, of a slow link. */
 const silenceMs = 25
 /** So long without waiting for the link, it may be faster than is known. */
@@ -59,6 +64,8 @@ export class LinkMeter {
   /** Whether the link may be much faster than that: it only was so fast for a moment. */
   #isAtLeast = false
   #sentBytes = 0
+  /** When bytes were handed to the socket that a measurement may be of, and what was before. */
+  readonly #sends: Mark[] = []
   #takenBytes = 0
   #installedBytes = 0
   /** When the last word came, or the first byte was sent. */
@@ -94,6 +101,7 @@ export class LinkMeter {
       this.#marks = []
     }
     if (this.#takenBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
+    this.#sends.push({ ms: nowMs, bytes: this.#sentBytes })
     this.#sentBytes += bytes
   }
 
@@ -113,6 +121,7 @@ export class LinkMeter {
     this.#marks.push({ ms: nowMs, bytes })
     while (this.#marks.length > 2 && nowMs - this.#marks[1]!.ms >= windowMs) this.#marks.shift()
     const first = this.#marks[0]!
+    while (this.#sends.length > 1 && this.#sends[1]!.bytes <= first.bytes) this.#sends.shift()
     const ms = nowMs - first.ms
     const rate = (bytes - first.bytes) / Math.max(leastMs, ms)
     if (this.#rate === undefined) {
@@ -168,10 +177,16 @@ export class LinkMeter {
 
   /** Whether the link was fast for a moment, between any two words so far. */
   #seemsFast(bytes: number, nowMs: number): boolean {
-    return this.#marks.some((mark) => {
+    const isBurst = this.#marks.some((mark) => {
       const ms = Math.max(leastMs, nowMs - mark.ms)
       return bytes - mark.bytes >= Math.max(firstWindowBytes, ms * fastBytesPerMs)
     })
+    return (
+      isBurst &&
+      this.#sends.some((one) => {
+        return bytes - one.bytes >= Math.max(firstWindowBytes, (nowMs - one.ms) * slowBytesPerMs)
+      })
+    )
   }
 
   /** Whether the last pieces took about the same time each. */
