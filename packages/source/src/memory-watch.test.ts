@@ -22,7 +22,7 @@ function createClock() {
   }
   const advance = (ms: number): void => {
     nowMs += ms
-    for (const timer of [...timers]) {
+    for (const timer of timers) {
       if (timer.dueMs > nowMs || !timers.delete(timer)) continue
       timer.task()
     }
@@ -57,7 +57,8 @@ describe('before round 1', () => {
     watch.begin()
     expect(takeLooks()).toEqual([
       ...Array.from({ length: 128 }, (_, at) => `0/${at * 32}`),
-      ...['1/0', '1/32'],
+      '1/0',
+      '1/32',
     ])
     storeTo(store, [3, 5])
     store(0, 3 * CHUNK_PAGES + 64)

@@ -77,7 +77,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
           const [index, first, end] = pieces.subarray(at, at + PIECE_WORDS) as unknown as number[]
           const isLast = at >= taken[Taken.Tail]! * PIECE_WORDS
           const [from, to] = [Math.floor(first! / OWNED_PAGES), Math.ceil(end! / OWNED_PAGES)]
-          const areHot = [...hot[index!]!.slice(from, to)].map((hitCount) => hitCount > 0)
+          const areHot = Array.from(hot[index!]!.slice(from, to), (hitCount) => hitCount > 0)
           expect([first! % 32, areHot]).toEqual([0, areHot.map(() => isLast)])
           for (let page = first!; page < end!; page++) covered[index!]!.add(page)
           pagesInPieces += end! - first!
@@ -126,12 +126,14 @@ describe('pieces of a round where the guest stores somewhere', () => {
     const dirty = [bitmapOf(3000, [])]
     dirty[0]!.addAll()
     const { pieces, taken } = cutPieces(dirty, 1, false, [Uint16Array.of(0, 0, 3, 1, 0, 0)])
-    expect([...pieces]).toEqual([
-      ...[0, 0, 1024],
-      ...[0, 2048, 3000],
-      ...[0, 1024, 1536],
-      ...[0, 1536, 2048],
-    ])
+    expect([...pieces]).toEqual(
+      [
+        [0, 0, 1024],
+        [0, 2048, 3000],
+        [0, 1024, 1536],
+        [0, 1536, 2048],
+      ].flat(),
+    )
     expect([taken[Taken.Tail], taken[Taken.FirstTurn]]).toEqual([2, -1])
   })
 })

@@ -69,14 +69,16 @@ describe('the chunks of a sweep', () => {
   it('are all of memory, and those where a sample found something come first', () => {
     const hot = [[0, 0, 2], [0], [1, 0]]
     const { work, sweep } = setUp([1200, 7, 1024], { hot })
-    expect([...work.pieces]).toEqual([
-      ...[0, 1024, 1200],
-      ...[2, 0, 512],
-      ...[0, 0, 512],
-      ...[0, 512, 1024],
-      ...[1, 0, 7],
-      ...[2, 512, 1024],
-    ])
+    expect([...work.pieces]).toEqual(
+      [
+        [0, 1024, 1200],
+        [2, 0, 512],
+        [0, 0, 512],
+        [0, 512, 1024],
+        [1, 0, 7],
+        [2, 512, 1024],
+      ].flat(),
+    )
     expect(sweep.states).toHaveLength(7)
     expect([1, 512, 513].map(chunkCountOf)).toEqual([1, 1, 2])
   })
