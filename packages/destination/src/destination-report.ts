@@ -160,7 +160,8 @@ export class DestinationReport {
     const bytes = receivedBytes - this.#roundBytesBefore
     this.#roundBytesBefore = receivedBytes
     const ms = this.elapsedMs - this.#roundStartMs
-    const handledPages = begin.pages - heldPages
+    // What is announced of an open round is an estimate, and nothing in it is known not to be sent.
+    const handledPages = begin.open === true ? totals.pages : begin.pages - heldPages
     const round: RoundReport = {
       round: begin.round,
       pages: handledPages,

@@ -1,7 +1,9 @@
 import type { PageHasher, Region } from '@godwit/core'
 import { FingerprintTable, PageBitmap, systemClock } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
+import { createMemory } from './made-up-memory.ts'
 import { MemoryScan } from './memory-scan.ts'
+import { createSweep } from './sweep.ts'
 
 const pageBytes = 4096
 /** Three chunks, and another region of a page and a bit. */
@@ -89,5 +91,83 @@ describe('MemoryScan', () => {
     for (const bitmap of into) bitmap.clear()
     await scans[0]!.run(scans[0]!.begin(into), systemClock)
     expect(isLookedAt(4999)).toBe(true)
+  })
+})
+
+describe('a look at a chunk', () => {
+  /** Chunks of 512 pages; the second one of the first region is the first that is looked at. */
+  function chunked(addZeros?: (region: number, into: PageBitmap) => void) {
+    const looks: string[] = []
+    const memory = createMemory([1500, 20], (region, page) => looks.push(`${region}/${page}`))
+    const scan = memory.scan(addZeros)
+    const dirty = [PageBitmap.shared(1500), PageBitmap.shared(20)]
+    const hot = [Uint16Array.of(0, 1, 0), Uint16Array.of(0)]
+    const { sweep, pieces } = createSweep(dirty, scan.findZeros(), hot, false)
+    const look = (): boolean => scan.look({ dirty, pieces }, sweep)
+    return { ...memory, dirty, look, takeLooks: () => looks.splice(0) }
+  }
+
+  it('leaves the words of all others as they are', () => {
+    const { dirty, look, store, takeLooks } = chunked()
+    for (const page of [511, 512, 1023, 1024]) store(0, page)
+    for (const { words } of dirty) for (let at = 0; at < words.length; at++) words[at] = 1000 + at
+    const before = dirty.map(({ words }) => [...words])
+    expect(look()).toBe(true)
+    expect(takeLooks()).toEqual(Array.from({ length: 512 }, (_, at) => `0/${512 + at}`))
+    const own = [1, ...Array<number>(14).fill(0), 2 ** 31]
+    expect([...dirty[0]!.words]).toEqual([
+      ...before[0]!.slice(0, 16),
+      ...own,
+      ...before[0]!.slice(32),
+    ])
+    expect([...dirty[1]!.words]).toEqual(before[1])
+  })
+
+  it('is of all chunks in turn, and of whatever is short', () => {
+    const { dirty, look, store, takeLooks } = chunked()
+    store(0, 1499)
+    store(1, 19)
+    expect([look(), look(), look(), look(), look()]).toEqual([true, true, true, true, false])
+    expect(takeLooks()).toHaveLength(1520)
+    expect(dirty.map(({ size }) => size)).toEqual([1, 1])
+    expect([dirty[0]!.has(1499), dirty[1]!.has(19)]).toEqual([true, true])
+  })
+
+  it('finds nothing that an earlier one has found', () => {
+    const { sent, store, scan } = createMemory([600])
+    const dirty = [PageBitmap.shared(600)]
+    const one = scan()
+    const lookAtAll = (): number => {
+      const { sweep, pieces } = createSweep(dirty, one.findZeros(), undefined, false)
+      expect(dirty[0]!.size).toBe(600)
+      while (one.look({ dirty, pieces }, sweep));
+      return dirty[0]!.size
+    }
+    store(0, 70)
+    expect(lookAtAll()).toBe(1)
+    sent[0]!.fingerprints.words32[70 * 2] = 1
+    expect(lookAtAll()).toBe(0)
+  })
+
+  it('is none where a page is known to be zero', () => {
+    const { dirty, look, sent, takeLooks } = chunked((region, into) => {
+      if (region === 0) for (const page of [512, 600, 1023]) into.add(page)
+    })
+    // Its content was sent, and it became a hole.
+    sent[0]!.fingerprints.words32[600 * 2] = 7
+    look()
+    expect(takeLooks()).toHaveLength(509)
+    expect([512, 600, 1023].map((page) => dirty[0]!.has(page))).toEqual([false, true, false])
+  })
+
+  it('has a fingerprint of any page', () => {
+    const { scan, store } = createMemory([10, 10])
+    const into = new FingerprintTable(1, 8)
+    for (let i = 0; i < 3; i++) store(1, 7)
+    const one = scan()
+    one.hashPage(1, 7, into)
+    expect([one.entryBytes, into.words32[0]]).toEqual([8, 3])
+    one.hashPage(0, 7, into)
+    expect(into.words32[0]).toBe(0)
   })
 })

@@ -33,7 +33,9 @@ export class MemoryWatch {
   readonly #last: readonly FingerprintTable[]
   readonly #fresh: FingerprintTable
   #looks = 0
+  /** There are no more looks at all of memory. */
   #isOver = false
+  #isFollowing = false
   #cancel = (): void => {}
 
   constructor(scan: MemoryScan, clock: Clock) {
@@ -56,6 +58,7 @@ export class MemoryWatch {
   /** @returns per region: hits in each chunk; undefined where there was no time to see any */
   end(): readonly Uint16Array[] | undefined {
     this.#isOver = true
+    this.#isFollowing = false
     this.#cancel()
     return this.#looks > 1 ? this.#hot : undefined
   }
@@ -64,9 +67,9 @@ export class MemoryWatch {
   follow({ pieces, taken }: Pick<RoundWork, 'pieces' | 'taken'>): void {
     const tail = taken[Taken.Tail]! * PIECE_WORDS
     if (tail === pieces.length) return
-    this.#isOver = false
+    this.#isFollowing = true
     const look = (): void => {
-      if (this.#isOver || Atomics.load(taken, Taken.FirstTurn) >= 0) return
+      if (!this.#isFollowing || Atomics.load(taken, Taken.FirstTurn) >= 0) return
       const turn = startBehind(this.#changed(pieces.subarray(tail)))
       if (turn >= 0) Atomics.store(taken, Taken.Turn, turn)
       this.#cancel = this.#clock.after(followMs, look)
@@ -101,8 +104,8 @@ export class MemoryWatch {
     const zeros = this.#scan.findZeros()
     for (const [region, last] of this.#last.entries()) {
       for (let at = 0; at < last.entryCount; at++) {
-        if (this.#isOver) return
         if (at % pagesPerTurn === pagesPerTurn - 1) await yieldTo(this.#clock)
+        if (this.#isOver) return
         const page = at * SAMPLED_PAGES
         if (zeros[region]!.has(page)) continue
         if (!this.#hasChanged(region, page)) continue

@@ -3,11 +3,13 @@ import { expect, it } from 'vitest'
 import { RoundLog } from './round-log.ts'
 import { emptyRound } from './round-work.ts'
 
-/** Rounds of so many MiB, each in one second, with these caps in MiB/s. */
-function logOf(rounds: readonly (readonly [size: number, cap?: number])[]): RoundLog {
+/** Rounds of so many MiB, each in one second, with these caps in MiB/s and times of looks. */
+function logOf(
+  rounds: readonly (readonly [size: number, cap?: number | undefined, lookMs?: number])[],
+): RoundLog {
   const log = new RoundLog(4096, 64 * MIB)
-  for (const [index, [size, cap]] of rounds.entries()) {
-    const sent = { ...emptyRound(), frameBytes: size * MIB }
+  for (const [index, [size, cap, lookMs = 0]] of rounds.entries()) {
+    const sent = { ...emptyRound(), frameBytes: size * MIB, lookMs }
     const granted = cap === undefined ? {} : { grantedBandwidth: cap * MIB }
     log.add(index + 1, size * 256, sent, { ms: 1000, paused: false, ...granted })
   }
@@ -57,4 +59,25 @@ it('what a pause is expected to get', () => {
       128,
     ),
   ).toBe(64)
+})
+
+it('a round of looks rather than of pages tells no more than that the link is no slower', () => {
+  const bandwidths = (...rounds: Parameters<typeof logOf>[0]): [number, number] => {
+    const log = logOf(rounds)
+    return [log.bandwidth / MIB, log.statistics(0, 0, Infinity).pauseBandwidth / MIB]
+  }
+  expect(bandwidths([64], [8, undefined, 501])).toEqual([64, 64])
+  expect(bandwidths([64], [8, undefined, 500])).toEqual([8, 8])
+  expect(bandwidths([64], [80, undefined, 2000])).toEqual([80, 80])
+  // Its cap tells nothing either, and there is nothing better than the first round.
+  expect(bandwidths([64, 64], [8, 8, 900])).toEqual([64, 64])
+  expect(bandwidths([8, undefined, 900])).toEqual([8, 8])
+})
+
+it('what looks took is reported where there were any', () => {
+  const { rounds } = logOf([[64], [8, undefined, 125]])
+  expect(rounds.map(({ scanMs }) => scanMs)).toEqual([undefined, 125])
+  expect('scanMs' in rounds[0]!).toBe(false)
+  // Each with its own bandwidth.
+  expect(rounds.map(({ bandwidth }) => bandwidth / MIB)).toEqual([64, 8])
 })

@@ -1,7 +1,8 @@
 import { PageBitmap } from '@godwit/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { PIECE_WORDS, Taken, cutPieces, emptyRound, isCutShort, sumOf } from './round-work.ts'
+import { OWNED_PAGES, PIECE_WORDS, Taken, cutPieces } from './round-work.ts'
+import { emptyRound, isCutShort, sumOf, takePiece } from './round-work.ts'
 
 function bitmapOf(pageCount: number, pages: readonly number[]): PageBitmap {
   const bitmap = PageBitmap.shared(pageCount)
@@ -56,6 +57,84 @@ describe('pieces of a round', () => {
       (_, i) => pieces[i * 3 + 2]! - pieces[i * 3 + 1]!,
     )
     expect(new Set(sizes).size).toBe(1)
+  })
+})
+
+describe('pieces of a round where the guest stores somewhere', () => {
+  const regions = fc.array(region, { minLength: 1, maxLength: 3 })
+  const hits = fc.array(fc.nat(2), { minLength: 80, maxLength: 80 })
+
+  it('hold every dirty page once, and what it stores to goes last', () => {
+    const lanes = fc.integer({ min: 1, max: 16 })
+    fc.assert(
+      fc.property(regions, lanes, fc.array(hits, { minLength: 3, maxLength: 3 }), (...facts) => {
+        const [dirty, count, all] = facts
+        const hot = all.map((chunks) => Uint16Array.from(chunks))
+        const { pieces, taken } = cutPieces(dirty, count, false, hot)
+        const covered = dirty.map(({ pageCount }) => new PageBitmap(pageCount))
+        let pagesInPieces = 0
+        for (let at = 0; at < pieces.length; at += PIECE_WORDS) {
+          const [index, first, end] = pieces.subarray(at, at + PIECE_WORDS) as unknown as number[]
+          const isLast = at >= taken[Taken.Tail]! * PIECE_WORDS
+          const [from, to] = [Math.floor(first! / OWNED_PAGES), Math.ceil(end! / OWNED_PAGES)]
+          const areHot = Array.from(hot[index!]!.slice(from, to), (hitCount) => hitCount > 0)
+          expect([first! % 32, areHot]).toEqual([0, areHot.map(() => isLast)])
+          for (let page = first!; page < end!; page++) covered[index!]!.add(page)
+          pagesInPieces += end! - first!
+        }
+        // No page is in two of them.
+        expect(covered.reduce((sum, { size }) => sum + size, 0)).toBe(pagesInPieces)
+        const missed = dirty.flatMap((bitmap, index) =>
+          [...bitmap.words].filter((word, at) => (word & ~covered[index]!.words[at]!) !== 0),
+        )
+        expect(missed).toEqual([])
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are taken once each, those that go last from where its stores are then', () => {
+    fc.assert(
+      fc.property(hits, fc.nat(), fc.nat(), (chunks, first, later) => {
+        const dirty = [bitmapOf(40_000, [])]
+        dirty[0]!.addAll()
+        const work = cutPieces(dirty, 2, false, [Uint16Array.from(chunks)])
+        const count = work.pieces.length / PIECE_WORDS
+        const tail = work.taken[Taken.Tail]!
+        const [turn, other] = [first, later].map((one) => one % Math.max(1, count - tail))
+        const order: number[] = []
+        for (let i = 0; i < count; i++) {
+          // It may change until the first of them is taken, and is of no use afterwards.
+          if (i <= tail) work.taken[Taken.Turn] = turn!
+          order.push(takePiece(work) / PIECE_WORDS)
+          work.taken[Taken.Turn] = other!
+        }
+        const all = [...Array(count).keys()]
+        expect(order).toEqual([
+          ...all.slice(0, tail),
+          ...all.slice(tail + turn!),
+          ...all.slice(tail, tail + turn!),
+        ])
+        const ends = [takePiece(work), takePiece(work)].map((at) => at >= work.pieces.length)
+        expect(ends).toEqual([true, true])
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are cut where that begins and ends, and all else is one for one lane', () => {
+    const dirty = [bitmapOf(3000, [])]
+    dirty[0]!.addAll()
+    const { pieces, taken } = cutPieces(dirty, 1, false, [Uint16Array.of(0, 0, 3, 1, 0, 0)])
+    expect([...pieces]).toEqual(
+      [
+        [0, 0, 1024],
+        [0, 2048, 3000],
+        [0, 1024, 1536],
+        [0, 1536, 2048],
+      ].flat(),
+    )
+    expect([taken[Taken.Tail], taken[Taken.FirstTurn]]).toEqual([2, -1])
   })
 })
 
