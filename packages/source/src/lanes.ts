@@ -28,6 +28,8 @@ export interface LaneTerms {
 
 /** All data channels of one migration. */
 export interface SourceLanes {
+  /** Beside the calling one. */
+  readonly threads: number
   /** Makes ready, while the destination reserves memory. */
   prepare(terms: LaneTerms): void
   /**

@@ -21,6 +21,7 @@ import { warmUpLane } from './warm-up.ts'
 
 /** Some lanes of one migration: all, or the one of a thread. */
 export class LocalLanes implements SourceLanes {
+  readonly threads = 0
   readonly cpuSeconds = 0
   readonly #options: LanesOptions
   readonly #firstIndex: number

@@ -29,6 +29,10 @@ export class RemoteLanes implements SourceLanes {
     this.#start = start
   }
 
+  get threads(): number {
+    return this.#lanes.length
+  }
+
   prepare(terms: LaneTerms): void {
     // One by one: when a thread cannot be had, those before it are known, and end.
     for (let index = 0; index < terms.count; index++) {

@@ -7,8 +7,7 @@
 import type { CheckpointReport, PageBitmap, PageHasher } from '@godwit/core'
 import { CancelledError, isShared } from '@godwit/core'
 import { Tally } from '@godwit/link'
-import type { StopDecision } from '@godwit/policy'
-import { looksAtPages } from '@godwit/policy'
+import { looksAtPages, type StopDecision } from '@godwit/policy'
 import type { RoundKind } from '@godwit/session'
 import type { Discard, RoundBegin, RoundEnd } from '@godwit/wire'
 import { u64ToBytes } from '@godwit/wire'
@@ -184,6 +183,7 @@ export class Rounds {
 
   /** The guest is paused, for post-copy: tells which pages the destination lacks beside those. */
   async discard(round: number, send: (body: Discard) => void): Promise<void> {
+    this.#sweeps?.end()
     const lacking = await this.pages.takeLacking(round === 1)
     // Policies are asked while the guest is still the source's, whatever comes of it.
     this.steering.begin(round, 'post-copy')
@@ -378,8 +378,8 @@ export class Rounds {
       this.pages.addAside()
       return { decision: early, next: 'switch-over' }
     }
-    const collectMs = sweeps?.extraMs(this.terms.lanes, this.log) ?? this.pages.collectMs
-    const overheadMs = collectMs + 2 * roundTripMs
+    const lookMs = sweeps?.extraMs(this.lanes.threads, this.log) ?? this.pages.collectMs
+    const overheadMs = lookMs + 2 * roundTripMs
     this.pages.select()
     const lacking = sweeps ? fresh : this.pages.size + this.pages.heldPages
     const statistics = this.log.statistics(lacking, overheadMs, this.steering.pauseCap)

@@ -74,13 +74,13 @@ export class Sweeps {
    * What a look at all of memory will take longer than to send what is dirty, milliseconds: both
    * go on at the same time.
    *
-   * @param lanes - whose threads look, beside this one
+   * @param threads - that look, beside this one
    */
   extraMs(
-    lanes: number,
+    threads: number,
     { bandwidth, pageBytes }: Pick<RoundLog, 'bandwidth' | 'pageBytes'>,
   ): number {
-    const passMs = this.#passMs / (lanes + 1)
+    const passMs = this.#passMs / (threads + 1)
     const sendMs = bandwidth > 0 ? ((this.dirtyPages * pageBytes) / bandwidth) * 1e3 : 0
     return Math.max(0, passMs - sendMs)
   }
@@ -108,15 +108,13 @@ export class Sweeps {
       return sending.finally(() => this.#watch.end())
     }
     this.#lookMs = 0
-    const looking = this.#look(work, sweep)
     try {
-      const sent = await sending
+      const [sent] = await Promise.all([sending, this.#look(work, sweep)])
       const lookMs = sent.lookMs + this.#lookMs
       this.#passMs = lookMs
       return { ...sent, lookMs }
     } finally {
       endSweep(sweep)
-      await looking
     }
   }
 
