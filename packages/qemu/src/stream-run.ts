@@ -66,7 +66,9 @@ export class StreamRun implements MarksTaken {
   #isUnlimited = false
   #isEnded = false
   #hasAll = false
-  #readAheadBytes = readAheadBytes(0, false)
+  /** Of the stream so far, and how far it was when QEMU last said what it has left. */
+  #readBytes = 0
+  #said = { remainingBytes: 0, readBytes: 0 }
   #stoppedMs: number | undefined
   #passes = 0
   #enough: PromiseWithResolvers<void> | undefined
@@ -194,6 +196,13 @@ export class StreamRun implements MarksTaken {
     return this.#aheadBytes >= roundBytes(this.#readAheadBytes)
   }
 
+  /** What was read since QEMU said what it has left is not left any more. */
+  get #readAheadBytes(): number {
+    const { remainingBytes, readBytes } = this.#said
+    const leftBytes = Math.max(0, remainingBytes - (this.#readBytes - readBytes))
+    return readAheadBytes(leftBytes, this.#stoppedMs !== undefined)
+  }
+
   #accept(accepted: Socket): void {
     if (this.#socket !== undefined) return void accepted.destroy()
     this.#server.close()
@@ -236,6 +245,7 @@ export class StreamRun implements MarksTaken {
   }
 
   #take(chunk: Uint8Array): void {
+    this.#readBytes += chunk.length
     try {
       this.#reader.push(chunk)
     } catch (thrown) {
@@ -292,7 +302,6 @@ export class StreamRun implements MarksTaken {
     )
     const stands = (): void => {
       this.#stoppedMs = performance.now()
-      this.#readAheadBytes = readAheadBytes(0, true)
       this.#goOn()
     }
     stopped.then(stands, () => {})
@@ -319,10 +328,10 @@ export class StreamRun implements MarksTaken {
     const { signal } = this.#over
     try {
       while (!signal.aborted) {
+        const readBytes = this.#readBytes
         const info = await askMigration(this.#qmp)
         if (failures.has(info.status ?? '')) return this.#fail(endedAs(info))
-        const stands = this.#stoppedMs !== undefined
-        this.#readAheadBytes = readAheadBytes(info.ram?.remaining ?? 0, stands)
+        this.#said = { remainingBytes: info.ram?.remaining ?? 0, readBytes }
         if (this.#isWorthRound) this.#enough?.resolve()
         this.#goOn()
         await sleep(progressMs, undefined, { signal })
