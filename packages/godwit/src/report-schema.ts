@@ -73,7 +73,12 @@ const round = v.object({
   ),
   bytes: count('Bytes of all page frames of the round, headers included.'),
   ms: amount('Milliseconds the round took.'),
-  dirtyPages: v.exactOptional(count('Pages found dirty since the round began. Source only.')),
+  dirtyPages: v.exactOptional(
+    count(
+      'Pages found dirty since the round began; about so many, where more than 64 MiB are scanned. ' +
+        'Source only.',
+    ),
+  ),
   dirtyRate: v.exactOptional(amount('Dirtied bytes per second in the round. Source only.')),
   bandwidth: amount('Bytes of page frames per second.'),
   grantedBandwidth: v.exactOptional(
