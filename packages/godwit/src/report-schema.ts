@@ -75,8 +75,8 @@ const round = v.object({
   ms: amount('Milliseconds the round took.'),
   dirtyPages: v.exactOptional(
     count(
-      'Pages found dirty since the round began; about so many, where more than 64 MiB are scanned. ' +
-        'Source only.',
+      'Pages found dirty since the round began; about so many, where more than 64 MiB are ' +
+        'scanned. Source only.',
     ),
   ),
   dirtyRate: v.exactOptional(amount('Dirtied bytes per second in the round. Source only.')),
