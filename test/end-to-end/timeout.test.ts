@@ -188,7 +188,7 @@ describe('godwit send --timeout', () => {
   const slow = ['--memory', '32MiB', '--warmup', '20ms', '--max-bandwidth', '20Mbit', '--quiet']
 
   it('stop: a round of many seconds gives way to the pause', async () => {
-    const destination = await startDestination('--once', '--run-for', '20ms')
+    const destination = await startDestination('--once', '--run-for', '200ms')
     const file = freshPath('report.json')
     const options = [...slow, '--pause-bandwidth', '10Gbit', '--json', file]
     const guestSpec = 'writer,wss=1MiB,rate=100,content=0/0/0/100'

@@ -95,6 +95,22 @@ describe('before round 1', () => {
     expect(takeLooks()).toEqual(['0/32', '0/96', '0/128', '0/160', '0/192'])
   })
 
+  it('waits longer where looks take long', async () => {
+    const { watch, advance, goOn, takeLooks } = watching([64 * CHUNK_PAGES])
+    watch.begin()
+    while (takeLooks().length > 0) {
+      advance(100)
+      await goOn()
+    }
+    // Two turns after the first, of 100 ms each, and a fifth of the time at most.
+    advance(999 - 300)
+    await goOn()
+    expect(takeLooks()).toEqual([])
+    advance(301)
+    await goOn()
+    expect(takeLooks().length).toBeGreaterThan(0)
+  })
+
   it('lets others have their turn, and ends in the middle of a look', async () => {
     const { watch, goOn, waiting, timers, takeLooks } = watching([64 * CHUNK_PAGES])
     watch.begin()
@@ -184,6 +200,19 @@ describe('in round 1', () => {
     storeTo(store, [9, 10, 11])
     advance(1000)
     expect([turn(), takeLooks(), timers.size]).toEqual([0, [], 0])
+  })
+
+  it('follows nobody who stores all over a large memory', () => {
+    const count = 257
+    const { watch, takeLooks, timers } = watching([count * CHUNK_PAGES])
+    const pieces = Uint32Array.from({ length: count * PIECE_WORDS }, (_, at) => {
+      const chunk = Math.floor(at / PIECE_WORDS)
+      return [0, chunk * CHUNK_PAGES, (chunk + 1) * CHUNK_PAGES][at % PIECE_WORDS]!
+    })
+    watch.follow({ pieces, taken: takenWords(0) })
+    expect([takeLooks().length, timers.size]).toEqual([0, 0])
+    watch.follow({ pieces: pieces.subarray(PIECE_WORDS), taken: takenWords(0) })
+    expect([takeLooks().length, timers.size]).toEqual([256 * 16, 1])
   })
 
   it('has nothing to look at where the guest stores nowhere', () => {

@@ -14,10 +14,13 @@ import { PIECE_WORDS, Taken } from './round-work.ts'
 import { SAMPLED_PAGES } from './memory-sample.ts'
 import { CHUNK_PAGES, chunkCountOf } from './sweep.ts'
 
-/** From one look to the next; each takes some milliseconds. */
+/** From one look to the next; each takes some milliseconds, and no more than this share of all. */
 const everyMs = 250
+const lookShareMax = 0.2
 /** The same in round 1, only where it stores to. */
 const followMs = 100
+/** Where it stores to more than 512 MiB, of 4 KiB pages, there is nobody to follow. */
+const followPiecesMax = 256
 /** How far behind the stores the first piece is, of all of what goes last. */
 const behindShare = 1 / 8
 /** Pages that are looked at before others have their turn: a millisecond. */
@@ -66,7 +69,8 @@ export class MemoryWatch {
   /** Round 1 has begun: turns what goes last in it to where the guest stores, until {@link end}. */
   follow({ pieces, taken }: Pick<RoundWork, 'pieces' | 'taken'>): void {
     const tail = taken[Taken.Tail]! * PIECE_WORDS
-    if (tail === pieces.length) return
+    const count = (pieces.length - tail) / PIECE_WORDS
+    if (count === 0 || count > followPiecesMax) return
     this.#isFollowing = true
     const look = (): void => {
       if (!this.#isFollowing || Atomics.load(taken, Taken.FirstTurn) >= 0) return
@@ -101,6 +105,7 @@ export class MemoryWatch {
   }
 
   async #look(): Promise<void> {
+    const startMs = this.#clock.nowMs()
     const zeros = this.#scan.findZeros()
     for (const [region, last] of this.#last.entries()) {
       for (let at = 0; at < last.entryCount; at++) {
@@ -113,7 +118,9 @@ export class MemoryWatch {
       }
     }
     this.#looks++
-    this.#cancel = this.#clock.after(everyMs, () => this.begin())
+    const tookMs = this.#clock.nowMs() - startMs
+    const waitMs = Math.max(everyMs, tookMs / lookShareMax)
+    this.#cancel = this.#clock.after(waitMs, () => this.begin())
   }
 }
 
