@@ -24,6 +24,26 @@ export interface RoundPieces {
   readonly lookMs: number
 }
 
+/** What is to be known of a region's pages, where `index` is that of the region. */
+export function regionRoundOf(
+  work: RoundWork,
+  sent: readonly SentPages[],
+  index: number,
+): RegionRound {
+  const { round, known, mayLack, dirty, untouched, again, leavesAgain } = work
+  return {
+    round,
+    sent: sent[index]!,
+    dirty: dirty[index]!,
+    untouched: untouched?.[index],
+    again: again?.[index],
+    leavesAgain,
+    known,
+    postCopy: false,
+    mayLack,
+  }
+}
+
 /** Where one lane is in one round. */
 export class LanePieces implements RoundPieces {
   readonly #work: RoundWork
@@ -63,21 +83,11 @@ export class LanePieces implements RoundPieces {
   }
 
   #goOn(): boolean {
-    const { round, known, mayLack, dirty, untouched, again, leavesAgain, pieces } = this.#work
+    const { pieces } = this.#work
     const piece = this.#next()
     if (piece >= pieces.length) return false
     const index = pieces[piece]!
-    this.region = {
-      round,
-      sent: this.#sent[index]!,
-      dirty: dirty[index]!,
-      untouched: untouched?.[index],
-      again: again?.[index],
-      leavesAgain,
-      known,
-      postCopy: false,
-      mayLack,
-    }
+    this.region = regionRoundOf(this.#work, this.#sent, index)
     this.regionIndex = index
     this.page = pieces[piece + 1]!
     this.endPage = pieces[piece + 2]!

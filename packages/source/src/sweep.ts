@@ -8,7 +8,7 @@
 import type { Clock, PageBitmap } from '@godwit/core'
 import { allocateShared } from '@godwit/core'
 import type { RegionRound, SentPages } from '@godwit/codec'
-import type { RoundPieces } from './lane-pieces.ts'
+import { regionRoundOf, type RoundPieces } from './lane-pieces.ts'
 import type { MemoryScan } from './memory-scan.ts'
 import type { RoundWork } from './round-work.ts'
 import { OWNED_PAGES, PIECE_WORDS, isCutShort, ownerOf, takenWords } from './round-work.ts'
@@ -174,18 +174,7 @@ export class SweepPieces implements RoundPieces {
   }
 
   #enter(index: number, page: number, endPage: number): void {
-    const { round, known, mayLack, dirty, untouched, again, leavesAgain } = this.#work
-    this.region = {
-      round,
-      sent: this.#sent[index]!,
-      dirty: dirty[index]!,
-      untouched: untouched?.[index],
-      again: again?.[index],
-      leavesAgain,
-      known,
-      postCopy: false,
-      mayLack,
-    }
+    this.region = regionRoundOf(this.#work, this.#sent, index)
     this.regionIndex = index
     this.page = page
     this.endPage = endPage
