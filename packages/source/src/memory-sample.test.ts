@@ -3,7 +3,7 @@ import { systemClock } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
 import type { OnLook } from './made-up-memory.ts'
 import { createMemory } from './made-up-memory.ts'
-import { SAMPLED_PAGES, sampleMemory, timePass } from './memory-sample.ts'
+import { LOOKS_PER_TURN, SAMPLED_PAGES, sampleMemory, timePass } from './memory-sample.ts'
 import { CHUNK_PAGES } from './sweep.ts'
 
 /** 128 chunks. */
@@ -50,6 +50,16 @@ describe('a sample', () => {
     const all = await sampleMemory(scan(), 0, systemClock, undefined)
     expect(all.dirtyPages).toBe(CHUNK_PAGES + 75)
     expect(all.hot.map((hits) => [...hits])).toEqual([[16, 3], [1]])
+  })
+
+  it('looks at no more memory once it is over', async () => {
+    const { scan, takeLooks } = counted([pageCount])
+    let isOver = false
+    const sampling = sampleMemory(scan(), 0, systemClock, undefined, () => isOver)
+    expect(takeLooks()).toHaveLength(LOOKS_PER_TURN)
+    isOver = true
+    await sampling
+    expect(takeLooks()).toEqual([])
   })
 
   it('looks at fewer pages where nothing was dirty the last time', async () => {

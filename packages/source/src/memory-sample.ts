@@ -11,9 +11,9 @@ import { CHUNK_PAGES, chunkCountOf } from './sweep.ts'
 /** One page of so many is looked at. */
 export const SAMPLED_PAGES = 32
 /** The same where nothing was dirty the last time. */
-const QUIET_PAGES = 256
+const quietPages = 256
 /** Pages that are looked at before others have their turn: a millisecond. */
-const pagesPerTurn = 512
+export const LOOKS_PER_TURN = 512
 
 /** What came of it. */
 export interface MemorySample {
@@ -23,7 +23,7 @@ export interface MemorySample {
   readonly hot: readonly Uint16Array[]
 }
 
-/** Stretches of memory that are timed, beside each other's and the most costly left out. */
+/** Chunks that are timed, all over memory. */
 const timedChunks = 8
 
 /**
@@ -56,12 +56,14 @@ export function timePass(scan: MemoryScan, clock: Clock): number {
  *
  * @param turn - number of the sample
  * @param last - where there was something the last time; elsewhere fewer pages are looked at
+ * @param isOver - asked after others had their turn: memory is not touched any more then
  */
 export async function sampleMemory(
   scan: MemoryScan,
   turn: number,
   clock: Clock,
   last: readonly Uint16Array[] | undefined,
+  isOver: () => boolean = () => false,
 ): Promise<MemorySample> {
   const allZeros = scan.findZeros()
   const hot = scan.pageCounts.map((pageCount) => new Uint16Array(chunkCountOf(pageCount)))
@@ -72,7 +74,7 @@ export async function sampleMemory(
     const into = new PageBitmap(pageCount)
     tracker.zeros = allZeros[region]!
     for (let chunk = 0; chunk < hot[region]!.length; chunk++) {
-      const step = last?.[region]![chunk] === 0 ? QUIET_PAGES : SAMPLED_PAGES
+      const step = last?.[region]![chunk] === 0 ? quietPages : SAMPLED_PAGES
       const end = Math.min((chunk + 1) * CHUNK_PAGES, pageCount)
       for (let first = chunk * CHUNK_PAGES; first < end; first += step) {
         const pages = Math.min(step, end - first)
@@ -82,9 +84,10 @@ export async function sampleMemory(
         dirtyPages += pages
       }
       looks += CHUNK_PAGES / step
-      if (looks < pagesPerTurn) continue
+      if (looks < LOOKS_PER_TURN) continue
       looks = 0
       await yieldTo(clock)
+      if (isOver()) return { dirtyPages, hot }
     }
   }
   return { dirtyPages, hot }

@@ -11,7 +11,7 @@ import { FingerprintTable, yieldTo } from '@godwit/core'
 import type { MemoryScan } from './memory-scan.ts'
 import type { RoundWork } from './round-work.ts'
 import { PIECE_WORDS, Taken } from './round-work.ts'
-import { SAMPLED_PAGES } from './memory-sample.ts'
+import { LOOKS_PER_TURN, SAMPLED_PAGES } from './memory-sample.ts'
 import { CHUNK_PAGES, chunkCountOf } from './sweep.ts'
 
 /** From one look to the next; each takes some milliseconds, and no more than this share of all. */
@@ -23,8 +23,6 @@ const followMs = 100
 const followPiecesMax = 256
 /** How far behind the stores the first piece is, of all of what goes last. */
 const behindShare = 1 / 8
-/** Pages that are looked at before others have their turn: a millisecond. */
-const pagesPerTurn = 512
 
 /** Of one migration. */
 export class MemoryWatch {
@@ -109,7 +107,7 @@ export class MemoryWatch {
     const zeros = this.#scan.findZeros()
     for (const [region, last] of this.#last.entries()) {
       for (let at = 0; at < last.entryCount; at++) {
-        if (at % pagesPerTurn === pagesPerTurn - 1) await yieldTo(this.#clock)
+        if (at % LOOKS_PER_TURN === LOOKS_PER_TURN - 1) await yieldTo(this.#clock)
         if (this.#isOver) return
         const page = at * SAMPLED_PAGES
         if (zeros[region]!.has(page)) continue

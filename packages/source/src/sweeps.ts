@@ -29,6 +29,7 @@ export class Sweeps {
   readonly #watch: MemoryWatch
   #sample: MemorySample | undefined
   #samples = 0
+  #isOver = false
   #sampling: Promise<MemorySample> | undefined
   /** Of this thread, in the round. */
   #lookMs = 0
@@ -46,8 +47,9 @@ export class Sweeps {
     this.#watch.begin()
   }
 
-  /** There are no more rounds. */
+  /** There are no more rounds: whoever looks ends with its turn. */
   end(): void {
+    this.#isOver = true
     this.#watch.end()
   }
 
@@ -59,7 +61,9 @@ export class Sweeps {
   /** Finds out how many pages are dirty, about, while others wait for something else. */
   estimate(): void {
     this.#passMs ||= timePass(this.#scan, this.#clock)
-    this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, this.#sample?.hot)
+    const last = this.#sample?.hot
+    const isOver = (): boolean => this.#isOver
+    this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, last, isOver)
     // Told to whoever asks for it.
     this.#sampling.catch(() => {})
   }
