@@ -41,7 +41,10 @@ export class ControlConnection {
   private constructor(file: string, socket: Socket) {
     this.#file = file
     this.#socket = socket
-    createInterface({ input: socket }).on('line', (line) => this.#waiting.shift()?.resolve(line))
+    // What befalls the socket is an event of its lines, too; whoever waits hears of the close.
+    createInterface({ input: socket })
+      .on('line', (line) => this.#waiting.shift()?.resolve(line))
+      .on('error', () => {})
     socket.on('error', () => {})
     this.ended = new Promise((resolve) => {
       socket.on('close', () => {

@@ -79,7 +79,9 @@ export class FakeQemu {
     this.clients++
     socket.on('error', () => socket.destroy())
     this.#say({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 22 } } } })
-    createInterface({ input: socket }).on('line', (line) => this.#hear(JSON.parse(line) as Command))
+    createInterface({ input: socket })
+      .on('line', (line) => this.#hear(JSON.parse(line) as Command))
+      .on('error', () => {})
   }
 
   #say(line: object): void {
