@@ -130,6 +130,16 @@ export const wrongGuests: readonly WrongAdapter[] = [
     'it tells that it stands, and runs',
     guests(() => ({ nextRound: async () => ({ stoodMs: 0, numbers: {} }) })),
   ],
+  [
+    'stop/by-itself',
+    'no number of pages may wait',
+    guests(() => ({ nextRound: async () => undefined, nextPages: async () => Number.NaN })),
+  ],
+  [
+    'stop/by-itself',
+    'it never tells of pages',
+    guests(() => ({ nextRound: async () => undefined, nextPages: () => new Promise(() => {}) })),
+  ],
   ['classes/pages', 'pages that there are not', guests(() => ({ classes: strayClasses }))],
   [
     'state/same-twice',

@@ -32,7 +32,7 @@ class SelfStopped implements Guest {
     this.#whenAsked = whenAsked
   }
 
-  #store(page: number): void {
+  protected store(page: number): void {
     this.#region.bytes.fill(page + 1, page * PAGE_BYTES_DEFAULT, (page + 1) * PAGE_BYTES_DEFAULT)
     markDirty(this.#marks, page)
   }
@@ -40,7 +40,7 @@ class SelfStopped implements Guest {
   async nextRound(): Promise<GuestStop | undefined> {
     const round = this.calls.push('next')
     this.#whenAsked(round)
-    for (let page = 0; page < 4; page++) this.#store((round * 4 + page) % pageCount)
+    for (let page = 0; page < 4; page++) this.store((round * 4 + page) % pageCount)
     if (round < this.#rounds) return undefined
     return { stoodMs: 500, numbers: { passes: 2 } }
   }
@@ -58,6 +58,31 @@ class SelfStopped implements Guest {
   }
 }
 
+/** Stores come in the order of pages while a round goes on: once through memory in each pass. */
+class Streamed extends SelfStopped {
+  #page = 0
+  #passes = 0
+
+  override async nextRound(): Promise<GuestStop | undefined> {
+    this.calls.push('next')
+    if (this.#passes === 3) return { stoodMs: 0, numbers: { passes: 3 } }
+    this.#come()
+    return undefined
+  }
+
+  async nextPages(): Promise<number> {
+    if (this.#passes === 3) return 0
+    this.#come()
+    return 4
+  }
+
+  /** A few more pages; behind the last one comes the first. */
+  #come(): void {
+    for (let i = 0; i < 3; i++) this.store(this.#page++ % pageCount)
+    if (this.#page >= (this.#passes + 1) * pageCount) this.#passes++
+  }
+}
+
 let rig: Rig
 
 /** To a destination whose memory is compared. */
@@ -65,12 +90,13 @@ async function move(
   guest: SelfStopped,
   act: (migration: SourceMigration) => void = () => {},
   refuse = false,
+  lanes = 1,
 ): Promise<Report> {
   const prepare = (): void => {
     if (refuse) throw new Error('no')
   }
   rig = await createRig(new MemoryHost({ prepare }, byteLength))
-  const migration = await rig.source(guest, { stop: 'max-rounds=30', tracker: 'barrier' })
+  const migration = await rig.source(guest, { stop: 'max-rounds=30', tracker: 'barrier', lanes })
   act(migration)
   const report = await migration.run()
   await rig.idle()
@@ -89,6 +115,20 @@ describe('a guest that stops by itself', () => {
     expect(report.stop).toEqual({ rule: 'guest', passes: 2, round: 6, dirtyPages: 4 })
     expect(guest.calls).toEqual(['next', 'next', 'next', 'next', 'next', 'next', 'pause'])
     expect(report.rounds.map(({ pages }) => pages)).toEqual([pageCount, 4, 4, 4, 4, 4, 4])
+    expect(report.memory?.equal).toBe(true)
+    const [arrived] = rig.sessions[0]!.guest!.regions
+    expect(Buffer.compare(arrived!.bytes, guest.regions[0]!.bytes)).toBe(0)
+  })
+
+  it.each([1, 2])('sends what comes in a round in the same, by %i lanes', async (lanes) => {
+    const guest = new Streamed(0)
+    const report = await move(guest, () => {}, false, lanes)
+    expect(report.outcome).toBe('completed')
+    const pages = report.rounds.map((round) => round.pages)
+    // Three passes over 64 pages, and little beside them: 3 a round would make more than 60.
+    expect(pages.length).toBeLessThan(12)
+    expect(pages.slice(1).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(180)
+    expect(Math.max(...pages.slice(1))).toBeGreaterThan(48)
     expect(report.memory?.equal).toBe(true)
     const [arrived] = rig.sessions[0]!.guest!.regions
     expect(Buffer.compare(arrived!.bytes, guest.regions[0]!.bytes)).toBe(0)

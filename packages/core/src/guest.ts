@@ -154,6 +154,14 @@ export interface Guest {
    */
   nextRound?(): Promise<GuestStop | undefined>
   /**
+   * Only with {@link nextRound}, for a guest whose stores come to memory in the order of regions
+   * and pages, again and again. Called while a round goes on, which has pages that come then, too,
+   * as long as they lie behind those that it has. Resolves when some came since the trackers were
+   * asked: with how many pages may wait to be sent, since more would be a longer pause; or with 0
+   * when the round need not wait for more. A rejection fails the migration.
+   */
+  nextPages?(): Promise<number>
+  /**
    * Stops every store to guest memory, those of devices and of the adapter, too; resolved once that
    * is true, and it stays true until {@link resume}. Of a guest that is paused, or about to be, it
    * resolves when that is true.

@@ -32,9 +32,12 @@ const silenceMs = 25
 const idleMs = 10
 /**
  * How long a measurement is believed although the link is not waited for any more: a first one,
- * four times as long each time it was tried again, and one that is steady or over a whole window.
+ * four times as long each time it was tried again; one that is steady or over a whole window; and
+ * one that says what the one before it said. To try costs pages that are not compressed.
  */
-const trustMs = { first: 15, measured: 1000, most: 16_000 }
+const trustMs = { first: 15, measured: 1000, confirmed: 4000, most: 16_000 }
+/** Two measurements say the same: code that was cold is much faster when it is warm. */
+const sameFactor = 2
 /**
  * A link that is shaped, or as slow as its wire, takes each piece in the same time; whoever is slow
  * because code is cold, or shares a core, does not. The first pieces may find a bucket full. No
@@ -81,6 +84,8 @@ export class LinkMeter {
   /** Until when the rate is believed, and how long the next one is. */
   #trustedUntilMs = 0
   #trustMs: number = trustMs.first
+  /** The rate that is not believed any more, until there is another. */
+  #doubted = 0
   readonly #roundTripMs: number
   readonly #isLoopback: boolean
 
@@ -167,6 +172,7 @@ export class LinkMeter {
     if (this.#rate === undefined || this.#isAtLeast) return
     if (this.#isWaitedFor) this.#busyAtMs = nowMs
     if (nowMs - this.#busyAtMs < idleMs || nowMs < this.#trustedUntilMs) return
+    this.#doubted = this.#rate
     this.#rate = undefined
     this.#marks = []
     this.#measuredFromBytes = this.#sentBytes
@@ -213,11 +219,16 @@ export class LinkMeter {
   #learn(rate: number, ms: number, nowMs: number): void {
     // While it is being found out, raw pages wait for the link, and nothing else sets the pace.
     const isSteady = this.#rate === undefined && this.#isSteady
+    const isConfirmed = this.#rate === undefined && isSame(rate, this.#doubted)
     this.#rate = rate
     const isSure = isSteady || (ms >= windowMs && this.#isWaitedFor)
     this.#busyAtMs = nowMs
-    const forMs = isSure ? Math.max(trustMs.measured, this.#trustMs) : this.#trustMs
-    const untilMs = nowMs + forMs
+    const surelyMs = isConfirmed ? trustMs.confirmed : isSure ? trustMs.measured : 0
+    const untilMs = nowMs + Math.max(surelyMs, this.#trustMs)
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, untilMs)
   }
+}
+
+function isSame(rate: number, other: number): boolean {
+  return rate <= other * sameFactor && other <= rate * sameFactor
 }

@@ -108,6 +108,10 @@ export class QemuStreamGuest implements Guest {
     return (await this.#current()).nextRound()
   }
 
+  async nextPages(): Promise<number> {
+    return (await this.#current()).nextPages()
+  }
+
   /** All of memory is about to be touched: while the destination makes room there is time. */
   async #makeRoom(): Promise<void> {
     const bytes = this.regions.reduce((sum, region) => sum + region.bytes.byteLength, 0)

@@ -22,7 +22,7 @@ import { askMigration, isUnderWay, type MigrationInfo } from './migration-info.t
 import type { QmpClient } from './qmp.ts'
 import { type BlockParts, STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
-import { readAheadBytes, roundBytes } from './stream-pace.ts'
+import { PAGES_BYTES, ROUND_BYTES, isLittle, readAheadBytes } from './stream-pace.ts'
 import { StreamReader } from './stream-reader.ts'
 import { type AppliedSettings, applySettings } from './stream-settings.ts'
 
@@ -71,7 +71,8 @@ export class StreamRun implements MarksTaken {
   #said = { remainingBytes: 0, readBytes: 0 }
   #stoppedMs: number | undefined
   #passes = 0
-  #enough: PromiseWithResolvers<void> | undefined
+  /** Who waits for so many bytes of pages. */
+  #enough: ({ readonly bytes: number } & PromiseWithResolvers<void>) | undefined
 
   /** Resolves when it is known what memory there is. @throws {GodwitError} `GUEST_FAILED` */
   static async begin(options: StreamRunOptions): Promise<StreamRun> {
@@ -147,11 +148,20 @@ export class StreamRun implements MarksTaken {
     await this.ended
   }
 
+  /** @returns how many pages may wait to be sent, beside those that nobody has taken */
+  async nextPages(): Promise<number> {
+    if (!this.#isEnding) await this.#pages(PAGES_BYTES)
+    return this.#isEnding ? 0 : this.#readAheadBytes / STREAM_PAGE_BYTES
+  }
+
   /** Resolves when there is enough for a round, or with how the machine stopped. */
   async nextRound(): Promise<GuestStop | undefined> {
-    if (!this.#isEnded && !this.#isWorthRound) {
-      this.#enough = Promise.withResolvers<void>()
-      await Promise.race([this.#enough.promise, this.ended])
+    if (!this.#isEnding) await this.#pages(ROUND_BYTES)
+    if (this.#isEnding) {
+      // Nobody takes any of it before all is here.
+      this.#isUnlimited = true
+      this.#goOn()
+      await this.ended
     }
     if (!this.#isEnded) return undefined
     await this.ended
@@ -192,15 +202,14 @@ export class StreamRun implements MarksTaken {
     return this.#reader.markedPages * STREAM_PAGE_BYTES
   }
 
-  get #isWorthRound(): boolean {
-    return this.#aheadBytes >= roundBytes(this.#readAheadBytes)
+  get #readAheadBytes(): number {
+    return readAheadBytes(this.#leftBytes, this.#stoppedMs !== undefined)
   }
 
   /** What was read since QEMU said what it has left is not left any more. */
-  get #readAheadBytes(): number {
+  get #leftBytes(): number {
     const { remainingBytes, readBytes } = this.#said
-    const leftBytes = Math.max(0, remainingBytes - (this.#readBytes - readBytes))
-    return readAheadBytes(leftBytes, this.#stoppedMs !== undefined)
+    return Math.max(0, remainingBytes - (this.#readBytes - readBytes))
   }
 
   #accept(accepted: Socket): void {
@@ -251,16 +260,35 @@ export class StreamRun implements MarksTaken {
     } catch (thrown) {
       return this.#fail(toGodwitError(thrown))
     }
-    const { isPastMemory } = this.#reader
-    if (this.#isWorthRound) this.#enough?.resolve()
-    const isAhead = this.#aheadBytes >= this.#readAheadBytes
-    const mayRead = this.#isUnlimited || isPastMemory || (this.#isWanted && !isAhead)
-    if (!mayRead) this.#socket!.pause()
+    this.#tellOfPages()
+    if (!this.#reader.isPastMemory && !this.#mayRead) this.#socket!.pause()
+  }
+
+  /** Resolves when so much has come that nobody has taken, or all is here. */
+  async #pages(bytes: number): Promise<void> {
+    if (this.#isEnded || this.#aheadBytes >= bytes) return
+    this.#enough = { bytes, ...Promise.withResolvers<void>() }
+    await Promise.race([this.#enough.promise, this.ended])
+  }
+
+  /** The machine stands, and so little is left that it need not go while the rest comes. */
+  get #isEnding(): boolean {
+    return this.#isEnded || (this.#stoppedMs !== undefined && isLittle(this.#leftBytes))
+  }
+
+  #tellOfPages(): void {
+    if (this.#enough === undefined) return
+    if (this.#aheadBytes < this.#enough.bytes && !this.#isEnding) return
+    this.#enough.resolve()
+    this.#enough = undefined
   }
 
   #goOn(): void {
-    const isAhead = this.#aheadBytes >= this.#readAheadBytes
-    if (this.#isUnlimited || (this.#isWanted && !isAhead)) this.#socket?.resume()
+    if (this.#mayRead) this.#socket?.resume()
+  }
+
+  get #mayRead(): boolean {
+    return this.#isUnlimited || (this.#isWanted && this.#aheadBytes < this.#readAheadBytes)
   }
 
   /** QEMU has closed its end: was that all? */
@@ -302,6 +330,7 @@ export class StreamRun implements MarksTaken {
     )
     const stands = (): void => {
       this.#stoppedMs = performance.now()
+      this.#tellOfPages()
       this.#goOn()
     }
     stopped.then(stands, () => {})
@@ -332,7 +361,6 @@ export class StreamRun implements MarksTaken {
         const info = await askMigration(this.#qmp)
         if (failures.has(info.status ?? '')) return this.#fail(endedAs(info))
         this.#said = { remainingBytes: info.ram?.remaining ?? 0, readBytes }
-        if (this.#isWorthRound) this.#enough?.resolve()
         this.#goOn()
         await sleep(progressMs, undefined, { signal })
       }

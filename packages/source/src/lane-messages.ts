@@ -37,6 +37,7 @@ export type LaneCommand =
       readonly staticPages: StaticLookup | undefined
     }
   | { readonly do: 'send-round'; readonly work: RoundSpans }
+  | { readonly do: 'go-on' }
   | { readonly do: 'scan'; readonly job: ScanSpans }
   | { readonly do: 'pace'; readonly bytesPerSecond: number }
   | { readonly do: 'close' }
@@ -46,6 +47,7 @@ export type LaneCommand =
 export type LaneReport =
   | { readonly type: 'opened' }
   | { readonly type: 'scanned' }
+  | { readonly type: 'hungry' }
   | { readonly type: 'progress'; readonly pagesDone: number; readonly wireBytes: number }
   | {
       readonly type: 'sent'

@@ -38,13 +38,15 @@ export interface LaneOptions {
   readonly isLoopback: boolean
   /** Of this thread, made when it is needed; where nobody reports stores. */
   readonly scan: (() => MemoryScan) | undefined
+  /** Pieces that are made while a round goes on are about to run out. */
+  readonly onHungry: () => void
 }
 
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 export function sameOptions(options: LaneOptions): LaneOptions {
   const { index, lanes, pageBytes, workspace, slots, hasher, settings, cacheBytes } = options
   const { storeBytes, compressors, staticPages, sent, creditBytes, pacer } = options
-  const { roundTripMs, isLoopback, scan } = options
+  const { roundTripMs, isLoopback, scan, onHungry } = options
   return {
     index,
     lanes,
@@ -63,6 +65,7 @@ export function sameOptions(options: LaneOptions): LaneOptions {
     roundTripMs,
     isLoopback,
     scan,
+    onHungry,
   }
 }
 

@@ -18,6 +18,10 @@ export interface RoundPieces {
   readonly leftPages: number
   /** Goes on to another piece where one is done. @returns false when none is left */
   take(): boolean
+  /** Whether there is none now, and may be later: whoever makes it has the lane go on. */
+  awaitsMore(): boolean
+  /** Most bytes that may be on their way. */
+  readonly windowBytes: number
   /** Looks for pages while there is no way to send any. @returns whether there may be more */
   lookAhead(): boolean
   /** Milliseconds of looks. */
@@ -58,6 +62,7 @@ export class LanePieces implements RoundPieces {
   endPage = 0
   leftPages = 0
   readonly lookMs = 0
+  readonly windowBytes: number = Infinity
 
   /** @param index - number of the lane, of so many `lanes` */
   constructor(work: RoundWork, sent: readonly SentPages[], index: number, lanes: number) {
@@ -76,6 +81,10 @@ export class LanePieces implements RoundPieces {
       return false
     }
     return true
+  }
+
+  awaitsMore(): boolean {
+    return false
   }
 
   lookAhead(): boolean {
@@ -110,12 +119,12 @@ export class LanePieces implements RoundPieces {
 
   /** Where the next piece of this lane is in the list. */
   #next(): number {
-    const { pieces, owned } = this.#work
-    if (!owned) return takePiece(this.#work)
+    const { pieces, ownedPages } = this.#work
+    if (ownedPages === 0) return takePiece(this.#work)
     let piece = this.#nextOwned
-    while (piece < pieces.length && ownerOf(pieces[piece + 1]!, this.#lanes) !== this.#index) {
-      piece += PIECE_WORDS
-    }
+    const isOthers = (page: number): boolean =>
+      ownerOf(page, this.#lanes, ownedPages) !== this.#index
+    while (piece < pieces.length && isOthers(pieces[piece + 1]!)) piece += PIECE_WORDS
     this.#nextOwned = piece + PIECE_WORDS
     return piece
   }

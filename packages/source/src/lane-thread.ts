@@ -67,6 +67,9 @@ class LaneThread {
       case 'send-round':
         this.#report(this.#sendRound(command.work))
         break
+      case 'go-on':
+        this.#lanes!.goOn()
+        break
       case 'scan':
         this.#report(this.#scanMemory(command.job))
         break
@@ -98,6 +101,7 @@ class LaneThread {
         primitives,
         sent: this.#sent,
         scan: () => this.#scan!,
+        onHungry: () => this.#port.post({ type: 'hungry' }),
         onLost: (error) => {
           const text = 'The destination closed a data channel'
           const lost = error ?? new TransportError('CONNECTION_LOST', text)

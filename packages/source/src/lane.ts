@@ -254,6 +254,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
         this.#sendBarrier(current)
         continue
       }
+      if (current.pieces.awaitsMore()) break
       const isPlain = this.#isPlain(current.work)
       if (!this.#mayStep(current, isPlain)) {
         if (current.pieces.lookAhead()) this.#goOnSoon()
@@ -293,7 +294,10 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #mayStep(current: RoundInProgress, isPlain: boolean): boolean {
     const outgoing = this.#outgoing
+    outgoing.windowBytes = current.pieces.windowBytes
     if (current.push !== undefined) return this.#mayPush(current.push)
+    // What is ready and waits would be waited for, should the guest stop.
+    if (outgoing.isWaiting && outgoing.isWindowShort) return false
     if (!isPlain) return outgoing.freeSlots >= 2 * this.#stepSlots
     // The barrier costs next to nothing, and in the pause everybody waits for it.
     if (!current.pieces.take()) return true
@@ -305,7 +309,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #mayPush(push: PushPieces): boolean {
     const outgoing = this.#outgoing
     push.update(outgoing.installedBytes)
-    outgoing.windowBytes = push.window.bytes
     const { waitMs } = push
     if (waitMs > 0) {
       this.#cancelPush ??= this.#clock.after(waitMs, () => {

@@ -40,6 +40,8 @@ export interface SourceLanes {
   open(staticPages?: StaticLookup): Promise<void>
   /** Sends a round on all lanes; resolves with their sum when all was handed to the sockets. */
   sendRound(work: RoundWork): Promise<LaneRound>
+  /** There is more to send of a round whose pieces are made while it goes on. */
+  goOn(): void
   /**
    * Threads of lanes help to look through memory, between rounds; resolves when they are done. The
    * calling thread does so by itself.
@@ -86,4 +88,6 @@ export interface LanesOptions {
   readonly scan: (() => MemoryScan) | undefined
   /** A channel was lost; may be called again. */
   readonly onLost: (error: GodwitError | undefined) => void
+  /** Pieces that are made while a round goes on are about to run out. */
+  readonly onHungry: () => void
 }

@@ -44,6 +44,7 @@ export class LocalLanes implements SourceLanes {
   prepare(terms: LaneTerms): void {
     const { count, lanes, creditBytes, memoryBytes, settings, storeBytes, findsStatic } = terms
     const { primitives, pageBytes, hash, seed, clock, sent, epoch, scan, onLost } = this.#options
+    const { onHungry } = this.#options
     const { isLoopback = false } = this.#options.dialler
     const perLane = limitsPerLane(settings, storeBytes, lanes)
     const laneMemory = laneBytes(pageBytes, settings, perLane.cacheBytes, findsStatic)
@@ -52,7 +53,8 @@ export class LocalLanes implements SourceLanes {
     const hasher = workspace.createHasher(hash, seed)
     const { compressors } = primitives
     const shared = { pageBytes, workspace, hasher, sent, creditBytes, pacer: this.#pacer }
-    const options = { ...shared, lanes, settings, ...perLane, compressors, isLoopback, scan }
+    const rest = { compressors, isLoopback, scan, onHungry }
+    const options = { ...shared, lanes, settings, ...perLane, ...rest }
     const newSlots = (): readonly BatchSlot[] => {
       return createSlots(workspace, pageBytes, settings, findsStatic)
     }
@@ -87,6 +89,10 @@ export class LocalLanes implements SourceLanes {
 
   async sendRound(work: RoundWork): Promise<LaneRound> {
     return sumOf(await Promise.all(this.#lanes.map((lane) => lane.sendRound(work))))
+  }
+
+  goOn(): void {
+    for (const lane of this.#lanes) lane.goOn()
   }
 
   async scan(): Promise<void> {}

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Clock } from '@godwit/core'
+import { MIB } from '@godwit/core'
 import type { BatchSlot, ClosedBatch, Compressor } from '@godwit/codec'
 import { PageClass, sealBatch } from '@godwit/codec'
 import type { Link } from '@godwit/link'
@@ -16,6 +17,8 @@ import type { LevelCounts } from './encoding-state.ts'
 
 /** Compression that saves less is not worth what undoing it costs. */
 const savedShareMin = 0.03
+/** So little on its way, and no more is to be made ready than can go at once. */
+const shortWindowBytes: number = 2 * MIB
 /** How often it is looked whether the speed of the link is known now. */
 const lookMs = 2
 /** Windows of zstd for columns: as long as one of them, so that each has its own statistics. */
@@ -129,6 +132,10 @@ export class Outgoing {
   /** Slots that are being filled or sent. */
   get usedSlots(): number {
     return this.#options.slots.length - this.#freeSlots.length
+  }
+
+  get isWindowShort(): boolean {
+    return this.windowBytes < shortWindowBytes
   }
 
   takeSlot(): BatchSlot {

@@ -55,6 +55,10 @@ export class PushPieces implements RoundPieces {
     this.#chunk = push.left.map(({ pageCount }) => new PageBitmap(pageCount))
   }
 
+  get windowBytes(): number {
+    return this.window.bytes
+  }
+
   /** Looks at the faults, and at what was installed. */
   update(installedBytes: number): void {
     const { count } = this.#push.board
@@ -70,6 +74,10 @@ export class PushPieces implements RoundPieces {
     return this.#push.left.some((bitmap) => bitmap.nextSet(0) < bitmap.pageCount)
       ? Math.min(waitMs, lookMs)
       : 0
+  }
+
+  awaitsMore(): boolean {
+    return false
   }
 
   lookAhead(): boolean {

@@ -48,6 +48,10 @@ export class RemoteLanes implements SourceLanes {
     return sumOf(await Promise.all(this.#lanes.map((lane) => lane.sendRound(work))))
   }
 
+  goOn(): void {
+    for (const lane of this.#lanes) lane.goOn()
+  }
+
   async scan(job: ScanJob): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.scan(job)))
   }
@@ -95,6 +99,7 @@ class RemoteLane {
   readonly ended: Promise<unknown>
   readonly #thread: Thread<LaneCommand, LaneReport>
   readonly #onLost: LanesOptions['onLost']
+  readonly #onHungry: LanesOptions['onHungry']
   #isStopped = false
   /** Why the lane is of no use any more. */
   #failure: Failure | undefined
@@ -109,6 +114,7 @@ class RemoteLane {
     const { dialler, seals, session, epoch, hash, seed, pageBytes, sent, scan, onLost } = options
     this.#thread = thread
     this.#onLost = onLost
+    this.#onHungry = options.onHungry
     thread.listen((report) => this.#hear(report))
     this.ended = thread.ended.then((error) => {
       const gone = error ?? (this.#isStopped ? undefined : noReason())
@@ -142,6 +148,10 @@ class RemoteLane {
     return report.done
   }
 
+  goOn(): void {
+    this.#thread.post({ do: 'go-on' })
+  }
+
   async scan(job: ScanJob): Promise<void> {
     await this.#ask({ do: 'scan', job: spansOfScan(job) })
   }
@@ -171,6 +181,9 @@ class RemoteLane {
     switch (report.type) {
       case 'progress':
         this.pagesDone = report.pagesDone
+        break
+      case 'hungry':
+        this.#onHungry()
         break
       case 'sent':
         this.cpuSeconds = report.cpuSeconds

@@ -51,8 +51,9 @@ export class RoundPages {
     this.#dirty = new DirtySet(guest.regions, trackers, pageBytes, clock, scan)
     const pageCounts = this.#dirty.pending.map(({ pageCount }) => pageCount)
     const wordCounts = this.#dirty.pending.map(({ words }) => words.length)
-    const { canCollectMeanwhile } = this.#dirty
-    const select = options.select ?? selectByDefault(options.encode, canCollectMeanwhile)
+    // Where pages come by themselves, what comes again in a round is a later one's anyway.
+    const seesStores = this.#dirty.canCollectMeanwhile && guest.nextPages === undefined
+    const select = options.select ?? selectByDefault(options.encode, seesStores)
     this.selectText = select.text
     this.#selector = select.create(wordCounts)
     this.#check(select, trackers[0]?.name ?? 'none')

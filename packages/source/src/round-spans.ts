@@ -34,8 +34,9 @@ export interface RoundSpans {
   readonly pieces: Uint32Array
   readonly taken: Int32Array
   readonly left: readonly Uint32Array[] | undefined
-  readonly owned: boolean
+  readonly ownedPages: number
   readonly sweep: SweepSpans | undefined
+  readonly arriving: Int32Array | undefined
   readonly push: PushSpans | undefined
 }
 

@@ -70,7 +70,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
       fc.property(regions, lanes, fc.array(hits, { minLength: 3, maxLength: 3 }), (...facts) => {
         const [dirty, count, all] = facts
         const hot = all.map((chunks) => Uint16Array.from(chunks))
-        const { pieces, taken } = cutPieces(dirty, count, false, hot)
+        const { pieces, taken } = cutPieces(dirty, count, 0, hot)
         const covered = dirty.map(({ pageCount }) => new PageBitmap(pageCount))
         let pagesInPieces = 0
         for (let at = 0; at < pieces.length; at += PIECE_WORDS) {
@@ -98,7 +98,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
       fc.property(hits, fc.nat(), fc.nat(), (chunks, first, later) => {
         const dirty = [bitmapOf(40_000, [])]
         dirty[0]!.addAll()
-        const work = cutPieces(dirty, 2, false, [Uint16Array.from(chunks)])
+        const work = cutPieces(dirty, 2, 0, [Uint16Array.from(chunks)])
         const count = work.pieces.length / PIECE_WORDS
         const tail = work.taken[Taken.Tail]!
         const [turn, other] = [first, later].map((one) => one % Math.max(1, count - tail))
@@ -125,7 +125,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
   it('are cut where that begins and ends, and all else is one for one lane', () => {
     const dirty = [bitmapOf(3000, [])]
     dirty[0]!.addAll()
-    const { pieces, taken } = cutPieces(dirty, 1, false, [Uint16Array.of(0, 0, 3, 1, 0, 0)])
+    const { pieces, taken } = cutPieces(dirty, 1, 0, [Uint16Array.of(0, 0, 3, 1, 0, 0)])
     expect([...pieces]).toEqual(
       [
         [0, 0, 1024],

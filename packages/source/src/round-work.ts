@@ -65,10 +65,15 @@ export interface RoundWork {
   readonly taken: Int32Array
   /** Per region, empty: gets the pages that are left when the round is cut short. */
   readonly left: readonly PageBitmap[] | undefined
-  /** Whether every lane has pieces of its own: those of pages it has sent before. */
-  readonly owned: boolean
+  /**
+   * Pages in a row that are one lane's own, which has sent them before: a piece has pages of one
+   * lane only. 0 where pieces are nobody's own.
+   */
+  readonly ownedPages: number
   /** Where the set is not known yet: `pieces` are its chunks then. */
   readonly sweep: Sweep | undefined
+  /** Where pieces are made while the round goes on: see `arriving-pieces.ts`. */
+  readonly arriving: Int32Array | undefined
   /** In post-copy; then there are no pieces. */
   readonly push: PushWork | undefined
 }
@@ -76,9 +81,10 @@ export interface RoundWork {
 /** One order of properties for all: code that was optimised in the warm-up is not for others. */
 export function sameShape(work: RoundWork): RoundWork {
   const { round, known, mayLack, dirty, untouched, again, leavesAgain } = work
-  const { pieces, taken, left, owned, sweep, push } = work
+  const { pieces, taken, left, ownedPages, sweep, arriving, push } = work
   const marks = { untouched, again, leavesAgain }
-  return { round, known, mayLack, dirty, ...marks, pieces, taken, left, owned, sweep, push }
+  const from = { pieces, taken, left, ownedPages, sweep, arriving, push }
+  return { round, known, mayLack, dirty, ...marks, ...from }
 }
 
 /** Lanes leave what they have not taken yet. */
@@ -109,27 +115,30 @@ export function takePiece({ pieces, taken }: Pick<RoundWork, 'pieces' | 'taken'>
   return (tail + ((piece - tail + (first < 0 ? turn : first)) % left)) * PIECE_WORDS
 }
 
-/** Pages in a row that are one lane's own. */
+/** Pages in a row that are one lane's own, where pages are there when a round begins. */
 export const OWNED_PAGES = 512
 
 /** The lane that sends a page in every round but the first. */
-export function ownerOf(page: number, lanes: number): number {
-  return Math.floor(page / OWNED_PAGES) % lanes
+export function ownerOf(page: number, lanes: number, ownedPages: number): number {
+  return Math.floor(page / ownedPages) % lanes
 }
+
+/** What rounds of a kind have of their own. */
+export type OwnWork = Pick<RoundWork, 'pieces' | 'taken' | 'ownedPages' | 'sweep' | 'arriving'>
 
 /**
  * Cuts the dirty pages of all regions into pieces for `lanes` lanes.
  *
- * @param owned - a piece has pages of one owner only
+ * @param ownedPages - in a row that are one lane's own; 0: none are
  * @param hot - per region: hits in each {@link OWNED_PAGES} pages; where there are any goes last
  */
 export function cutPieces(
   dirty: readonly PageBitmap[],
   lanes: number,
-  owned = false,
+  ownedPages = 0,
   hot?: readonly Uint16Array[],
-): Pick<RoundWork, 'pieces' | 'taken' | 'owned' | 'sweep'> {
-  const isOwned = owned && lanes > 1
+): OwnWork {
+  const owned = lanes > 1 ? ownedPages : 0
   const pages = dirty.reduce((sum, bitmap) => sum + bitmap.size, 0)
   const most = lanes === 1 ? Infinity : Math.max(piecePagesMin, pages / (lanes * piecesPerLane))
   const pieces: number[] = []
@@ -140,9 +149,9 @@ export function cutPieces(
     for (let word = 0; word < bitmap.words.length; word++) {
       inPiece += bitmap.sizeOfWord(word)
       const end = Math.min((word + 1) * 32, bitmap.pageCount)
-      const isEnd = end % OWNED_PAGES === 0
       const isHot = isHotAt(hot, region, end - 1)
-      const isBorder = isEnd && (isOwned || isHot || isHotAt(hot, region, end))
+      const isHotBorder = end % OWNED_PAGES === 0 && (isHot || isHotAt(hot, region, end))
+      const isBorder = isHotBorder || (owned > 0 && end % owned === 0)
       if (!isBorder && inPiece < most && end < bitmap.pageCount) continue
       if (inPiece > 0) (isHot ? last : pieces).push(region, first, end)
       first = end
@@ -153,7 +162,7 @@ export function cutPieces(
   words.set(pieces)
   words.set(last, pieces.length)
   const taken = takenWords(pieces.length / PIECE_WORDS)
-  return { pieces: words, taken, owned: isOwned, sweep: undefined }
+  return { pieces: words, taken, ownedPages: owned, sweep: undefined, arriving: undefined }
 }
 
 function isHotAt(hot: readonly Uint16Array[] | undefined, region: number, page: number): boolean {

@@ -18,6 +18,7 @@ import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
 import { LocalLanes } from './local-lanes.ts'
 import type { MemoryScan } from './memory-scan.ts'
 import { memoryBytesOf, type SourceOptions, type SourceProgress } from './options.ts'
+import { OpenRounds } from './open-rounds.ts'
 import { createPostCopy } from './post-copy-parts.ts'
 import type { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
@@ -25,12 +26,10 @@ import type { Reverse } from './reverse.ts'
 import { RoundLog } from './round-log.ts'
 import { RoundPages } from './round-pages.ts'
 import type { LaneRound } from './round-work.ts'
-import { cutPieces } from './round-work.ts'
 import type { RoundsEndDecision } from './rounds-end.ts'
 import { RoundsEnd } from './rounds-end.ts'
 import { StaticAgreement } from './static-agreement.ts'
 import { Steering } from './steering.ts'
-import { EXACT_BYTES_MAX, Sweeps } from './sweeps.ts'
 import type { Checkpoint } from './take-over.ts'
 import { trackPages } from './tracked-pages.ts'
 import { Watch } from './watch.ts'
@@ -73,8 +72,7 @@ export class Rounds {
   #lastSent: LaneRound | undefined
   /** Since when stores count for the next collect. */
   #collectedAtMs = 0
-  /** Where nobody reports stores, and memory is large. */
-  readonly #sweeps: Sweeps | undefined
+  readonly #open: OpenRounds
   readonly steering: Steering
   readonly decisions: DecisionLog
   #isSending = false
@@ -98,8 +96,7 @@ export class Rounds {
     this.trackerName = trackers[0]?.name ?? 'none'
     this.pages = new RoundPages(options, trackers, scan && ((into) => this.#share(scan, into)))
     const memoryBytes = memoryBytesOf(options)
-    const isLarge = memoryBytes > EXACT_BYTES_MAX && this.pages.areAllDirty
-    this.#sweeps = scan && isLarge ? new Sweeps(scan, clock) : undefined
+    this.#open = new OpenRounds(options, this.pages.areAllDirty, trackers, scan)
     this.log = new RoundLog(pageBytes, memoryBytes)
     this.terms = {
       lanes: 1,
@@ -111,7 +108,8 @@ export class Rounds {
     this.steering = new Steering(options, this)
     this.decisions = new DecisionLog(clock, options.onDecision)
     const memory = { pageBytes, sent, scan: scan && ((): MemoryScan => scan) }
-    const lanes = { ...session, dialler, clock, primitives, hash, ...memory }
+    const onHungry = (): void => this.#open.hungry()
+    const lanes = { ...session, dialler, clock, primitives, hash, ...memory, onHungry }
     const areShared = sent.every(({ region }) => isShared(region.bytes))
     const { postCopy, reverse } = createPostCopy(options, session, sent)
     this.#postCopy = postCopy
@@ -131,7 +129,7 @@ export class Rounds {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.steering.pace()
     this.#postCopy?.prepare(memoryBytes)
-    this.#sweeps?.prepare()
+    this.#open.sweeps?.prepare()
     if (this.terms.findsStatic) this.static.lookAhead(this.pages.findUntouched(), this.#seed)
   }
 
@@ -183,7 +181,7 @@ export class Rounds {
 
   /** The guest is paused, for post-copy: tells which pages the destination lacks beside those. */
   async discard(round: number, send: (body: Discard) => void): Promise<void> {
-    this.#sweeps?.end()
+    this.#open.sweeps?.end()
     const lacking = await this.pages.takeLacking(round === 1)
     // Policies are asked while the guest is still the source's, whatever comes of it.
     this.steering.begin(round, 'post-copy')
@@ -247,7 +245,7 @@ export class Rounds {
   /** @param isCompleted - everything that was sent is of use: it is flushed */
   close(isCompleted: boolean): void {
     this.steering.end()
-    this.#sweeps?.end()
+    this.#open.sweeps?.end()
     this.#watch.end(new CancelledError())
     this.static.end()
     this.#postCopy?.close()
@@ -287,16 +285,16 @@ export class Rounds {
     this.steering.begin(round, kind === 'final' ? 'pause' : 'rounds')
     const held = this.pages.heldPages
     this.#round = round
-    const sweeps = this.#sweeps
-    const isOpen = round > 1 && sweeps !== undefined
-    this.#pages = isOpen ? sweeps.dirtyPages : this.pages.size
+    const sweeps = this.#open.sweeps
+    const isOpen = this.#open.isOpen(round, kind)
+    this.#pages = isOpen && sweeps ? sweeps.dirtyPages : this.pages.size
     this.#startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages, ...(isOpen && { open: true }) })
     const { dirty, untouched } = this.pages.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
     const isOwned = round > 1 && looksAtPages(settings)
-    const pieces = sweeps?.begin(round, dirty, lanes, isOwned) ?? cutPieces(dirty, lanes, isOwned)
+    const pieces = this.#open.begin(round, kind, dirty, lanes, isOwned)
     this.#postCopy?.skip(round)
     const isMarked = kind === 'full' && settings.delta && settings.admit === 'marked'
     const meanwhile = kind === 'final' ? undefined : this.pages.collectMeanwhile(round, isMarked)
@@ -310,7 +308,7 @@ export class Rounds {
     this.#isSending = true
     try {
       const sending = this.lanes.sendRound(work)
-      this.#lastSent = await (sweeps?.run(work, sending) ?? sending)
+      this.#lastSent = await this.#open.run(work, sending, () => this.lanes.goOn())
     } finally {
       await meanwhile?.end()
     }
@@ -340,7 +338,7 @@ export class Rounds {
       else await this.pages.findWorkingSet(this.#watch, workingSetMs)
       this.#firstMs = clock.nowMs()
       this.#collectedAtMs = this.#firstMs
-    } else if (this.#sweeps === undefined && kind === 'final') {
+    } else if (this.#open.sweeps === undefined && kind === 'final') {
       await this.pages.collectLast()
     } else if (this.pages.size === 0 && this.pages.heldPages > 0) {
       await this.#watch.wait(clock, this.#emptyRoundMs)
@@ -368,7 +366,7 @@ export class Rounds {
     const { guest, clock } = this.#options
     const next = guest.nextRound && (() => guest.nextRound!())
     const stop = next && (await this.#watch.until(next))
-    const sweeps = this.#sweeps
+    const sweeps = this.#open.sweeps
     const fresh = await (sweeps?.estimated() ?? this.pages.collect())
     const nowMs = clock.nowMs()
     this.log.addDirty(fresh, nowMs - this.#collectedAtMs)

@@ -39,7 +39,7 @@ function setUp(pageCounts: readonly number[], settings: Settings = {}): Round {
   const parts = createSweep(dirty, looker.findZeros(), hits, owned)
   const { sweep } = parts
   const marks = { untouched: undefined, again: undefined, leavesAgain: false, left: undefined }
-  const facts = { round: 3, known: true, mayLack: true, push: undefined }
+  const facts = { round: 3, known: true, mayLack: true, arriving: undefined, push: undefined }
   const work: RoundWork = { ...facts, ...marks, ...parts, dirty }
   let nowMs = 0
   const clock = { ...systemClock, nowMs: () => nowMs }
@@ -159,7 +159,9 @@ describe('what lanes take of a sweep', () => {
         ])
         if (!owned) return
         for (const [index, pages] of sent.entries()) {
-          const owners = pages.map((name) => ownerOf(Number(name.split('/')[1]), count))
+          const owners = pages.map((name) =>
+            ownerOf(Number(name.split('/')[1]), count, CHUNK_PAGES),
+          )
           expect(owners.filter((owner) => owner !== index)).toEqual([])
         }
       }),

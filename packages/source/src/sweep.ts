@@ -28,7 +28,7 @@ export interface Sweep {
 }
 
 /** What is of its own in a round with a sweep. */
-export interface SweepWork extends Pick<RoundWork, 'pieces' | 'taken' | 'owned'> {
+export interface SweepWork extends Pick<RoundWork, 'pieces' | 'taken' | 'ownedPages'> {
   readonly sweep: Sweep
 }
 
@@ -62,7 +62,8 @@ export function createSweep(
   const states = new Int32Array(allocateShared((count + 1) * 4).buffer)
   // What nobody has looked at yet counts as dirty: it may be on its way before long.
   for (const bitmap of dirty) bitmap.addAll()
-  return { pieces, taken: takenWords(count), owned, sweep: { states, zeros } }
+  const ownedPages = owned ? CHUNK_PAGES : 0
+  return { pieces, taken: takenWords(count), ownedPages, sweep: { states, zeros } }
 }
 
 /** Chunks in a region of so many pages. */
@@ -95,6 +96,7 @@ export class SweepPieces implements RoundPieces {
   page = 0
   endPage = 0
   readonly leftPages = 0
+  readonly windowBytes: number = Infinity
   readonly #work: RoundWork
   readonly #sweep: Sweep
   readonly #sent: readonly SentPages[]
@@ -141,6 +143,10 @@ export class SweepPieces implements RoundPieces {
     return hasLooked || this.#isWaiting
   }
 
+  awaitsMore(): boolean {
+    return false
+  }
+
   /** Looks at another chunk while the link is busy. @returns false where each has its looker */
   lookAhead(): boolean {
     const startMs = this.#clock.nowMs()
@@ -151,14 +157,15 @@ export class SweepPieces implements RoundPieces {
 
   #takeFound(): boolean {
     const { states } = this.#sweep
-    const { pieces, owned } = this.#work
+    const { pieces, ownedPages } = this.#work
     // Nobody has come further than that.
     const end = Math.min(Atomics.load(states, states.length - 1), states.length - 1)
     this.#isWaiting = end < states.length - 1
     for (let chunk = this.#first; chunk < end; chunk++) {
       const state = Atomics.load(states, chunk)
       const at = chunk * PIECE_WORDS
-      const isOwn = !owned || ownerOf(pieces[at + 1]!, this.#lanes) === this.#index
+      const isOwn =
+        ownedPages === 0 || ownerOf(pieces[at + 1]!, this.#lanes, ownedPages) === this.#index
       const isOver = !isOwn || state === ChunkState.Done
       if (isOver && chunk === this.#first) this.#first++
       if (isOver) continue

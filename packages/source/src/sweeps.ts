@@ -11,16 +11,13 @@ import { sampleMemory, timePass } from './memory-sample.ts'
 import type { MemoryScan } from './memory-scan.ts'
 import { MemoryWatch } from './memory-watch.ts'
 import type { RoundLog } from './round-log.ts'
-import type { LaneRound, RoundWork } from './round-work.ts'
-import { cutPieces } from './round-work.ts'
+import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
+import { OWNED_PAGES, cutPieces } from './round-work.ts'
 import type { Sweep } from './sweep.ts'
 import { createSweep, endSweep } from './sweep.ts'
 
 /** A look at all of less memory takes next to nothing, and says exactly what is dirty. */
 export const EXACT_BYTES_MAX: number = 64 * MIB
-
-/** What is of its own in a round. */
-type SweepsWork = Pick<RoundWork, 'pieces' | 'taken' | 'owned' | 'sweep'>
 
 /** Of one migration. */
 export class Sweeps {
@@ -95,9 +92,12 @@ export class Sweeps {
    * @param dirty - of the round, shared: in round 1 what it has, later see {@link createSweep}
    * @param isOwned - pages are a lane's own
    */
-  begin(round: number, dirty: readonly PageBitmap[], lanes: number, isOwned: boolean): SweepsWork {
-    if (round === 1) return cutPieces(dirty, lanes, isOwned, this.#watch.end())
-    return createSweep(dirty, this.#scan.findZeros(), this.#sample?.hot, isOwned && lanes > 1)
+  begin(round: number, dirty: readonly PageBitmap[], lanes: number, isOwned: boolean): OwnWork {
+    const ownedPages = isOwned ? OWNED_PAGES : 0
+    if (round === 1) return cutPieces(dirty, lanes, ownedPages, this.#watch.end())
+    const zeros = this.#scan.findZeros()
+    const sweep = createSweep(dirty, zeros, this.#sample?.hot, isOwned && lanes > 1)
+    return { ...sweep, arriving: undefined }
   }
 
   /**

@@ -42,6 +42,7 @@ function begin(
     storeBytes: 0,
     isLoopback: false,
     scan: undefined,
+    onHungry: () => {},
     roundTripMs: 0,
   }
   const slots = createSlots(workspace, pageBytes, settings, false)

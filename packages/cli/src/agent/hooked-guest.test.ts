@@ -17,6 +17,10 @@ function wholeGuest(): { guest: Required<Guest>; asked: string[] } {
       ask('nextRound')
       return Promise.resolve(undefined)
     },
+    nextPages: () => {
+      ask('nextPages')
+      return Promise.resolve(1)
+    },
     pause: () => {
       ask('pause')
       return Promise.resolve()

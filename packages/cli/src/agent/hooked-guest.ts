@@ -17,6 +17,7 @@ export function hookedGuest(guest: Guest, inPause: () => Promise<void>): Guest {
     ...(guest.trackers === undefined ? {} : { trackers: guest.trackers }),
     ...(guest.classes === undefined ? {} : { classes: guest.classes }),
     ...(guest.nextRound === undefined ? {} : { nextRound: () => guest.nextRound!() }),
+    ...(guest.nextPages === undefined ? {} : { nextPages: () => guest.nextPages!() }),
     async pause() {
       await guest.pause()
       hooked ??= inPause()

@@ -149,7 +149,9 @@ export const guestTrials: readonly Trial[] = [
   },
   {
     name: 'stop/by-itself',
-    promise: 'nextRound() tells at last that the guest stands; one resume() lets it go on.',
+    promise:
+      'nextRound() tells at last that the guest stands, and nextPages() how many pages may wait; ' +
+      'one resume() lets it go on.',
     async play(stand) {
       const { guest, progress } = await stand.start()
       if (guest.nextRound === undefined) return 'it does not stop by itself'
@@ -192,6 +194,9 @@ async function standing(stand: Stand, guest: Guest): Promise<GuestStop> {
   let isOver = false
   stand.onEnd(() => void (isOver = true))
   while (!isOver) {
+    collectAll(stand, guest)
+    const most = await guest.nextPages?.()
+    assert.ok(most === undefined || (most >= 0 && most < Infinity), `${most} pages may wait`)
     collectAll(stand, guest)
     const stop = await guest.nextRound!()
     if (stop !== undefined) return stop

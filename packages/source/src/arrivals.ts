@@ -1,0 +1,181 @@
+/**
+ * Rounds of a guest whose pages come by themselves, seen from the control plane: pages that come
+ * while a round goes on are sent in it, as long as they lie behind those that it has. So the link
+ * has work from one look of the guest at its own log of stores to the next.
+ *
+ * @module
+ */
+import type { DirtyTracker, PageBitmap } from '@godwit/core'
+import { KIB, allocateShared } from '@godwit/core'
+import {
+  addPiece,
+  arrivingWords,
+  endPieces,
+  hasRoom,
+  limitWindow,
+  sayHungryAt,
+  takeParked,
+} from './arriving-pieces.ts'
+import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
+import { PIECE_WORDS, Taken, cutPieces, isCutShort } from './round-work.ts'
+
+/** Pages in a row that are one lane's own: few, so that each has some of what waits. */
+export const ARRIVING_OWNED_PAGES = 64
+/** Pages of one piece at most. */
+const piecePages: number = ARRIVING_OWNED_PAGES
+/** Once a look has found something, so many pages without any end it. */
+const emptyPagesMost = 4096
+/** A lane has so much on its way at most, or more. */
+const windowBytesMin: number = 512 * KIB
+/** Room for pieces that came in parts, beside one for each of that length. */
+const partsMost = 4096
+
+/** See `Guest.nextPages`. */
+export type NextPages = () => Promise<number>
+
+/** Of one migration. */
+export class Arrivals {
+  readonly #nextPages: NextPages
+  readonly #trackers: readonly DirtyTracker[]
+  readonly #pageBytes: number
+  #lanes = 1
+  /** The round has no pages from here on, in the order of regions and pages. */
+  #region = 0
+  #page = 0
+  /** For each piece of the round: how many pages there are up to its end, at most. */
+  #pagesUpTo: number[] = []
+  #wake: (() => void) | undefined
+
+  /** @param trackers - one per region, which see stores to memory and none of its content */
+  constructor(nextPages: NextPages, trackers: readonly DirtyTracker[], pageBytes: number) {
+    this.#nextPages = nextPages
+    this.#trackers = trackers
+    this.#pageBytes = pageBytes
+  }
+
+  /** Lanes have little left to do. */
+  hungry(): void {
+    this.#wake?.()
+  }
+
+  /**
+   * A round begins.
+   *
+   * @param dirty - of the round, shared: gets the pages that come
+   * @param ownedPages - in a row that are one lane's own; 0: none are
+   */
+  begin(dirty: readonly PageBitmap[], lanes: number, ownedPages: number): OwnWork {
+    this.#lanes = lanes
+    const work = cutPieces(dirty, lanes, ownedPages)
+    const most = dirty.reduce((sum, { pageCount }) => sum + Math.ceil(pageCount / piecePages), 0)
+    const words = work.pieces.length + (most + partsMost) * PIECE_WORDS
+    const pieces = new Uint32Array(allocateShared(words * 4).buffer)
+    pieces.set(work.pieces)
+    this.#region = dirty.findLastIndex((bitmap) => bitmap.lastSet(bitmap.pageCount) >= 0)
+    if (this.#region < 0) this.#region = 0
+    const last = dirty[this.#region]!
+    this.#page = last.lastSet(last.pageCount) + 1
+    this.#pagesUpTo = []
+    for (let at = 0; at < work.pieces.length; at += PIECE_WORDS) {
+      // A piece ends with a word of the set, where there may be room for what is to come.
+      if (pieces[at] === this.#region) pieces[at + 2] = Math.min(pieces[at + 2]!, this.#page)
+      this.#note(pieces[at + 2]! - pieces[at + 1]!)
+    }
+    return { ...work, pieces, arriving: arrivingWords(work.pieces.length / PIECE_WORDS) }
+  }
+
+  /**
+   * Adds what comes to the round, until something comes that belongs to the next one.
+   *
+   * @param sending - the lanes' part
+   * @param goOn - has them go on
+   */
+  async run(work: RoundWork, sending: Promise<LaneRound>, goOn: () => void): Promise<LaneRound> {
+    const { arriving } = work
+    if (arriving === undefined) return sending
+    const end = (): void => {
+      endPieces(arriving)
+      if (takeParked(arriving)) goOn()
+    }
+    let isOver = false
+    const over = sending.then(
+      () => {},
+      () => {},
+    )
+    void over.then(() => (isOver = true))
+    const mayAdd = (): boolean => !isOver && !isCutShort(work)
+    const adding = this.#add({ ...work, arriving }, over, mayAdd, goOn).finally(end)
+    const [sent] = await Promise.all([sending, adding])
+    return sent
+  }
+
+  async #add(
+    work: RoundWork & { readonly arriving: Int32Array },
+    over: Promise<void>,
+    mayAdd: () => boolean,
+    goOn: () => void,
+  ): Promise<void> {
+    while (mayAdd()) {
+      const mostPages = (await Promise.race([this.#nextPages(), over])) ?? 0
+      if (mostPages === 0) return
+      limitWindow(
+        work.arriving,
+        Math.max(windowBytesMin, (mostPages * this.#pageBytes) / this.#lanes),
+      )
+      if (!mayAdd() || this.#take(work, mostPages) === 0) return
+      if (takeParked(work.arriving)) goOn()
+      if (this.#queuedPages(work) <= mostPages / 2) continue
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#wake = resolve
+      if (sayHungryAt(work, this.#hungryAt(mostPages / 2))) await Promise.race([promise, over])
+    }
+  }
+
+  /**
+   * @param mostPages - that may wait for a lane
+   * @returns how many pages of those that came are the round's now
+   */
+  #take(work: RoundWork & { readonly arriving: Int32Array }, mostPages: number): number {
+    const { dirty } = work
+    let found = 0
+    let emptyPages = 0
+    for (let region = this.#region; region < dirty.length; region++) {
+      const bitmap = dirty[region]!
+      const { pageCount } = bitmap
+      let page = region === this.#region ? this.#page : 0
+      while (page < pageCount && hasRoom(work)) {
+        const end = Math.min(pageCount, page - (page % piecePages) + piecePages)
+        const count = this.#trackers[region]!.collect(page, end - page, bitmap)
+        emptyPages = count > 0 ? 0 : emptyPages + (end - page)
+        if (count > 0) {
+          this.#region = region
+          this.#page = bitmap.lastSet(end) + 1
+          addPiece(work, region, page, this.#page)
+          this.#note(count)
+          found += count
+        }
+        const isFull = this.#queuedPages(work) >= mostPages
+        const isEnough = isFull || emptyPages > emptyPagesMost
+        if (found > 0 && isEnough) return found
+        page = count > 0 ? this.#page : end
+      }
+    }
+    return found
+  }
+
+  #note(pages: number): void {
+    this.#pagesUpTo.push((this.#pagesUpTo.at(-1) ?? 0) + pages)
+  }
+
+  /** Pages of pieces that no lane has taken, at most. */
+  #queuedPages({ taken }: RoundWork): number {
+    const takenPieces = Atomics.load(taken, Taken.Pieces)
+    return (this.#pagesUpTo.at(-1) ?? 0) - (this.#pagesUpTo[takenPieces - 1] ?? 0)
+  }
+
+  /** How many pieces are taken when so few pages wait. */
+  #hungryAt(leftPages: number): number {
+    const upTo = (this.#pagesUpTo.at(-1) ?? 0) - leftPages
+    return this.#pagesUpTo.findIndex((pages) => pages >= upTo) + 1
+  }
+}

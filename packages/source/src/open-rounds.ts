@@ -1,0 +1,85 @@
+/**
+ * Rounds as they are cut for the guest's memory: of what is dirty when they begin, of what a look
+ * at memory finds while they go on, or of what comes meanwhile by itself.
+ *
+ * @module
+ */
+import type { DirtyTracker, PageBitmap } from '@godwit/core'
+import type { RoundKind } from '@godwit/session'
+import { ARRIVING_OWNED_PAGES, Arrivals } from './arrivals.ts'
+import type { MemoryScan } from './memory-scan.ts'
+import { memoryBytesOf, type SourceOptions } from './options.ts'
+import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
+import { OWNED_PAGES, cutPieces } from './round-work.ts'
+import { EXACT_BYTES_MAX, Sweeps } from './sweeps.ts'
+
+/** Of one migration. */
+export class OpenRounds {
+  /** Where nobody reports stores, and memory is large. */
+  readonly sweeps: Sweeps | undefined
+  /** Where pages come by themselves. */
+  readonly #arrivals: Arrivals | undefined
+  readonly #ownedPages: number
+
+  /**
+   * @param areAllDirty - rounds have everything that is dirty: others know their sets beforehand
+   * @param scan - where nobody reports stores
+   */
+  constructor(
+    options: SourceOptions,
+    areAllDirty: boolean,
+    trackers: readonly DirtyTracker[],
+    scan: MemoryScan | undefined,
+  ) {
+    const { guest, clock, pageBytes } = options
+    const isLarge = memoryBytesOf(options) > EXACT_BYTES_MAX
+    if (scan && isLarge && areAllDirty) this.sweeps = new Sweeps(scan, clock)
+    const nextPages = areAllDirty ? guest.nextPages?.bind(guest) : undefined
+    if (nextPages) this.#arrivals = new Arrivals(nextPages, trackers, pageBytes)
+    this.#ownedPages = nextPages ? ARRIVING_OWNED_PAGES : OWNED_PAGES
+  }
+
+  /** Whether the set of a round is not known when it begins. */
+  isOpen(round: number, kind: RoundKind): boolean {
+    return round > 1 && (this.sweeps !== undefined || this.#mayGrow(round, kind))
+  }
+
+  /**
+   * A round begins.
+   *
+   * @param dirty - of the round, shared: what is known of it, and gets the rest
+   * @param isOwned - pages come back to the lane that has sent them
+   */
+  begin(
+    round: number,
+    kind: RoundKind,
+    dirty: readonly PageBitmap[],
+    lanes: number,
+    isOwned: boolean,
+  ): OwnWork {
+    if (this.sweeps) return this.sweeps.begin(round, dirty, lanes, isOwned)
+    const ownedPages = isOwned ? this.#ownedPages : 0
+    if (this.#mayGrow(round, kind)) return this.#arrivals!.begin(dirty, lanes, ownedPages)
+    return cutPieces(dirty, lanes, ownedPages)
+  }
+
+  /**
+   * Resolves when the round was sent, with all that belongs to it.
+   *
+   * @param sending - the lanes' part
+   * @param goOn - has lanes go on that wait for more
+   */
+  run(work: RoundWork, sending: Promise<LaneRound>, goOn: () => void): Promise<LaneRound> {
+    return (this.sweeps ?? this.#arrivals)?.run(work, sending, goOn) ?? sending
+  }
+
+  /** Lanes have little left to do. */
+  hungry(): void {
+    this.#arrivals?.hungry()
+  }
+
+  /** The guest stands in the last round, and nothing more comes. */
+  #mayGrow(round: number, kind: RoundKind): boolean {
+    return this.#arrivals !== undefined && round > 1 && kind !== 'final'
+  }
+}
