@@ -7,6 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { Catalog } from '@godwit/catalog'
 import { ImageDirectory, parseKeepImage } from 'godwit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { note } from '../../packages/cli/src/output.ts'
 import { findersOf } from '../../packages/cli/src/siblings.ts'
 import { runHere } from '../catalog/run-here.ts'
 import { endProcesses, freshPath } from './process.ts'
@@ -123,7 +124,8 @@ describe('--sibling', () => {
       return true
     })
     await (await findersOf(settings, () => [])).close()
-    await (await findersOf({ ...settings, quiet: true }, () => [])).close()
+    const quietly = { found: () => {}, lacking: note }
+    await (await findersOf(settings, () => [], quietly)).close()
     spy.mockRestore()
     expect(notes).toBe('no file nofile.mem here: a guest of that name is waited for\n')
   })

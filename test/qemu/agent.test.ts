@@ -2,8 +2,11 @@
  * VMs under agents: taken hold of, moved there and back, left alone and found again.
  */
 import { existsSync } from 'node:fs'
+import { Catalog } from '@godwit/catalog'
+import type { Report } from '@godwit/core'
 import { OwnerDirectory } from 'godwit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../catalog/fixtures.ts'
 import type { AgentProcess } from '../end-to-end/agents.ts'
 import { guestsOf, guestWhen, logOf, startAgent, writeHook } from '../end-to-end/agents.ts'
 import { endCommandLines, runCommandLine } from '../end-to-end/command-lines.ts'
@@ -13,6 +16,8 @@ import { complaints, countsOn, isImpossible, needs, statusOf, Vm, Yard } from '.
 const longMs = 240_000
 let yard: Yard
 let vm: Vm | undefined
+/** Beside that one. */
+const others: Vm[] = []
 /** Of VMs that outlive their agents. */
 const pids = new Set<number>()
 
@@ -29,6 +34,7 @@ afterEach(async () => {
     }
   }
   pids.clear()
+  for (const one of others.splice(0)) await one.kill()
   await vm?.kill()
   vm = undefined
 })
@@ -42,20 +48,34 @@ function startHost(log: string, ...args: string[]): Promise<AgentProcess> {
   return startAgent('--guest', `qemu,config=${yard.config(log)},ram=${yard.folder}`, ...args)
 }
 
-async function runVm({ control }: AgentProcess, text: string): Promise<string> {
-  const ended = await runCommandLine('run', text, '--name', 'vm1', '--control', control)
+async function runVm(
+  { control }: AgentProcess,
+  text: string,
+  name = 'vm1',
+  ...options: string[]
+): Promise<string> {
+  const known = ['--name', name, ...options, '--control', control]
+  const ended = await runCommandLine('run', text, ...known)
   return `${ended.stdout}${ended.stderr}`
 }
 
-async function migrate(from: AgentProcess, to: AgentProcess): Promise<void> {
+async function migrate(from: AgentProcess, to: AgentProcess): Promise<Report> {
   const json = freshPath('report.json')
   const way = ['migrate', 'vm1', '--to', to.address, '--control', from.control, '--json', json]
   const ended = await runCommandLine(...way)
   expect([ended.code, ended.stderr]).toEqual([0, expect.any(String)])
-  expect(readReport(json)).toMatchObject({ outcome: 'completed', memory: { equal: true } })
+  const report = readReport(json)
+  expect(report).toMatchObject({ outcome: 'completed', memory: { equal: true } })
   const [left] = (await guestsOf(from)).filter(({ name }) => name === 'vm1')
   expect(left).toMatchObject({ state: 'left', peer: to.address })
   expect(left).not.toHaveProperty('vm')
+  return report
+}
+
+async function registered(url: string, name: string): Promise<void> {
+  const catalog = await Catalog.open(url)
+  await until(async () => (await catalog.entries.find('vm', name)) !== undefined)
+  await catalog.close()
 }
 
 /** Where a VM is that can be moved on. */
@@ -119,6 +139,52 @@ describe.skipIf(isImpossible)(`a VM under agents${needs}`, () => {
       expect(await statusOf(qmp)).toBe('running')
       await countsOn(back)
       expect(complaints([vm.log, there, back])).toEqual([])
+    },
+    longMs,
+  )
+})
+
+describe.skipIf(isImpossible)(`a VM of a kind that an agent has${needs}`, () => {
+  it(
+    'brings along only what is its own, and back only what is new',
+    async () => {
+      const pair = ['--os=debian/12', '--hypervisor=qemu/7.2']
+      const catalog = freshPath('fleet.db')
+      const at = (machine: string): string[] => ['--catalog', catalog, '--machine', machine]
+      const [there, other] = [await Vm.boot(yard, 'there'), await Vm.boot(yard, 'other')]
+      others.push(there, other)
+      const learn = ['learn', there.ramPath, other.ramPath, ...pair, '--catalog', catalog]
+      expect(await runCommandLine('catalog', ...learn)).toMatchObject({ code: 0 })
+      await other.kill()
+      vm = await Vm.boot(yard, 'moves')
+      const [log, back] = [yard.path('moved.log'), yard.path('again.log')]
+      const a = await startHost(back, ...at('a'), '--keep-image', freshPath('images'))
+      const b = await startHost(log, ...at('b'))
+      const sibling = `qemu,qmp=${there.qmpPath},ram=${there.ramPath}`
+      expect(await runVm(b, sibling, 'there', ...pair)).toMatch(/^there runs/)
+      await registered(catalog, 'there')
+      const moving = `qemu,qmp=${vm.qmpPath},ram=${vm.ramPath}`
+      expect(await runVm(a, moving, 'vm1', ...pair)).toMatch(/^vm1 runs/)
+
+      const first = await migrate(a, b)
+      const { static: known, raw } = first.pages!
+      expect(known / (known + raw)).toBeGreaterThan(0.3)
+      expect(first.wireBytes).toBeLessThan((known + raw) * 4096 * 0.75)
+      expect(first.static).toMatchObject({ os: 'debian/12', mode: 'content', pages: known })
+      const found = `static pages: .* are in ${there.ramPath}`
+      const said = logOf(b).map(({ msg }) => msg)
+      expect(said).toContainEqual(expect.stringMatching(new RegExp(`^${found}$`)))
+      await vm.ended()
+      await whole(b)
+      await countsOn(log)
+
+      const second = await migrate(b, a)
+      expect(second.pages!.static).toBeGreaterThan((known + raw) * 0.8)
+      expect(second.wireBytes).toBeLessThan(first.wireBytes * 0.5)
+      await whole(a)
+      await countsOn(back)
+      await countsOn(there.log)
+      expect([complaints([vm.log, log, back]), complaints([there.log])]).toEqual([[], []])
     },
     longMs,
   )

@@ -28,8 +28,10 @@ import type { MetricsServer } from './agent/metrics-server.ts'
 import { checkMetricsAddress, serveMetrics } from './agent/metrics-server.ts'
 import type { LeavingProgress } from './agent/metrics.ts'
 import { Metrics } from './agent/metrics.ts'
+import type { ReadRegistered } from './agent/registered-guests.ts'
 import { registerGuests } from './agent/registered-guests.ts'
 import { holdAgain } from './agent/vms.ts'
+import { wholeGuests } from './agent/whole-guests.ts'
 import type { AgentRegistration } from './agent-registration.ts'
 import { beginRegistration } from './agent-registration.ts'
 import type { CatalogSettings } from './catalog-option.ts'
@@ -46,11 +48,16 @@ import { addReceivingOptions, receivingOptionsOf } from './receiving-option.ts'
 import { refuseLeft } from './recover-owned.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
+import type { SiblingSettings } from './sibling-option.ts'
+import { addSiblingOptions, checkSiblings } from './sibling-option.ts'
+import type { Finders } from './siblings.ts'
+import { findersOf } from './siblings.ts'
 
 interface AgentSettings
   extends ReceivingSettings,
     SecuritySettings,
     EndingSettings,
+    SiblingSettings,
     Pick<CatalogSettings, 'catalog' | 'machine'> {
   readonly stateDir: string
   readonly control?: string
@@ -64,16 +71,20 @@ interface AgentSettings
 
 const example = 'godwit agent --listen 127.0.0.1:7000 --state-dir state'
 const controlName = 'control'
+const keptByAgent =
+  'where images of guests are kept that leave, for when they come back (max 16GiB)'
 
 /** Adds the command; `finish` gets the exit code. */
 export function addAgentCommand(program: Command, finish: (code: ExitCode) => void): void {
   const command = program
     .command('agent')
     .description('Run guests, take guests in and send them on, as a daemon (docs/AGENT.md)')
-  addSecurityOptions(addReceivingOptions(command))
+  addSiblingOptions(addSecurityOptions(addReceivingOptions(command)), keptByAgent)
     .requiredOption('--state-dir <DIR>', 'where to write whose a guest is; of this agent alone')
     .option('--control <SOCKET>', 'serve clients at this path (default: `control` in --state-dir)')
-    .addOption(catalogOption('tell a catalog of this machine and of the guests that are here'))
+    .addOption(
+      catalogOption('tell a catalog of this machine and its guests, and take static maps from it'),
+    )
     .addOption(machineOption())
     .addOption(
       new Option('--hook <STAGE=FILE>', `run this file at a stage: ${HOOK_STAGES.join(', ')}`)
@@ -105,6 +116,7 @@ export function addAgentCommand(program: Command, finish: (code: ExitCode) => vo
 function check(settings: AgentSettings, parts: Pick<AgentContext, 'security' | 'insecure'>): void {
   const { evacuateTo, stopGuests, metrics, insecureMetrics } = settings
   checkCatalogOptions(settings)
+  checkSiblings(settings)
   if (evacuateTo !== undefined) checkDestination(evacuateTo, parts)
   if (evacuateTo !== undefined && stopGuests === true) {
     throw new GodwitError('USAGE', 'Guests are moved by --evacuate-to or ended by --stop-guests')
@@ -127,6 +139,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   let receiver: Receiver | undefined
   let server: MetricsServer | undefined
   let registration: AgentRegistration | undefined
+  let registered: ReadRegistered | undefined
   let isEnding = false
   const built = await build(settings, {
     log,
@@ -135,9 +148,10 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     stateDir,
     catalog: settings.catalog,
     isEnding: () => isEnding,
+    registered: (entry) => registered?.(entry),
     receiver: () => receiver,
   })
-  const { agent, metrics, takeRoom } = built
+  const { agent, metrics, takeRoom, finders } = built
   const control = await serveControl(
     resolve(settings.control ?? join(stateDir, controlName)),
     agentCommands(agent),
@@ -150,6 +164,8 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     server = address === undefined ? undefined : await serveMetrics(address, metrics.registry)
     receiver = await listen(settings, built)
     registration = register(settings, built, receiver)
+    registered = registration && registerGuests(agent.context.table, registration)
+    void finders.prepare()
     log.info({ address: receiver.address, metrics: server?.address, stateDir }, 'listening')
     if (server !== undefined) print(`metrics ${server.address}`)
     print(`listening ${receiver.address}`)
@@ -163,6 +179,7 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
     return Exit.Done
   } finally {
     await registration?.end()
+    await finders.close()
     signals.stop()
     control.close()
     server?.close()
@@ -170,17 +187,15 @@ async function run(settings: AgentSettings): Promise<ExitCode> {
   }
 }
 
-/** In the catalog, if there is one: this machine, and the guests of the table. */
+/** In the catalog, if there is one: this machine. */
 function register(
   settings: AgentSettings,
   { agent, host }: Built,
   { address }: Receiver,
 ): AgentRegistration | undefined {
-  const { log, table } = agent.context
+  const { log } = agent.context
   const machine = machineReader(address, () => host.freeBytes, settings.memoryLimit)
-  const registration = beginRegistration(settings, machine, (text) => log.warn(text))
-  if (registration !== undefined) registerGuests(table, registration)
-  return registration
+  return beginRegistration(settings, machine, (text) => log.warn(text))
 }
 
 interface Built {
@@ -188,16 +203,22 @@ interface Built {
   readonly metrics: Metrics
   readonly host: WorkloadHost
   readonly takeRoom: WorkloadHost['takeRoom']
+  readonly finders: Finders
 }
 
-type Given = Omit<AgentContext, 'hooks' | 'metrics' | 'table'> & {
+type Given = Omit<AgentContext, 'hooks' | 'images' | 'metrics' | 'table'> & {
   readonly receiver: () => Receiver | undefined
 }
 
 async function build(settings: AgentSettings, given: Given): Promise<Built> {
   const { memoryLimit, hook, hookTimeout: timeoutMs, pager } = settings
-  const { log, receiver } = given
+  const { log, receiver, registered } = given
   const table = new GuestTable()
+  const hears = {
+    found: (text: string) => log.info(text),
+    lacking: (text: string) => log.warn(text),
+  }
+  const finders = await findersOf(settings, () => wholeGuests(table, registered), hears)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager: await choosePager(pager) })
   const metrics: Metrics = new Metrics({
@@ -211,12 +232,13 @@ async function build(settings: AgentSettings, given: Given): Promise<Built> {
     address: () => receiver()?.address ?? '',
     onRun: (stage, isDone) => metrics.hook(stage, isDone),
   })
-  const context: AgentContext = { ...given, hooks, metrics, table }
+  const { images } = finders
+  const context: AgentContext = { ...given, hooks, images, metrics, table }
   const departures: Departures = new Departures(context)
   const takeRoom: WorkloadHost['takeRoom'] = (bytes) => host.takeRoom(bytes)
   const arrivals = new Arrivals(context, takeRoom)
   const agent = new Agent({ context, departures, arrivals, host, takeRoom, receiver })
-  return { agent, metrics, host, takeRoom }
+  return { agent, metrics, host, takeRoom, finders }
 }
 
 function leavingOf(departures: Departures): readonly (readonly [string, LeavingProgress])[] {
@@ -234,7 +256,7 @@ async function restore({ context }: Agent, owners: OwnerDirectory): Promise<void
   journal.follow(table)
 }
 
-async function listen(settings: AgentSettings, { agent, host }: Built): Promise<Receiver> {
+async function listen(settings: AgentSettings, { agent, host, finders }: Built): Promise<Receiver> {
   const { arrivals, context } = agent
   const { security, insecure, stateDir, log } = context
   const { listen: address, lanes, pageBytes, pager, guest } = settings
@@ -246,7 +268,8 @@ async function listen(settings: AgentSettings, { agent, host }: Built): Promise<
     ...(lanes === undefined ? {} : { lanes }),
     ...(pageBytes === undefined ? {} : { pageBytes }),
   }
-  const options = { listen: address, pager, security, insecure, stateDir, ...chosen }
+  const serving = { listen: address, pager, security, insecure, stateDir }
+  const options = { ...serving, ...chosen, static: finders.finder }
   return receive(
     arrivals.host(guests),
     { ...options, ...receivingOptionsOf(settings), ...arrivals.listeners },

@@ -35,7 +35,8 @@ import { refuseLeft } from './recover-owned.ts'
 import type { SecuritySettings } from './security-options.ts'
 import { addSecurityOptions, readSecurity } from './security-options.ts'
 import type { SiblingSettings } from './sibling-option.ts'
-import { addSiblingOptions, checkSiblings } from './sibling-option.ts'
+import { addImagesOutOption, addSiblingOptions, checkSiblings } from './sibling-option.ts'
+import type { WholeGuest } from './siblings.ts'
 import { findersOf } from './siblings.ts'
 import { formatSummary } from './summary.ts'
 
@@ -44,6 +45,7 @@ export interface ReceiveSettings
     SecuritySettings,
     CatalogSettings,
     SiblingSettings {
+  readonly imagesOut?: string
   readonly once?: boolean
   readonly runFor?: number
   readonly stateDir?: string
@@ -55,6 +57,7 @@ export interface ReceiveSettings
 }
 
 const runForOnceMs = 1000
+const keptBySend = 'where `send` on this machine keeps images of guests'
 const example = 'godwit receive --listen 127.0.0.1:7000 --once'
 
 /** Adds the command; `finish` gets the exit code. */
@@ -63,7 +66,8 @@ export function addReceiveCommand(program: Command, finish: (code: ExitCode) => 
     .command('receive')
     .description('Listen for guests, take them in and run them')
   addReceivingOptions(command)
-  addSiblingOptions(addCatalogOptions(addSecurityOptions(command)))
+  addSiblingOptions(addCatalogOptions(addSecurityOptions(command)), keptBySend)
+  addImagesOutOption(command)
     .option('--once', 'exit after one guest: run it for --run-for, stop it, tell the source')
     .option(
       '--run-for <T>',
@@ -104,10 +108,10 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
   const createPager = await choosePager(settings.pager)
   const room = memoryLimit === undefined ? {} : { memoryBytesMax: memoryLimit }
   const host = new WorkloadHost({ ...room, createPager })
-  const guestHost = hostGuests(host, settings.quiet === true ? () => {} : note, settings.guest)
-  const finders = await findersOf(settings, () =>
-    guests.map((migration) => ({ migration, entry: arrivals.entryOf(migration) })),
-  )
+  const quietly = settings.quiet === true ? () => {} : note
+  const guestHost = hostGuests(host, quietly, settings.guest)
+  const hears = { found: quietly, lacking: note }
+  const finders = await findersOf(settings, () => wholeGuests(guests, arrivals), hears)
   const interrupts = listenToInterrupts()
   const receiver = await receive(
     guestHost,
@@ -158,6 +162,20 @@ async function run(settings: ReceiveSettings): Promise<ExitCode> {
     await registration?.end()
     await finders.close()
   }
+}
+
+/** Where others may find what they have in common with them. */
+function wholeGuests(
+  guests: readonly IncomingMigration[],
+  arrivals: Arrivals,
+): readonly WholeGuest[] {
+  return guests.map((migration) => {
+    const { sessionId, guest } = migration
+    const entry = arrivals.entryOf(migration)
+    const regions = guest?.regions.map(({ bytes }) => bytes) ?? []
+    const memory = regions.length === 0 ? [] : [{ name: entry?.name ?? sessionId, regions }]
+    return { names: [entry?.name, sessionId], id: entry?.id, memory }
+  })
 }
 
 function listenersOf(

@@ -1,5 +1,6 @@
 /**
- * Options of `receive` about pages that need not travel: where to look for what a source offers.
+ * Options of `receive` and `agent` about pages that need not travel: where to look for what a
+ * source offers.
  *
  * @module
  */
@@ -19,11 +20,10 @@ export interface SiblingSettings {
   readonly sibling?: readonly SiblingName[]
   readonly static?: 'auto' | 'none'
   readonly keepImage?: { readonly path: string; readonly bytesMax: number; isLimited: boolean }
-  readonly imagesOut?: string
 }
 
-/** Adds the options of {@link SiblingSettings}. */
-export function addSiblingOptions(command: Command): Command {
+/** Adds the options of {@link SiblingSettings}. @param kept - who writes to `--keep-image` */
+export function addSiblingOptions(command: Command, kept: string): Command {
   return command
     .option(
       '--sibling <FILE|GUEST>',
@@ -45,15 +45,18 @@ export function addSiblingOptions(command: Command): Command {
     )
     .option(
       '--keep-image <DIR[,max=SIZE]>',
-      'where `send` on this machine keeps images of guests: only what changed since need come; ' +
-        'with max the oldest beyond it are removed',
+      `${kept}: only what changed since need come; with max the oldest beyond it are removed`,
       (text: string) => ({ ...parseKeepImage(text), isLimited: text.includes(',max=') }),
     )
-    .option(
-      '--images-out <FILE>',
-      'write by which keys the last guest that came has stored images, for `send --images`; it ' +
-        'is a secret (mode 600)',
-    )
+}
+
+/** For guests that `send` moves on. */
+export function addImagesOutOption(command: Command): Command {
+  return command.option(
+    '--images-out <FILE>',
+    'write by which keys the last guest that came has stored images, for `send --images`; it ' +
+      'is a secret (mode 600)',
+  )
 }
 
 /** A file that is there, or else what may be the name of a guest. */

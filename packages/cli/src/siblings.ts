@@ -1,17 +1,15 @@
 /**
- * Where `receive` looks for static pages: maps come from the catalog, contents from files of memory
- * and from guests that run here.
+ * Where `receive` and `agent` look for static pages: maps come from the catalog, contents from
+ * files of memory and from guests that run here.
  *
  * @module
  */
 import type { MapKey, MapRecord, Pair, VmRecord } from '@godwit/catalog'
 import { Catalog, parseRelease } from '@godwit/catalog'
 import { GodwitError, formatBytes, formatCount, fromHex, toGodwitError } from '@godwit/core'
-import type { IncomingMigration } from '@godwit/destination'
 import { decodeStaticMap } from '@godwit/static'
 import type { KnownMap, MapName, SearchedSibling, Sibling } from 'godwit'
 import { ImageDirectory, NodeStaticFinder } from 'godwit'
-import type { RegisteredGuest } from './agent-registration.ts'
 import { checkKey } from './catalog-key.ts'
 import type { CatalogSettings } from './catalog-option.ts'
 import { machineNameOf } from './catalog-option.ts'
@@ -21,63 +19,93 @@ import type { SiblingSettings } from './sibling-option.ts'
 /** Files are looked through for so many maps before a source asks, each at its price. */
 const PREPARED_MAPS_MAX = 8
 
-/** Guests that are whole: none of their pages is missing any more. */
-export type ReadGuests = () => readonly {
-  readonly migration: IncomingMigration
-  readonly entry: RegisteredGuest | undefined
-}[]
-
-interface Settings extends SiblingSettings, CatalogSettings {
-  readonly quiet?: boolean
+/** A guest that is whole: none of its pages is missing any more. */
+export interface WholeGuest {
+  /** By which `--sibling` may mean it. */
+  readonly names: readonly (string | undefined)[]
+  /** Of its entry in the catalog, once that was told. */
+  readonly id: string | undefined
+  /** Empty where it cannot be looked through. */
+  readonly memory: readonly Sibling[]
 }
 
-/** All that `receive` is told of it. */
+export type ReadGuests = () => readonly WholeGuest[]
+
+/** Hears lines for people. */
+export interface Hears {
+  /** What came of looking. */
+  readonly found: (text: string) => void
+  /** What cannot be had; everything else goes on. */
+  readonly lacking: (text: string) => void
+}
+
+type Settings = SiblingSettings & CatalogSettings
+
+/** All that a destination is told of it. */
 export interface Finders {
   /** Undefined where nothing is looked for. */
   readonly finder: NodeStaticFinder | undefined
+  /** That of `--keep-image`. */
+  readonly images: ImageDirectory | undefined
   /** Looks through files before a source asks. Never rejects. */
   prepare(): Promise<void>
   close(): Promise<void>
 }
 
-export async function findersOf(settings: Settings, guests: ReadGuests): Promise<Finders> {
+/** @throws {GodwitError} `FILE_UNWRITABLE`: that of `--keep-image` */
+export async function findersOf(
+  settings: Settings,
+  guests: ReadGuests,
+  hears: Hears = { found: note, lacking: note },
+): Promise<Finders> {
   const { keepImage, catalog, static: when } = settings
   const images = keepImage && (await ImageDirectory.open(keepImage.path, keepImage.bytesMax))
-  if (keepImage?.isLimited === true) await trim(images!, settings)
+  if (keepImage?.isLimited === true) await trim(images!, hears)
   if (catalog === undefined || when === 'none') {
     const finder = images && new NodeStaticFinder({ images })
-    return { finder, prepare: async () => {}, close: async () => {} }
+    return { finder, images, prepare: async () => {}, close: async () => {} }
   }
   for (const sibling of settings.sibling ?? []) {
-    if (settings.quiet === true || 'file' in sibling) continue
-    note(`no file ${sibling.guest} here: a guest of that name is waited for`)
+    if ('file' in sibling) continue
+    hears.found(`no file ${sibling.guest} here: a guest of that name is waited for`)
   }
-  return new Siblings(catalog, settings, guests, images)
+  return new Siblings(catalog, { settings, guests, images, hears })
 }
 
 /** Says what had to go. */
-async function trim(images: ImageDirectory, { keepImage, quiet }: Settings): Promise<void> {
+async function trim(images: ImageDirectory, { found }: Hears): Promise<void> {
   const before = (await images.list()).images.length
   await images.trim()
   const removed = before - (await images.list()).images.length
-  if (removed === 0 || quiet === true) return
-  const limit = formatBytes(keepImage!.bytesMax)
-  note(`${removed} of ${before} stored images, the oldest, are removed: max is ${limit} in all`)
+  if (removed === 0) return
+  const limit = formatBytes(images.bytesMax)
+  found(`${removed} of ${before} stored images, the oldest, are removed: max is ${limit} in all`)
+}
+
+interface Parts {
+  readonly settings: Settings
+  readonly guests: ReadGuests
+  readonly images: ImageDirectory | undefined
+  readonly hears: Hears
 }
 
 /** Asks the catalog anew for each migration, over one connection. */
 class Siblings implements Finders {
   readonly finder: NodeStaticFinder
+  readonly images: ImageDirectory | undefined
   readonly #url: string
   readonly #settings: Settings
   readonly #guests: ReadGuests
+  readonly #hears: Hears
   readonly #closing = new AbortController()
   #catalog: Promise<Catalog> | undefined
 
-  constructor(url: string, settings: Settings, guests: ReadGuests, images?: ImageDirectory) {
+  constructor(url: string, { settings, guests, images, hears }: Parts) {
+    this.images = images
     this.#url = url
     this.#settings = settings
     this.#guests = guests
+    this.#hears = hears
     this.finder = new NodeStaticFinder({
       ...(images === undefined ? {} : { images }),
       findMap: (name) => this.#findMap(name),
@@ -98,9 +126,9 @@ class Siblings implements Finders {
       if (signal.aborted || count === PREPARED_MAPS_MAX) break
       if (await this.#prepare({ os, hypervisor, pageBytes }, signal)) count++
     }
-    if (count === 0 || signal.aborted || this.#settings.quiet === true) return
+    if (count === 0 || signal.aborted) return
     const what = count === 1 ? 'a static map' : `${count} static maps`
-    note(`looked through files of memory for ${what}`)
+    this.#hears.found(`looked through files of memory for ${what}`)
   }
 
   /** @returns whether there was anything to look through. Never rejects: what fails is told. */
@@ -114,8 +142,9 @@ class Siblings implements Finders {
       await this.finder.prepare(map.bytes, files, signal)
       return true
     } catch (thrown) {
+      if (signal.aborted) return false
       const text = formatError(toGodwitError(thrown))
-      if (!signal.aborted) note(`${text} (its files are not looked through before a source asks)`)
+      this.#hears.lacking(`${text} (its files are not looked through before a source asks)`)
       return false
     }
   }
@@ -145,7 +174,7 @@ class Siblings implements Finders {
     } catch (thrown) {
       if (this.#closing.signal.aborted) return undefined
       const text = formatError(toGodwitError(thrown))
-      note(`${text} (no static pages; everything else goes on)`)
+      this.#hears.lacking(`${text} (no static pages; everything else goes on)`)
       return undefined
     }
   }
@@ -187,36 +216,34 @@ class Siblings implements Finders {
   /** Those that were named, or guests that are alike; then files of memory that are. */
   async #here({ entries }: Catalog, pair: Pair): Promise<readonly Sibling[]> {
     const vms = await entries.siblings(pair, machineNameOf(this.#settings))
-    const named = this.#settings.sibling
-    return [...(named === undefined ? this.#alike(vms) : this.#named()), ...filesOf(vms)]
+    const here = this.#settings.sibling === undefined ? this.#alike(vms) : this.#named()
+    // Memory of a VM is a file, which the catalog may name, too.
+    const known = new Set(here.flatMap((one) => ('file' in one ? [one.file] : [])))
+    return [...here, ...filesOf(vms).filter(({ file }) => !known.has(file))]
   }
 
   #named(): readonly Sibling[] {
     return this.#settings.sibling!.flatMap((sibling) => {
       if ('file' in sibling) return [sibling]
-      const one = this.#guests().find(({ migration, entry }) => {
-        return entry?.name === sibling.guest || migration.sessionId === sibling.guest
-      })
-      const found = one && memoryOf(one.migration, sibling.guest)
-      if (found === undefined) note(`sibling ${sibling.guest}: no such guest is here, nor a file`)
-      return found ?? []
+      const one = this.#guests().find(({ names }) => names.includes(sibling.guest))
+      if (one !== undefined && one.memory.length > 0) return one.memory
+      this.#hears.lacking(`sibling ${sibling.guest}: no such guest is here, nor a file`)
+      return []
     })
   }
 
   #alike(vms: readonly VmRecord[]): readonly Sibling[] {
-    return vms.flatMap(({ id, name }) => {
-      const one = this.#guests().find(({ entry }) => entry?.id === id)
-      return (one && memoryOf(one.migration, name)) ?? []
-    })
+    const guests = this.#guests()
+    return vms.flatMap(({ id }) => guests.find((one) => one.id === id)?.memory ?? [])
   }
 
   #tell(siblings: readonly SearchedSibling[]): void {
+    const { found, lacking } = this.#hears
     for (const { name, heldEntries, failure } of siblings) {
-      const found = `static pages: ${formatCount(heldEntries)} are in ${name}`
-      if (failure === undefined) {
-        if (this.#settings.quiet !== true) note(found)
-      } else if (heldEntries > 0) note(`${found}; ${failure}`)
-      else note(`static pages: ${name} is not searched: ${failure}`)
+      const text = `static pages: ${formatCount(heldEntries)} are in ${name}`
+      if (failure === undefined) found(text)
+      else if (heldEntries > 0) lacking(`${text}; ${failure}`)
+      else lacking(`static pages: ${name} is not searched: ${failure}`)
     }
   }
 }
@@ -237,11 +264,6 @@ function distinct(maps: readonly MapRecord[]): readonly MapRecord[] {
     JSON.stringify([os, hypervisor, pageBytes])
   const newest = [...new Map(maps.map((map) => [keyOf(map), map])).values()]
   return newest.sort((a, b) => b.updatedMs - a.updatedMs)
-}
-
-function memoryOf({ guest }: IncomingMigration, name: string): Sibling | undefined {
-  const regions = guest?.regions.map(({ bytes }) => bytes) ?? []
-  return regions.length === 0 ? undefined : { name, regions }
 }
 
 function filesOf(vms: readonly VmRecord[]): readonly { readonly file: string }[] {

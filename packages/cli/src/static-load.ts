@@ -7,6 +7,7 @@
 import type { Pair } from '@godwit/catalog'
 import { Catalog, formatRelease } from '@godwit/catalog'
 import { GodwitError, formatBytes, formatDurationMs, toGodwitError } from '@godwit/core'
+import type { IncomingMigration } from '@godwit/destination'
 import type { SendStatic } from 'godwit'
 import { ImageDirectory, mapOffering } from 'godwit'
 import { checkKey } from './catalog-key.ts'
@@ -15,7 +16,7 @@ import { readImageKeys } from './images-file.ts'
 import { formatError, note } from './output.ts'
 import type { MigrationSettings } from './settings.ts'
 import type { StaticMode, StaticSettings } from './static-option.ts'
-import { staticModeOf } from './static-option.ts'
+import { looksUp, staticModeOf } from './static-option.ts'
 
 /** A migration goes on without a map that takes longer. */
 export const MAP_LOAD_MS_MAX = 5000
@@ -27,6 +28,13 @@ interface Settings extends StaticSettings, MigrationSettings, CatalogSettings {
   readonly quiet?: boolean
 }
 
+/** What holds where options say nothing else. */
+export interface KnownPast {
+  readonly keepImage?: ImageDirectory | undefined
+  /** Keys of stored images, newest first. */
+  readonly images?: IncomingMigration['images']
+}
+
 /**
  * What can be wrong about it is found out now; the map comes while the guest starts.
  *
@@ -36,24 +44,36 @@ interface Settings extends StaticSettings, MigrationSettings, CatalogSettings {
 export async function beginLoading(
   settings: Settings,
   tell: Tell = note,
+  past: KnownPast = {},
 ): Promise<() => Promise<SendStatic>> {
-  const images = settings.images === undefined ? [] : readImageKeys(settings.images)
-  const { keepImage, quiet } = settings
-  const kept = keepImage && (await keepIn(keepImage, quiet === true, tell))
+  const images = imagesOf(settings, past)
+  const { keepImage: asked, quiet } = settings
+  const opened = asked && (await ImageDirectory.open(asked.path, asked.bytesMax))
+  const keepImage = opened ?? past.keepImage
+  const kept = keepImage && keepIn(keepImage, quiet === true, tell)
   const mode = staticModeOf(settings)
   const loading = mode === undefined ? undefined : loadWithin(settings, mode, tell)
   return async () => {
     const map = await loading
-    return { ...(map === undefined ? {} : { map }), images, ...kept }
+    return { ...(map === undefined ? {} : { map }), ...images, ...kept }
   }
 }
 
-async function keepIn(
-  { path, bytesMax }: NonNullable<StaticSettings['keepImage']>,
+/** Those of the file that is named, or else those that are known. */
+function imagesOf(
+  settings: Settings,
+  { images = [] }: KnownPast,
+): Pick<SendStatic, 'images' | 'carriedImages'> {
+  if (settings.images !== undefined) return { images: readImageKeys(settings.images) }
+  return looksUp(settings) ? { images } : { images: [], carriedImages: images }
+}
+
+function keepIn(
+  keepImage: ImageDirectory,
   isQuiet: boolean,
   tell: Tell,
-): Promise<Pick<SendStatic, 'keepImage' | 'onKept'>> {
-  const keepImage = await ImageDirectory.open(path, bytesMax)
+): Pick<SendStatic, 'keepImage' | 'onKept'> {
+  const { path, bytesMax } = keepImage
   return {
     keepImage,
     onKept(failure) {

@@ -49,10 +49,14 @@ export function addStaticOptions(command: Command): Command {
 export function staticModeOf(
   settings: StaticSettings & MigrationSettings & CatalogSettings,
 ): StaticMode | undefined {
-  const { static: name = 'escdr-content', catalog, mode = MODE_DEFAULT } = settings
+  const { static: name = 'escdr-content', catalog } = settings
   if (name === 'none' || catalog === undefined) return undefined
-  const looksUp = hasRounds(parseMode(mode).mode) && !isRaw(settings)
-  return looksUp && isPairKnown(settings) ? modes[name] : undefined
+  return looksUp(settings) && isPairKnown(settings) ? modes[name] : undefined
+}
+
+/** Whether pages are looked up that need not travel, where there are any. */
+export function looksUp(settings: MigrationSettings): boolean {
+  return hasRounds(parseMode(settings.mode ?? MODE_DEFAULT).mode) && !isRaw(settings)
 }
 
 function isRaw({ select, encode }: MigrationSettings): boolean {

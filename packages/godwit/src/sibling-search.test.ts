@@ -159,6 +159,18 @@ describe('what was found in a file', () => {
     expect([await pagesOf(set), cache.hits]).toEqual([[1, 0], 1])
   })
 
+  it('is not known of one that somebody stores to by a mapping', async () => {
+    const cache = new CountingCache()
+    const set = await setOf([1, 2])
+    const file = fileOf('mapped', 1, 2)
+    const sibling = { file, isMapped: true } as const
+    for (const _ of [1, 2]) {
+      const { siblings } = await searchSiblings(set, [sibling], { ...content, cache })
+      expect(siblings).toEqual([{ name: file, heldEntries: 2 }])
+    }
+    expect(cache.hits).toBe(0)
+  })
+
   it('is not known of a file that there was no time for', async () => {
     const stop = new AbortController()
     class StoppingCache extends CountingCache {

@@ -27,7 +27,11 @@ import type { SiblingCache } from './sibling-cache.ts'
 /** Where to look: the regions of a guest that runs here, or a file of memory. */
 export type Sibling =
   | { readonly name: string; readonly regions: readonly Uint8Array[] }
-  | { readonly file: string }
+  | {
+      readonly file: string
+      /** Somebody stores to it by a mapping, which its times do not tell of: a VM's memory. */
+      readonly isMapped?: true
+    }
 
 /** What a sibling is good for. */
 export interface SearchedSibling {
@@ -123,7 +127,8 @@ class Search {
     if (this.#origins.length + origins.length > NOT_HELD) throw new Error('there are too many')
     const sample = await openSample(sibling, this.#set.pageBytes)
     try {
-      const { pages, isWhole } = await this.#pagesIn(sample)
+      const isRemembered = !('isMapped' in sibling)
+      const { pages, isWhole } = await (isRemembered ? this.#pagesIn(sample) : this.#scan(sample))
       const first = this.#origins.length
       this.#origins.push(...origins)
       return { heldEntries: this.#hold(pages, sample, first), isWhole }

@@ -31,6 +31,8 @@ export interface SendStatic {
    * offered, and go along with it.
    */
   readonly images?: readonly ImageKey[]
+  /** More of them, for its next moves: they go along, and nothing is looked up in them now. */
+  readonly carriedImages?: readonly ImageKey[]
   /**
    * Where the guest's memory is kept once it has moved, for when it comes back. The migration
    * resolves when it is: until then nobody may store to it.
@@ -59,7 +61,7 @@ export class OfferedPast {
 
   /** @throws {GodwitError} as {@link mapOffering} */
   constructor(settings: SendStatic) {
-    const { map, mode, images = [], keepImage } = settings
+    const { map, mode, images = [], carriedImages = [], keepImage } = settings
     const maps = map === undefined ? [] : [map instanceof Uint8Array ? mapOffering(map, mode) : map]
     const known = images.map((image) => ({ kind: 'image', ...image }) as const)
     this.#settings = settings
@@ -67,7 +69,7 @@ export class OfferedPast {
     const own = this.#key === undefined ? [] : [this.#key]
     this.options = {
       static: [...maps, ...known].slice(0, STATIC_OFFERS_MAX),
-      images: [...own, ...images].slice(0, IMAGES_MAX),
+      images: [...own, ...images, ...carriedImages].slice(0, IMAGES_MAX),
     }
   }
 

@@ -24,4 +24,4 @@ export {
 } from './qemu-spec.ts'
 export { StreamError } from './stream-format.ts'
 export { QemuStreamGuest } from './stream-guest.ts'
-export { removeFiles } from './vm-files.ts'
+export { ramFilesOf, removeFiles } from './vm-files.ts'

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { removeFiles, writeFiles } from './vm-files.ts'
+import { ramFilesOf, removeFiles, writeFiles } from './vm-files.ts'
 
 let folder: string
 
@@ -41,6 +41,15 @@ describe('files of a VM', () => {
     writeFiles(sockets, rams)
     removeFiles({ qmp: join(sockets, 'qmp'), keeps: false })
     expect([sockets, ...rams].filter((path) => existsSync(path))).toEqual([])
+  })
+
+  it('are its memory, in a folder of somebody else only what is named', () => {
+    const sockets = socketsIn('sockets')
+    const qmp = join(sockets, 'qmp')
+    writeFiles(sockets, ['m0', 'm1'])
+    expect(ramFilesOf({ qmp, ram: 'm', keeps: false }, true)).toEqual(['m'])
+    expect(ramFilesOf({ qmp, keeps: false }, true)).toEqual(['m0', 'm1'])
+    expect(ramFilesOf({ qmp, keeps: false }, false)).toEqual([])
   })
 
   it('are not known where what is written down is none', () => {

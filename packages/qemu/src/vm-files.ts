@@ -15,6 +15,13 @@ export function writeFiles(folder: string, paths: readonly string[]): void {
   writeFileSync(join(folder, listName), JSON.stringify(paths), { mode: 0o600 })
 }
 
+/** Files of a VM's memory. @param isOurs - its QEMU was started here */
+export function ramFilesOf(place: VmPlace, isOurs: boolean): readonly string[] {
+  if ('ram' in place) return [place.ram]
+  // In somebody else's folder a file of that name is something else.
+  return isOurs ? readFiles(dirname(place.qmp)) : []
+}
+
 function readFiles(folder: string): readonly string[] {
   try {
     const paths: unknown = JSON.parse(readFileSync(join(folder, listName), 'utf8'))
@@ -28,8 +35,8 @@ function readFiles(folder: string): readonly string[] {
 /** Removes files of a VM that came here, when who started its QEMU is not there to do so. */
 export function removeFiles(place: VmPlace): void {
   const folder = dirname(place.qmp)
-  const known = 'ram' in place ? [place.ram] : []
-  for (const path of new Set([...known, ...readFiles(folder)])) rmSync(path, { force: true })
+  const files = [...ramFilesOf(place, true), ...readFiles(folder)]
+  for (const path of new Set(files)) rmSync(path, { force: true })
   for (const name of ['qmp', 'state', 'log', listName]) rmSync(join(folder, name), { force: true })
   try {
     rmdirSync(folder)

@@ -123,14 +123,14 @@ export class Agent {
    *   `FILE_UNREADABLE`, `FILE_UNWRITABLE`
    */
   async migrate(name: string, asked: MigrateSettings, directory: string): Promise<Departure> {
-    const { table, log, catalog } = this.context
+    const { table, log } = this.context
     const entry = table.find(name)
     this.departures.check(entry, asked)
     const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
     const provisions = await provide(asked, {
       directory,
       entry,
-      catalog,
+      context: this.context,
       tell: (text) => log.warn({ guest: name }, text),
       onCaptureFailed: (error) => {
         log.warn({ guest: name, ...errorFacts(error) }, 'the capture ends here')

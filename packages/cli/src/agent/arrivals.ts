@@ -15,7 +15,7 @@ import { goneFrom, nowhere, placeRunning } from './guest-here.ts'
 import type { GuestEntry, GuestHere } from './guest-table.ts'
 import type { TakeRoom } from './held-guest.ts'
 import { heldGuest } from './held-guest.ts'
-import { errorFacts } from './log.ts'
+import { errorFacts, staticFacts } from './log.ts'
 import { arrivedFacts, hereOfArrived } from './vms.ts'
 
 export class Arrivals {
@@ -115,7 +115,8 @@ export class Arrivals {
     const { outcome, error, wireBytes } = report
     metrics.count(report)
     const why = error === undefined ? {} : { code: error.code, error: error.text }
-    const facts = { guest: entry?.name, session, peer: entry?.peer, outcome, ...why, wireBytes }
+    const traffic = { wireBytes, ...staticFacts(report) }
+    const facts = { guest: entry?.name, session, peer: entry?.peer, outcome, ...why, ...traffic }
     const text = 'a migration to here ended'
     if (error === undefined) log.info(facts, text)
     else this.#drops.tell(() => log.warn(facts, text))
@@ -135,13 +136,15 @@ export class Arrivals {
       hooks.tell('ended', hookFactsOf(entry, error?.code))
       return
     }
-    placeRunning(this.#context, entry, this.#hereOf(migration, true))
+    const staticPages = report.static?.pages
+    placeRunning(this.#context, entry, { ...this.#hereOf(migration, true), staticPages })
     table.change(entry, 'running', { reason })
   }
 
   /** @param isWhole - all of it is here */
   #hereOf(migration: IncomingMigration, isWhole: boolean): GuestHere {
-    return hereOfArrived(migration, this.#takeRoom, isWhole) ?? hereOf(migration, isWhole)
+    const here = hereOfArrived(migration, this.#takeRoom, isWhole) ?? hereOf(migration, isWhole)
+    return { ...here, images: migration.images }
   }
 }
 

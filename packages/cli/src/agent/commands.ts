@@ -94,10 +94,12 @@ function oneOf({ departures, arrivals }: Agent, entry: GuestEntry): object {
   const migration = departures.of(entry)?.migration
   const incoming = arrivals.of(entry)
   const { state, progress } = migration ?? incoming ?? {}
+  const { staticPages } = entry.here ?? {}
   return {
     ...lineOf(entry),
     ...(state === undefined ? {} : { phase: state }),
     ...(migration?.isSuspended === true ? { destination: 'lost; tried again and again' } : {}),
     ...progress,
+    ...(staticPages === undefined ? {} : { staticPages }),
   }
 }

@@ -4,11 +4,12 @@
  * @module
  */
 import { GodwitError } from '@godwit/core'
-import type { SecurityOptions } from 'godwit'
+import type { ImageDirectory, SecurityOptions } from 'godwit'
 import type { GuestEntry, GuestTable } from './guest-table.ts'
 import type { HookFacts, Hooks } from './hooks.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { ReadRegistered } from './registered-guests.ts'
 
 export interface AgentContext {
   readonly log: Log
@@ -21,6 +22,9 @@ export interface AgentContext {
   readonly stateDir: string
   /** Where guests are registered, and static maps looked up. */
   readonly catalog: string | undefined
+  readonly registered: ReadRegistered
+  /** Where images of guests are kept that leave, for when they come back. */
+  readonly images: ImageDirectory | undefined
   /** The agent is to end: it takes nothing new. */
   readonly isEnding: () => boolean
 }

@@ -13,6 +13,7 @@ import type { DepartureSettings } from './departure.ts'
 import { Departure } from './departure.ts'
 import type { GuestEntry, GuestState } from './guest-table.ts'
 import { goneFrom, nowhere } from './guest-here.ts'
+import { staticFacts } from './log.ts'
 
 /** Reports are kept for clients that wait for them. */
 const endedMax = 32
@@ -95,7 +96,7 @@ export class Departures {
     const facts = { guest: entry.name, session: entry.session, peer: entry.peer, state }
     const why = error === undefined ? {} : { code: error.code, error: error.text }
     const times = { downtimeMs: rounded(downtimeMs), totalMs: rounded(totalMs) }
-    const line = { ...facts, outcome, ...why, ...times, wireBytes }
+    const line = { ...facts, outcome, ...why, ...times, wireBytes, ...staticFacts(report) }
     log[error === undefined ? 'info' : 'warn'](line, 'migration ended')
     this.#going.delete(entry)
     this.#ended.set(id, departure)

@@ -14,7 +14,6 @@ import type { MigrateSettings } from '../guest-options.ts'
 import { addMigrateOptions } from '../guest-options.ts'
 import type { Agent } from './agent.ts'
 import { hookFactsOf } from './context.ts'
-import type { DepartureSettings } from './departure.ts'
 import { goneFrom } from './guest-here.ts'
 import type { GuestEntry, GuestState } from './guest-table.ts'
 import { goesOnAlone } from './vms.ts'
@@ -99,7 +98,7 @@ async function evacuate({ agent, signals }: EndingAgent, to: string): Promise<vo
     for (const entry of table.live) {
       if (signals.abort.aborted || entry.state !== 'running') continue
       try {
-        const departure = agent.departures.begin(entry, evacuation(to))
+        const departure = await agent.migrate(entry.name, evacuation(to), '/')
         const report = await departure.done
         if (exitCodeOf(report) === Exit.Done) moved++
       } catch (thrown) {
@@ -112,11 +111,8 @@ async function evacuate({ agent, signals }: EndingAgent, to: string): Promise<vo
 }
 
 /** As `godwit migrate --to` would. */
-function evacuation(to: string): DepartureSettings {
-  const line = ['all', `--to=${to}`]
-  const { settings: asked } = readLine<MigrateSettings>(addMigrateOptions, line)
-  const { policy: _policy, static: _static, capture: _capture, ...settings } = asked
-  return settings
+function evacuation(to: string): MigrateSettings {
+  return readLine<MigrateSettings>(addMigrateOptions, ['all', `--to=${to}`]).settings
 }
 
 /** What the next agent is to say of a guest. */

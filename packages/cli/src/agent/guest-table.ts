@@ -4,6 +4,7 @@
  * @module
  */
 import { GodwitError, NAME_PATTERN } from '@godwit/core'
+import type { IncomingMigration } from '@godwit/destination'
 import type { HeldGuest } from './held-guest.ts'
 
 /**
@@ -63,6 +64,10 @@ export interface GuestHere {
   /** Undefined while it is arriving, or pages of it are. */
   readonly guest: HeldGuest | undefined
   readonly pageBytes: number
+  /** Of stored images of it, newest first, as its source told: secrets. */
+  readonly images?: IncomingMigration['images']
+  /** Of a guest that came: pages that were named by their content, where that was looked for. */
+  readonly staticPages?: number | undefined
   /** Why it died, if it did. */
   died?: GodwitError
   steps(): number | undefined

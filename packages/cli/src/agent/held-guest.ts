@@ -3,13 +3,15 @@
  *
  * @module
  */
-import type { GodwitError } from '@godwit/core'
+import type { GodwitError, Region } from '@godwit/core'
 import type { HeldVm } from '@godwit/qemu'
 import type { StartedGuest } from '../guests.ts'
 
 export interface HeldGuest {
   /** Resolves, with the reason, when it dies; else never. */
   readonly failed: Promise<GodwitError>
+  /** Its memory, where that is in this process. */
+  readonly regions: readonly Region[]
   /** Of one that has {@link failed}: who ended it, where that was in order. */
   readonly shutDownBy?: string | undefined
   /** Makes it ready to be moved. @throws why it cannot be: it goes on as before */
@@ -24,6 +26,7 @@ export interface HeldGuest {
 export function heldGuest(guest: StartedGuest): HeldGuest {
   return {
     failed: guest.failed,
+    regions: guest.regions,
     take: () => Promise.resolve(guest),
     goesOn: () => Promise.resolve(),
     moved: async () => guest.moved?.(),
@@ -36,6 +39,7 @@ export type TakeRoom = (bytes: number) => { release(): void }
 /** A VM of QEMU: it is in no process of the agent's. */
 export class HeldVmGuest implements HeldGuest {
   readonly failed: Promise<GodwitError>
+  readonly regions: readonly Region[] = []
   readonly #vm: HeldVm
   readonly #takeRoom: TakeRoom
   #room: { release(): void } | undefined

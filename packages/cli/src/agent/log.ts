@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Report } from '@godwit/core'
 import type { Logger } from 'pino'
 import { pino } from 'pino'
 import { noteJson } from '../output.ts'
@@ -29,4 +30,11 @@ export function createLog(level: LogLevel): Log {
 /** What a line says of an error. */
 export function errorFacts(error: { readonly code: string; readonly message: string }): object {
   return { code: error.code, error: error.message }
+}
+
+/** What a line says of contents that the destination had before. */
+export function staticFacts({ static: known }: Report): object {
+  if (known === undefined) return {}
+  const { entries, heldEntries, pages } = known
+  return { static: { entries, heldEntries, pages } }
 }

@@ -15,6 +15,7 @@ import type { MapSettings, MigrateSettings } from '../guest-options.ts'
 import { loadPolicy } from '../policy-file.ts'
 import { beginLoading } from '../static-load.ts'
 import { checkStatic } from '../static-option.ts'
+import type { AgentContext } from './context.ts'
 import type { GuestEntry } from './guest-table.ts'
 
 export interface Provisions {
@@ -32,8 +33,8 @@ export interface ProvisionPlace {
   readonly directory: string
   /** Is here. */
   readonly entry: GuestEntry
-  /** Where nothing else is said. */
-  readonly catalog: string | undefined
+  /** Has the catalog, and the place for images, where nothing else is said. */
+  readonly context: Pick<AgentContext, 'catalog' | 'images' | 'registered'>
   /** Hears what is lacking. */
   readonly tell: (text: string) => void
   readonly onCaptureFailed: (error: GodwitError) => void
@@ -45,26 +46,28 @@ export interface ProvisionPlace {
  * @throws {GodwitError} `USAGE`, `FILE_UNREADABLE`, `FILE_UNWRITABLE`: that of an image
  */
 export async function provide(asked: MigrateSettings, place: ProvisionPlace): Promise<Provisions> {
-  const { directory, entry, tell, onCaptureFailed } = place
+  const { directory, entry, context, tell, onCaptureFailed } = place
   const said = absolute(asked, directory)
-  const { catalog = place.catalog } = said
-  const known = catalog === undefined ? {} : { ...knownOf(entry), catalog }
+  const { catalog = context.catalog } = said
+  const known = catalog === undefined ? {} : { ...knownOf(entry, context), catalog }
   const settings = { ...known, ...said, pageBytes: entry.here!.pageBytes, quiet: true }
   checkCatalogOptions(settings)
   checkStatic(settings)
   const { policy, capture } = settings
   const traffic = readCompeting(settings)
   const own = policy === undefined ? {} : { policy: await loadPolicy(policy) }
-  const readStatic = await beginLoading(settings, tell)
+  const { images = [] } = entry.here!
+  const readStatic = await beginLoading(settings, tell, { keepImage: context.images, images })
   const openCapture =
     capture === undefined ? {} : { openCapture: () => openFile(capture, onCaptureFailed) }
   return { ...own, ...openCapture, readStatic, traffic }
 }
 
 /** By what the catalog knows the guest, where nothing else is said. */
-function knownOf({ name: vmName, os, hypervisor }: GuestEntry): MapSettings {
+function knownOf(entry: GuestEntry, { registered }: Pick<AgentContext, 'registered'>): MapSettings {
+  const { name, os, hypervisor } = entry
   return {
-    vmName,
+    vmName: registered(entry)?.name ?? name,
     ...(os === undefined ? {} : { os: parseRelease(os) }),
     ...(hypervisor === undefined ? {} : { hypervisor: parseRelease(hypervisor) }),
   }

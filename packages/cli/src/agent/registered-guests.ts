@@ -23,8 +23,11 @@ const elsewhere: ReadonlySet<GuestState> = new Set(['left', 'kept', 'stranded'])
 /** The table says so, or did before it went. */
 const here: ReadonlySet<GuestState> = new Set(['running', 'leaving', 'in-doubt'])
 
+/** What the catalog was told of a guest, if anything was. */
+export type ReadRegistered = (guest: GuestEntry) => RegisteredGuest | undefined
+
 /** Follows the table from now on. */
-export function registerGuests(table: GuestTable, registration: Registration): void {
+export function registerGuests(table: GuestTable, registration: Registration): ReadRegistered {
   const told = new Map<GuestEntry, Told>()
   const look = (): void => {
     for (const entry of table.entries) {
@@ -43,6 +46,7 @@ export function registerGuests(table: GuestTable, registration: Registration): v
   }
   table.listen(look)
   look()
+  return (entry) => told.get(entry)?.registered
 }
 
 function follow({ state, session }: GuestEntry, told: Told): void {
