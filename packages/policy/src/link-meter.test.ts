@@ -153,6 +153,36 @@ describe('LinkMeter', () => {
     expect((link.nowMs - known) / trustMs).toBeCloseTo(1, 0)
   })
 
+  it.each([
+    ['as fast as before', 1, 4000],
+    ['somewhat faster', 2.5, 4000],
+    ['much faster, as where code is warm now', 4, 60],
+  ])('believes a link that is found to be %s', (_, factor, trustMs) => {
+    const link = new Link()
+    // Neither time the pieces take the same time each: that would do by itself.
+    const piecesMs = [2.9, 3.2, 3.6, 4.4, 5.5, 6.8]
+    const measure = (bytes: number): number => {
+      link.send(16 * bytes)
+      link.install(bytes, 0)
+      for (const ms of piecesMs) link.install(bytes, ms)
+      const rate = link.rate!
+      link.install(9 * bytes, 0)
+      return rate
+    }
+    const untilDoubt = (): number => {
+      const fromMs = link.nowMs
+      while (link.rate !== undefined && link.nowMs < fromMs + 6000) {
+        link.send(1e3)
+        link.install(1e3, 1)
+      }
+      return link.nowMs - fromMs
+    }
+    const before = measure(mib / 16)
+    expect(untilDoubt() / 15).toBeCloseTo(1, 0)
+    expect(measure((factor * mib) / 16) / before / factor).toBeCloseTo(1, 0)
+    expect(untilDoubt() / trustMs).toBeCloseTo(1, 0)
+  })
+
   it('measures anew after a doubt, and not with what was sent before it', () => {
     const link = new Link()
     link.keepBusy(12.5e3, 16 * mib)

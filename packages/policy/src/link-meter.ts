@@ -37,7 +37,7 @@ const idleMs = 10
  */
 const trustMs = { first: 15, measured: 1000, confirmed: 4000, most: 16_000 }
 /** Two measurements say the same: code that was cold is much faster when it is warm. */
-const sameFactor = 2
+const sameFactor = 3
 /**
  * A link that is shaped, or as slow as its wire, takes each piece in the same time; whoever is slow
  * because code is cold, or shares a core, does not. The first pieces may find a bucket full. No
