@@ -103,7 +103,8 @@ export class DestinationReport {
       stage: this.stage,
       round: round?.round ?? 0,
       pagesDone: pages,
-      pagesTotal: round?.pages ?? 0,
+      // A round whose set was not known when it began may have more.
+      pagesTotal: Math.max(round?.pages ?? 0, pages),
       wireBytes: this.wireBytes,
       elapsedMs: this.elapsedMs,
     }

@@ -131,6 +131,22 @@ describe('a round whose pages come by themselves', () => {
     await expect(round.ended).resolves.toEqual(emptyRound())
   })
 
+  it('tells how far through memory it is', async () => {
+    const stage = new Stage([200, 200])
+    expect(stage.arrivals.passedShare).toBe(1)
+    const round = stage.begin([[0, 99]])
+    expect(stage.arrivals.passedShare).toBe(0.25)
+    stage.come(1, 99)
+    await stage.tell(100)
+    expect(stage.arrivals.passedShare).toBe(0.75)
+    await round.send()
+    await stage.tell(0)
+    await round.send()
+    expect(stage.arrivals.passedShare).toBe(1)
+    stage.begin([])
+    expect(stage.arrivals.passedShare).toBe(1 / 400)
+  })
+
   it('ends where none are worth waiting for', async () => {
     const stage = new Stage([100])
     const round = stage.begin([])

@@ -39,6 +39,8 @@ export class Arrivals {
   readonly #trackers: readonly DirtyTracker[]
   readonly #pageBytes: number
   #lanes = 1
+  #pageCounts: readonly number[] = []
+  #isAdding = false
   /** The round has no pages from here on, in the order of regions and pages. */
   #region = 0
   #page = 0
@@ -51,6 +53,14 @@ export class Arrivals {
     this.#nextPages = nextPages
     this.#trackers = trackers
     this.#pageBytes = pageBytes
+  }
+
+  /** How far through memory the round in progress is, above 0; 1 where there is none. */
+  get passedShare(): number {
+    if (!this.#isAdding) return 1
+    const before = this.#pageCounts.slice(0, this.#region).reduce((sum, pages) => sum + pages, 0)
+    const all = this.#pageCounts.reduce((sum, pages) => sum + pages, 0)
+    return Math.max(1, before + this.#page) / all
   }
 
   /** Lanes have little left to do. */
@@ -66,6 +76,7 @@ export class Arrivals {
    */
   begin(dirty: readonly PageBitmap[], lanes: number, ownedPages: number): OwnWork {
     this.#lanes = lanes
+    this.#pageCounts = dirty.map(({ pageCount }) => pageCount)
     const work = cutPieces(dirty, lanes, ownedPages)
     const most = dirty.reduce((sum, { pageCount }) => sum + Math.ceil(pageCount / piecePages), 0)
     const words = work.pieces.length + (most + partsMost) * PIECE_WORDS
@@ -93,7 +104,9 @@ export class Arrivals {
   async run(work: RoundWork, sending: Promise<LaneRound>, goOn: () => void): Promise<LaneRound> {
     const { arriving } = work
     if (arriving === undefined) return sending
+    this.#isAdding = true
     const end = (): void => {
+      this.#isAdding = false
       endPieces(arriving)
       if (takeParked(arriving)) goOn()
     }

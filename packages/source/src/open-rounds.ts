@@ -73,6 +73,17 @@ export class OpenRounds {
     return (this.sweeps ?? this.#arrivals)?.run(work, sending, goOn) ?? sending
   }
 
+  /**
+   * Pages of the round, about.
+   *
+   * @param knownPages - when it began
+   * @param donePages - so far
+   */
+  totalPages(knownPages: number, donePages: number): number {
+    const share = this.#arrivals?.passedShare ?? 1
+    return Math.max(knownPages, Math.round(donePages / share))
+  }
+
   /** Lanes have little left to do. */
   hungry(): void {
     this.#arrivals?.hungry()

@@ -270,8 +270,9 @@ export class Rounds {
 
   get progress(): Pick<SourceProgress, 'round' | 'pagesDone' | 'pagesTotal' | 'checkpoint'> {
     const pagesDone = this.#isSending ? this.lanes.pagesDone : this.#pages
+    const pagesTotal = this.#open.totalPages(this.#pages, pagesDone)
     const checkpoint = this.#reverse?.last?.number
-    return { round: this.#round, pagesDone, pagesTotal: this.#pages, checkpoint }
+    return { round: this.#round, pagesDone, pagesTotal, checkpoint }
   }
 
   /**
