@@ -71,9 +71,9 @@ describe('an agent with a catalog', () => {
     const lacking = [/CATALOG_UNAVAILABLE.*no static pages/, /CATALOG_UNAVAILABLE.*is not told/]
     for (const line of lacking) await a.process.line(line)
     const warnings = logOf(a).filter(({ level }) => level === 'warn')
-    expect(warnings.map(({ msg }) => msg).toSorted()).toEqual(
-      lacking.map((line) => expect.stringMatching(line)),
-    )
+    const countOf = (line: RegExp): number =>
+      warnings.filter(({ msg }) => line.test(String(msg))).length
+    expect([warnings.length, ...lacking.map(countOf)]).toEqual([2, 1, 1])
     const b = await startAgent()
     expect(await move(a, 'web1', b)).toMatchObject({ outcome: 'completed' })
   })
