@@ -134,10 +134,15 @@ export class PageWriter {
   /**
    * The staged page, which is not zero and not what the destination has of it.
    *
-   * @param dirty - of all regions: what is in there cannot be named before it was sent; of no use
-   *   in post-copy, where no page can be named
+   * @param dirty - of all regions: what is in there cannot be named before it was sent; undefined:
+   *   no page can be named; of no use in post-copy, where none can either
    */
-  page(work: RegionRound, page: number, dirty: readonly PageBitmap[], tally: PageTally): void {
+  page(
+    work: RegionRound,
+    page: number,
+    dirty: readonly PageBitmap[] | undefined,
+    tally: PageTally,
+  ): void {
     const { sent } = work
     const { fingerprints, entry } = this.#staged
     const number = this.numberOf(page)

@@ -80,13 +80,13 @@ export class RichEncoder {
    * Handles some dirty pages of `[fromPage, endPage)`. Needs {@link slotsPerStep} slots, one more
    * for each when the region is another than the step's before.
    *
-   * @param dirty - of all regions
+   * @param dirty - of all regions: pages that cannot be named; undefined: none can
    * @returns where the next step goes on; `endPage` when all are done
    */
   step(
     work: RegionRound,
     regionIndex: number,
-    dirty: readonly PageBitmap[],
+    dirty: readonly PageBitmap[] | undefined,
     fromPage: number,
     endPage: number,
     tally: PageTally,
@@ -127,7 +127,7 @@ export class RichEncoder {
 
   #run(
     work: RegionRound,
-    dirty: readonly PageBitmap[],
+    dirty: readonly PageBitmap[] | undefined,
     first: number,
     end: number,
     tally: PageTally,
@@ -191,7 +191,12 @@ export class RichEncoder {
     tally.pages++
   }
 
-  #dataPage(work: RegionRound, dirty: readonly PageBitmap[], page: number, tally: PageTally): void {
+  #dataPage(
+    work: RegionRound,
+    dirty: readonly PageBitmap[] | undefined,
+    page: number,
+    tally: PageTally,
+  ): void {
     const { sent, known, postCopy } = work
     const { fingerprints, entry, length } = this.#staged
     if (known && sent.fingerprints.equals(page, fingerprints, entry)) {

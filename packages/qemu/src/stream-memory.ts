@@ -71,7 +71,7 @@ export class StreamTracker implements DirtyTracker {
 
   collect(firstPage: number, pageCount: number, into: PageBitmap): number {
     const found = this.#marks.collect(firstPage, pageCount, into)
-    this.#listener.taken(found)
+    if (found > 0) this.#listener.taken(found)
     return found
   }
 

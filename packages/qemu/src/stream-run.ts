@@ -267,8 +267,10 @@ export class StreamRun implements MarksTaken {
   /** Resolves when so much has come that nobody has taken, or all is here. */
   async #pages(bytes: number): Promise<void> {
     if (this.#isEnded || this.#aheadBytes >= bytes) return
+    if (this.#over.signal.aborted) return this.ended
+    // What is raced with something that lasts is kept as long as that: so there is one for each.
     this.#enough = { bytes, ...Promise.withResolvers<void>() }
-    await Promise.race([this.#enough.promise, this.ended])
+    await this.#enough.promise
   }
 
   /** The machine stands, and so little is left that it need not go while the rest comes. */
@@ -301,6 +303,7 @@ export class StreamRun implements MarksTaken {
       this.#isEnded = true
       this.#over.abort()
       this.#end.resolve()
+      this.#tellOfPages()
     } catch (thrown) {
       this.#fail(toGodwitError(thrown))
     }
@@ -310,6 +313,8 @@ export class StreamRun implements MarksTaken {
     this.#isSetUp.reject(error)
     this.#over.abort()
     this.#end.reject(error)
+    this.#enough?.reject(error)
+    this.#enough = undefined
     this.#socket?.destroy()
   }
 

@@ -1,4 +1,4 @@
-import { PageBitmap } from '@godwit/core'
+import { PageBitmap, systemClock } from '@godwit/core'
 import { ByteMapTracker } from '@godwit/memory'
 import { FingerprintTable } from '@godwit/core'
 import fc from 'fast-check'
@@ -8,7 +8,6 @@ import { ArrivingPieces, limitWindow } from './arriving-pieces.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { cutShort, emptyRound } from './round-work.ts'
 
-const pageBytes = 4096
 const turn = (): Promise<void> => new Promise(setImmediate)
 
 /** Memory whose pages come by themselves, and lanes that send them when they are told to. */
@@ -30,7 +29,7 @@ class Stage {
       this.asked = Promise.withResolvers()
       return this.asked.promise
     }
-    this.arrivals = new Arrivals(nextPages, trackers, pageBytes)
+    this.arrivals = new Arrivals(nextPages, trackers, { pageBytes: 4096, clock: systemClock })
   }
 
   /** @param pages - of the round, as region and page */
@@ -236,6 +235,12 @@ describe('a round whose pages come by themselves', () => {
     stage.come(0, 1, 2)
     await stage.tell(100)
     cutShort(round.work)
+    // Nobody waits for the guest any more.
+    const isOver = (): boolean => round.work.arriving![1] === 1
+    expect(isOver()).toBe(false)
+    stage.arrivals.endNow()
+    await turn()
+    expect(isOver()).toBe(true)
     stage.come(0, 5)
     expect([await round.send(), stage.sent, stage.marks]).toEqual([true, [], ['0/5']])
     await round.ended

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { DirtyTracker, PageBitmap } from '@godwit/core'
-import { KIB, allocateShared } from '@godwit/core'
+import type { Clock, DirtyTracker, PageBitmap } from '@godwit/core'
+import { KIB, allocateShared, yieldTo } from '@godwit/core'
 import {
   addPiece,
   arrivingWords,
@@ -25,10 +25,14 @@ export const ARRIVING_OWNED_PAGES = 64
 const piecePages: number = ARRIVING_OWNED_PAGES
 /** Once a look has found something, so many pages without any end it. */
 const emptyPagesMost = 4096
+/** As long as none has, others have their turn after so many. */
+const emptyPagesAtOnce = 1 << 18
 /** A lane has so much on its way at most, or more. */
 const windowBytesMin: number = 512 * KIB
 /** Room for pieces that came in parts, beside one for each of that length. */
 const partsMost = 4096
+
+type ArrivingWork = RoundWork & { readonly arriving: Int32Array }
 
 /** See `Guest.nextPages`. */
 export type NextPages = () => Promise<number>
@@ -38,6 +42,7 @@ export class Arrivals {
   readonly #nextPages: NextPages
   readonly #trackers: readonly DirtyTracker[]
   readonly #pageBytes: number
+  readonly #clock: Clock
   #lanes = 1
   #pageCounts: readonly number[] = []
   #isAdding = false
@@ -46,13 +51,20 @@ export class Arrivals {
   #page = 0
   /** For each piece of the round: how many pages there are up to its end, at most. */
   #pagesUpTo: number[] = []
-  #wake: (() => void) | undefined
+  /** What is waited for: that lanes have little left to do, or that pages come. */
+  #isHungry: (() => void) | undefined
+  #giveUp: (() => void) | undefined
 
   /** @param trackers - one per region, which see stores to memory and none of its content */
-  constructor(nextPages: NextPages, trackers: readonly DirtyTracker[], pageBytes: number) {
+  constructor(
+    nextPages: NextPages,
+    trackers: readonly DirtyTracker[],
+    { pageBytes, clock }: { readonly pageBytes: number; readonly clock: Clock },
+  ) {
     this.#nextPages = nextPages
     this.#trackers = trackers
     this.#pageBytes = pageBytes
+    this.#clock = clock
   }
 
   /** How far through memory the round in progress is, above 0; 1 where there is none. */
@@ -65,7 +77,13 @@ export class Arrivals {
 
   /** Lanes have little left to do. */
   hungry(): void {
-    this.#wake?.()
+    this.#isHungry?.()
+  }
+
+  /** Nothing is waited for any more: the round was cut short, or is over. */
+  endNow(): void {
+    this.#giveUp?.()
+    this.#isHungry?.()
   }
 
   /**
@@ -111,66 +129,79 @@ export class Arrivals {
       if (takeParked(arriving)) goOn()
     }
     let isOver = false
-    const over = sending.then(
-      () => {},
-      () => {},
-    )
-    void over.then(() => (isOver = true))
+    const stop = (): void => {
+      isOver = true
+      this.endNow()
+    }
+    sending.then(stop, stop)
     const mayAdd = (): boolean => !isOver && !isCutShort(work)
-    const adding = this.#add({ ...work, arriving }, over, mayAdd, goOn).finally(end)
+    const adding = this.#add({ ...work, arriving }, mayAdd, goOn).finally(end)
     const [sent] = await Promise.all([sending, adding])
     return sent
   }
 
-  async #add(
-    work: RoundWork & { readonly arriving: Int32Array },
-    over: Promise<void>,
-    mayAdd: () => boolean,
-    goOn: () => void,
-  ): Promise<void> {
+  async #add(work: ArrivingWork, mayAdd: () => boolean, goOn: () => void): Promise<void> {
     while (mayAdd()) {
-      const mostPages = (await Promise.race([this.#nextPages(), over])) ?? 0
+      const mostPages = await this.#pagesThatMayWait()
       if (mostPages === 0) return
-      limitWindow(
-        work.arriving,
-        Math.max(windowBytesMin, (mostPages * this.#pageBytes) / this.#lanes),
-      )
-      if (!mayAdd() || this.#take(work, mostPages) === 0) return
+      const windowBytes = (mostPages * this.#pageBytes) / this.#lanes
+      limitWindow(work.arriving, Math.max(windowBytesMin, windowBytes))
+      if (!mayAdd() || (await this.#takeSome(work, mostPages)) === 0) return
       if (takeParked(work.arriving)) goOn()
       if (this.#queuedPages(work) <= mostPages / 2) continue
       const { promise, resolve } = Promise.withResolvers<void>()
-      this.#wake = resolve
-      if (sayHungryAt(work, this.#hungryAt(mostPages / 2))) await Promise.race([promise, over])
+      this.#isHungry = resolve
+      if (mayAdd() && sayHungryAt(work, this.#hungryAt(work, mostPages / 2))) await promise
+    }
+  }
+
+  /** One promise for each wait: what is raced with something that lasts is kept as long as that. */
+  #pagesThatMayWait(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => resolve(0)
+      this.#nextPages().then(resolve, reject)
+    })
+  }
+
+  async #takeSome(work: ArrivingWork, mostPages: number): Promise<number> {
+    const from = { region: this.#region, page: this.#page }
+    for (;;) {
+      const found = this.#take(work, mostPages, from)
+      if (found >= 0) return found
+      await yieldTo(this.#clock)
     }
   }
 
   /**
    * @param mostPages - that may wait for a lane
-   * @returns how many pages of those that came are the round's now
+   * @param from - where to look on
+   * @returns how many pages of those that came are the round's now; -1 when there is more to look
+   *   through, and others are to have their turn
    */
-  #take(work: RoundWork & { readonly arriving: Int32Array }, mostPages: number): number {
+  #take(work: ArrivingWork, mostPages: number, from: { region: number; page: number }): number {
     const { dirty } = work
     let found = 0
     let emptyPages = 0
-    for (let region = this.#region; region < dirty.length; region++) {
-      const bitmap = dirty[region]!
+    for (; from.region < dirty.length; from.region++, from.page = 0) {
+      const bitmap = dirty[from.region]!
       const { pageCount } = bitmap
-      let page = region === this.#region ? this.#page : 0
-      while (page < pageCount && hasRoom(work)) {
+      while (from.page < pageCount && hasRoom(work)) {
+        const { region, page } = from
         const end = Math.min(pageCount, page - (page % piecePages) + piecePages)
         const count = this.#trackers[region]!.collect(page, end - page, bitmap)
         emptyPages = count > 0 ? 0 : emptyPages + (end - page)
+        from.page = end
         if (count > 0) {
           this.#region = region
           this.#page = bitmap.lastSet(end) + 1
+          from.page = this.#page
           addPiece(work, region, page, this.#page)
           this.#note(count)
           found += count
         }
         const isFull = this.#queuedPages(work) >= mostPages
-        const isEnough = isFull || emptyPages > emptyPagesMost
-        if (found > 0 && isEnough) return found
-        page = count > 0 ? this.#page : end
+        if (found > 0 && (isFull || emptyPages > emptyPagesMost)) return found
+        if (emptyPages > emptyPagesAtOnce) return -1
       }
     }
     return found
@@ -180,15 +211,18 @@ export class Arrivals {
     this.#pagesUpTo.push((this.#pagesUpTo.at(-1) ?? 0) + pages)
   }
 
-  /** Pages of pieces that no lane has taken, at most. */
+  /** Pages of pieces that no lane has taken, about: lanes take their own, and not in order. */
   #queuedPages({ taken }: RoundWork): number {
     const takenPieces = Atomics.load(taken, Taken.Pieces)
     return (this.#pagesUpTo.at(-1) ?? 0) - (this.#pagesUpTo[takenPieces - 1] ?? 0)
   }
 
   /** How many pieces are taken when so few pages wait. */
-  #hungryAt(leftPages: number): number {
+  #hungryAt({ taken }: RoundWork, leftPages: number): number {
     const upTo = (this.#pagesUpTo.at(-1) ?? 0) - leftPages
-    return this.#pagesUpTo.findIndex((pages) => pages >= upTo) + 1
+    // A round may have millions: what is taken is behind.
+    let piece = Atomics.load(taken, Taken.Pieces)
+    while (this.#pagesUpTo[piece]! < upTo) piece++
+    return piece + 1
   }
 }

@@ -341,9 +341,9 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const usefulPages = richBatchPages(this.#pageBytes, this.#options.settings, batches)
     const rich = this.#rich!
     rich.limitBatches(Math.min(pagesMax, usefulPages))
-    const keeps = this.#breakEven?.keepsVersions(this.#outgoing.meter.backlogMs)
-    if (keeps !== undefined) rich.keepVersions(keeps)
-    pieces.page = rich.step(region!, regionIndex, work.dirty, page, endPage, done)
+    rich.keepVersions(this.#breakEven?.keepsVersions(this.#outgoing.meter.backlogMs) ?? true)
+    const unnamed = work.arriving ? undefined : work.dirty
+    pieces.page = rich.step(region!, regionIndex, unnamed, page, endPage, done)
     if (push !== undefined && pieces.page >= endPage) rich.flush()
     return done.batches > batches
   }

@@ -31,11 +31,11 @@ export class OpenRounds {
     trackers: readonly DirtyTracker[],
     scan: MemoryScan | undefined,
   ) {
-    const { guest, clock, pageBytes } = options
+    const { guest, clock } = options
     const isLarge = memoryBytesOf(options) > EXACT_BYTES_MAX
     if (scan && isLarge && areAllDirty) this.sweeps = new Sweeps(scan, clock)
     const nextPages = areAllDirty ? guest.nextPages?.bind(guest) : undefined
-    if (nextPages) this.#arrivals = new Arrivals(nextPages, trackers, pageBytes)
+    if (nextPages) this.#arrivals = new Arrivals(nextPages, trackers, options)
     this.#ownedPages = nextPages ? ARRIVING_OWNED_PAGES : OWNED_PAGES
   }
 
@@ -87,6 +87,11 @@ export class OpenRounds {
   /** Lanes have little left to do. */
   hungry(): void {
     this.#arrivals?.hungry()
+  }
+
+  /** The round was cut short. */
+  endNow(): void {
+    this.#arrivals?.endNow()
   }
 
   /** The guest stands in the last round, and nothing more comes. */

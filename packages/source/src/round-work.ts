@@ -72,7 +72,10 @@ export interface RoundWork {
   readonly ownedPages: number
   /** Where the set is not known yet: `pieces` are its chunks then. */
   readonly sweep: Sweep | undefined
-  /** Where pieces are made while the round goes on: see `arriving-pieces.ts`. */
+  /**
+   * Where pieces are made while the round goes on: see `arriving-pieces.ts`. Any page may still
+   * come, so that none can be named by another.
+   */
   readonly arriving: Int32Array | undefined
   /** In post-copy; then there are no pieces. */
   readonly push: PushWork | undefined

@@ -240,6 +240,7 @@ export class Rounds {
   endNow(by: StopDecision): void {
     this.#watch.end()
     this.#earlyEnd.now(by)
+    this.#open.endNow()
   }
 
   /** @param isCompleted - everything that was sent is of use: it is flushed */
