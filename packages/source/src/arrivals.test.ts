@@ -247,6 +247,23 @@ describe('a round whose pages come by themselves', () => {
     expect(round.work.left![0]!.size).toBe(2)
   })
 
+  it('takes nothing more when it is cut short while it looks through much memory', async () => {
+    const pageCount = 3 << 18
+    for (const isCut of [false, true]) {
+      const stage = new Stage([pageCount])
+      const round = stage.begin([])
+      stage.come(0, pageCount - 1)
+      stage.asked!.resolve(100)
+      // It looks at a part, and others have their turn.
+      await Promise.resolve()
+      await Promise.resolve()
+      await Promise.resolve()
+      if (isCut) cutShort(round.work)
+      for (let i = 0; i < 10; i++) await turn()
+      expect(stage.marks).toEqual(isCut ? [`0/${pageCount - 1}`] : [])
+    }
+  })
+
   it('fails with its lanes, and where the guest does', async () => {
     const stage = new Stage([100])
     const round = stage.begin([])

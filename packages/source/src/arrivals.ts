@@ -146,7 +146,7 @@ export class Arrivals {
       if (mostPages === 0) return
       const windowBytes = (mostPages * this.#pageBytes) / this.#lanes
       limitWindow(work.arriving, Math.max(windowBytesMin, windowBytes))
-      if (!mayAdd() || (await this.#takeSome(work, mostPages)) === 0) return
+      if ((await this.#takeSome(work, mostPages, mayAdd)) === 0) return
       if (takeParked(work.arriving)) goOn()
       if (this.#queuedPages(work) <= mostPages / 2) continue
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -163,13 +163,15 @@ export class Arrivals {
     })
   }
 
-  async #takeSome(work: ArrivingWork, mostPages: number): Promise<number> {
+  async #takeSome(work: ArrivingWork, mostPages: number, mayAdd: () => boolean): Promise<number> {
     const from = { region: this.#region, page: this.#page }
-    for (;;) {
+    // What is added to a round that was cut short meanwhile, nobody would send.
+    while (mayAdd()) {
       const found = this.#take(work, mostPages, from)
       if (found >= 0) return found
       await yieldTo(this.#clock)
     }
+    return 0
   }
 
   /**
