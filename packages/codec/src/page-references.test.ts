@@ -28,6 +28,16 @@ describe('a page that takes what another page holds', () => {
     expect(rig.differing()).toEqual([])
   })
 
+  it.each(['same', 'mdd'])('is sent as it is where any page may still come: %s', (encode) => {
+    const rig = rigOf(8, encode, { mayAllCome: true })
+    rig.round()
+    rig.store(0, 5, rig.page(0, 2))
+    const { tally } = rig.round()
+    expect(tally).toMatchObject({ samePages: 0, pages: 1 })
+    expect(tally.payloadBytes).toBeGreaterThan(pageBytes / 2)
+    expect(rig.differing()).toEqual([])
+  })
+
   it('is found in round 1, too, once the other is in a closed batch', () => {
     const rig = rigOf(12, 'same', { batchPages: 4 })
     for (let page = 6; page < 12; page++) rig.store(0, page, rig.page(0, 0))

@@ -25,6 +25,8 @@ export interface RigOptions {
   readonly storePages?: number
   /** Most pages of a batch. */
   readonly batchPages?: number
+  /** Any page may still come in the round: none can be named by another. */
+  readonly mayAllCome?: boolean
   /** Kernels in TypeScript. */
   readonly portable?: boolean
   /** What both ends know by numbers; then, what is asked for once more is sent. */

@@ -278,8 +278,7 @@ export class Rig {
       readonly untouched: readonly PageBitmap[] | undefined
     },
   ): void {
-    const [piece] = pieces
-    const { region, page, endPage } = piece!
+    const { region, page, endPage } = pieces[0]!
     const work = {
       round: this.roundNumber,
       sent: this.sent[region]!,
@@ -292,10 +291,11 @@ export class Rig {
       mayLack: true,
     }
     this.#slotsTaken = 0
-    const next = encoder.step(work, region, played.dirty, page, endPage, this.#tally)
+    const unnamed = this.#options.mayAllCome === true ? undefined : played.dirty
+    const next = encoder.step(work, region, unnamed, page, endPage, this.#tally)
     ok(next > page, 'a step goes on')
     ok(this.#slotsTaken <= stepSlots(this.#options), `a step took ${this.#slotsTaken} slots`)
-    piece!.page = next
+    pieces[0]!.page = next
     if (next >= endPage) pieces.shift()
   }
 
