@@ -6,7 +6,7 @@
  */
 import type { RegionRound, SentPages } from '@godwit/codec'
 import { allocateShared } from '@godwit/core'
-import { type RoundPieces, regionRoundOf } from './lane-pieces.ts'
+import { type RoundPieces, leavePages, regionRoundOf } from './lane-pieces.ts'
 import type { RoundWork } from './round-work.ts'
 import { PIECE_WORDS, Taken, isCutShort, ownerOf } from './round-work.ts'
 
@@ -185,15 +185,8 @@ export class ArrivingPieces implements RoundPieces {
   }
 
   #leaveRest(): void {
-    const { dirty, left } = this.#work
     do {
-      const from = dirty[this.regionIndex]!
-      for (let page = from.nextSet(this.page, this.endPage); page < this.endPage; ) {
-        // Another lane may have pages of the same word.
-        if (left) Atomics.or(left[this.regionIndex]!.words, page >>> 5, 1 << (page & 31))
-        this.leftPages++
-        page = from.nextSet(page + 1, this.endPage)
-      }
+      this.leftPages += leavePages(this.#work, this)
       this.page = this.endPage
     } while (this.#goOn())
   }

@@ -48,6 +48,21 @@ export function regionRoundOf(
   }
 }
 
+/** Leaves what is not sent of a piece to a later round. @returns how many pages that is */
+export function leavePages(
+  { dirty, left }: Pick<RoundWork, 'dirty' | 'left'>,
+  { regionIndex, page, endPage }: Pick<RoundPieces, 'regionIndex' | 'page' | 'endPage'>,
+): number {
+  const from = dirty[regionIndex]!
+  let count = 0
+  for (let next = from.nextSet(page, endPage); next < endPage; count++) {
+    // Another lane may have pages of the same word.
+    if (left) Atomics.or(left[regionIndex]!.words, next >>> 5, 1 << (next & 31))
+    next = from.nextSet(next + 1, endPage)
+  }
+  return count
+}
+
 /** Where one lane is in one round. */
 export class LanePieces implements RoundPieces {
   readonly #work: RoundWork
@@ -103,16 +118,9 @@ export class LanePieces implements RoundPieces {
     return true
   }
 
-  /** A piece has whole words of the bitmaps, so that lanes do not get into each other's way. */
   #leaveRest(): void {
-    const { dirty, left } = this.#work
     do {
-      const from = dirty[this.regionIndex]!
-      for (let page = from.nextSet(this.page, this.endPage); page < this.endPage; ) {
-        left![this.regionIndex]!.add(page)
-        this.leftPages++
-        page = from.nextSet(page + 1, this.endPage)
-      }
+      this.leftPages += leavePages(this.#work, this)
       this.page = this.endPage
     } while (this.#goOn())
   }
