@@ -13,7 +13,7 @@ const speeds: Readonly<Record<number, number>> = { 1: 1, 3: 0.7, 6: 0.28, 9: 0.1
 /** Levels for both kinds on a link of so many bytes per millisecond. */
 function levels(parallel: number, linkBytesPerMs: number | undefined): [number, number] {
   const policy = new BreakEvenCompression(parallel)
-  policy.linkTakes(linkBytesPerMs, false)
+  for (const nowMs of [0, 1000]) policy.linkTakes(linkBytesPerMs, false, nowMs)
   return [policy.level('plain'), policy.level('records')]
 }
 
@@ -43,9 +43,9 @@ describe('BreakEvenCompression, before anything was compressed', () => {
 
   it('compresses nothing on a link that is still to be measured, however slow it may be', () => {
     const policy = new BreakEvenCompression(2)
-    policy.linkTakes(600e3, true)
+    policy.linkTakes(600e3, true, 0)
     expect(policy.isLinkFast).toBe(true)
-    policy.linkTakes(600e3, false)
+    policy.linkTakes(600e3, false, 1)
     expect(policy.isLinkFast).toBe(false)
     expect(policy.facts.linkBytesPerSecond).toBe(600e6)
   })
@@ -61,13 +61,27 @@ describe('BreakEvenCompression, before anything was compressed', () => {
 
   it('takes 6 ms a batch where the link has enough to do for 10 ms more', () => {
     const policy = new BreakEvenCompression(2)
-    policy.linkTakes(125e3, false)
+    for (const nowMs of [0, 1000]) policy.linkTakes(125e3, false, nowMs)
     // Of a MiB on two cores, level 6 takes 5.3 ms, 9 takes 7.9 ms and 12 takes 12.5 ms.
     const slacks = [0, 10, 15, 16, 18, 23, 1000]
     const chosen = slacks.map((slackMs) => policy.level('plain', mib, slackMs))
     expect(chosen).toEqual([3, 3, 3, 6, 6, 6, 6])
-    policy.linkTakes(3.5e6, false)
+    policy.linkTakes(3.5e6, false, 1001)
     expect(policy.level('plain', mib, 10)).toBe(0)
+  })
+
+  it('takes a level that costs much only where the link was slow for a second', () => {
+    const policy = new BreakEvenCompression(2)
+    const levelAt = (nowMs: number, link: number): number => {
+      policy.linkTakes(link, false, nowMs)
+      return policy.level('plain')
+    }
+    expect([levelAt(0, 12.5e3), levelAt(999, 12.5e3)]).toEqual([3, 3])
+    expect([levelAt(1000, 12.5e3), levelAt(1500, 12.5e3)]).toEqual([12, 12])
+    // A link that is faster is believed at once, and remembered for one second to two.
+    expect([levelAt(1600, 125e3), levelAt(1700, 12.5e3)]).toEqual([3, 3])
+    expect([levelAt(2000, 12.5e3), levelAt(2999, 12.5e3)]).toEqual([3, 3])
+    expect(levelAt(3000, 12.5e3)).toBe(12)
   })
 
   it('keeps versions only while the link has something to do', () => {
@@ -99,7 +113,7 @@ describe('BreakEvenCompression, told what came of it', () => {
       [0.33, 50e3],
     ]) {
       const policy = new BreakEvenCompression(2)
-      policy.linkTakes(125e3, false)
+      policy.linkTakes(125e3, false, 0)
       const tried: number[] = []
       for (let level = policy.level('plain'); level > 0; level = policy.level('plain')) {
         const speed = speeds[level]!
@@ -114,7 +128,7 @@ describe('BreakEvenCompression, told what came of it', () => {
 
   it('measures level 1 by what other levels do', () => {
     const policy = new BreakEvenCompression(1)
-    policy.linkTakes(125e3, false)
+    policy.linkTakes(125e3, false, 0)
     for (let i = 0; i < 60; i++) {
       policy.compressed('plain', 9, mib, mib * 0.5 * 0.925, mib / (400e3 * speeds[9]!))
     }
@@ -126,7 +140,7 @@ describe('BreakEvenCompression, told what came of it', () => {
 
   it('is not misled by one slow batch, by small ones or by other levels', () => {
     const policy = new BreakEvenCompression(2)
-    policy.linkTakes(125e3, false)
+    policy.linkTakes(125e3, false, 0)
     policy.compressed('plain', 1, mib, mib * 0.33, mib / 10e3)
     for (let i = 0; i < 100; i++) {
       policy.compressed('plain', 1, 4096, 4096, 1)

@@ -134,6 +134,13 @@ const freeMsMax = 6
 const keepSlackMs = 4
 /** A harder level that saves less than this is not worth its CPU time. */
 const levelGainMin = 0.01
+/**
+ * Levels above this take a core for tens of milliseconds a batch. Whoever has no processor for a
+ * moment looks like a slow link, and would have even less then: so they are for links that were
+ * slow for so long.
+ */
+const easyLevelMax = 3
+const slowForMs = 1000
 
 /** What was measured, for the report. */
 export interface CompressionFacts {
@@ -150,6 +157,7 @@ export class BreakEvenCompression implements CompressionPolicy {
   #linkBytesPerMs: number | undefined
   /** The last that was known. */
   #knownBytesPerMs = 0
+  readonly #lately = new RecentMost(slowForMs)
 
   /** @param parallel - batches that are compressed at the same time */
   constructor(parallel: number) {
@@ -162,9 +170,10 @@ export class BreakEvenCompression implements CompressionPolicy {
    *
    * @param rate - undefined as long as nothing is known of it
    */
-  linkTakes(rate: number | undefined, isAtLeast: boolean): void {
+  linkTakes(rate: number | undefined, isAtLeast: boolean, nowMs: number): void {
     this.#linkBytesPerMs = isAtLeast ? undefined : rate
     this.#knownBytesPerMs = rate ?? this.#knownBytesPerMs
+    if (this.#linkBytesPerMs !== undefined) this.#lately.add(this.#linkBytesPerMs, nowMs)
   }
 
   /** Whether nothing is worth compressing. */
@@ -175,12 +184,17 @@ export class BreakEvenCompression implements CompressionPolicy {
   level(kind: ContentKind, bytes = 0, slackMs = 0): number {
     const link = this.#linkBytesPerMs
     if (link === undefined) return 0
-    const { bytesPerMs, size } = this.#measured[kind]
-    const rawMs = 1 / link
     // While the link has enough to do, encoding takes no time that counts.
     const freeMs = bytes > 0 ? Math.min(freeMsMax, slackMs - reserveMs) / bytes : 0
+    const level = this.#levelFor(kind, link, freeMs)
+    if (level <= easyLevelMax) return level
+    return Math.max(easyLevelMax, this.#levelFor(kind, this.#lately.most, freeMs))
+  }
+
+  #levelFor(kind: ContentKind, link: number, freeMs: number): number {
+    const { bytesPerMs, size } = this.#measured[kind]
     let best = 0
-    let bestMs = rawMs * (1 - gainMin)
+    let bestMs = (1 - gainMin) / link
     for (const facts of levelFacts[kind]) {
       const encodeMs = 1 / lookBytesPerMs + 1 / (bytesPerMs * facts.speed * this.#parallel)
       const sendMs = (size * facts.size) / link
@@ -227,5 +241,33 @@ export class BreakEvenCompression implements CompressionPolicy {
       plainBytesPerSecond: bytesPerMs * 1e3 * this.#parallel,
       plainSize: size,
     }
+  }
+}
+
+/** The largest of what was told in the last `windowMs` to twice as long. */
+class RecentMost {
+  readonly #windowMs: number
+  #startMs: number | undefined
+  #now = 0
+  /** Of the window before; that before the first one is not known. */
+  #before = Infinity
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs
+  }
+
+  /** Infinity in the first window. */
+  get most(): number {
+    return Math.max(this.#before, this.#now)
+  }
+
+  add(value: number, nowMs: number): void {
+    this.#startMs ??= nowMs
+    if (nowMs - this.#startMs >= this.#windowMs) {
+      this.#before = this.#now
+      this.#now = 0
+      this.#startMs = nowMs
+    }
+    this.#now = Math.max(this.#now, value)
   }
 }
