@@ -192,7 +192,7 @@ describe('by name', () => {
     const fast = { pauseBandwidth: 80e6, encode: parseEncode('raw') }
     const settings = { throttle, bandwidth, ...fast, stop: 'max-rounds=4' }
     const { rounds } = await (await rig.source(guest, settings)).run()
-    expect(rounds[0]!.dirtyRate).toBeGreaterThan(3 * quota)
+    expect(rounds[0]!.dirtyRate).toBeGreaterThan(2 * quota)
     // On a machine that has better things to do it may be more than the quota for a while.
     expect(rounds[2]!.dirtyRate).toBeLessThan(2 * quota)
     expect(rounds[3]!.dirtyRate).toBeLessThan(2 * quota)

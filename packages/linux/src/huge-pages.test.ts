@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { MIB } from '@godwit/core'
+import { MIB, type Region } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
 import { describe, expect, it } from 'vitest'
 import { populate, preferHugePages } from './huge-pages.ts'
@@ -11,6 +11,15 @@ const calls = await loadSystemCalls().catch(() => undefined)
 function bytesOf(name: 'AnonHugePages' | 'Rss'): number {
   const text = readFileSync('/proc/self/smaps_rollup', 'utf8')
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1024
+}
+
+/** Until all is over: memory that is given back would count for memory that is taken. */
+const kept: Region[] = []
+
+function allocate(byteLength: number): Region {
+  const region = allocateRegion({ id: 0, name: 'ram', byteLength })
+  kept.push(region)
+  return region
 }
 
 const mode = ((): string => {
@@ -25,7 +34,7 @@ const mode = ((): string => {
 describe('preferHugePages', () => {
   it.skipIf(calls === undefined || mode !== 'madvise')('has the kernel take them', async () => {
     const before = bytesOf('AnonHugePages')
-    const region = allocateRegion({ id: 0, name: 'ram', byteLength: 64 * MIB })
+    const region = allocate(64 * MIB)
     expect(await preferHugePages(region)).toBe(true)
     region.bytes.fill(1)
     expect(bytesOf('AnonHugePages') - before).toBeGreaterThan(16 * MIB)
@@ -46,7 +55,7 @@ describe('populate', () => {
   const { signal } = new AbortController()
 
   it.skipIf(calls === undefined)('has the kernel give all pages, as they are', async () => {
-    const region = allocateRegion({ id: 0, name: 'ram', byteLength: 80 * MIB })
+    const region = allocate(80 * MIB)
     region.bytes[70 * MIB] = 7
     const before = bytesOf('Rss')
     expect(await populate(region, signal)).toBe(true)

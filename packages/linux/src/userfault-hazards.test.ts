@@ -205,6 +205,7 @@ test.skipIf(!probe.ok)(`a thread of its own brings pages to all others${reason}`
           states.arrived(page)
         })
       }
+      parentPort.postMessage('over')
     })
   `
   const script = `
@@ -214,6 +215,8 @@ test.skipIf(!probe.ok)(`a thread of its own brings pages to all others${reason}`
     // The page is there before it is said to be.
     await until(() => pager.isComplete)
     result[1] = 1
+    // It does not read a descriptor that is closed.
+    await new Promise((resolve) => worker.once('message', resolve))
     pager.close()
     say([found, pager.faults.count, heard.length])
     await worker.terminate()
