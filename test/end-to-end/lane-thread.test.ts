@@ -2,7 +2,7 @@
  * The destination's lanes on threads of their own: connections, memory and ends.
  */
 import { closeSync, readdirSync } from 'node:fs'
-import type { Report } from '@godwit/core'
+import type { GuestHost, Report } from '@godwit/core'
 import { GodwitError, KIB, MIB, systemClock } from '@godwit/core'
 import type { DestinationOptions, IncomingMigration, LaneReport } from '@godwit/destination'
 import { DestinationAgent } from '@godwit/destination'
@@ -135,6 +135,71 @@ describe('lanes on threads', { skip: isImpossible }, () => {
     expect(destination.reports[0]!.cpu).toMatchObject(cpu)
     const sums = destination.reports[0]!.rounds.map((round) => round.bytes)
     expect(sums).toEqual(report.rounds.map((round) => round.bytes))
+  })
+
+  it('start when the host has agreed to the guest, once, long before there is memory', async () => {
+    const inner = new WorkloadHost({ memoryBytesMax: memoryBytes })
+    const ready = Promise.withResolvers<void>()
+    onReport = (_thread, { type }) => {
+      if (type === 'ready') ready.resolve()
+    }
+    const host: GuestHost = {
+      async reserve(offer, zero, agreed) {
+        agreed!()
+        agreed!()
+        await ready.promise
+        return inner.reserve(offer, zero)
+      },
+    }
+    const destination = await startDestination({ host })
+    await expectMoved(destination, await migrate(destination.address))
+    expect(threads.started).toHaveLength(1)
+  })
+
+  it('end where a host cannot take the guest that it has agreed to', async () => {
+    const inner = new WorkloadHost({ memoryBytesMax: memoryBytes })
+    const refusals = [new GodwitError('GUEST_OPTION', 'no')]
+    const host: GuestHost = {
+      reserve(offer, zero, agreed) {
+        agreed!()
+        const refusal = refusals.pop()
+        return refusal === undefined ? inner.reserve(offer, zero) : Promise.reject(refusal)
+      },
+    }
+    const destination = await startDestination({ host })
+    const report = await migrate(destination.address)
+    expect(report.error).toMatchObject({ code: 'GUEST_OPTION' })
+    expect(threads.started).toHaveLength(1)
+    await expectStayed(destination, report)
+    expect(threads.started).toHaveLength(2)
+  })
+
+  it('end where the source is gone before the host has agreed', async () => {
+    const inner = new WorkloadHost({ memoryBytesMax: memoryBytes })
+    const asked = Promise.withResolvers<void>()
+    const gone = Promise.withResolvers<void>()
+    const host: GuestHost = {
+      async reserve(offer, zero, agreed) {
+        asked.resolve()
+        await gone.promise
+        agreed!()
+        return inner.reserve(offer, zero)
+      },
+    }
+    const destination = await startDestination({ host })
+    const dialler = createDialler(destination.address)
+    const migration = await createSource(guest, (signal) => dialler.dial(signal))
+    const running = migration.run()
+    await asked.promise
+    migration.cancel()
+    expect((await running).outcome).toBe('cancelled')
+    while (destination.sessions[0]!.state === 'reserving') {
+      await new Promise(setImmediate)
+    }
+    gone.resolve()
+    await destination.idle()
+    expect(threads.started.every((thread) => thread.isOver)).toBe(true)
+    await expectMoved(destination, await migrate(destination.address))
   })
 
   const ways = [

@@ -199,10 +199,10 @@ export function hostGuests(
   const memcached = new MemcachedHost(takeRoom, listen)
   const qemu = place && new QemuHost({ place, takeRoom, onReserved: tellVm })
   return {
-    async reserve(offer, zero) {
+    async reserve(offer, zero, agreed) {
       const { kind } = offer.identity
       if (kind === QEMU_KIND) {
-        if (qemu !== undefined) return qemu.reserve(offer, zero)
+        if (qemu !== undefined) return qemu.reserve(offer, zero, agreed)
         const text = 'No VMs are taken in here: that takes --guest qemu,config=FILE'
         throw new GodwitError('GUEST_UNKNOWN', text)
       }

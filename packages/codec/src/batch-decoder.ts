@@ -23,7 +23,13 @@ import { isRecord } from './batch-run.ts'
 import type { Compressors } from './compressor.ts'
 import { hashPagesTwice } from './hash-twice.ts'
 import type { InstalledPages } from './installed-pages.ts'
-import { claimPages, clearPages, releasePages, rememberPages } from './installed-pages.ts'
+import {
+  claimPages,
+  clearPages,
+  releasePages,
+  rememberPages,
+  sameTarget,
+} from './installed-pages.ts'
 import { PayloadDecoder } from './payload-decoder.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import type { StaticContents } from './static-pages.ts'
@@ -43,6 +49,8 @@ export interface BatchDecoderOptions {
   /** Of older versions that the source may have kept here. */
   readonly storeBytes: number
   readonly compressors: Compressors
+  /** That of another decoder on this thread, to have its buffers; absent: one of its own. */
+  readonly payloads?: PayloadDecoder | undefined
   /** What pages may be taken out of; undefined where nothing was agreed, or nothing is held. */
   readonly staticPages?: StaticContents | undefined
 }
@@ -112,7 +120,7 @@ export class BatchDecoder {
 
   constructor(options: BatchDecoderOptions) {
     const { hasher, verifyHasher, pageBytes, regions, workspace, compressors } = options
-    const { features, storeBytes, staticPages } = options
+    const { features, storeBytes, staticPages, payloads } = options
     // One order of properties: code that was optimised in the warm-up is not for others.
     this.#options = {
       pageBytes,
@@ -123,15 +131,16 @@ export class BatchDecoder {
       regions,
       workspace,
       compressors,
+      payloads,
       staticPages,
     }
-    this.#regions = new Map(regions.map((one) => [one.region.id, one]))
+    this.#regions = new Map(regions.map((one) => [one.region.id, sameTarget(one)]))
     // A short last page per run could make more pages than full ones; runs are bounded by regions.
     const pagesMax = BATCH_PAYLOAD_BYTES_MAX / pageBytes + regions.length
     this.#fingerprints = new FingerprintTable(pagesMax, hasher.entryBytes)
     this.#verifyFingerprints =
       verifyHasher && new FingerprintTable(pagesMax, verifyHasher.entryBytes)
-    this.#payloads = new PayloadDecoder(workspace, compressors)
+    this.#payloads = payloads ?? new PayloadDecoder(workspace, compressors)
     this.#records = new RecordDecoder(options, this.#regions, pagesMax)
   }
 

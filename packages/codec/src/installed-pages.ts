@@ -28,6 +28,13 @@ export interface InstalledPages {
   readonly placer?: PagePlacer | undefined
 }
 
+/** The same, its fields in one order: code that was optimised for others is not for these. */
+export function sameTarget(given: InstalledPages): InstalledPages {
+  const { region, written, fingerprints, states, placer } = given
+  const { id, name, bytes } = region
+  return { region: { id, name, bytes }, written, fingerprints, states, placer }
+}
+
 const zeros = new Uint8Array(PAGE_BYTES_MAX)
 
 /**

@@ -84,6 +84,5 @@ export function madeUpTarget(
   const pageCount = madeUpBytes / pageBytes
   const fingerprints = verifyHasher && new FingerprintTable(pageCount, verifyHasher.entryBytes)
   const region = { id: 0, name: 'warm-up', bytes }
-  // All fields, as those of a guest have: to the compiler they are of one kind then.
   return { region, written: allocateShared(pageCount), fingerprints, states }
 }

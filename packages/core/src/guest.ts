@@ -296,10 +296,12 @@ export interface GuestHost {
    *
    * @param zero - the engine's, which knows how to do it quickly; to be called by the host, since
    *   only the host knows which memory is fresh
+   * @param agreed - may be called when the guest is to be taken and its memory will still be a
+   *   while, so that the engine gets ready meanwhile; `zero` says the same
    * @throws {LimitError} `NO_ROOM` with how much is lacking; the engine may make room and ask again
    * @throws {GodwitError} `GUEST_UNKNOWN` for another kind; `GUEST_OPTION` for options or shapes
    *   that this host cannot take; `PROTOCOL_CAPABILITY` where it is offered for post-copy and
    *   cannot wait for pages: a guest without a pager does as well
    */
-  reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest>
+  reserve(offer: GuestOffer, zero: ZeroMemory, agreed?: () => void): Promise<IncomingGuest>
 }

@@ -23,12 +23,12 @@ export class Arrival {
   }
 
   /** @throws {GodwitError} as {@link GuestHost.reserve}; `GUEST_OPTION`: its time has no limit */
-  async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingGuest> {
+  async reserve(offer: GuestOffer, zero: ZeroMemory, agreed: () => void): Promise<IncomingGuest> {
     const { host } = this.#options
-    const guest = await host.reserve(offer, zero).catch(async (thrown: unknown) => {
+    const guest = await host.reserve(offer, zero, agreed).catch(async (thrown: unknown) => {
       const isFull = thrown instanceof GodwitError && thrown.code === 'NO_ROOM'
       if (!isFull || !(await this.#makeRoom())) throw thrown
-      return host.reserve(offer, zero)
+      return host.reserve(offer, zero, agreed)
     })
     this.guest = guest
     if (this.#options.runForMs !== undefined && guest.stop === undefined) {

@@ -6,7 +6,13 @@
 import type { Channel, Clock, PageHasher } from '@godwit/core'
 import { KIB, MIB } from '@godwit/core'
 import type { Compressors, InstalledPages, Primitives, StaticContents } from '@godwit/codec'
-import { BatchDecoder, Workspace, batchDecoderBytes, featuresOf } from '@godwit/codec'
+import {
+  BatchDecoder,
+  PayloadDecoder,
+  Workspace,
+  batchDecoderBytes,
+  featuresOf,
+} from '@godwit/codec'
 import type { Link } from '@godwit/link'
 import type { LanePlan } from './lane-messages.ts'
 import type { LaneOwner } from './lane.ts'
@@ -27,6 +33,8 @@ export class Installer {
   readonly #plan: LanePlan
   readonly #workspace: Workspace
   readonly #compressors: Compressors
+  /** Of all lanes here: each is done with a batch before another begins one. */
+  readonly #payloads: PayloadDecoder
   /** Of the first lane, before it is made. */
   #spareBuffer: Uint8Array | undefined
   #endWarmUp: () => void = () => {}
@@ -38,6 +46,7 @@ export class Installer {
     const laneBytes = RECEIVE_BYTES + batchDecoderBytes(pageBytes, regionCount)
     this.#compressors = primitives.compressors
     this.#workspace = new Workspace(primitives, laneCount * laneBytes)
+    this.#payloads = new PayloadDecoder(this.#workspace, this.#compressors)
     this.hasher = this.#workspace.createHasher(plan.hash, plan.hashSeed)
     this.verifyHasher = plan.verify && this.#workspace.createHasher(plan.verify, plan.verifySeed)
   }
@@ -56,11 +65,14 @@ export class Installer {
     connect?: (begin: (near: Channel, far: Channel) => void) => () => void,
   ): void {
     const { hasher, verifyHasher } = this
-    const { pageBytes, warmUpBytes: memoryBytes } = this.#plan
+    const { pageBytes, features, warmUpBytes: memoryBytes } = this.#plan
     const workspace = this.#workspace
     const buffer = this.#createBuffer()
     this.#spareBuffer = buffer
-    const parts = { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes }
+    const [payloads, compressors] = [this.#payloads, this.#compressors]
+    const hashers = { hasher, verifyHasher }
+    const agreed = { pageBytes, features, compressors }
+    const parts = { ...agreed, ...hashers, workspace, payloads, buffer, memoryBytes }
     this.#endWarmUp =
       connect === undefined
         ? warmUpLane(clock, parts)
@@ -90,10 +102,10 @@ export class Installer {
     const { pageBytes, firstRound } = this.#plan
     const { features, storeBytes } = isUrgent ? plainFeatures : this.#plan
     const workspace = this.#workspace
-    const compressors = this.#compressors
-    const hashers = { hasher, verifyHasher }
+    const [payloads, compressors] = [this.#payloads, this.#compressors]
+    const own = { hasher, verifyHasher, workspace, payloads, compressors }
     const agreed = { pageBytes, features, storeBytes, staticPages }
-    const decoder = new BatchDecoder({ ...agreed, ...hashers, regions, workspace, compressors })
+    const decoder = new BatchDecoder({ ...agreed, ...own, regions })
     const buffer = this.#spareBuffer ?? this.#createBuffer()
     this.#spareBuffer = undefined
     return new DestinationLane(link, clock, decoder, owner, buffer, { firstRound, isUrgent })

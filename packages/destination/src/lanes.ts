@@ -55,6 +55,7 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
   #remoteUrgent: RemoteLane | undefined
   readonly #lanes: Lane[] = []
   #stopped: Promise<unknown> = Promise.resolve()
+  #isWarmingUp = false
   #barriers: DecodedTotals[] = []
   #end: RoundEnd | undefined
   /** Nobody hears of its channels any more. */
@@ -94,8 +95,10 @@ export class Lanes implements LaneOwner, RemoteLaneOwner {
     made(this.#remoteUrgent)
   }
 
-  /** Gets ready on this thread, while memory is made ready: there are no others. */
+  /** Gets ready on this thread, once, while memory is made ready: there are no others. */
   warmUp(): void {
+    if (this.#isWarmingUp) return
+    this.#isWarmingUp = true
     this.installer.warmUp(this.#clock)
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { mayPostCopy } from '@godwit/core'
+import { type ZeroMemory, mayPostCopy } from '@godwit/core'
 import type { ControlLink } from '@godwit/link'
 import type { Arrival } from './arrival.ts'
 import type { DestinationReport } from './destination-report.ts'
@@ -65,12 +65,14 @@ export class Reservation {
     const { pageBytes } = dialogue.welcome!
     const facts = { name, session: this.#parts.sessionId, from: remote }
     const offer = { identity, pageBytes, regions, isPostCopy, ...facts }
-    // A host that has its memory made ready has agreed to the guest: others get no threads.
-    const incoming = await arrival.reserve(offer, async (memory, isFresh) => {
-      startLanes(rounds.lanes, control, options, report)
+    // Also a host that has its memory made ready has agreed to the guest: others get no threads.
+    const agreed = (): void => startLanes(rounds.lanes, control, options, report)
+    const makeReady: ZeroMemory = async (memory, isFresh) => {
+      agreed()
       this.#static?.begin()
       await zero(memory, isFresh)
-    })
+    }
+    const incoming = await arrival.reserve(offer, makeReady, agreed)
     try {
       await rounds.takeMemory(incoming)
     } catch (thrown) {

@@ -5,18 +5,8 @@
  */
 import type { Clock, PageHasher } from '@godwit/core'
 import { CancelledError } from '@godwit/core'
-import type { Workspace } from '@godwit/codec'
-import {
-  BatchDecoder,
-  BatchEncoder,
-  BatchSlot,
-  NO_FEATURES,
-  batchPages,
-  emptyBatch,
-  madeUpPages,
-  madeUpTarget,
-  warmUpBatches,
-} from '@godwit/codec'
+import type { BatchFeatures, Compressors, PayloadDecoder, Workspace } from '@godwit/codec'
+import { BatchDecoder, madeUpFrames, madeUpTarget, warmUpBatches } from '@godwit/codec'
 import { HollowChannel, openHollow } from '@godwit/link'
 import { FRAME_HEADER_BYTES, FrameType, FrameWriter } from '@godwit/wire'
 import type { LaneOwner } from './lane.ts'
@@ -27,6 +17,11 @@ export interface WarmUpOptions {
   readonly workspace: Workspace
   readonly hasher: PageHasher
   readonly verifyHasher: PageHasher | undefined
+  /** What was negotiated. */
+  readonly features: BatchFeatures
+  readonly compressors: Compressors
+  /** Of the lane that is warmed up for. */
+  readonly payloads: PayloadDecoder
   /** What the lane that is warmed up for will receive into. */
   readonly buffer: Uint8Array
   /** Of the guest: a small one is not worth much. */
@@ -41,49 +36,61 @@ const nobody: LaneOwner = {
   laneClosed() {},
 }
 
+/** How many lanes there are, one after the other: one that has begun is unlike one that begins. */
+const lanesMax = 4
+
 /**
  * Installs made-up pages, again and again, while there is nothing else to do.
  *
  * @returns what ends it; the buffer is free then
  */
 export function warmUpLane(clock: Clock, options: WarmUpOptions): () => void {
-  const { pageBytes, workspace, hasher, verifyHasher, buffer, memoryBytes } = options
+  const { workspace, hasher, verifyHasher, memoryBytes } = options
   const batches = warmUpBatches('decoder', workspace, memoryBytes, hasher, verifyHasher)
   if (batches === 0) return () => {}
-  const frame = madeUpFrame(options)
-  const decoder = new BatchDecoder({
-    pageBytes,
-    regions: [madeUpTarget(pageBytes, verifyHasher)],
-    workspace,
-    hasher,
-    verifyHasher,
-    features: NO_FEATURES,
-    storeBytes: 0,
-    compressors: {},
-  })
-  const channel = new HollowChannel(clock)
-  const make = (link: DestinationLane['link']): DestinationLane =>
-    new DestinationLane(link, clock, decoder, nobody, buffer)
-  const { link } = openHollow(channel, clock, make)
-  const writer = new FrameWriter()
-  let left = batches
+  const frames = madeUpFrames(options)
+  let lane = new HollowLane(clock, options)
+  let fed = 0
+  let isOver = false
   const go = (): void => {
-    if (link.isClosed) return
-    writer.seal(FrameType.Pages, frame, 0, frame.length - FRAME_HEADER_BYTES)
-    channel.feed(frame)
-    if (--left > 0) clock.soon(go)
+    if (isOver) return
+    lane.feed(frames[fed % frames.length]!)
+    if (++fed === batches) return
+    if (fed % Math.ceil(batches / lanesMax) === 0) {
+      lane.end()
+      lane = new HollowLane(clock, options)
+    }
+    clock.soon(go)
   }
   clock.soon(go)
-  return () => link.fail(new CancelledError())
+  return () => {
+    isOver = true
+    lane.end()
+  }
 }
 
-/** A batch of a usual size, behind room for the header of its frame. */
-function madeUpFrame({ pageBytes, workspace, hasher }: WarmUpOptions): Uint8Array {
-  const { dirty, sent } = madeUpPages(pageBytes, hasher)
-  const slot = new BatchSlot(workspace, pageBytes)
-  const out = emptyBatch()
-  const encoder = new BatchEncoder({ pageBytes, workspace, hasher, raw: false })
-  const work = { round: 1, sent, dirty, known: false, postCopy: false }
-  encoder.encode(work, 0, dirty.pageCount, slot, out, batchPages(pageBytes))
-  return slot.bytes.slice(out.frameStart, out.frameEnd)
+/** A lane whose source is nobody. */
+class HollowLane {
+  readonly #channel: HollowChannel
+  readonly #writer = new FrameWriter()
+  readonly #lane: DestinationLane
+
+  constructor(clock: Clock, options: WarmUpOptions) {
+    const { pageBytes, verifyHasher, buffer } = options
+    const regions = [madeUpTarget(pageBytes, verifyHasher)]
+    const decoder = new BatchDecoder({ ...options, regions, storeBytes: 0 })
+    const make = (link: DestinationLane['link']): DestinationLane =>
+      new DestinationLane(link, clock, decoder, nobody, buffer)
+    this.#channel = new HollowChannel(clock)
+    this.#lane = openHollow(this.#channel, clock, make)
+  }
+
+  feed(frame: Uint8Array): void {
+    this.#writer.seal(FrameType.Pages, frame, 0, frame.length - FRAME_HEADER_BYTES)
+    this.#channel.feed(frame)
+  }
+
+  end(): void {
+    this.#lane.link.fail(new CancelledError())
+  }
 }

@@ -66,6 +66,26 @@ describe('a hollow channel', () => {
     expect(isWritten).toBe(true)
   })
 
+  it('says what was written, after whoever wrote it was told', () => {
+    const clock = new Turns()
+    const heard: (number | string)[] = []
+    const channel = new HollowChannel(clock, (byteCount) => heard.push(byteCount))
+    const peer = openHollow(channel, clock, (link) => new Recorder(link))
+    const write = (): void => {
+      peer.link.sendInPlace(FrameType.Pages, new Uint8Array(100), 0, 100, () => {
+        heard.push('told')
+      })
+    }
+    write()
+    expect(heard).toEqual([])
+    clock.turn()
+    expect(heard).toEqual(['told', 100])
+    write()
+    peer.link.fail(new CancelledError())
+    clock.turn()
+    expect(heard).toEqual(['told', 100])
+  })
+
   it('delivers frames that are fed, however long', () => {
     const { channel, peer } = open()
     const writer = new FrameWriter()

@@ -16,10 +16,13 @@ export class HollowChannel implements Channel {
   bytesWritten = 0
   bytesRead = 0
   readonly #clock: Clock
+  readonly #onTaken: (byteCount: number) => void
   #sink: ChannelSink | undefined
 
-  constructor(clock: Clock) {
+  /** @param onTaken - so many bytes were written, and whoever wrote them was told */
+  constructor(clock: Clock, onTaken: (byteCount: number) => void = () => {}) {
     this.#clock = clock
+    this.#onTaken = onTaken
   }
 
   open(sink: ChannelSink): void {
@@ -30,7 +33,9 @@ export class HollowChannel implements Channel {
     this.bytesWritten += bytes.length
     if (written === undefined) return
     this.#clock.soon(() => {
-      if (this.#sink !== undefined) written()
+      if (this.#sink === undefined) return
+      written()
+      this.#onTaken(bytes.length)
     })
   }
 

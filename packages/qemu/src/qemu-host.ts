@@ -207,7 +207,7 @@ export class QemuHost implements GuestHost {
    * @throws {LimitError} `NO_ROOM`, `LIMIT_EXCEEDED`
    * @throws {ProtocolError} `PROTOCOL_CAPABILITY`, `PAGE_SIZE_MISMATCH`
    */
-  async reserve(offer: GuestOffer, zero: ZeroMemory): Promise<IncomingQemu> {
+  async reserve(offer: GuestOffer, zero: ZeroMemory, agreed?: () => void): Promise<IncomingQemu> {
     const plan = planRam(offer, this.#command)
     const { facts: offered, stream } = plan
     if (offer.isPostCopy === true) refusePostCopy()
@@ -216,6 +216,8 @@ export class QemuHost implements GuestHost {
     const started: { qemu?: QemuProcess; qmp?: QmpClient; writer?: StateWriter } = {}
     try {
       await this.#createFiles(plan.files, rams)
+      // QEMU takes half a second to start.
+      agreed?.()
       const files = plan.files.map((file, index) => ({ ...file, path: rams[index]!.path }))
       const qemu = await QemuProcess.start((qmp) =>
         fillIn(this.#command, { files, memory: offered.memory, qmp }),

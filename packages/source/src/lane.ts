@@ -284,11 +284,11 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (breakEven === undefined) return false
     const nowMs = this.#clock.nowMs()
     const { meter } = this.#outgoing
-    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast)
+    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast, nowMs)
     if (breakEven.isLinkFast) return true
     // A link that is even faster than known would change nothing before.
     meter.doubt(nowMs)
-    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast)
+    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast, nowMs)
     return breakEven.isLinkFast
   }
 

@@ -5,19 +5,18 @@
  */
 import type { Clock } from '@godwit/core'
 import { MIB, PageBitmap } from '@godwit/core'
-import { type SentPages, madeUpPages, warmUpBatches } from '@godwit/codec'
-import { HollowChannel, openHollow } from '@godwit/link'
+import type { Compressor, Compressors, SentPages } from '@godwit/codec'
+import { madeUpPages, warmUpBatches } from '@godwit/codec'
 import { TokenBucket } from '@godwit/policy'
-import { FrameType, FrameWriter, encodeMessage } from '@godwit/wire'
+import { HollowDestination } from './hollow-destination.ts'
 import type { LaneOptions } from './lane-options.ts'
 import { WARM_UP_LANES, warmUpSettingsFor } from './lane-memory.ts'
-import { SourceLane } from './lane.ts'
 import type { RoundWork } from './round-work.ts'
 import { Taken, cutPieces } from './round-work.ts'
 
 const creditBytes = 16 * MIB
-/** How often a destination gives credit, about. */
-const creditStepBytes = 4 * MIB
+/** What takes most of the time is no code of ours: it is done a few times, and then left out. */
+const compressedBatches = 16
 
 /**
  * Sends made-up pages to nobody while there is nothing else to do.
@@ -33,22 +32,24 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
   if (most === 0) return () => {}
   const { dirty, sent } = madeUpPages(pageBytes, hasher)
   const settings = warmUpSettingsFor(options.settings)
+  const isPlain = settings.compression === 'none'
   // Each takes a multiple of the time, and there should be several lanes.
-  const batches = settings.compression === 'none' ? most : most >>> 4
+  const batches = (isPlain ? most : most >>> 2) / WARM_UP_LANES
   const limits = { creditBytes, cacheBytes: settings.cacheBytes, storeBytes: 0 }
-  const own = { ...options, settings, sent: [sent], ...limits }
   const untouched = PageBitmap.shared(dirty.pageCount)
   for (let page = 0; page < dirty.pageCount; page++) if (page % 16 > 10) untouched.add(page)
   const again = PageBitmap.shared(dirty.pageCount)
   let isOver = false
-  let lane: SourceLane | undefined
+  let destination: HollowDestination | undefined
   const run = async (): Promise<void> => {
     // Several: to the compiler, a lane that has just begun is unlike one that goes on.
     for (let i = 0; i < WARM_UP_LANES && !isOver; i++) {
-      const channel = new HollowChannel(clock)
-      const pacer = new TokenBucket(Infinity)
-      const parts = { ...own, pacer, index: 0, lanes: 1 }
-      lane = openHollow(channel, clock, (link) => new SourceLane(link, clock, parts, () => {}))
+      const isFirst = i === 0 && !isPlain
+      const compressors = isFirst ? options.compressors : hollowCompressors(options.compressors)
+      const auto = options.settings.auto && !isFirst
+      const parts = { pacer: new TokenBucket(Infinity), index: 0, lanes: 1, compressors }
+      const own = { ...options, ...limits, ...parts, sent: [sent] }
+      destination = new HollowDestination(clock, { ...own, settings: { ...settings, auto } })
       const marks =
         i % 2 === 0
           ? { untouched: [untouched], again: undefined, leavesAgain: false, left: undefined }
@@ -58,40 +59,43 @@ export function warmUpLane(clock: Clock, options: LaneOptions, memoryBytes: numb
       const known = i % 2 === 1
       const first = { round: 1, known, mayLack: true }
       const round = { ...first, dirty: [dirty], ...marks, ...pieces, push }
-      await sendAgain(lane, channel, round, sent, batches / WARM_UP_LANES)
-      lane.destroy()
+      await sendAgain(destination, round, sent, isFirst ? compressedBatches : batches)
+      destination.lane.destroy()
     }
   }
   // It ends in the middle of a round as a rule.
   run().catch(() => {})
   return () => {
     isOver = true
-    lane?.destroy()
+    destination?.lane.destroy()
   }
 }
 
 /** Sends a round until it has come to so many batches; the lane is idle then. */
 async function sendAgain(
-  lane: SourceLane,
-  channel: HollowChannel,
+  destination: HollowDestination,
   round: RoundWork,
   { fingerprints }: SentPages,
   batches: number,
 ): Promise<void> {
-  const writer = new FrameWriter()
-  let creditedBytes = 0
-  let frameBytes = 0
   for (let left = batches; left > 0; ) {
     Atomics.store(round.taken, Taken.Pieces, 0)
     Atomics.store(round.taken, Taken.FirstTurn, -1)
     // As if all pages had changed.
     fingerprints.bytes.fill(0)
-    const done = await lane.sendRound(round)
+    const done = await destination.lane.sendRound(round)
+    destination.roundEnded()
     left -= done.batches
-    frameBytes += done.frameBytes
-    if (frameBytes - creditedBytes < creditStepBytes) continue
-    creditedBytes = frameBytes
-    const body = encodeMessage({ name: 'Credit', body: { bytes: frameBytes } })
-    channel.feed(writer.frame(FrameType.Credit, body))
   }
+}
+
+/** Those that there are, without their work. */
+function hollowCompressors({ zstd, lz4 }: Compressors): Compressors {
+  return { zstd: zstd && hollowCompressor, lz4: lz4 && hollowCompressor }
+}
+
+const hollowCompressor: Compressor = {
+  parallel: 0,
+  compress: (input, _settings, done) => done(input.subarray(0, input.length >>> 2)),
+  decompress: (input) => input,
 }

@@ -41,7 +41,7 @@ export class Arrivals {
   /** The host with names and hooks before it. */
   host(host: GuestHost): GuestHost {
     return {
-      reserve: async (offer, zero): Promise<IncomingGuest> => {
+      reserve: async (offer, zero, agreed): Promise<IncomingGuest> => {
         const { table, hooks, log } = this.#context
         refuseWhileEnding(this.#context)
         const { identity, session, from, regions } = offer
@@ -60,7 +60,7 @@ export class Arrivals {
         try {
           await hooks.run('arriving', hookFactsOf(entry))
           isHooked = true
-          return await host.reserve(offer, zero)
+          return await host.reserve(offer, zero, agreed)
         } catch (thrown) {
           table.remove(entry)
           const { code } = toGodwitError(thrown)
