@@ -58,6 +58,8 @@ export class PostgresDatabase implements Database {
       })
       // A connection that breaks while nobody uses it is replaced by the next one.
       pool.on('error', () => {})
+      // So is one that breaks in use, where nobody may be waiting for an answer just then.
+      pool.on('connect', (client) => client.on('error', () => {}))
       return new PostgresDatabase(place, pool, sockets)
     } catch {
       throw notAUrl(place)
