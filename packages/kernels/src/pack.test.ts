@@ -21,11 +21,21 @@ const anyBatch = fc.record({
 describe.each(all)('pack, $active', (kernels) => {
   const { bytes } = kernels
   const at = kernels.allocate((pagesMax + 1) * 4096, 64)
-  const [flags, outA, outB, expected] = [0, 1, 2, 3].map(() => kernels.allocate(pagesMax * 8))
+  const outs = [0, 1, 2, 3, 4].map(() => kernels.allocate(pagesMax * 8))
+  const [flags, outA, outB, outC, expected] = outs
   const keyA = kernels.createKey(1n)
   const keyB = kernels.createKey(2n)
 
-  it('is the zero test and the fingerprints of every page', () => {
+  /** Page by page, to `expected`; what is behind them is 0xee. */
+  function hashEach(start: number, byteCount: number, key: number): void {
+    bytes.fill(0xee, expected!, expected! + pagesMax * 8)
+    for (let page = 0; page * 4096 < byteCount; page++) {
+      const length = Math.min(4096, byteCount - page * 4096)
+      kernels.hash(start + page * 4096, length, key, expected! + page * 8)
+    }
+  }
+
+  it('is the zero test and the fingerprints of every page, as those of all of them are', () => {
     fc.assert(
       fc.property(anyBatch, ({ pages, lastBytes, off, place }) => {
         const byteCount = (pages.length - 1) * 4096 + lastBytes
@@ -48,11 +58,16 @@ describe.each(all)('pack, $active', (kernels) => {
           expect(bytes.slice(flags, flags! + pages.length + 1)).toEqual(
             Uint8Array.of(...isZero, 0xee),
           )
-          kernels.hashPages(start, byteCount, 4096, keyA, expected!)
+          hashEach(start, byteCount, keyA)
           expect(bytes.slice(outA, outA! + outBytes)).toEqual(
             bytes.slice(expected, expected! + outBytes),
           )
-          if (isDouble) kernels.hashPages(start, byteCount, 4096, keyB, expected!)
+          bytes.fill(0xee, outC!, outC! + pagesMax * 8)
+          kernels.hashPages(start, byteCount, 4096, keyA, outC!)
+          expect(bytes.slice(outC, outC! + pagesMax * 8)).toEqual(
+            bytes.slice(expected, expected! + pagesMax * 8),
+          )
+          if (isDouble) hashEach(start, byteCount, keyB)
           else bytes.fill(0xee, expected!, expected! + outBytes)
           expect(bytes.slice(outB, outB! + outBytes)).toEqual(
             bytes.slice(expected, expected! + outBytes),

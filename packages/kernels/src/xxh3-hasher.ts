@@ -114,7 +114,7 @@ export class Xxh3Hasher implements Omit<PageHasher, 'name'> {
   ): void {
     const kernels = this.#kernels
     const { staged, out, otherOut } = this.#scratch
-    const isInPlace = bytes.buffer === kernels.bytes.buffer
+    const isInPlace = this.isOver(bytes)
     const room = isInPlace ? chunkPages : Math.floor(stagedBytes / pageBytes)
     const chunkBytes = Math.min(chunkPages, room) * pageBytes
     let word = firstEntry * 2
@@ -152,6 +152,19 @@ export class Xxh3Hasher implements Omit<PageHasher, 'name'> {
     const at = bytes.byteOffset + start
     const [flags, out] = [zeros.byteOffset, into.bytes.byteOffset]
     return this.#kernels.pack(at, end - start, pageBytes, flags, this.#key, out)
+  }
+
+  /** Whether they are in the kernels' memory: then they are hashed in place. */
+  isOver(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.#kernels.bytes.buffer
+  }
+
+  /**
+   * How many of the `pageCount` pages from `bytes[start]` on, which are in the kernels' memory, are
+   * zero before the first that is not.
+   */
+  zeroRun(bytes: Uint8Array, start: number, pageBytes: number, pageCount: number): number {
+    return this.#kernels.zeroRun(bytes.byteOffset + start, pageBytes, pageCount)
   }
 
   /** XXH3 of a run of entries with seed 0: 8 little-endian bytes. */
