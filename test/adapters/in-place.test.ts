@@ -1,4 +1,4 @@
-import { Workspace, createInPlaceHasher } from '@godwit/codec'
+import { Workspace, createInPlaceHasher, zeroPagesEnd } from '@godwit/codec'
 import { COMPARE_THREADS_MAX, FingerprintTable, MIB, type Region } from '@godwit/core'
 import { allocateRegion } from '@godwit/memory'
 import { seededRandom } from '@godwit/testkit'
@@ -53,5 +53,24 @@ describe('createInPlaceHasher', () => {
     expect(inPlace(region, 0, 'sha256')).toBeUndefined()
     expect(inPlace(region, COMPARE_THREADS_MAX)).toBeUndefined()
     expect(inPlace({ ...region, bytes: region.bytes.subarray(4096) })).toBeUndefined()
+  })
+})
+
+describe('zeroPagesEnd', () => {
+  it('finds where whole zero pages end', () => {
+    const byteLength = 40 * pageBytes + 8
+    const region = allocateRegion({ id: 0, name: 'ram', byteLength, comparesInPlace: true })
+    const { bytes } = region
+    bytes[5 * pageBytes] = 1
+    bytes[30 * pageBytes - 1] = 1
+    const endOf = (page: number, end: number): number | undefined =>
+      zeroPagesEnd(inPlace(region, 3)!, bytes, pageBytes, page, end)
+    expect([0, 4, 5, 6, 29, 30].map((page) => endOf(page, 99))).toEqual([5, 5, 5, 29, 29, 40])
+    expect([endOf(0, 3), endOf(6, 6), endOf(40, 41)]).toEqual([3, 6, 40])
+  })
+
+  it('cannot tell of memory that is hashed in copies', () => {
+    const copying = new Workspace(primitives, 0).createHasher('xxh3', seed)
+    expect(zeroPagesEnd(copying, new Uint8Array(pageBytes), pageBytes, 0, 1)).toBeUndefined()
   })
 })

@@ -153,24 +153,7 @@ describe.skipIf(postgres === undefined)('in PostgreSQL (package postgresql)', ()
     await catalog.close()
   })
 
-  it('outlives a connection that is cut in the midst of a transaction', async () => {
-    const database = await openDatabase(parseCatalogUrl(server.freshUrl()), false)
-    const pid = 'pg_backend_pid()'
-    const cut = database.transaction(async ({ query }) => {
-      const [row] = await query(`SELECT ${pid} AS pid`)
-      const { pid: own } = row as unknown as { pid: number }
-      await database.query(`SELECT pg_terminate_backend(${own})`)
-      // Nobody asks it for anything when it hears that.
-      await until(async () => {
-        const found = await database.query(`SELECT 1 FROM pg_stat_activity WHERE pid = ${own}`)
-        return found.length === 0
-      })
-      await query('SELECT 1')
-    })
-    await expect(cut).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' })
-    expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
-    await database.close()
-  })
+  it('outlives a connection that is cut in the midst of a transaction', () => expectNoEndByCut(server))
 
   it('is told of without its password, whatever fails', async () => {
     const wrong = server.url('wr/ong')
@@ -189,3 +172,22 @@ describe.skipIf(postgres === undefined)('in PostgreSQL (package postgresql)', ()
     await catalog.close()
   })
 })
+
+async function expectNoEndByCut(server: PostgresServer): Promise<void> {
+  const database = await openDatabase(parseCatalogUrl(server.freshUrl()), false)
+  const pid = 'pg_backend_pid()'
+  const cut = database.transaction(async (statements) => {
+    const [row] = await statements.query(`SELECT ${pid} AS pid`)
+    const { pid: own } = row as unknown as { pid: number }
+    await database.query(`SELECT pg_terminate_backend(${own})`)
+    // Nobody asks it for anything when it hears that.
+    await until(async () => {
+      const found = await database.query(`SELECT 1 FROM pg_stat_activity WHERE pid = ${own}`)
+      return found.length === 0
+    })
+    await statements.query('SELECT 1')
+  })
+  await expect(cut).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' })
+  expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+  await database.close()
+}

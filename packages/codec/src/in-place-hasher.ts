@@ -35,3 +35,22 @@ export function createInPlaceHasher(options: InPlaceHasherOptions): PageHasher |
   const value = new DataView(seed.buffer, seed.byteOffset, 8).getBigUint64(0, true)
   return new Xxh3Hasher(kernels, value)
 }
+
+/**
+ * Where zero pages of whole length end that begin at `page`; `page` where that one is none.
+ *
+ * @param hasher - of the region whose memory is `bytes`
+ * @returns undefined where it does not hash in place
+ */
+export function zeroPagesEnd(
+  hasher: PageHasher,
+  bytes: Uint8Array,
+  pageBytes: number,
+  page: number,
+  end: number,
+): number | undefined {
+  if (!(hasher instanceof Xxh3Hasher) || !hasher.isOver(bytes)) return undefined
+  const pageCount = Math.min(end, Math.floor(bytes.length / pageBytes)) - page
+  if (pageCount <= 0) return page
+  return page + hasher.zeroRun(bytes, page * pageBytes, pageBytes, pageCount)
+}

@@ -6,7 +6,7 @@
  */
 import type { Clock, FingerprintTable, PageHasher, Region } from '@godwit/core'
 import { PageBitmap, allocateShared, yieldTo } from '@godwit/core'
-import type { SentPages } from '@godwit/codec'
+import { type SentPages, zeroPagesEnd } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
 import type { RoundWork } from './round-work.ts'
 import { PIECE_WORDS } from './round-work.ts'
@@ -60,6 +60,15 @@ export class MemoryScan {
       const add = addZeros && ((into: PageBitmap): void => addZeros(index, into))
       return new ScanTracker({ ...options, addZeros: add })
     })
+  }
+
+  /**
+   * Where zero pages end that begin at `page`; `page` where that one is none. Undefined where pages
+   * must be copied to be looked at.
+   */
+  zeroEnd(region: number, page: number, end: number): number | undefined {
+    const { bytes } = this.#sent[region]!.region
+    return zeroPagesEnd(this.#hashers[region]!, bytes, this.#pageBytes, page, end)
   }
 
   /** A pass that begins now. */

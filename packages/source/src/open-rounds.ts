@@ -4,11 +4,12 @@
  *
  * @module
  */
-import type { DirtyTracker, PageBitmap } from '@godwit/core'
+import type { DirtyTracker } from '@godwit/core'
 import type { RoundKind } from '@godwit/session'
 import { ARRIVING_OWNED_PAGES, Arrivals } from './arrivals.ts'
 import type { MemoryScan } from './memory-scan.ts'
 import { memoryBytesOf, type SourceOptions } from './options.ts'
+import type { RoundSet } from './round-pages.ts'
 import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
 import { OWNED_PAGES, cutPieces } from './round-work.ts'
 import { EXACT_BYTES_MAX, Sweeps } from './sweeps.ts'
@@ -47,17 +48,12 @@ export class OpenRounds {
   /**
    * A round begins.
    *
-   * @param dirty - of the round, shared: what is known of it, and gets the rest
+   * @param set - shared: what is known of it, and gets the rest
    * @param isOwned - pages come back to the lane that has sent them
    */
-  begin(
-    round: number,
-    kind: RoundKind,
-    dirty: readonly PageBitmap[],
-    lanes: number,
-    isOwned: boolean,
-  ): OwnWork {
-    if (this.sweeps) return this.sweeps.begin(round, dirty, lanes, isOwned)
+  begin(round: number, kind: RoundKind, set: RoundSet, lanes: number, isOwned: boolean): OwnWork {
+    if (this.sweeps) return this.sweeps.begin(round, kind, set, lanes, isOwned)
+    const { dirty } = set
     const ownedPages = isOwned ? this.#ownedPages : 0
     if (this.#mayGrow(round, kind)) return this.#arrivals!.begin(dirty, lanes, ownedPages)
     return cutPieces(dirty, lanes, ownedPages)

@@ -292,20 +292,20 @@ export class Rounds {
     this.#pages = isOpen && sweeps ? sweeps.dirtyPages : this.pages.size
     this.#startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages, ...(isOpen && { open: true }) })
-    const { dirty, untouched } = this.pages.take()
+    const set = this.pages.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
     const isOwned = round > 1 && looksAtPages(settings)
-    const pieces = this.#open.begin(round, kind, dirty, lanes, isOwned)
+    const pieces = this.#open.begin(round, kind, set, lanes, isOwned)
     this.#postCopy?.skip(round)
     const isMarked = kind === 'full' && settings.delta && settings.admit === 'marked'
     const meanwhile = kind === 'final' ? undefined : this.pages.collectMeanwhile(round, isMarked)
     const { again, leavesAgain = false } = meanwhile ?? {}
     const left = kind === 'final' ? undefined : this.#earlyEnd.left
-    const marks = { untouched, again, leavesAgain, left }
+    const marks = { ...set, again, leavesAgain, left }
     const known = round > 1
     const mayLack = kind !== 'final'
-    const work = { round, known, mayLack, dirty, ...marks, ...pieces, push: undefined }
+    const work = { round, known, mayLack, ...marks, ...pieces, push: undefined }
     if (kind !== 'final') this.#earlyEnd.begin(work)
     this.#isSending = true
     try {

@@ -4,17 +4,20 @@
  *
  * @module
  */
-import type { Clock, PageBitmap } from '@godwit/core'
+import type { Clock } from '@godwit/core'
 import { MIB, yieldTo } from '@godwit/core'
 import type { MemorySample } from './memory-sample.ts'
 import { sampleMemory, timePass } from './memory-sample.ts'
 import type { MemoryScan } from './memory-scan.ts'
 import { MemoryWatch } from './memory-watch.ts'
+import type { RoundKind } from '@godwit/session'
 import type { RoundLog } from './round-log.ts'
+import type { RoundSet } from './round-pages.ts'
 import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
 import { OWNED_PAGES, cutPieces } from './round-work.ts'
 import type { Sweep } from './sweep.ts'
 import { createSweep, endSweep } from './sweep.ts'
+import { ZeroSearch } from './zero-search.ts'
 
 /** A look at all of less memory takes next to nothing, and says exactly what is dirty. */
 export const EXACT_BYTES_MAX: number = 64 * MIB
@@ -24,7 +27,10 @@ export class Sweeps {
   readonly #scan: MemoryScan
   readonly #clock: Clock
   readonly #watch: MemoryWatch
+  readonly #zeros: ZeroSearch
   #sample: MemorySample | undefined
+  /** Where the guest stored to while it was prepared: elsewhere it may be quiet. */
+  #watched: readonly Uint16Array[] | undefined
   #samples = 0
   #isOver = false
   #sampling: Promise<MemorySample> | undefined
@@ -37,10 +43,12 @@ export class Sweeps {
     this.#scan = scan
     this.#clock = clock
     this.#watch = new MemoryWatch(scan, clock)
+    this.#zeros = new ZeroSearch(scan, clock)
   }
 
-  /** Finds out where the guest stores to, until round 1 begins. */
+  /** Finds out where the guest stores to, and what is zero, until round 1 begins. */
   prepare(): void {
+    this.#zeros.begin()
     this.#watch.begin()
   }
 
@@ -48,6 +56,7 @@ export class Sweeps {
   end(): void {
     this.#isOver = true
     this.#watch.end()
+    this.#zeros.end()
   }
 
   /** By the last sample. */
@@ -58,7 +67,7 @@ export class Sweeps {
   /** Finds out how many pages are dirty, about, while others wait for something else. */
   estimate(): void {
     this.#passMs ||= timePass(this.#scan, this.#clock)
-    const last = this.#sample?.hot
+    const last = this.#sample?.hot ?? this.#watched
     const isOver = (): boolean => this.#isOver
     this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, last, isOver)
     // Told to whoever asks for it.
@@ -89,12 +98,20 @@ export class Sweeps {
   /**
    * A round begins.
    *
-   * @param dirty - of the round, shared: in round 1 what it has, later see {@link createSweep}
+   * @param set - shared: in round 1 what it has, where `untouched` gets what was found to be zero;
+   *   later see {@link createSweep} for what is dirty
    * @param isOwned - pages are a lane's own
    */
-  begin(round: number, dirty: readonly PageBitmap[], lanes: number, isOwned: boolean): OwnWork {
+  begin(round: number, kind: RoundKind, set: RoundSet, lanes: number, isOwned: boolean): OwnWork {
     const ownedPages = isOwned ? OWNED_PAGES : 0
-    if (round === 1) return cutPieces(dirty, lanes, ownedPages, this.#watch.end())
+    const { dirty, untouched } = set
+    if (round === 1) {
+      const zeros = this.#zeros.end()
+      // Nobody looks at memory again after the last round.
+      if (kind !== 'final') untouched?.forEach((into, region) => into.addOthers(zeros[region]!))
+      this.#watched = this.#watch.end()
+      return cutPieces(dirty, lanes, ownedPages, this.#watched)
+    }
     const zeros = this.#scan.findZeros()
     const sweep = createSweep(dirty, zeros, this.#sample?.hot, isOwned && lanes > 1)
     return { ...sweep, arriving: undefined }
