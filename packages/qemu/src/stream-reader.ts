@@ -6,7 +6,6 @@
  * @module
  */
 import { LimitError, formatBytes } from '@godwit/core'
-import { markDirty } from '@godwit/memory'
 import { address as addressAt, hex, textAt, u16, u32 } from './stream-bytes.ts'
 import type { BlockMemory, BlockParts, StreamSetup } from './stream-format.ts'
 import {
@@ -393,6 +392,7 @@ export class StreamReader {
 
   #note(part: BlockMemory, page: number): void {
     if (part.marks[page] === 0) this.markedPages++
-    markDirty(part.marks, page)
+    // Whoever collects marks does so on this thread: an atomic store would wait for the whole page.
+    part.marks[page] = 1
   }
 }
