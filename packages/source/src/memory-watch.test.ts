@@ -70,8 +70,62 @@ describe('before round 1', () => {
     advance(1)
     storeTo(store, [5])
     advance(250)
-    expect(watch.end()!.map((hits) => [...hits])).toEqual([[0, 0, 0, 2, 0, 2, 0, 0], [1]])
+    expect(watch.end()!.map((hits) => [...hits])).toEqual([[0, 0, 0, 2, 1, 2, 0, 0], [1]])
     expect(timers.size).toBe(0)
+  })
+
+  it.each([
+    {
+      does: 'leaves a gap',
+      looks: [
+        [2, 3],
+        [6, 7],
+      ],
+      hot: [2, 3, 4, 5, 6, 7],
+    },
+    {
+      does: 'leaves a long gap',
+      looks: [
+        [1, 2],
+        [9, 10],
+      ],
+      hot: [0, 1, 2, 3, 9, 10],
+    },
+    {
+      does: 'has not been around',
+      looks: [
+        [4, 5],
+        [6, 7],
+      ],
+      hot: [3, 4, 5, 6, 7, 8],
+    },
+    {
+      does: 'is at an end',
+      looks: [
+        [0, 1],
+        [2, 3],
+      ],
+      hot: [0, 1, 2, 3, 4],
+    },
+    {
+      does: 'has been around',
+      looks: [
+        [4, 5],
+        [6, 7],
+        [4, 5],
+      ],
+      hot: [4, 5, 6, 7],
+    },
+    { does: 'stands still', looks: [[], []], hot: [] },
+  ])('says where a guest may be next that $does', ({ looks, hot }) => {
+    const { watch, store, advance } = watching([12 * CHUNK_PAGES])
+    watch.begin()
+    for (const chunks of looks) {
+      storeTo(store, chunks)
+      advance(250)
+    }
+    const [hits] = watch.end()!
+    expect([...hits!.keys()].filter((chunk) => hits![chunk]! > 0)).toEqual(hot)
   })
 
   it('says nothing before there were two looks, and looks no more then', () => {

@@ -21,6 +21,17 @@ const lookShareMax = 0.2
 const followMs = 100
 /** Where it stores to more than 512 MiB, of 4 KiB pages, there is nobody to follow. */
 const followPiecesMax = 256
+/**
+ * A guest that goes through its memory in order has not been everywhere yet, as a rule. Whoever
+ * follows it must not leave out what lies before it: he would be in front of it from there on, and
+ * all that he sends would be stored to again. So a gap between hot chunks counts as hot, if it is
+ * no more than this share of all that are; to send something last costs nothing.
+ */
+const gapShareMax = 1 / 2
+/** Where there is none, so many more at both ends: it is there that it has not been. */
+const widenedShare = 1 / 4
+/** It has been around where chunks were hot in more looks than so many each. */
+const aroundShare = 5 / 4
 /** How far behind the stores the first piece is, of all of what goes last. */
 const behindShare = 1 / 8
 
@@ -33,6 +44,10 @@ export class MemoryWatch {
   /** Per region: of the pages that are looked at. */
   readonly #last: readonly FingerprintTable[]
   readonly #fresh: FingerprintTable
+  /** Per region: for each chunk, the last look that saw such a page. */
+  readonly #lastLooks: readonly Uint32Array[]
+  /** In how many looks chunks were hot, all together. */
+  #hotLooks = 0
   #looks = 0
   /** There are no more looks at all of memory. */
   #isOver = false
@@ -44,6 +59,7 @@ export class MemoryWatch {
     this.#clock = clock
     const { pageCounts, entryBytes } = scan
     this.#hot = pageCounts.map((pageCount) => new Uint16Array(chunkCountOf(pageCount)))
+    this.#lastLooks = this.#hot.map(({ length }) => new Uint32Array(length))
     this.#last = pageCounts.map((pageCount) => {
       return new FingerprintTable(Math.ceil(pageCount / SAMPLED_PAGES), entryBytes)
     })
@@ -56,12 +72,22 @@ export class MemoryWatch {
     this.#look().catch(() => {})
   }
 
-  /** @returns per region: hits in each chunk; undefined where there was no time to see any */
+  /**
+   * @returns per region: hits in each chunk, one where it is among hot ones; undefined where there
+   *   was no time to see any
+   */
   end(): readonly Uint16Array[] | undefined {
     this.#isOver = true
     this.#isFollowing = false
     this.#cancel()
-    return this.#looks > 1 ? this.#hot : undefined
+    if (this.#looks < 2) return undefined
+    const hotChunks = this.#hot.reduce((sum, hits) => sum + hits.filter((hit) => hit > 0).length, 0)
+    const isAround = this.#hotLooks > hotChunks * aroundShare
+    for (const hits of this.#hot) {
+      const hasGaps = fillGaps(hits, hotChunks * gapShareMax)
+      if (!hasGaps && !isAround) widen(hits, Math.ceil(hotChunks * widenedShare))
+    }
+    return this.#hot
   }
 
   /** Round 1 has begun: turns what goes last in it to where the guest stores, until {@link end}. */
@@ -102,6 +128,13 @@ export class MemoryWatch {
     return true
   }
 
+  #note(region: number, chunk: number): void {
+    this.#hot[region]![chunk]!++
+    const lastLooks = this.#lastLooks[region]!
+    if (lastLooks[chunk] !== this.#looks) this.#hotLooks++
+    lastLooks[chunk] = this.#looks
+  }
+
   async #look(): Promise<void> {
     const startMs = this.#clock.nowMs()
     const zeros = this.#scan.findZeros()
@@ -112,7 +145,7 @@ export class MemoryWatch {
         const page = at * SAMPLED_PAGES
         if (zeros[region]!.has(page)) continue
         if (!this.#hasChanged(region, page)) continue
-        if (this.#looks > 0) this.#hot[region]![Math.floor(page / CHUNK_PAGES)]!++
+        if (this.#looks > 0) this.#note(region, Math.floor(page / CHUNK_PAGES))
       }
     }
     this.#looks++
@@ -140,4 +173,35 @@ function startBehind(changed: readonly boolean[]): number {
   }
   if (best < 0) return -1
   return (best + Math.max(0, bestLength - Math.ceil(count * behindShare))) % count
+}
+
+/**
+ * @param gapMost - longer rows without a hit, and those at the ends, stay as they are
+ * @returns whether there were any
+ */
+function fillGaps(hits: Uint16Array, gapMost: number): boolean {
+  let last = -1
+  let hasGaps = false
+  for (let chunk = 0; chunk < hits.length; chunk++) {
+    if (hits[chunk] === 0) continue
+    if (last >= 0 && chunk - last - 1 <= gapMost && chunk > last + 1) {
+      hits.fill(1, last + 1, chunk)
+      hasGaps = true
+    }
+    last = chunk
+  }
+  return hasGaps
+}
+
+/** Before the longest row of hits, and behind it. */
+function widen(hits: Uint16Array, chunks: number): void {
+  let [start, length] = [0, 0]
+  for (let chunk = 0, row = 0; chunk < hits.length; chunk++) {
+    row = hits[chunk] === 0 ? 0 : row + 1
+    if (row > length) [start, length] = [chunk + 1 - row, row]
+  }
+  if (length === 0) return
+  for (let chunk = Math.max(0, start - chunks); chunk < start; chunk++) hits[chunk] ||= 1
+  const end = start + length
+  for (let chunk = end; chunk < Math.min(hits.length, end + chunks); chunk++) hits[chunk] ||= 1
 }
