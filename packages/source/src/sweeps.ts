@@ -108,7 +108,7 @@ export class Sweeps {
     if (round === 1) {
       const zeros = this.#zeros.end()
       // Nobody looks at memory again after the last round.
-      if (kind !== 'final') untouched?.forEach((into, region) => into.addOthers(zeros[region]!))
+      if (kind !== 'final') zeros.forEach((found, region) => untouched?.[region]!.addOthers(found))
       this.#watched = this.#watch.end()
       return cutPieces(dirty, lanes, ownedPages, this.#watched)
     }
