@@ -83,11 +83,13 @@ export class MemoryWatch {
     if (this.#looks < 2) return undefined
     const hotChunks = this.#hot.reduce((sum, hits) => sum + hits.filter((hit) => hit > 0).length, 0)
     const isAround = this.#hotLooks > hotChunks * aroundShare
-    for (const hits of this.#hot) {
+    // What was seen stays as it is: this is asked for more than once.
+    return this.#hot.map((seen) => {
+      const hits = seen.slice()
       const hasGaps = fillGaps(hits, hotChunks * gapShareMax)
       if (!hasGaps && !isAround) widen(hits, Math.ceil(hotChunks * widenedShare))
-    }
-    return this.#hot
+      return hits
+    })
   }
 
   /** Round 1 has begun: turns what goes last in it to where the guest stores, until {@link end}. */
