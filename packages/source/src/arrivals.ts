@@ -95,7 +95,7 @@ export class Arrivals {
   begin(dirty: readonly PageBitmap[], lanes: number, ownedPages: number): OwnWork {
     this.#lanes = lanes
     this.#pageCounts = dirty.map(({ pageCount }) => pageCount)
-    const work = cutPieces(dirty, lanes, ownedPages)
+    const work = cutPieces(dirty, lanes, { ownedPages })
     const most = dirty.reduce((sum, { pageCount }) => sum + Math.ceil(pageCount / piecePages), 0)
     const words = work.pieces.length + (most + partsMost) * PIECE_WORDS
     const pieces = new Uint32Array(allocateShared(words * 4).buffer)

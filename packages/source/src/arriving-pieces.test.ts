@@ -28,7 +28,7 @@ function roundOf(pageCount: number, laneCount: number, ownedPages = 0, room = 10
   const dirty = [PageBitmap.shared(pageCount)]
   const marks = { untouched: undefined, again: undefined, leavesAgain: false, push: undefined }
   const left = [PageBitmap.shared(pageCount)]
-  const own = { ...cutPieces(dirty, laneCount, ownedPages), left, ...marks }
+  const own = { ...cutPieces(dirty, laneCount, { ownedPages }), left, ...marks }
   const pieces = new Uint32Array(new SharedArrayBuffer(room * PIECE_WORDS * 4))
   const facts = { round: 2, known: true, mayLack: true, dirty }
   const work = { ...facts, ...own, pieces, arriving: arrivingWords(0) }

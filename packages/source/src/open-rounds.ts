@@ -49,14 +49,14 @@ export class OpenRounds {
    * A round begins.
    *
    * @param set - shared: what is known of it, and gets the rest
-   * @param isOwned - pages come back to the lane that has sent them
+   * @param looks - pages are looked at one by one: they come back to the lane that has sent them
    */
-  begin(round: number, kind: RoundKind, set: RoundSet, lanes: number, isOwned: boolean): OwnWork {
-    if (this.sweeps) return this.sweeps.begin(round, kind, set, lanes, isOwned)
+  begin(round: number, kind: RoundKind, set: RoundSet, lanes: number, looks: boolean): OwnWork {
+    if (this.sweeps) return this.sweeps.begin(round, kind, set, lanes, looks)
     const { dirty } = set
-    const ownedPages = isOwned ? this.#ownedPages : 0
+    const ownedPages = looks && round > 1 ? this.#ownedPages : 0
     if (this.#mayGrow(round, kind)) return this.#arrivals!.begin(dirty, lanes, ownedPages)
-    return cutPieces(dirty, lanes, ownedPages)
+    return cutPieces(dirty, lanes, { ownedPages, isMixed: looks && round === 1 })
   }
 
   /**

@@ -60,6 +60,30 @@ describe('pieces of a round', () => {
   })
 })
 
+describe('pieces of a round that are mixed', () => {
+  it('are the same ones, and any few in a row are from all over the region', () => {
+    const pageCount = 1 << 17
+    const dirty = [bitmapOf(pageCount, []), bitmapOf(10_000, [])]
+    for (const bitmap of dirty) bitmap.addAll()
+    const { pieces } = cutPieces(dirty, 2, { isMixed: true })
+    const firsts = Array.from(
+      { length: pieces.length / PIECE_WORDS },
+      (_, piece) => [...pieces.subarray(piece * PIECE_WORDS)] as [number, number, number],
+    )
+    const large = firsts.filter(([region]) => region === 0)
+    expect(firsts.slice(0, large.length)).toEqual(large)
+    const sorted = large.toSorted((a, b) => a[1] - b[1]).map(([, first, end]) => [first, end])
+    const whole = Array.from({ length: 128 }, (_, piece) => [piece * 1024, (piece + 1) * 1024])
+    expect(sorted).toEqual(whole)
+    for (let at = 0; at + 8 <= large.length; at++) {
+      const quarters = large
+        .slice(at, at + 8)
+        .map(([, first]) => Math.floor((4 * first) / pageCount))
+      expect(new Set(quarters).size).toBe(4)
+    }
+  })
+})
+
 describe('pieces of a round where the guest stores somewhere', () => {
   const regions = fc.array(region, { minLength: 1, maxLength: 3 })
   const hits = fc.array(fc.nat(2), { minLength: 80, maxLength: 80 })
@@ -70,7 +94,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
       fc.property(regions, lanes, fc.array(hits, { minLength: 3, maxLength: 3 }), (...facts) => {
         const [dirty, count, all] = facts
         const hot = all.map((chunks) => Uint16Array.from(chunks))
-        const { pieces, taken } = cutPieces(dirty, count, 0, hot)
+        const { pieces, taken } = cutPieces(dirty, count, { hot })
         const covered = dirty.map(({ pageCount }) => new PageBitmap(pageCount))
         let pagesInPieces = 0
         for (let at = 0; at < pieces.length; at += PIECE_WORDS) {
@@ -98,7 +122,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
       fc.property(hits, fc.nat(), fc.nat(), (chunks, first, later) => {
         const dirty = [bitmapOf(40_000, [])]
         dirty[0]!.addAll()
-        const work = cutPieces(dirty, 2, 0, [Uint16Array.from(chunks)])
+        const work = cutPieces(dirty, 2, { hot: [Uint16Array.from(chunks)] })
         const count = work.pieces.length / PIECE_WORDS
         const tail = work.taken[Taken.Tail]!
         const [turn, other] = [first, later].map((one) => one % Math.max(1, count - tail))
@@ -125,7 +149,7 @@ describe('pieces of a round where the guest stores somewhere', () => {
   it('are cut where that begins and ends, and all else is one for one lane', () => {
     const dirty = [bitmapOf(3000, [])]
     dirty[0]!.addAll()
-    const { pieces, taken } = cutPieces(dirty, 1, 0, [Uint16Array.of(0, 0, 3, 1, 0, 0)])
+    const { pieces, taken } = cutPieces(dirty, 1, { hot: [Uint16Array.of(0, 0, 3, 1, 0, 0)] })
     expect([...pieces]).toEqual(
       [
         [0, 0, 1024],

@@ -129,24 +129,31 @@ export function ownerOf(page: number, lanes: number, ownedPages: number): number
 /** What rounds of a kind have of their own. */
 export type OwnWork = Pick<RoundWork, 'pieces' | 'taken' | 'ownedPages' | 'sweep' | 'arriving'>
 
-/**
- * Cuts the dirty pages of all regions into pieces for `lanes` lanes.
- *
- * @param ownedPages - in a row that are one lane's own; 0: none are
- * @param hot - per region: hits in each {@link OWNED_PAGES} pages; where there are any goes last
- */
+/** How pieces are cut. */
+export interface PieceOptions {
+  /** Pages in a row that are one lane's own; 0, the default: none are. */
+  readonly ownedPages?: number
+  /** Per region: hits in each {@link OWNED_PAGES} pages; where there are any goes last. */
+  readonly hot?: readonly Uint16Array[] | undefined
+  /**
+   * Whether neighbours come far from each other: memory of one kind lies together, and what is hard
+   * to compress would be waited for at one time, the link at another.
+   */
+  readonly isMixed?: boolean
+}
+
+/** Cuts the dirty pages of all regions into pieces for `lanes` lanes. */
 export function cutPieces(
   dirty: readonly PageBitmap[],
   lanes: number,
-  ownedPages = 0,
-  hot?: readonly Uint16Array[],
+  { ownedPages = 0, hot, isMixed = false }: PieceOptions = {},
 ): OwnWork {
   const owned = lanes > 1 ? ownedPages : 0
-  const pages = dirty.reduce((sum, bitmap) => sum + bitmap.size, 0)
-  const most = lanes === 1 ? Infinity : Math.max(piecePagesMin, pages / (lanes * piecesPerLane))
+  const most = piecePagesMost(dirty, lanes, isMixed)
   const pieces: number[] = []
   const last: number[] = []
   for (const [region, bitmap] of dirty.entries()) {
+    const cold: number[] = []
     let first = 0
     let inPiece = 0
     for (let word = 0; word < bitmap.words.length; word++) {
@@ -156,16 +163,36 @@ export function cutPieces(
       const isHotBorder = end % OWNED_PAGES === 0 && (isHot || isHotAt(hot, region, end))
       const isBorder = isHotBorder || (owned > 0 && end % owned === 0)
       if (!isBorder && inPiece < most && end < bitmap.pageCount) continue
-      if (inPiece > 0) (isHot ? last : pieces).push(region, first, end)
+      if (inPiece > 0) (isHot ? last : cold).push(region, first, end)
       first = end
       inPiece = 0
     }
+    // Region by region: batches are of one.
+    for (const word of isMixed ? mixed(cold) : cold) pieces.push(word)
   }
   const words = new Uint32Array(allocateShared((pieces.length + last.length) * 4).buffer)
   words.set(pieces)
   words.set(last, pieces.length)
   const taken = takenWords(pieces.length / PIECE_WORDS)
   return { pieces: words, taken, ownedPages: owned, sweep: undefined, arriving: undefined }
+}
+
+/** Dirty pages of a piece, at most, but for those of its last word. */
+function piecePagesMost(dirty: readonly PageBitmap[], lanes: number, isMixed: boolean): number {
+  if (isMixed) return piecePagesMin
+  if (lanes === 1) return Infinity
+  const pages = dirty.reduce((sum, bitmap) => sum + bitmap.size, 0)
+  return Math.max(piecePagesMin, pages / (lanes * piecesPerLane))
+}
+
+/** The golden ratio: a few of its multiples in a row lie evenly in the unit interval, modulo 1. */
+const golden = (Math.sqrt(5) - 1) / 2
+
+/** @returns pieces in an order in which any few in a row are from all over the region */
+function mixed(pieces: readonly number[]): readonly number[] {
+  return Array.from({ length: pieces.length / PIECE_WORDS }, (_, piece) => piece)
+    .sort((a, b) => ((a * golden) % 1) - ((b * golden) % 1))
+    .flatMap((piece) => pieces.slice(piece * PIECE_WORDS, (piece + 1) * PIECE_WORDS))
 }
 
 function isHotAt(hot: readonly Uint16Array[] | undefined, region: number, page: number): boolean {

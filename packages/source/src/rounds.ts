@@ -295,8 +295,8 @@ export class Rounds {
     const set = this.pages.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
-    const isOwned = round > 1 && looksAtPages(settings)
-    const pieces = this.#open.begin(round, kind, set, lanes, isOwned)
+    const looks = looksAtPages(settings)
+    const pieces = this.#open.begin(round, kind, set, lanes, looks)
     this.#postCopy?.skip(round)
     const isMarked = kind === 'full' && settings.delta && settings.admit === 'marked'
     const meanwhile = kind === 'final' ? undefined : this.pages.collectMeanwhile(round, isMarked)

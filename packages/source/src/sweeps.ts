@@ -14,7 +14,7 @@ import type { RoundKind } from '@godwit/session'
 import type { RoundLog } from './round-log.ts'
 import type { RoundSet } from './round-pages.ts'
 import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
-import { OWNED_PAGES, cutPieces } from './round-work.ts'
+import { cutPieces } from './round-work.ts'
 import type { Sweep } from './sweep.ts'
 import { createSweep, endSweep } from './sweep.ts'
 import { ZeroSearch } from './zero-search.ts'
@@ -100,20 +100,19 @@ export class Sweeps {
    *
    * @param set - shared: in round 1 what it has, where `untouched` gets what was found to be zero;
    *   later see {@link createSweep} for what is dirty
-   * @param isOwned - pages are a lane's own
+   * @param looks - pages are looked at one by one, and a lane's own from round 2 on
    */
-  begin(round: number, kind: RoundKind, set: RoundSet, lanes: number, isOwned: boolean): OwnWork {
-    const ownedPages = isOwned ? OWNED_PAGES : 0
+  begin(round: number, kind: RoundKind, set: RoundSet, lanes: number, looks: boolean): OwnWork {
     const { dirty, untouched } = set
     if (round === 1) {
       const zeros = this.#zeros.end()
       // Nobody looks at memory again after the last round.
       if (kind !== 'final') zeros.forEach((found, region) => untouched?.[region]!.addOthers(found))
       this.#watched = this.#watch.end()
-      return cutPieces(dirty, lanes, ownedPages, this.#watched)
+      return cutPieces(dirty, lanes, { hot: this.#watched, isMixed: looks })
     }
     const zeros = this.#scan.findZeros()
-    const sweep = createSweep(dirty, zeros, this.#sample?.hot, isOwned && lanes > 1)
+    const sweep = createSweep(dirty, zeros, this.#sample?.hot, looks && lanes > 1)
     return { ...sweep, arriving: undefined }
   }
 
