@@ -70,6 +70,35 @@ describe('BreakEvenCompression, before anything was compressed', () => {
     expect(policy.level('plain', mib, 10)).toBe(0)
   })
 
+  it('takes up to 20 ms a batch for level 3 where enough is on its way for 20 ms more', () => {
+    const policy = new BreakEvenCompression(1)
+    for (const nowMs of [0, 1000]) policy.linkTakes(125e3, false, nowMs)
+    // Of a MiB on one core, level 1 takes 3.4 ms, level 3 takes 4.7 and level 6 takes 11.
+    const chosen = [0, 24, 25, 60, 1000].map((ms) => policy.level('plain', mib, 0, ms))
+    expect(chosen).toEqual([1, 1, 3, 3, 3])
+    // Of 8 MiB level 3 would take 38 ms.
+    expect(policy.level('plain', 8 * mib, 0, 1000)).toBe(1)
+    // All the credit there is takes a fast link less than that.
+    policy.linkTakes(3.5e6, false, 1001)
+    expect(policy.level('plain', mib, 0, (16 * mib) / 3.5e6)).toBe(0)
+  })
+
+  it('goes by what is presumed of a link, where that is not known', () => {
+    const policy = new BreakEvenCompression(1)
+    const levelOn = (known: number | undefined, presumed: number | undefined): number => {
+      const link = { bytesPerMs: () => known, isAtLeast: false, presumedBytesPerMs: presumed }
+      policy.linkIs(link, 0)
+      return policy.level('plain')
+    }
+    expect([levelOn(undefined, undefined), levelOn(undefined, 120e3)]).toEqual([0, 1])
+    expect([levelOn(3.5e6, 120e3), levelOn(120e3, undefined)]).toEqual([0, 1])
+    // What was presumed is no fact.
+    expect(policy.facts.linkBytesPerSecond).toBe(120e6)
+    const other = new BreakEvenCompression(1)
+    other.linkIs({ bytesPerMs: () => undefined, isAtLeast: false, presumedBytesPerMs: 5 }, 0)
+    expect(other.facts.linkBytesPerSecond).toBe(0)
+  })
+
   it('takes a level that costs much only where the link was slow for a second', () => {
     const policy = new BreakEvenCompression(2)
     const levelAt = (nowMs: number, link: number): number => {

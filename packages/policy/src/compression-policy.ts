@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { LinkMeter } from './link-meter.ts'
 
 /** What batches are made of; each kind has costs of its own. */
 export type ContentKind = 'plain' | 'records'
@@ -15,9 +16,10 @@ export type ContentKind = 'plain' | 'records'
 export interface CompressionPolicy {
   /**
    * @param bytes - of the batch
-   * @param slackMs - until the link would have nothing to do
+   * @param slackMs - for which the link has something to do that the socket has not taken yet
+   * @param onTheWayMs - the same with all that the destination has not installed
    */
-  level(kind: ContentKind, bytes: number, slackMs: number): number
+  level(kind: ContentKind, bytes: number, slackMs: number, onTheWayMs: number): number
   /** Time has gone on, maybe without anything being compressed. */
   at(nowMs: number): void
   /** A batch was compressed in `ms` of one core. */
@@ -128,6 +130,13 @@ const reserveMs = 10
  */
 const freeMsMax = 6
 /**
+ * What is on its way lies in the kernel's buffers at both ends, and leaves by itself. That is no
+ * reason to take long over a batch, but for levels that take some milliseconds: the destination's
+ * share of it is what the reserve is for.
+ */
+const easyReserveMs = 20
+const easyFreeMsMax = 20
+/**
  * So much for the link to do makes a version free: keeping one may cost as much as 15 us, where its
  * memory is used for the first time.
  */
@@ -149,6 +158,9 @@ export interface CompressionFacts {
   /** Output per input. */
   readonly plainSize: number
 }
+
+/** See `LinkMeter`. */
+export type KnownLink = Pick<LinkMeter, 'bytesPerMs' | 'isAtLeast' | 'presumedBytesPerMs'>
 
 /** Picks the level by which a byte takes least time; none where that takes less. */
 export class BreakEvenCompression implements CompressionPolicy {
@@ -176,26 +188,37 @@ export class BreakEvenCompression implements CompressionPolicy {
     if (this.#linkBytesPerMs !== undefined) this.#lately.add(this.#linkBytesPerMs, nowMs)
   }
 
+  /** What is known of the link now, or presumed. */
+  linkIs(link: KnownLink, nowMs: number): void {
+    this.linkTakes(link.bytesPerMs(nowMs), link.isAtLeast, nowMs)
+    this.#linkBytesPerMs ??= link.presumedBytesPerMs
+  }
+
   /** Whether nothing is worth compressing. */
   get isLinkFast(): boolean {
     return this.level('plain') === 0 && this.level('records') === 0
   }
 
-  level(kind: ContentKind, bytes = 0, slackMs = 0): number {
+  level(kind: ContentKind, bytes = 0, slackMs = 0, onTheWayMs = 0): number {
     const link = this.#linkBytesPerMs
     if (link === undefined) return 0
     // While the link has enough to do, encoding takes no time that counts.
-    const freeMs = bytes > 0 ? Math.min(freeMsMax, slackMs - reserveMs) / bytes : 0
+    const perByte = bytes > 0 ? 1 / bytes : 0
+    const freeMs = perByte * Math.min(freeMsMax, slackMs - reserveMs)
     const level = this.#levelFor(kind, link, freeMs)
-    if (level <= easyLevelMax) return level
-    return Math.max(easyLevelMax, this.#levelFor(kind, this.#lately.most, freeMs))
+    if (level > easyLevelMax) {
+      return Math.max(easyLevelMax, this.#levelFor(kind, this.#lately.most, freeMs))
+    }
+    const easyFreeMs = perByte * Math.min(easyFreeMsMax, onTheWayMs - easyReserveMs)
+    return this.#levelFor(kind, link, Math.max(freeMs, easyFreeMs), easyLevelMax)
   }
 
-  #levelFor(kind: ContentKind, link: number, freeMs: number): number {
+  #levelFor(kind: ContentKind, link: number, freeMs: number, most = Infinity): number {
     const { bytesPerMs, size } = this.#measured[kind]
     let best = 0
     let bestMs = (1 - gainMin) / link
     for (const facts of levelFacts[kind]) {
+      if (facts.level > most) break
       const encodeMs = 1 / lookBytesPerMs + 1 / (bytesPerMs * facts.speed * this.#parallel)
       const sendMs = (size * facts.size) / link
       const ms = encodeMs <= freeMs ? sendMs : Math.max(encodeMs, sendMs)

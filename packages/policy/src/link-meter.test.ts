@@ -241,6 +241,36 @@ describe('LinkMeter', () => {
     expect(link.meter.isTrying(link.nowMs)).toBe(false)
   })
 
+  it('presumes what it knew, or 1 Gbit/s, when enough was sent to find out', () => {
+    const link = new Link()
+    link.send(2 * mib - 1)
+    expect(link.meter.presumedBytesPerMs).toBeUndefined()
+    link.send(1)
+    expect(link.meter.presumedBytesPerMs).toBe(120e3)
+    link.keepBusy(12.5e3, 16 * mib)
+    const rate = link.rate!
+    expect(link.meter.presumedBytesPerMs).toBeUndefined()
+    while (link.rate !== undefined) {
+      link.send(10e3)
+      link.install(10e3, 1)
+    }
+    expect(link.meter.presumedBytesPerMs).toBeUndefined()
+    link.send(2 * mib)
+    expect(link.meter.presumedBytesPerMs).toBe(rate)
+    const within = new Link(0, true)
+    within.send(4 * mib)
+    expect(within.meter.presumedBytesPerMs).toBeUndefined()
+  })
+
+  it('knows how long the link has something to do with all that is on its way', () => {
+    const link = new Link()
+    link.send(mib)
+    expect(link.meter.onTheWayMs).toBe(0)
+    link.keepBusy(100e3, 64 * mib)
+    link.send(3e6)
+    expect(link.meter.onTheWayMs).toBeCloseTo(30, 0)
+  })
+
   it('knows how long the link has something to do with what the socket has not taken', () => {
     const link = new Link()
     link.keepBusy(100e3, 64 * mib)

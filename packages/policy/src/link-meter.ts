@@ -46,6 +46,8 @@ const sameFactor = 3
 const steady = { pieces: 4, share: 0.35 } as const
 /** What is sent, before the speed is known, to find out. */
 const trialBytes: number = 1 << 21
+/** 1 Gbit/s: nobody who sends more than this knows how fast his link is, but by a measurement. */
+const usualBytesPerMs = 120e3
 /** So much on its way, beyond what a round trip has room for, means waiting for the link, too. */
 const backlogBytes: number = 512 * 1024
 /** A socket that takes longer has no room. */
@@ -151,6 +153,21 @@ export class LinkMeter {
   /** How long the link has something to do with what the socket has not taken yet. */
   get backlogMs(): number {
     return this.#rate === undefined ? 0 : (this.#sentBytes - this.#takenBytes) / this.#rate
+  }
+
+  /** How long the link has something to do with all that was sent and is not installed. */
+  get onTheWayMs(): number {
+    return this.#rate === undefined ? 0 : (this.#sentBytes - this.#installedBytes) / this.#rate
+  }
+
+  /**
+   * Bytes per millisecond that are likely, where nothing is known and enough was sent to find out:
+   * what the link took before a doubt, or a usual one takes. Not within one machine.
+   */
+  get presumedBytesPerMs(): number | undefined {
+    const isTried = this.#sentBytes - this.#measuredFromBytes >= trialBytes
+    if (this.#rate !== undefined || !isTried || this.#isLoopback) return undefined
+    return this.#doubted > 0 ? this.#doubted : usualBytesPerMs
   }
 
   /** Whether the link is fast, and how fast is still to be measured. */

@@ -16,11 +16,10 @@ import { decodeMessage, errorCodeOf, u64ToBytes } from '@godwit/wire'
 import { compressionOf } from './compression.ts'
 import type { EncodingState } from './encoding-state.ts'
 import { stateOf } from './encoding-state.ts'
-import type { OutgoingOwner } from './outgoing.ts'
 import { PLAIN_SLOTS, needsRichLane, richBatchPages } from './lane-memory.ts'
 import { type LaneOptions, sameOptions } from './lane-options.ts'
 import type { RoundPieces } from './lane-pieces.ts'
-import { Outgoing } from './outgoing.ts'
+import { Outgoing, type OutgoingOwner } from './outgoing.ts'
 import type { PushPieces } from './push-pieces.ts'
 import { Repairs } from './repairs.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
@@ -89,7 +88,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const policy = compression?.policy
     this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
     const frameBytesMax = slots[0]!.bytes.length
-    const awaitsLink = this.#breakEven !== undefined
+    // Elsewhere it is presumed what the link takes, as long as that is not known.
+    const awaitsLink = isLoopback && this.#breakEven !== undefined
     const limits = { creditBytes, frameBytesMax, pacer, roundTripMs, isLoopback }
     this.#outgoing = new Outgoing(link, clock, { slots, compression, awaitsLink, ...limits }, this)
   }
@@ -102,8 +102,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   /** What encoding has come to so far. */
   get encoding(): EncodingState {
     const { levels, randomBatches } = this.#outgoing
-    const own = { repairedPages: this.#repairs.pages, compression: this.#breakEven?.facts }
-    return { ...stateOf(this.#rich), levels, randomBatches, ...own }
+    const counts = { levels, randomBatches, repairedPages: this.#repairs.pages }
+    return { ...stateOf(this.#rich), ...counts, compression: this.#breakEven?.facts }
   }
 
   /**
@@ -284,11 +284,11 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     if (breakEven === undefined) return false
     const nowMs = this.#clock.nowMs()
     const { meter } = this.#outgoing
-    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast, nowMs)
+    breakEven.linkIs(meter, nowMs)
     if (breakEven.isLinkFast) return true
     // A link that is even faster than known would change nothing before.
     meter.doubt(nowMs)
-    breakEven.linkTakes(meter.bytesPerMs(nowMs), meter.isAtLeast, nowMs)
+    breakEven.linkIs(meter, nowMs)
     return breakEven.isLinkFast
   }
 
@@ -338,8 +338,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     }
     const { page, endPage, regionIndex, region } = pieces
     const { batches } = done
-    const usefulPages = richBatchPages(this.#pageBytes, this.#options.settings, batches)
     const rich = this.#rich!
+    const usefulPages = richBatchPages(this.#pageBytes, this.#options.settings, batches)
     rich.limitBatches(Math.min(pagesMax, usefulPages))
     rich.keepVersions(this.#breakEven?.keepsVersions(this.#outgoing.meter.backlogMs) ?? true)
     const unnamed = work.arriving ? undefined : work.dirty
@@ -370,8 +370,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #repair(): boolean {
     const outgoing = this.#outgoing
     if (this.#repairs.isEmpty || outgoing.freeSlots === 0 || !outgoing.mayEncode) return false
-    const slot = outgoing.takeSlot()
-    const batch = this.#batch
+    const [slot, batch] = [outgoing.takeSlot(), this.#batch]
     if (this.#repairs.encode(this.#encoder, this.#work!.round, slot, batch)) {
       outgoing.enqueueFrame(slot, batch.frameStart, batch.frameEnd)
     } else {
@@ -382,8 +381,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #sendBarrier(current: RoundInProgress): void {
     const { batches, pages, digest } = current.done
-    const body = { round: current.work.round, batches, pages, digest: u64ToBytes(digest) }
     current.barrierSent = true
+    const body = { round: current.work.round, batches, pages, digest: u64ToBytes(digest) }
     this.#link.sendMessage({ name: 'Barrier', body })
   }
 
@@ -391,6 +390,7 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const current = this.#current
     if (current === undefined || !current.barrierSent || !this.#outgoing.isIdle) return
     this.#current = undefined
+    current.done.onTheWayBytes = this.#outgoing.onTheWayBytes
     current.resolve(current.done)
   }
 }

@@ -129,6 +129,11 @@ export class Outgoing {
     return this.#installedBytes
   }
 
+  /** Sent, and not installed as far as is known. */
+  get onTheWayBytes(): number {
+    return this.#sentBytes - this.#installedBytes
+  }
+
   /** Slots that are being filled or sent. */
   get usedSlots(): number {
     return this.#options.slots.length - this.#freeSlots.length
@@ -197,9 +202,9 @@ export class Outgoing {
   }
 
   get #hasCredit(): boolean {
-    const onTheirWay = this.#sentBytes - this.#installedBytes
-    if (onTheirWay >= this.windowBytes) return false
-    return onTheirWay + this.#options.frameBytesMax <= this.#options.creditBytes
+    const { onTheWayBytes } = this
+    if (onTheWayBytes >= this.windowBytes) return false
+    return onTheWayBytes + this.#options.frameBytesMax <= this.#options.creditBytes
   }
 
   /** Whether the cap on bandwidth says to wait; then it goes on by itself. */
@@ -251,7 +256,8 @@ export class Outgoing {
     if (batch.class === PageClass.Static) return 0
     // Nothing but pages that are zero.
     if (batch.decodedBytes === 0) return 0
-    return compression.policy.level(kindOf(batch), batch.decodedBytes, this.meter.backlogMs)
+    const { backlogMs, onTheWayMs } = this.meter
+    return compression.policy.level(kindOf(batch), batch.decodedBytes, backlogMs, onTheWayMs)
   }
 
   #countLevel(level: number): void {

@@ -208,12 +208,15 @@ export interface LaneRound extends PageTally {
   frameBytes: number
   /** Milliseconds that looks for dirty pages took, of all threads together. */
   lookMs: number
+  /** Page frames that the destination had not installed when all was handed over, as was known. */
+  onTheWayBytes: number
   /** Sum of the batches' digests, modulo 2^64. */
   digest: bigint
 }
 
 export function emptyRound(): LaneRound {
-  return { ...emptyTally(), batches: 0, plainBatches: 0, frameBytes: 0, lookMs: 0, digest: 0n }
+  const counts = { batches: 0, plainBatches: 0, frameBytes: 0, lookMs: 0, onTheWayBytes: 0 }
+  return { ...emptyTally(), ...counts, digest: 0n }
 }
 
 /** Adds a batch that was filled without a look at each page. */
