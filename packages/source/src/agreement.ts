@@ -7,7 +7,7 @@ import type { Guest } from '@godwit/core'
 import { GodwitError, hasRounds, mayPostCopy } from '@godwit/core'
 import { HEARTBEAT_MS_DEFAULT } from '@godwit/link'
 import { capabilitiesOf, restrictTo } from '@godwit/policy'
-import type { SourceState } from '@godwit/session'
+import type { SourceState, SourceTerms } from '@godwit/session'
 import { SESSION_VERSIONS } from '@godwit/session'
 import type { Hello, Reserve, Resume, SwitchOver, Welcome } from '@godwit/wire'
 import type { SourceOptions } from './options.ts'
@@ -47,6 +47,21 @@ export function helloOf(
     dataChannels: options.lanes ?? 1,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
     ...(checkpointMs === undefined ? {} : { checkpointMs }),
+  }
+}
+
+/** What the machine is to know of it, before and after the answer. */
+export function termsOf(
+  { mode, verify, recoverMs = Infinity, checkpointMs }: SourceOptions,
+  welcome?: Welcome,
+): SourceTerms {
+  return {
+    mode,
+    verify: verify !== 'none',
+    final: welcome?.finalAfterMs !== undefined,
+    recovers: recoverMs > 0,
+    asks: welcome?.capabilities.includes('ownership') ?? false,
+    keepsCheckpoints: checkpointMs !== undefined,
   }
 }
 

@@ -6,8 +6,8 @@
  */
 import type { PageHasher, Region } from '@godwit/core'
 import { PageBitmap, pagesCovering, yieldTo } from '@godwit/core'
-import type { MemoryDigest } from '@godwit/codec'
-import { digestMemory } from '@godwit/codec'
+import type { MemoryDigest, Workspace } from '@godwit/codec'
+import { digestMemory, verifyHash } from '@godwit/codec'
 import type { Final } from '@godwit/wire'
 import type { GuestProof, SourceOptions } from './options.ts'
 
@@ -20,10 +20,14 @@ export class Audit {
   /** How the guest ended there, where that was agreed. */
   final: Final | undefined
 
-  /** @param hasher - of verification */
-  constructor(options: SourceOptions, hasher: PageHasher) {
+  /**
+   * @param hasher - of pages, which serves where memory is not verified
+   * @param seed - of verification, 8 bytes
+   */
+  constructor(options: SourceOptions, workspace: Workspace, hasher: PageHasher, seed: Uint8Array) {
+    const name = verifyHash(options.verify, options.hash)
     this.#options = options
-    this.#hasher = hasher
+    this.#hasher = name === undefined ? hasher : workspace.createHasher(name, seed)
   }
 
   /**

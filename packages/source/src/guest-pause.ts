@@ -18,27 +18,38 @@ export class GuestPause {
   readonly #guest: Guest
   readonly #parts: GuestPauseParts
   #pausing: Promise<void> | undefined
+  #isResumed = false
 
   constructor(guest: Guest, parts: GuestPauseParts) {
     this.#guest = guest
     this.#parts = parts
   }
 
-  /** @param before - what comes right before the guest is asked to stop */
-  async pause(before: () => Promise<void>): Promise<void> {
+  /**
+   * Once for all who ask.
+   *
+   * @param before - what comes right before the guest is asked to stop, and right after it has
+   */
+  async pause(before: () => Promise<void>, after: () => void): Promise<void> {
     // All of it: a cancel in the midst resumes the guest when it stands, not before.
-    this.#pausing = before().then(() => this.#guest.pause())
+    this.#pausing ??= before()
+      .then(() => this.#guest.pause())
+      .then(after)
     await this.#pausing
   }
 
-  /** The migration has ended before the guest was asked to stop; it may have done so by itself. */
+  /**
+   * The migration has ended before the guest was to be stopped: it may have been already, or have
+   * done so by itself.
+   */
   async leave(): Promise<void> {
-    const mayStand = this.#guest.nextRound !== undefined
-    if (mayStand && this.#pausing === undefined) await this.#resume()
+    const mayStand = this.#pausing !== undefined || this.#guest.nextRound !== undefined
+    if (mayStand && !this.#isResumed) await this.resume()
   }
 
   /** A pause that is still on its way ends first, so that it cannot overtake the resume. */
   async resume(): Promise<void> {
+    this.#isResumed = true
     await this.#pausing?.catch(() => undefined)
     await this.#resume()
   }

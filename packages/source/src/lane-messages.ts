@@ -7,7 +7,7 @@ import type { ErrorParts, HashName } from '@godwit/core'
 import type { StaticLookup } from '@godwit/codec'
 import type { EncodingState } from './encoding-state.ts'
 import type { LaneTerms } from './lanes.ts'
-import type { RoundSpans, ScanSpans, SentSpan } from './round-spans.ts'
+import type { LookSpans, RoundSpans, ScanSpans, SentSpan } from './round-spans.ts'
 import type { LaneRound } from './round-work.ts'
 
 /** To the thread, `prepare` first. */
@@ -39,6 +39,7 @@ export type LaneCommand =
   | { readonly do: 'send-round'; readonly work: RoundSpans }
   | { readonly do: 'go-on' }
   | { readonly do: 'scan'; readonly job: ScanSpans }
+  | { readonly do: 'look'; readonly work: LookSpans }
   | { readonly do: 'pace'; readonly bytesPerSecond: number }
   | { readonly do: 'close' }
   | { readonly do: 'destroy' }

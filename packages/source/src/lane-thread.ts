@@ -10,9 +10,9 @@ import { Workspace, createInPlaceHasher } from '@godwit/codec'
 import type { SealTools } from '@godwit/seal'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import { LocalLanes } from './local-lanes.ts'
-import { MemoryScan } from './memory-scan.ts'
+import { type LookWork, MemoryScan } from './memory-scan.ts'
 import type { RoundSpans, ScanSpans } from './round-spans.ts'
-import { scanOfSpans, sentOfSpans, workOfSpans } from './round-spans.ts'
+import { lookOfSpans, scanOfSpans, sentOfSpans, workOfSpans } from './round-spans.ts'
 import { sealsOf } from './seals.ts'
 
 /** How often the control plane hears how far a round is. */
@@ -41,6 +41,8 @@ class LaneThread {
   #sent: readonly SentPages[] = []
   /** Made only where it is needed: its kernels have memory of their own. */
   #scan: MemoryScan | undefined
+  /** Milliseconds of looks that belong to a round which has not begun. */
+  #lookMs = 0
 
   constructor(port: Port<LaneReport, LaneCommand>, environment: LaneEnvironment) {
     this.#port = port
@@ -49,8 +51,12 @@ class LaneThread {
 
   /** What goes wrong here has a reason, which the death of the thread would not tell. */
   obey(command: LaneCommand): void {
+    this.#try(() => this.#do(command))
+  }
+
+  #try(work: () => void): void {
     try {
-      this.#do(command)
+      work()
     } catch (thrown) {
       this.#port.post({ type: 'lost', error: errorParts(toGodwitError(thrown)) })
     }
@@ -72,6 +78,9 @@ class LaneThread {
         break
       case 'scan':
         this.#report(this.#scanMemory(command.job))
+        break
+      case 'look':
+        this.#look(lookOfSpans(command.work, this.#sent))
         break
       case 'pace':
         this.#lanes!.pace(command.bytesPerSecond)
@@ -138,6 +147,8 @@ class LaneThread {
     try {
       const done = await lanes.sendRound(workOfSpans(spans, this.#sent))
       const { wireBytes, encoding } = lanes
+      done.lookMs += this.#lookMs
+      this.#lookMs = 0
       return { type: 'sent', done, encoding, wireBytes, cpuSeconds: cpuSeconds() }
     } finally {
       cancel()
@@ -147,6 +158,15 @@ class LaneThread {
   async #scanMemory(spans: ScanSpans): Promise<LaneReport> {
     await this.#scan!.run(scanOfSpans(spans, this.#sent), this.#environment.clock)
     return { type: 'scanned' }
+  }
+
+  /** One chunk after the other; whatever else there is to do gets its turn in between. */
+  #look(work: LookWork): void {
+    const { clock } = this.#environment
+    const startMs = clock.nowMs()
+    const hasLooked = this.#scan!.look(work, work.sweep)
+    this.#lookMs += clock.nowMs() - startMs
+    if (hasLooked) clock.soon(() => this.#try(() => this.#look(work)))
   }
 
   /** Tells what comes of a piece of work. */

@@ -7,7 +7,7 @@ import type { Channel, Clock, Dialler, GodwitError, HashName } from '@godwit/cor
 import type { Primitives, SentPages, StaticLookup } from '@godwit/codec'
 import type { EncodeSettings } from '@godwit/policy'
 import type { EncodingState } from './encoding-state.ts'
-import type { MemoryScan, ScanJob } from './memory-scan.ts'
+import type { LookWork, MemoryScan, ScanJob } from './memory-scan.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import type { Seals } from './seals.ts'
 
@@ -47,6 +47,8 @@ export interface SourceLanes {
    * calling thread does so by itself.
    */
   scan(job: ScanJob): Promise<void>
+  /** The same for a sweep, until its round begins and goes on with it. */
+  look(work: LookWork): void
   /** Pages handled of the round in progress, or of the last one. */
   readonly pagesDone: number
   /** Everything on the wire so far, both ways; exact when {@link ended}. */

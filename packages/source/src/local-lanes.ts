@@ -97,6 +97,8 @@ export class LocalLanes implements SourceLanes {
 
   async scan(): Promise<void> {}
 
+  look(): void {}
+
   get pagesDone(): number {
     return this.#lanes.reduce((sum, { progress }) => sum + handledPages(progress), 0)
   }

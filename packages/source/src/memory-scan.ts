@@ -23,6 +23,11 @@ export interface ScanJob {
   readonly next: Int32Array
 }
 
+/** A sweep, as whoever only looks is to know it. */
+export interface LookWork extends Pick<RoundWork, 'dirty' | 'pieces'> {
+  readonly sweep: Sweep
+}
+
 /** Who looks, on one thread. */
 export class MemoryScan {
   /** One per region. */

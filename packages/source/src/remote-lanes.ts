@@ -10,8 +10,8 @@ import type { EncodingState } from './encoding-state.ts'
 import { sumOfStates } from './encoding-state.ts'
 import type { LaneCommand, LaneReport } from './lane-messages.ts'
 import type { LaneTerms, LanesOptions, SourceLanes } from './lanes.ts'
-import type { ScanJob } from './memory-scan.ts'
-import { spansOfScan, spansOfSent, spansOfWork } from './round-spans.ts'
+import type { LookWork, ScanJob } from './memory-scan.ts'
+import { spansOfLook, spansOfScan, spansOfSent, spansOfWork } from './round-spans.ts'
 import type { LaneRound, RoundWork } from './round-work.ts'
 import { handledPages, sumOf } from './round-work.ts'
 
@@ -54,6 +54,10 @@ export class RemoteLanes implements SourceLanes {
 
   async scan(job: ScanJob): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.scan(job)))
+  }
+
+  look(work: LookWork): void {
+    for (const lane of this.#lanes) lane.look(work)
   }
 
   get pagesDone(): number {
@@ -154,6 +158,10 @@ class RemoteLane {
 
   async scan(job: ScanJob): Promise<void> {
     await this.#ask({ do: 'scan', job: spansOfScan(job) })
+  }
+
+  look(work: LookWork): void {
+    this.#thread.post({ do: 'look', work: spansOfLook(work) })
   }
 
   pace(bytesPerSecond: number): void {

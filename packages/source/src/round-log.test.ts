@@ -81,3 +81,13 @@ it('what looks took is reported where there were any', () => {
   // Each with its own bandwidth.
   expect(rounds.map(({ bandwidth }) => bandwidth / MIB)).toEqual([64, 8])
 })
+
+it('a round that is logged while some of it is on its way lasts until that is there', () => {
+  const log = new RoundLog(4096, 64 * MIB)
+  const sent = { ...emptyRound(), frameBytes: 64 * MIB }
+  log.add(1, 16_384, sent, { ms: 1000, paused: false }, 16 * MIB)
+  expect(log.bandwidth).toBe(48 * MIB)
+  log.lasted(1250)
+  const [round] = log.rounds
+  expect(round).toMatchObject({ ms: 1250, bytes: 64 * MIB, bandwidth: (64 / 1.25) * MIB })
+})

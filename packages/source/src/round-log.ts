@@ -89,11 +89,15 @@ export class RoundLog {
     return this.#bandwidth
   }
 
-  /** A round was acknowledged (or, for the last one, handed over) after `ms`. */
-  add(round: number, pages: number, sent: LaneRound, facts: RoundFacts): void {
+  /**
+   * A round was acknowledged (or, for the last one, handed over) after `ms`.
+   *
+   * @param onTheWayBytes - of it, where it was not yet; {@link lasted} follows then
+   */
+  add(round: number, pages: number, sent: LaneRound, facts: RoundFacts, onTheWayBytes = 0): void {
     const { ms } = facts
     const { lookMs: scanMs } = sent
-    const bandwidth = ms > 0 ? (sent.frameBytes / ms) * 1e3 : 0
+    const bandwidth = ms > 0 ? ((sent.frameBytes - onTheWayBytes) / ms) * 1e3 : 0
     // A round of looks rather than of pages says nothing of the link, but that it is no slower.
     const isLooks = scanMs > ms / 2 && bandwidth < this.#bandwidth
     const isUseful = sent.frameBytes >= usefulRoundBytes && !isLooks
@@ -107,6 +111,13 @@ export class RoundLog {
     this.#tally = sumOf([this.#tally, sent])
     if (round === 1) this.sentBytes += sent.payloadBytes
     else this.resentBytes += sent.payloadBytes
+  }
+
+  /** The round that was added last is acknowledged only now, after `ms`. */
+  lasted(ms: number): void {
+    const last = this.rounds.at(-1)!
+    last.ms = ms
+    last.bandwidth = ms > 0 ? (last.bytes / ms) * 1e3 : 0
   }
 
   /** Pages found dirty after the last round, dirtied within `ms`. */

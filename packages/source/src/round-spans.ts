@@ -8,7 +8,7 @@ import { FingerprintTable, PageBitmap, bytesOf, pagesCovering, spanOf } from '@g
 import type { SentPages } from '@godwit/codec'
 import type { FetchName } from '@godwit/policy'
 import { FaultBoard } from './fault-board.ts'
-import type { ScanJob } from './memory-scan.ts'
+import type { LookWork, ScanJob } from './memory-scan.ts'
 import type { PushWork, RoundWork } from './round-work.ts'
 import type { Sweep } from './sweep.ts'
 
@@ -44,6 +44,11 @@ export interface RoundSpans {
 export interface SweepSpans {
   readonly states: Int32Array
   readonly zeros: readonly Uint32Array[]
+}
+
+/** The same for whoever only looks. */
+export interface LookSpans extends Pick<RoundSpans, 'dirty' | 'pieces'> {
+  readonly sweep: SweepSpans
 }
 
 /** Everything that is needed for a share of one scan, all of it shared. */
@@ -105,7 +110,7 @@ export function workOfSpans(spans: RoundSpans, sent: readonly SentPages[]): Roun
     left: left && bitmapsOf(left, sent),
   }
   const pushed = push && pushOfSpans(push, sent)
-  const looked = sweep && { states: sweep.states, zeros: bitmapsOf(sweep.zeros, sent) }
+  const looked = sweep && sweepOfSpans(sweep, sent)
   return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, sweep: looked, push: pushed }
 }
 
@@ -113,8 +118,22 @@ function spansOfSweep({ states, zeros }: Sweep): SweepSpans {
   return { states, zeros: wordsOf(zeros) }
 }
 
+function sweepOfSpans({ states, zeros }: SweepSpans, sent: readonly SentPages[]): Sweep {
+  return { states, zeros: bitmapsOf(zeros, sent) }
+}
+
 export function spansOfScan({ zeros, into, next }: ScanJob): ScanSpans {
   return { zeros: wordsOf(zeros), into: wordsOf(into), next }
+}
+
+export function spansOfLook({ dirty, pieces, sweep }: LookWork): LookSpans {
+  return { dirty: wordsOf(dirty), pieces, sweep: spansOfSweep(sweep) }
+}
+
+/** The other end of {@link spansOfLook}. */
+export function lookOfSpans(spans: LookSpans, sent: readonly SentPages[]): LookWork {
+  const { dirty, pieces, sweep } = spans
+  return { dirty: bitmapsOf(dirty, sent), pieces, sweep: sweepOfSpans(sweep, sent) }
 }
 
 /** The other end of {@link spansOfScan}. */

@@ -23,19 +23,16 @@ import { createPostCopy } from './post-copy-parts.ts'
 import type { PostCopy } from './post-copy.ts'
 import { RemoteLanes } from './remote-lanes.ts'
 import type { Reverse } from './reverse.ts'
+import { Review } from './review.ts'
 import { RoundLog } from './round-log.ts'
-import { RoundPages } from './round-pages.ts'
+import { RoundPages, type RoundSet } from './round-pages.ts'
 import type { LaneRound } from './round-work.ts'
 import type { RoundsEndDecision } from './rounds-end.ts'
-import { RoundsEnd } from './rounds-end.ts'
 import { StaticAgreement } from './static-agreement.ts'
 import { Steering } from './steering.ts'
 import type { Checkpoint } from './take-over.ts'
 import { trackPages } from './tracked-pages.ts'
 import { Watch } from './watch.ts'
-
-/** A round of no pages is a look at the guest's stores: as long as the last one, within bounds. */
-const emptyRoundMs = { least: 10, most: 1000 } as const
 
 /** What lanes need to know of what was agreed. */
 export type AgreedTerms = Omit<LaneTerms, 'count' | 'memoryBytes'>
@@ -59,23 +56,17 @@ export class Rounds {
   /** Where the mode has it. */
   readonly #postCopy: PostCopy | undefined
   readonly #reverse: Reverse | undefined
-  readonly #end: RoundsEnd
+  readonly #review: Review
   readonly #earlyEnd: EarlyEnd
   /** The round in progress, or the last one. */
   #round = 0
   #pages = 0
-  /** Pages that the destination lacked when the round had ended, but for those dirtied since. */
-  #heldPages = 0
-  #emptyRoundMs: number = emptyRoundMs.least
-  #startMs = 0
-  #firstMs = 0
-  #lastSent: LaneRound | undefined
-  /** Since when stores count for the next collect. */
-  #collectedAtMs = 0
   readonly #open: OpenRounds
   readonly steering: Steering
   readonly decisions: DecisionLog
   #isSending = false
+  /** Of the last round, where somebody looks for its pages before it begins. */
+  #lastSet: RoundSet | undefined
   readonly #watch = new Watch()
 
   /**
@@ -115,7 +106,9 @@ export class Rounds {
     this.#postCopy = postCopy
     this.#reverse = reverse
     this.#earlyEnd = new EarlyEnd(sent)
-    this.#end = new RoundsEnd(options, this.decisions)
+    const { log, pages, steering, decisions } = this
+    const parts = { log, pages, steering, decisions, earlyEnd: this.#earlyEnd }
+    this.#review = new Review(options, { ...parts, sweeps: this.#open.sweeps, watch: this.#watch })
     this.#createLanes = (epoch) => {
       const isRemote = startLane !== undefined && areShared
       const ofEpoch = { ...lanes, epoch }
@@ -198,12 +191,12 @@ export class Rounds {
   /** Sends what was discarded; resolves when it was handed to the sockets. */
   async push(announce: (body: RoundBegin) => void): Promise<void> {
     this.steering.pace()
-    this.#startMs = this.#options.clock.nowMs()
-    this.#heldPages = 0
+    const startMs = this.#options.clock.nowMs()
     announce({ round: this.#round, kind: 'post-copy', pages: this.#pages })
     this.#isSending = true
-    this.#lastSent = await this.#postCopy!.send(this.lanes)
+    const sent = await this.#postCopy!.send(this.lanes)
     this.#isSending = false
+    this.#review.sent({ round: this.#round, pages: this.#pages, heldPages: 0, startMs, sent })
   }
 
   /** The last state of the guest that is known here. */
@@ -233,7 +226,7 @@ export class Rounds {
 
   /** Post-copy is wanted as soon as the round has ended. */
   askForPostCopy(by?: StopDecision): void {
-    this.#end.askForPostCopy(by)
+    this.#review.askForPostCopy(by)
   }
 
   /** No further round: what the one that is going on has not sent yet goes in the pause. */
@@ -290,9 +283,9 @@ export class Rounds {
     const sweeps = this.#open.sweeps
     const isOpen = this.#open.isOpen(round, kind)
     this.#pages = isOpen && sweeps ? sweeps.dirtyPages : this.pages.size
-    this.#startMs = clock.nowMs()
+    const startMs = clock.nowMs()
     announce({ round, kind, pages: this.#pages, ...(isOpen && { open: true }) })
-    const set = this.pages.take()
+    const set = this.#lastSet ?? this.pages.take()
     const { lanes, settings } = this.terms
     // Versions and stores are a lane's own: pages come back to the lane that has them.
     const looks = looksAtPages(settings)
@@ -308,20 +301,20 @@ export class Rounds {
     const work = { round, known, mayLack, ...marks, ...pieces, push: undefined }
     if (kind !== 'final') this.#earlyEnd.begin(work)
     this.#isSending = true
+    let sent: LaneRound
     try {
-      const sending = this.lanes.sendRound(work)
-      this.#lastSent = await this.#open.run(work, sending, () => this.lanes.goOn())
+      sent = await this.#open.run(work, this.lanes.sendRound(work), () => this.lanes.goOn())
     } finally {
       await meanwhile?.end()
     }
-    const sent = this.#lastSent
     this.#isSending = false
     this.#pages = isOpen ? sent.pages + sent.unchangedPages : this.#pages - sent.heldPages
-    this.#heldPages = held + sent.heldPages
+    const heldPages = held + sent.heldPages
+    this.#review.sent({ round, pages: this.#pages, heldPages, startMs, sent })
     this.pages.addLeft(work.left ?? [])
     // The link has something to do until the destination has acknowledged the round.
     if (kind !== 'final') sweeps?.estimate()
-    if (kind === 'final') this.#addToLog(sent, true)
+    if (kind === 'final') this.#review.ended(true)
   }
 
   /** All threads look through memory. */
@@ -338,25 +331,47 @@ export class Rounds {
       const { workingSetMs } = hybrid ?? {}
       if (workingSetMs === undefined) this.pages.addAll(kind === 'final')
       else await this.pages.findWorkingSet(this.#watch, workingSetMs)
-      this.#firstMs = clock.nowMs()
-      this.#collectedAtMs = this.#firstMs
+      this.#review.begin()
     } else if (this.#open.sweeps === undefined && kind === 'final') {
       await this.pages.collectLast()
     } else if (this.pages.size === 0 && this.pages.heldPages > 0) {
-      await this.#watch.wait(clock, this.#emptyRoundMs)
+      await this.#watch.wait(clock, this.#review.emptyRoundMs)
     }
   }
 
   /** What ROUND_END says of the round that was just sent. */
   get totals(): RoundEnd {
-    const { batches, pages, digest, heldPages } = this.#lastSent!
+    const { batches, pages, digest, heldPages } = this.#review.last
     const held = heldPages === 0 ? {} : { held: heldPages }
     return { round: this.#round, batches, pages, digest: u64ToBytes(digest), ...held }
   }
 
   /** The destination acknowledged the round. */
   acknowledged(): void {
-    this.#addToLog(this.#lastSent!, false)
+    this.#review.ended(false)
+  }
+
+  /**
+   * Whether another round is of no use, as can be said when a round is on its way: the look at all
+   * of memory that the pause begins with may go on while its last pages arrive.
+   *
+   * @returns after how long the guest is to be stopped, milliseconds; undefined: not yet
+   */
+  foresee(roundTripMs: number): Promise<number | undefined> {
+    return this.#review.foresee(roundTripMs, this.lanes.threads)
+  }
+
+  /** The guest is about to be stopped. @returns whether what was foreseen holds, and will */
+  settle(): boolean {
+    return this.#review.settle()
+  }
+
+  /** The guest stands, and the destination has not acknowledged the round yet: looks already. */
+  look(): void {
+    const { lanes, settings } = this.terms
+    this.#lastSet = this.pages.take()
+    const sweeps = this.#open.sweeps!
+    this.lanes.look(sweeps.lookEarly(this.#lastSet, lanes, looksAtPages(settings)))
   }
 
   /**
@@ -364,37 +379,7 @@ export class Rounds {
    *
    * @returns the rule that fired and what is next; undefined to go on with another round
    */
-  async decide(roundTripMs: number): Promise<RoundsEndDecision | undefined> {
-    const { guest, clock } = this.#options
-    const next = guest.nextRound && (() => guest.nextRound!())
-    const stop = next && (await this.#watch.until(next))
-    const sweeps = this.#open.sweeps
-    const fresh = await (sweeps?.estimated() ?? this.pages.collect())
-    const nowMs = clock.nowMs()
-    this.log.addDirty(fresh, nowMs - this.#collectedAtMs)
-    this.#collectedAtMs = nowMs
-    const early = this.#earlyEnd.decision
-    if (early !== undefined) {
-      this.pages.addAside()
-      return { decision: early, next: 'switch-over' }
-    }
-    const lookMs = sweeps?.extraMs(this.lanes.threads, this.log) ?? this.pages.collectMs
-    const overheadMs = lookMs + 2 * roundTripMs
-    this.pages.select()
-    const lacking = sweeps ? fresh : this.pages.size + this.pages.heldPages
-    const statistics = this.log.statistics(lacking, overheadMs, this.steering.pauseCap)
-    return this.#end.decide(statistics, this.pages, nowMs - this.#firstMs, stop)
+  decide(roundTripMs: number): Promise<RoundsEndDecision | undefined> {
+    return this.#review.decide(roundTripMs, this.lanes.threads)
   }
-
-  #addToLog(sent: LaneRound, paused: boolean): void {
-    const ms = this.#options.clock.nowMs() - this.#startMs
-    if (this.#pages > 0) this.#emptyRoundMs = clamp(ms, emptyRoundMs.least, emptyRoundMs.most)
-    const held = this.#heldPages === 0 ? {} : { heldPages: this.#heldPages }
-    const facts = { ms, paused, ...held, ...this.steering.facts }
-    this.log.add(this.#round, this.#pages, sent, facts)
-  }
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, value))
 }

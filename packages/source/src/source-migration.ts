@@ -13,7 +13,7 @@ import {
   assertNever,
   toGodwitError,
 } from '@godwit/core'
-import { Workspace, verifyHash } from '@godwit/codec'
+import { Workspace } from '@godwit/codec'
 import type { StopDecision } from '@godwit/policy'
 import type { SourceEffect, SourceEvent, SourceState, SourceTerms } from '@godwit/session'
 import {
@@ -27,10 +27,11 @@ import {
 } from '@godwit/session'
 import type { Discard, Message } from '@godwit/wire'
 import { SESSION_ID_BYTES } from '@godwit/wire'
-import { helloOf } from './agreement.ts'
+import { helloOf, termsOf } from './agreement.ts'
 import { Audit } from './audit.ts'
 import { Connections } from './connection.ts'
 import { Dialogue } from './dialogue.ts'
+import { EarlyPause } from './early-pause.ts'
 import { GuestPause } from './guest-pause.ts'
 import type { SourceOptions, SourceProgress } from './options.ts'
 import { Ownership } from './ownership.ts'
@@ -53,12 +54,13 @@ export class SourceMigration {
   readonly #connections: Connections
   readonly #dialogue: Dialogue
   readonly #guestPause: GuestPause
+  readonly #earlyPause: EarlyPause
   readonly #ownership: Ownership
 
   constructor(options: SourceOptions) {
     this.#options = options
-    const { primitives, randomBytes, verify } = options
-    const [fingerprintSeed, verifySeed] = [randomBytes(8), randomBytes(8)]
+    const { primitives, randomBytes } = options
+    const [seed, verifySeed] = [randomBytes(8), randomBytes(8)]
     const { session = randomBytes(SESSION_ID_BYTES) } = options
     this.#guestPause = new GuestPause(options.guest, {
       beforeResume: () => this.#rounds.clearGivenUp(),
@@ -70,18 +72,13 @@ export class SourceMigration {
     })
     this.#ownership = new Ownership(options, session, this.#connections.forLanes.seals)
     const workspace = new Workspace(primitives, 0)
-    const hasher = workspace.createHasher(options.hash, fingerprintSeed)
-    const verifyName = verifyHash(verify, options.hash)
-    const audited = verifyName && workspace.createHasher(verifyName, verifySeed)
-    this.#audit = new Audit(options, audited ?? hasher)
-    const hello = helloOf(options, fingerprintSeed, verifySeed)
-    this.#rounds = new Rounds(options, hasher, {
-      ...this.#connections.forLanes,
-      seed: fingerprintSeed,
-      onLost: (error) => {
-        if (needsDataChannels(this.#runner.state)) this.#lost(error)
-      },
-    })
+    const hasher = workspace.createHasher(options.hash, seed)
+    this.#audit = new Audit(options, workspace, hasher, verifySeed)
+    const hello = helloOf(options, seed, verifySeed)
+    const onLost = (error: GodwitError | undefined): void => {
+      if (needsDataChannels(this.#runner.state)) this.#lost(error)
+    }
+    this.#rounds = new Rounds(options, hasher, { ...this.#connections.forLanes, seed, onLost })
     this.#report = new SourceReport(options, session, this.#rounds, workspace.kernels.active)
     this.#moments = this.#report.moments
     this.#dialogue = new Dialogue({
@@ -94,14 +91,12 @@ export class SourceMigration {
       state: () => this.#runner.state,
     })
     const { clock, recoverMs = Infinity } = options
-    this.#terms = {
-      mode: options.mode,
-      verify: verify !== 'none',
-      final: false,
-      recovers: recoverMs > 0,
-      asks: false,
-      keepsCheckpoints: options.checkpointMs !== undefined,
-    }
+    this.#earlyPause = new EarlyPause(clock, this.#rounds, {
+      stand: () => this.#stand(),
+      isWanted: () => this.state === 'acknowledging',
+      failed: (thrown) => this.#runner.fail(thrown),
+    })
+    this.#terms = termsOf(options)
     this.#runner = new Runner<SourceState, SourceEvent, SourceEffect>({
       initial: { name: 'idle' },
       step: (state, event) => stepSource(state, event, this.#terms),
@@ -135,8 +130,7 @@ export class SourceMigration {
     signal?.removeEventListener('abort', onAbort)
     const report = this.#report.finish(this.#runner.state, this.#terms, this.#rounds.log)
     report.wireBytes = this.progress.wireBytes
-    const { lostCount } = this.#connections
-    if (lostCount > 0) report.recoveries = lostCount
+    if (this.#connections.lostCount > 0) report.recoveries = this.#connections.lostCount
     return report
   }
 
@@ -305,6 +299,8 @@ export class SourceMigration {
       this.#connections.current.send({ name: 'RoundBegin', body })
     })
     this.#moments.pagesSentMs = this.#options.clock.nowMs()
+    if (effect.kind !== 'final')
+      this.#runner.hold(this.#earlyPause.begin(this.#dialogue.roundTripMs))
     return { type: 'sent' }
   }
 
@@ -345,15 +341,21 @@ export class SourceMigration {
   }
 
   async #pause(): Promise<SourceEvent> {
-    const { state } = this.#runner
-    await this.#guestPause.pause(async () => {
-      if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
-      this.#report.reach('stop-and-copy')
-      this.#moments.pauseMs ??= this.#options.clock.nowMs()
-    })
-    this.#moments.pausedMs = this.#options.clock.nowMs()
-    this.#report.guestStands()
+    await this.#stand()
     return { type: 'paused' }
+  }
+
+  /** The guest stands, whoever asked first. */
+  async #stand(): Promise<void> {
+    const { state } = this.#runner
+    const before = async (): Promise<void> => {
+      if (state.name === 'pausing' && state.postCopy) await this.#rounds.announce(this.#sendDiscard)
+      this.#report.pauseBegins()
+    }
+    await this.#guestPause.pause(before, () => {
+      this.#report.guestStands()
+      this.#earlyPause.stands()
+    })
   }
 
   async #release(): Promise<SourceEvent> {
@@ -373,10 +375,7 @@ export class SourceMigration {
     this.#dialogue.apply(message)
     if (message.name === 'Running') this.#reconnection.succeeded()
     this.#ownership.heard(this.#runner.state)
-    if (message.name !== 'Welcome') return
-    const { finalAfterMs, capabilities } = message.body
-    const asks = capabilities.includes('ownership')
-    this.#terms = { ...this.#terms, final: finalAfterMs !== undefined, asks }
+    if (message.name === 'Welcome') this.#terms = termsOf(this.#options, message.body)
   }
 
   async #digest(): Promise<SourceEvent> {
@@ -393,6 +392,7 @@ export class SourceMigration {
 
   #close(): void {
     this.#reconnection.stop()
+    this.#earlyPause.end()
     this.#connections.current.close()
     this.#rounds.close(this.#runner.state.name === 'completed')
     if (this.#runner.state.name === 'failed') this.#runner.hold(this.#guestPause.leave())

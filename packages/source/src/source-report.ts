@@ -117,7 +117,13 @@ export class SourceReport {
     usage?.start()
   }
 
+  pauseBegins(): void {
+    this.reach('stop-and-copy')
+    this.moments.pauseMs ??= this.#options.clock.nowMs()
+  }
+
   guestStands(): void {
+    this.moments.pausedMs = this.#options.clock.nowMs()
     this.#stepMeter.end()
   }
 

@@ -8,14 +8,14 @@ import type { Clock } from '@godwit/core'
 import { MIB, yieldTo } from '@godwit/core'
 import type { MemorySample } from './memory-sample.ts'
 import { sampleMemory, timePass } from './memory-sample.ts'
-import type { MemoryScan } from './memory-scan.ts'
+import type { LookWork, MemoryScan } from './memory-scan.ts'
 import { MemoryWatch } from './memory-watch.ts'
 import type { RoundKind } from '@godwit/session'
 import type { RoundLog } from './round-log.ts'
 import type { RoundSet } from './round-pages.ts'
 import type { LaneRound, OwnWork, RoundWork } from './round-work.ts'
 import { cutPieces } from './round-work.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep, SweepWork } from './sweep.ts'
 import { createSweep, endSweep } from './sweep.ts'
 import { ZeroSearch } from './zero-search.ts'
 
@@ -34,10 +34,13 @@ export class Sweeps {
   #samples = 0
   #isOver = false
   #sampling: Promise<MemorySample> | undefined
-  /** Of this thread, in the round. */
+  /** Of this thread, in the round, and before it. */
   #lookMs = 0
+  #looking: Promise<void> | undefined
   /** What a look at all of memory takes all threads together; 0 as long as there was none. */
   #passMs = 0
+  /** The last round, where somebody looks before it begins. */
+  #early: (SweepWork & LookWork) | undefined
 
   constructor(scan: MemoryScan, clock: Clock) {
     this.#scan = scan
@@ -57,6 +60,12 @@ export class Sweeps {
     this.#isOver = true
     this.#watch.end()
     this.#zeros.end()
+    if (this.#early) endSweep(this.#early.sweep)
+  }
+
+  /** What a look at all of memory takes, all threads together, milliseconds. */
+  get passMs(): number {
+    return this.#passMs
   }
 
   /** By the last sample. */
@@ -111,9 +120,22 @@ export class Sweeps {
       this.#watched = this.#watch.end()
       return cutPieces(dirty, lanes, { hot: this.#watched, isMixed: looks })
     }
+    return { ...(this.#early ?? this.#create(dirty, lanes, looks)), arriving: undefined }
+  }
+
+  #create(dirty: RoundSet['dirty'], lanes: number, looks: boolean): SweepWork {
     const zeros = this.#scan.findZeros()
-    const sweep = createSweep(dirty, zeros, this.#sample?.hot, looks && lanes > 1)
-    return { ...sweep, arriving: undefined }
+    return createSweep(dirty, zeros, this.#sample?.hot, looks && lanes > 1)
+  }
+
+  /** The guest stands: this thread looks already, and others may. @param set - of the last round */
+  lookEarly({ dirty }: RoundSet, lanes: number, looks: boolean): LookWork {
+    const work = { ...this.#create(dirty, lanes, looks), dirty }
+    this.#early = work
+    this.#looking = this.#look(work, work.sweep)
+    // Told to the round that goes on with it.
+    this.#looking.catch(() => {})
+    return work
   }
 
   /**
@@ -127,10 +149,10 @@ export class Sweeps {
       this.#watch.follow(work)
       return sending.finally(() => this.#watch.end())
     }
-    this.#lookMs = 0
     try {
-      const [sent] = await Promise.all([sending, this.#look(work, sweep)])
+      const [sent] = await Promise.all([sending, this.#look(work, sweep), this.#looking])
       const lookMs = sent.lookMs + this.#lookMs
+      this.#lookMs = 0
       this.#passMs = lookMs
       return { ...sent, lookMs }
     } finally {
@@ -138,7 +160,7 @@ export class Sweeps {
     }
   }
 
-  async #look(work: RoundWork, sweep: Sweep): Promise<void> {
+  async #look(work: LookWork | RoundWork, sweep: Sweep): Promise<void> {
     const clock = this.#clock
     for (;;) {
       const startMs = clock.nowMs()
