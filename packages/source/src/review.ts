@@ -78,10 +78,9 @@ export class Review {
     this.#foreseen = undefined
   }
 
-  /** Of the round that was sent last. */
-  get last(): LaneRound & Pick<SentRound, 'heldPages'> {
-    const { sent, heldPages } = this.#last!
-    return { ...sent, heldPages }
+  /** Of the round that was sent last, by its lanes: what they held back is none of others. */
+  get last(): LaneRound {
+    return this.#last!.sent
   }
 
   /** How long a round of no pages lasts. */
