@@ -130,9 +130,8 @@ const reserveMs = 10
  */
 const freeMsMax = 6
 /**
- * What is on its way lies in the kernel's buffers at both ends, and leaves by itself. That is no
- * reason to take long over a batch, but for levels that take some milliseconds: the destination's
- * share of it is what the reserve is for.
+ * The same for levels that take some milliseconds a batch, and for all that is on its way: that is
+ * in the kernel's buffers, and leaves by itself. Some of it has arrived, and is not installed yet.
  */
 const easyReserveMs = 20
 const easyFreeMsMax = 20

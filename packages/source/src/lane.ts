@@ -88,7 +88,6 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     const policy = compression?.policy
     this.#breakEven = policy instanceof BreakEvenCompression ? policy : undefined
     const frameBytesMax = slots[0]!.bytes.length
-    // Elsewhere it is presumed what the link takes, as long as that is not known.
     const awaitsLink = isLoopback && this.#breakEven !== undefined
     const limits = { creditBytes, frameBytesMax, pacer, roundTripMs, isLoopback }
     this.#outgoing = new Outgoing(link, clock, { slots, compression, awaitsLink, ...limits }, this)
@@ -102,8 +101,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   /** What encoding has come to so far. */
   get encoding(): EncodingState {
     const { levels, randomBatches } = this.#outgoing
-    const counts = { levels, randomBatches, repairedPages: this.#repairs.pages }
-    return { ...stateOf(this.#rich), ...counts, compression: this.#breakEven?.facts }
+    const own = { repairedPages: this.#repairs.pages, compression: this.#breakEven?.facts }
+    return { ...stateOf(this.#rich), levels, randomBatches, ...own }
   }
 
   /**
@@ -338,8 +337,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
     }
     const { page, endPage, regionIndex, region } = pieces
     const { batches } = done
-    const rich = this.#rich!
     const usefulPages = richBatchPages(this.#pageBytes, this.#options.settings, batches)
+    const rich = this.#rich!
     rich.limitBatches(Math.min(pagesMax, usefulPages))
     rich.keepVersions(this.#breakEven?.keepsVersions(this.#outgoing.meter.backlogMs) ?? true)
     const unnamed = work.arriving ? undefined : work.dirty
@@ -370,7 +369,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
   #repair(): boolean {
     const outgoing = this.#outgoing
     if (this.#repairs.isEmpty || outgoing.freeSlots === 0 || !outgoing.mayEncode) return false
-    const [slot, batch] = [outgoing.takeSlot(), this.#batch]
+    const slot = outgoing.takeSlot()
+    const batch = this.#batch
     if (this.#repairs.encode(this.#encoder, this.#work!.round, slot, batch)) {
       outgoing.enqueueFrame(slot, batch.frameStart, batch.frameEnd)
     } else {
@@ -381,8 +381,8 @@ export class SourceLane implements LinkHandler, OutgoingOwner {
 
   #sendBarrier(current: RoundInProgress): void {
     const { batches, pages, digest } = current.done
-    current.barrierSent = true
     const body = { round: current.work.round, batches, pages, digest: u64ToBytes(digest) }
+    current.barrierSent = true
     this.#link.sendMessage({ name: 'Barrier', body })
   }
 

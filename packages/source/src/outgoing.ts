@@ -44,7 +44,7 @@ export interface Compression {
 export interface OutgoingOptions {
   readonly slots: readonly BatchSlot[]
   readonly compression: Compression | undefined
-  /** Whether nothing is compressed before the speed of the link is known. */
+  /** Whether nothing is encoded while the link is tried; elsewhere its speed is presumed then. */
   readonly awaitsLink: boolean
   /** Most bytes of page frames that the destination has not installed. */
   readonly creditBytes: number
