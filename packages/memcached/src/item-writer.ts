@@ -92,10 +92,12 @@ export class ItemWriter {
     // A number does not get shorter in its place: spaces follow it, as in memcached.
     if (count < held) this.#scratch.fill(SPACE, count, held)
     // A number that fits its place is still the same item.
-    const kept = count > held ? Mark.BinaryKey : 0xff
-    const marks = store.marks(found) & kept
+    const isSame = count <= held
+    const marks = store.marks(found) & (isSame ? 0xff : Mark.BinaryKey)
+    const isFetched = isSame && store.isFetched(found)
     this.#replace(bytes, request, found, Math.max(count, held))
     if (marks !== 0) store.setMarks(this.written, marks)
+    if (isFetched) store.setFetched(this.written, true)
     return value
   }
 

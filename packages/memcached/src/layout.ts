@@ -6,6 +6,8 @@
  * 0      header: words, then doubles (clock, CAS unique, counters), then one record per class
  * 4096   which class each slab belongs to, one byte each
  * 8192   hash table: one reference per bucket
+ * ...    which items were fetched: one bit for every 64 bytes of memory, since chunks are
+ *        no smaller
  * ...    slabs, to the end; each is cut into chunks of its class
  * ```
  *
@@ -17,7 +19,7 @@ import { GodwitError, LimitError, MIB } from '@godwit/core'
 
 /** `GWMC` */
 export const MAGIC = 0x434d5747
-export const LAYOUT_VERSION = 2
+export const LAYOUT_VERSION = 3
 
 /** Largest value, as memcached's `-I 1m`. */
 export const VALUE_BYTES_MAX: number = MIB
@@ -105,6 +107,10 @@ export const ClassField = {
   Items: 16,
   Slabs: 20,
   Evicted: 24,
+  /** Of the slab that was taken last, the first chunk that was never used. */
+  FreshHead: 32,
+  /** From there to the end of the slab. What is in them is not to be relied on. */
+  FreshCount: 36,
 } as const
 
 export const SLAB_OWNERS_AT = 4096
@@ -132,7 +138,7 @@ export const Item = {
   Flags: 32,
   /** Unix time in seconds; 0: never. */
   ExpiresAt: 36,
-  /** When it was last put at the head of its list. */
+  /** Up to when its being used was counted, by the place in its list. */
   BumpedAt: 40,
   /** {@link Double.Epoch} of its value. */
   Epoch: 44,
@@ -144,8 +150,6 @@ export const Item = {
 
 /** What meta commands tell and change of an item. */
 export const Mark = {
-  /** It was fetched since it was stored. */
-  Fetched: 1,
   /** Somebody said that it is out of date. */
   Stale: 2,
   /** Somebody was told to store it anew. */
@@ -188,6 +192,11 @@ export function classFor(bytes: number): number {
 /** What follows from the size of memory alone. */
 export interface Plan {
   readonly bucketBits: number
+  /**
+   * Bits of chunks that were fetched since they were stored to. Apart from the items: a first fetch
+   * dirties one page of 2 MiB of items, and not the item's own.
+   */
+  readonly fetchedAt: number
   readonly slabsAt: number
   readonly slabCount: number
 }
@@ -212,9 +221,10 @@ export function planMemory(memoryBytes: number): Plan {
     })
   }
   const bucketBits = Math.floor(Math.log2(memoryBytes / 128))
-  const slabsAt = TABLE_AT + 2 ** bucketBits * 4
+  const fetchedAt = TABLE_AT + 2 ** bucketBits * 4
+  const slabsAt = fetchedAt + Math.ceil(memoryBytes / chunkBytesMin / 64) * 8
   const slabCount = Math.min(slabsMax, Math.floor((memoryBytes - slabsAt) / SLAB_BYTES))
-  return { bucketBits, slabsAt, slabCount }
+  return { bucketBits, fetchedAt, slabsAt, slabCount }
 }
 
 /** The error of memory that is not a service's. */

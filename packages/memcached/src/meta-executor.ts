@@ -78,7 +78,7 @@ function tellItem(
     else if (flag === Flag.c) tellCas(executor, ref)
     else if (flag === Flag.f) tellNumber(executor, flag, store.flags(ref))
     else if (flag === Flag.l) tellNumber(executor, flag, store.idleSeconds(ref))
-    else if (flag === Flag.h) tellNumber(executor, flag, store.marks(ref) & Mark.Fetched)
+    else if (flag === Flag.h) tellNumber(executor, flag, store.isFetched(ref) ? 1 : 0)
     else if (flag === Flag.k) tellItemKey(executor, ref)
     else tellAsked(executor, bytes, request, token)
   }
@@ -351,7 +351,7 @@ function describe(store: Store, ref: number): string {
   const { bytes } = store.memory
   const expiresAt = store.expiresAt(ref)
   const expiry = expiresAt === 0 ? -1 : expiresAt - store.now
-  const isFetched = (store.marks(ref) & Mark.Fetched) !== 0
+  const isFetched = store.isFetched(ref)
   const itemBytes = Item.Key + bytes[ref * 8 + Item.KeyBytes]! + store.valueBytes(ref)
   const slabClass = bytes[ref * 8 + Item.Class]! + 1
   return (

@@ -21,20 +21,35 @@ function recordAt(classIndex: number): number {
   return CLASSES_AT + classIndex * CLASS_RECORD_BYTES
 }
 
+/**
+ * How many items at the tail may go to the head instead, for one to be evicted: where all are in
+ * use, one of them is.
+ */
+const sparedMax = 16
+
+/** What the allocator asks of those who know items. */
+export interface ItemKeeper {
+  /** Has an item leave the table and come back by {@link Slabs.free}. */
+  evict(ref: number): void
+  /** Whether an item was used since this was asked last, or since it was stored. */
+  spare(ref: number): boolean
+}
+
+/** Chunks of a slab of a class. */
+export function chunksOf(classIndex: number): number {
+  return Math.floor(SLAB_BYTES / CHUNK_BYTES[classIndex]!)
+}
+
 /** Chunks of all classes. What it holds between calls is in memory. */
 export class Slabs {
   readonly #memory: MarkedMemory
   readonly #plan: Plan
-  readonly #evict: (ref: number) => void
+  readonly #keeper: ItemKeeper
 
-  /**
-   * @param evict - has an item leave the table and come back by {@link free}: its chunk, or that
-   *   chunk's slab, is needed
-   */
-  constructor(memory: MarkedMemory, plan: Plan, evict: (ref: number) => void) {
+  constructor(memory: MarkedMemory, plan: Plan, keeper: ItemKeeper) {
     this.#memory = memory
     this.#plan = plan
-    this.#evict = evict
+    this.#keeper = keeper
   }
 
   /** A word of a class's record. */
@@ -64,18 +79,39 @@ export class Slabs {
    * used for the longest time, or, for a class that has nothing, one of another class's slab.
    */
   allocate(classIndex: number): number {
-    if (this.field(classIndex, ClassField.FreeHead) === 0) {
+    if (this.freeCount(classIndex) === 0) {
       const taken = this.slabsTaken
-      const tail = this.field(classIndex, ClassField.Tail)
       if (taken < this.#plan.slabCount) {
         this.#memory.setWord(Word.SlabsTaken, taken + 1)
-        this.#cut(taken, classIndex)
-      } else if (tail !== 0) this.#evict(tail)
-      else this.#reassign(classIndex)
+        this.#give(taken, classIndex)
+      } else if (this.field(classIndex, ClassField.Tail) === 0) this.#reassign(classIndex)
+      else this.#keeper.evict(this.#leastUsed(classIndex))
     }
     const ref = this.field(classIndex, ClassField.FreeHead)
+    if (ref === 0) return this.#takeFresh(classIndex)
     this.#removeFree(ref, classIndex)
     return ref
+  }
+
+  /** Chunks of a class without an item. */
+  freeCount(classIndex: number): number {
+    const freed = this.field(classIndex, ClassField.FreeCount)
+    return freed + this.field(classIndex, ClassField.FreshCount)
+  }
+
+  /**
+   * The item to evict. Those that were used go to the head when they have come to the tail, and not
+   * when they are used, so that using them leaves their neighbours' pages as they are (the
+   * second chance of Corbato, A paging experiment with the Multics system, 1968).
+   */
+  #leastUsed(classIndex: number): number {
+    for (let i = 0; i < sparedMax; i++) {
+      const tail = this.field(classIndex, ClassField.Tail)
+      if (!this.#keeper.spare(tail)) return tail
+      this.takeOut(tail)
+      this.pushFront(tail)
+    }
+    return this.field(classIndex, ClassField.Tail)
   }
 
   /** Gives a chunk back that is in no list. */
@@ -138,17 +174,23 @@ export class Slabs {
     return this.#plan.slabsAt + slab * SLAB_BYTES
   }
 
-  /** Makes free chunks of a class out of a slab; the first chunk is handed out first. */
-  #cut(slab: number, classIndex: number): void {
-    const chunkBytes = CHUNK_BYTES[classIndex]!
-    const start = this.#slabAt(slab)
+  /**
+   * Gives a class a slab; its first chunk is handed out first. Nothing is stored in it: its pages
+   * are dirtied when items come to them, and not twice.
+   */
+  #give(slab: number, classIndex: number): void {
     this.#memory.setByte(SLAB_OWNERS_AT + slab, classIndex)
     this.#addTo(classIndex, ClassField.Slabs, 1)
-    for (let i = Math.floor(SLAB_BYTES / chunkBytes) - 1; i >= 0; i--) {
-      const at = start + i * chunkBytes
-      this.#memory.setByte(at + Item.Class, classIndex)
-      this.free(at / 8)
-    }
+    this.#setField(classIndex, ClassField.FreshHead, this.#slabAt(slab) / 8)
+    this.#setField(classIndex, ClassField.FreshCount, chunksOf(classIndex))
+  }
+
+  #takeFresh(classIndex: number): number {
+    const ref = this.field(classIndex, ClassField.FreshHead)
+    this.#setField(classIndex, ClassField.FreshHead, ref + CHUNK_BYTES[classIndex]! / 8)
+    this.#addTo(classIndex, ClassField.FreshCount, -1)
+    this.#memory.setByte(ref * 8 + Item.Class, classIndex)
+    return ref
   }
 
   /** Takes a slab from the class that has most of them; its items are evicted. */
@@ -158,14 +200,22 @@ export class Slabs {
       if (this.field(i, ClassField.Slabs) > this.field(giver, ClassField.Slabs)) giver = i
     }
     const slab = this.#memory.bytes.indexOf(giver, SLAB_OWNERS_AT) - SLAB_OWNERS_AT
-    const chunkBytes = CHUNK_BYTES[giver]!
-    const start = this.#slabAt(slab)
-    for (let i = Math.floor(SLAB_BYTES / chunkBytes) - 1; i >= 0; i--) {
-      const ref = (start + i * chunkBytes) / 8
-      if (this.#memory.bytes[ref * 8 + Item.State] === ChunkState.Linked) this.#evict(ref)
+    for (let i = this.#emptyFresh(slab, giver) - 1; i >= 0; i--) {
+      const ref = (this.#slabAt(slab) + i * CHUNK_BYTES[giver]!) / 8
+      if (this.#memory.bytes[ref * 8 + Item.State] === ChunkState.Linked) this.#keeper.evict(ref)
       this.#removeFree(ref, giver)
     }
     this.#addTo(giver, ClassField.Slabs, -1)
-    this.#cut(slab, classIndex)
+    this.#give(slab, classIndex)
+  }
+
+  /** @returns how many chunks of a slab of `giver` were used, which has none of it fresh now */
+  #emptyFresh(slab: number, giver: number): number {
+    const count = this.field(giver, ClassField.FreshCount)
+    const start = this.#slabAt(slab)
+    const head = this.field(giver, ClassField.FreshHead) * 8
+    if (count === 0 || head < start || head >= start + SLAB_BYTES) return chunksOf(giver)
+    this.#setField(giver, ClassField.FreshCount, 0)
+    return chunksOf(giver) - count
   }
 }

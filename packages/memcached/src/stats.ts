@@ -14,6 +14,7 @@ import {
   VALUE_BYTES_MAX,
 } from './layout.ts'
 import type { Replies } from './replies.ts'
+import { chunksOf } from './slabs.ts'
 import type { Store } from './store.ts'
 import { VERSION_TEXT } from './version.ts'
 
@@ -51,7 +52,7 @@ function items({ slabs, memory, now }: Store, tell: Fact): void {
     const tail = slabs.field(classIndex, ClassField.Tail)
     const prefix = `items:${classIndex + 1}`
     tell(`${prefix}:number`, number)
-    tell(`${prefix}:age`, now - memory.words[(tail * 8 + Item.BumpedAt) >>> 2]!)
+    tell(`${prefix}:age`, now - memory.words[(tail * 8 + Item.AccessedAt) >>> 2]!)
     tell(`${prefix}:evicted`, slabs.evicted(classIndex))
   })
 }
@@ -62,8 +63,8 @@ function slabsOf({ slabs }: Store, tell: Fact): void {
     const pages = slabs.field(classIndex, ClassField.Slabs)
     if (pages === 0) return
     active++
-    const perPage = Math.floor(SLAB_BYTES / chunkBytes)
-    const free = slabs.field(classIndex, ClassField.FreeCount)
+    const perPage = chunksOf(classIndex)
+    const free = slabs.freeCount(classIndex)
     const name = classIndex + 1
     tell(`${name}:chunk_size`, chunkBytes)
     tell(`${name}:chunks_per_page`, perPage)

@@ -71,7 +71,8 @@ function checkLists(store: Store): void {
     expect(store.slabs.field(classIndex, ClassField.Items)).toBe(linked)
     expect(store.slabs.field(classIndex, ClassField.FreeCount)).toBe(free)
     const slabs = store.slabs.field(classIndex, ClassField.Slabs)
-    expect(linked + free).toBe(slabs * Math.floor(SLAB_BYTES / chunkBytes))
+    const fresh = store.slabs.field(classIndex, ClassField.FreshCount)
+    expect(linked + free + fresh).toBe(slabs * Math.floor(SLAB_BYTES / chunkBytes))
     items += linked
   })
   expect(store.read(Double.ItemCount)).toBe(items)
@@ -86,8 +87,13 @@ describe('layout', () => {
     ])
     expect(CHUNK_BYTES.every((bytes) => bytes % 8 === 0)).toBe(true)
     expect(CHUNK_BYTES.length).toBeLessThanOrEqual(64)
-    // 2^16 buckets of 4 bytes; (8388608 - 8192 - 262144) / 1052672 = 7.7
-    expect(planMemory(memoryBytes)).toEqual({ bucketBits: 16, slabsAt: 270_336, slabCount: 7 })
+    // 2^16 buckets of 4 bytes, 8388608 / 512 bytes of bits; (8388608 - 286720) / 1052672 = 7.7
+    expect(planMemory(memoryBytes)).toEqual({
+      bucketBits: 16,
+      fetchedAt: 270_336,
+      slabsAt: 286_720,
+      slabCount: 7,
+    })
     expect(planMemory(2 ** 32)).toMatchObject({ bucketBits: 25 })
     expect(() => planMemory(memoryBytes - 1)).toThrow('8MiB to 4GiB')
   })
@@ -157,6 +163,75 @@ describe('Store', () => {
     expect([get(store, 'k1')?.length, get(store, 'k2')]).toEqual([VALUE_BYTES_MAX, undefined])
     expect(store.counter('evictions')).toBe(2)
     expect(put(store, 'k9', new Uint8Array(VALUE_BYTES_MAX + 1))).toBe(0)
+    checkLists(store)
+  })
+
+  it('evicts one at last where all are in use', () => {
+    const store = createStore()
+    const third = new Uint8Array(290_000)
+    for (let i = 0; i < 21; i++) put(store, `k${i}`, third)
+    store.tick(1060)
+    for (let i = 0; i < 21; i++) {
+      const key = bytesOf(`k${i}`)
+      store.use(store.find(key, 0, key.length))
+    }
+    expect(store.counter('evictions')).toBe(0)
+    put(store, 'new', third) // k0 to k15 are spared
+    expect(get(store, 'k15')?.length).toBe(290_000)
+    expect(get(store, 'k16')).toBeUndefined()
+    put(store, 'newer', third) // k17 to k20 are spared, and nobody used k0 since it was
+    expect(get(store, 'k17')?.length).toBe(290_000)
+    expect(get(store, 'k0')).toBeUndefined()
+    checkLists(store)
+  })
+
+  it('dirties a page of 2 MiB of items, and none of theirs, when they are fetched first', () => {
+    const map = new Uint8Array(memoryBytes / 4096)
+    const memory = new MarkedMemory(new Uint8Array(memoryBytes), { map, pageBytes: 4096 })
+    const store = Store.create(memory, { nowSeconds: 1000, hashSeed: 7 })
+    for (let i = 0; i < 2000; i++) put(store, `key${i}`, 'x'.repeat(900))
+    const fetchAll = (): number[] => {
+      map.fill(0)
+      for (let i = 0; i < 2000; i++)
+        store.fetch(store.find(bytesOf(`key${i}`), 0, `key${i}`.length))
+      return [...map.keys()].filter((page) => map[page] !== 0)
+    }
+    // 2.4 MiB of slabs: bits of two pages, the first of which has the table's end.
+    const { fetchedAt, slabsAt } = planMemory(memoryBytes)
+    const first = fetchAll()
+    expect(first.length).toBeLessThanOrEqual(2)
+    expect(first.every((page) => page >= fetchedAt / 4096 && page < slabsAt / 4096)).toBe(true)
+    expect(fetchAll()).toEqual([])
+    store.tick(1060)
+    expect(fetchAll().length).toBeGreaterThan(500) // when is in their headers
+  })
+
+  it('dirties pages of a new slab when items come to them', () => {
+    const map = new Uint8Array(memoryBytes / 4096)
+    const memory = new MarkedMemory(new Uint8Array(memoryBytes), { map, pageBytes: 4096 })
+    const store = Store.create(memory, { nowSeconds: 1000, hashSeed: 7 })
+    const { slabsAt } = planMemory(memoryBytes)
+    for (let i = 0; i < 10; i++) {
+      map.fill(0)
+      put(store, `key${i}`, 'x'.repeat(900))
+      expect(map.subarray(slabsAt / 4096).reduce((sum, mark) => sum + mark, 0)).toBeLessThan(3)
+    }
+    expect(store.slabs.slabsTaken).toBe(1)
+    checkLists(store)
+  })
+
+  it('takes a slab from a class that did not use all of it yet', () => {
+    const store = createStore()
+    // Six slabs of one class, and ten items in a slab of another, whose bytes were a large item.
+    for (let i = 0; i < 7; i++) put(store, `large${i}`, new Uint8Array(VALUE_BYTES_MAX).fill(1))
+    put(store, 'third0', new Uint8Array(290_000))
+    for (let i = 0; i < 10; i++) put(store, `key${i}`, 'x'.repeat(900))
+    checkLists(store)
+    for (let i = 1; i < 20; i++) put(store, `third${i}`, new Uint8Array(290_000))
+    checkLists(store)
+    put(store, 'small', 'x')
+    for (let i = 0; i < 3; i++) put(store, `half${i}`, new Uint8Array(400_000))
+    expect([get(store, 'small'), get(store, 'key9')]).toEqual(['x', 'x'.repeat(900)])
     checkLists(store)
   })
 

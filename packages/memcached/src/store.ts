@@ -16,7 +16,6 @@ import {
   Item,
   LAYOUT_VERSION,
   MAGIC,
-  Mark,
   notAService,
   type Plan,
   planMemory,
@@ -27,9 +26,11 @@ import {
 import type { MarkedMemory } from './marked-memory.ts'
 import { Slabs } from './slabs.ts'
 
-/** An item that was used again goes to the head of its list once in so many seconds only, as
- * memcached does it (`ITEM_UPDATE_INTERVAL`): reading does not dirty memory all the time. */
-export const BUMP_SECONDS = 60
+/**
+ * That an item was used again is noted once in so many seconds only, as memcached does it
+ * (`ITEM_UPDATE_INTERVAL`): reading does not dirty memory all the time.
+ */
+export const NOTE_SECONDS = 60
 
 /** What new memory starts with. */
 export interface NewStore {
@@ -58,6 +59,11 @@ export function hashKey(seed: number, key: Uint8Array, from: number, count: numb
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0
+}
+
+// A granule is 8 references long, and a byte has the bits of 8 granules.
+function fetchedBit(ref: number): number {
+  return 1 << ((ref >>> 3) & 7)
 }
 
 /** References to items (see `layout.ts`) are good until the next call that stores. */
@@ -93,7 +99,8 @@ export class Store {
     this.#plan = plan
     this.#mask = 2 ** plan.bucketBits - 1
     this.#seed = words[Word.HashSeed >>> 2]!
-    this.slabs = new Slabs(memory, plan, (ref) => this.#evict(ref))
+    const evict = (ref: number): void => this.#evict(ref)
+    this.slabs = new Slabs(memory, plan, { evict, spare: (ref) => this.#spare(ref) })
   }
 
   /** Makes an empty store in memory that is all zero. @throws {LimitError} `LIMIT_EXCEEDED` */
@@ -201,7 +208,7 @@ export class Store {
     this.memory.setWord(ref * 8 + Item.CasHigh, Number(cas >> 32n))
   }
 
-  /** {@link Mark}s of an item. */
+  /** `Mark`s of an item. */
   marks(ref: number): number {
     return this.memory.bytes[ref * 8 + Item.Marks]!
   }
@@ -232,23 +239,40 @@ export class Store {
     return Math.max(0, this.now - this.#words[(ref * 8 + Item.AccessedAt) >>> 2]!)
   }
 
+  /** Whether an item was fetched since it was stored. */
+  isFetched(ref: number): boolean {
+    return (this.memory.bytes[this.#fetchedAt(ref)]! & fetchedBit(ref)) !== 0
+  }
+
+  setFetched(ref: number, isFetched: boolean): void {
+    if (this.isFetched(ref) === isFetched) return
+    const at = this.#fetchedAt(ref)
+    this.memory.setByte(at, this.memory.bytes[at]! ^ fetchedBit(ref))
+  }
+
+  #fetchedAt(ref: number): number {
+    return this.#plan.fetchedAt + (ref >>> 6)
+  }
+
   /** An item was fetched. */
   fetch(ref: number): void {
-    const marks = this.marks(ref)
-    const isFirst = (marks & Mark.Fetched) === 0
-    if (isFirst) this.setMarks(ref, marks | Mark.Fetched)
-    if (isFirst || this.idleSeconds(ref) >= BUMP_SECONDS) {
-      this.memory.setWord(ref * 8 + Item.AccessedAt, this.now)
-    }
+    this.setFetched(ref, true)
     this.use(ref)
   }
 
   /** An item was used: it is not to be evicted soon. */
   use(ref: number): void {
-    if (this.now - this.#words[(ref * 8 + Item.BumpedAt) >>> 2]! < BUMP_SECONDS) return
-    this.slabs.takeOut(ref)
-    this.slabs.pushFront(ref)
-    this.memory.setWord(ref * 8 + Item.BumpedAt, this.now)
+    if (this.idleSeconds(ref) < NOTE_SECONDS) return
+    this.memory.setWord(ref * 8 + Item.AccessedAt, this.now)
+  }
+
+  /** Whether an item is not to be evicted yet, since it was used. */
+  #spare(ref: number): boolean {
+    const usedAt = this.#words[(ref * 8 + Item.AccessedAt) >>> 2]!
+    const isUsed = usedAt > this.#words[(ref * 8 + Item.BumpedAt) >>> 2]!
+    if (!isUsed || this.#isExpired(ref) || this.#isFlushed(ref)) return false
+    this.memory.setWord(ref * 8 + Item.BumpedAt, usedAt)
+    return true
   }
 
   /**
@@ -262,7 +286,6 @@ export class Store {
     const classIndex = classFor(Item.Key + keyBytes + value.count)
     if (found !== 0 && this.memory.bytes[found * 8 + Item.Class] === classIndex) {
       this.overwrite(found, value)
-      this.use(found)
       return found
     }
     if (found !== 0) this.remove(found)
@@ -288,6 +311,7 @@ export class Store {
     memory.setWord(at + Item.Epoch, this.read(Double.Epoch))
     memory.setWord(at + Item.AccessedAt, this.now)
     memory.setByte(at + Item.Marks, 0)
+    this.setFetched(ref, false)
     memory.copyIn(this.valueAt(ref), source, from, count)
     this.renewCas(ref)
   }
