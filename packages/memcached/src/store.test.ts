@@ -222,17 +222,18 @@ describe('Store', () => {
 
   it('takes a slab from a class that did not use all of it yet', () => {
     const store = createStore()
-    // Six slabs of one class, and ten items in a slab of another, whose bytes were a large item.
-    for (let i = 0; i < 7; i++) put(store, `large${i}`, new Uint8Array(VALUE_BYTES_MAX).fill(1))
-    put(store, 'third0', new Uint8Array(290_000))
-    for (let i = 0; i < 10; i++) put(store, `key${i}`, 'x'.repeat(900))
+    const sizes = [100, 200, 400, 800, 1600, 3200, 6400]
+    for (const size of sizes) put(store, `of${size}`, 'x'.repeat(size))
+    expect(store.slabs.slabsTaken).toBe(7)
+    put(store, 'of12800', 'x'.repeat(12_800))
     checkLists(store)
-    for (let i = 1; i < 20; i++) put(store, `third${i}`, new Uint8Array(290_000))
+    // What it has lost it does not hand out: the next one takes a slab of another class.
+    put(store, 'again', 'y'.repeat(100))
     checkLists(store)
-    put(store, 'small', 'x')
-    for (let i = 0; i < 3; i++) put(store, `half${i}`, new Uint8Array(400_000))
-    expect([get(store, 'small'), get(store, 'key9')]).toEqual(['x', 'x'.repeat(900)])
-    checkLists(store)
+    const held = ['of100', 'of200', 'of400', 'of12800', 'again'].map(
+      (key) => get(store, key)?.length,
+    )
+    expect(held).toEqual([undefined, undefined, 400, 12_800, 100])
   })
 
   it('gives a class that has nothing a slab of another', () => {
