@@ -103,7 +103,8 @@ describe('send and receive with a catalog', () => {
     const [report] = await send(imageOf(44), address, ...known)
     expect(report.static).toMatchObject({ entries: sharedPages, heldEntries: 0, pages: 0 })
     const { sessions } = await askControl(control, 'status')
-    expect(sessions).toMatchObject([{ state: 'filling' }])
+    // The other one may still be listed, as completed.
+    expect(sessions).toContainEqual(expect.objectContaining({ state: 'filling' }))
   })
 
   it('go on with a map that is out of date, and without a catalog', async () => {
