@@ -51,17 +51,8 @@ export class Sweeps {
 
   /** Finds out where the guest stores to, and what is zero, until round 1 begins. */
   prepare(): void {
+    this.#zeros.begin()
     this.#watch.begin()
-    // Some milliseconds that a short round 1 need not be followed by.
-    const timed = this.#zeros.begin().then((isWhole) => {
-      if (isWhole) this.#timePass()
-    })
-    // What this does not tell is found out when it is asked for.
-    timed.catch(() => {})
-  }
-
-  #timePass(): void {
-    this.#passMs ||= timePass(this.#scan, this.#clock)
   }
 
   /** There are no more rounds: whoever looks ends with its turn. */
@@ -84,7 +75,7 @@ export class Sweeps {
 
   /** Finds out how many pages are dirty, about, while others wait for something else. */
   estimate(): void {
-    this.#timePass()
+    this.#passMs ||= timePass(this.#scan, this.#clock)
     const last = this.#sample?.hot ?? this.#watched
     const isOver = (): boolean => this.#isOver
     this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, last, isOver)

@@ -27,15 +27,11 @@ export class ZeroSearch {
     this.#clock = clock
   }
 
-  /**
-   * Looks at all pages once, in order, until {@link end}.
-   *
-   * @returns whether it has looked at all of them; a look that fails ends it, and never rejects
-   */
-  begin(): Promise<boolean> {
+  /** Looks at all pages once, in order, until {@link end}. */
+  begin(): void {
     this.#found = this.#scan.pageCounts.map((pageCount) => new PageBitmap(pageCount))
     // What it did not find is looked at when it is sent.
-    return this.#run().catch(() => false)
+    this.#run().catch(() => {})
   }
 
   /** @returns per region: what was found so far */
@@ -44,7 +40,7 @@ export class ZeroSearch {
     return this.#found
   }
 
-  async #run(): Promise<boolean> {
+  async #run(): Promise<void> {
     const holes = this.#scan.findZeros()
     for (const [region, found] of this.#found.entries()) {
       // Where pages must be copied first, that is as well done in the round.
@@ -53,10 +49,9 @@ export class ZeroSearch {
         const end = Math.min(first + pagesPerTurn, found.pageCount)
         this.#look(region, first, end, holes[region]!, found)
         await yieldTo(this.#clock)
-        if (this.#isOver) return false
+        if (this.#isOver) return
       }
     }
-    return !this.#isOver
   }
 
   #look(region: number, first: number, last: number, holes: PageBitmap, found: PageBitmap): void {
