@@ -2,7 +2,7 @@
  * The adapters for memory of one's own pass the suite.
  */
 import { adapterCases } from 'godwit/adapter-suite'
-import { withGuest } from './changes.ts'
+import { marksOf, withGuest } from './changes.ts'
 import { ledger } from './ledger.ts'
 import { allocated, brought } from './memory.ts'
 import { passes } from './passes.ts'
@@ -11,6 +11,7 @@ const noTracker = adapterCases(ledger)
   .map(({ name }) => name)
   .filter((name) => name.startsWith('tracker/'))
 const untouched = 'tracker/untouched'
+const marks = 'tracker/marks'
 const classes = 'classes/pages'
 const itself = 'stop/by-itself'
 const postCopy = ['move/post-copy-memory', 'move/post-copy']
@@ -40,9 +41,21 @@ const selfStopped = withGuest(ledger, (guest) => {
   }
 })
 
-passes('the example of the documentation', ledger, [untouched, classes, itself, 'host/checkpoint'])
+passes('the example of the documentation', ledger, [
+  untouched,
+  marks,
+  classes,
+  itself,
+  'host/checkpoint',
+])
+passes(
+  'one whose stores are marked',
+  withGuest(ledger, (guest) => ({ marks: marksOf(guest) })),
+  [untouched, classes, itself, 'host/checkpoint'],
+)
 passes('one that stops by itself', selfStopped, [
   untouched,
+  marks,
   classes,
   'host/checkpoint',
   ...postCopy,

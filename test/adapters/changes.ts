@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { DirtyTracker, Guest, GuestHost, IncomingGuest } from '@godwit/core'
-import { PageBitmap } from '@godwit/core'
+import type { DirtyTracker, Guest, GuestHost, IncomingGuest, StoreMarks } from '@godwit/core'
+import { PAGE_BYTES_DEFAULT as pageBytes, PageBitmap, pagesCovering } from '@godwit/core'
 import type { AdapterUnderTest } from 'godwit/adapter-suite'
 
 /** The same, with other members. */
@@ -76,6 +76,28 @@ export const losing =
       return added
     },
   })
+
+/** Marks as a kernel has them for another process, of what the guest's trackers see. */
+export function marksOf({ trackers, regions }: Guest): StoreMarks {
+  const marked = regions.map(({ bytes }) => new PageBitmap(pagesCovering(bytes.length, pageBytes)))
+  return {
+    name: 'made-up',
+    lacking: undefined,
+    lost: undefined,
+    begin() {
+      for (const tracker of trackers!) tracker.reset()
+      for (const bitmap of marked) bitmap.clear()
+    },
+    findUnmarked: () =>
+      marked.map((bitmap, region) => {
+        trackers![region]!.collect(0, bitmap.pageCount, bitmap)
+        const unmarked = new PageBitmap(bitmap.pageCount)
+        unmarked.addAll()
+        unmarked.removeAll(bitmap)
+        return unmarked
+      }),
+  }
+}
 
 export type Change = (base: AdapterUnderTest) => AdapterUnderTest
 

@@ -10,6 +10,7 @@ const idle = [
   'stop/by-itself',
   'classes/pages',
   'tracker/untouched',
+  'tracker/marks',
   'state/restores',
   'state/refuses',
   'throttle/slows',

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PageBitmap } from '@godwit/core'
-import type { WrongAdapter } from './changes.ts'
-import { guests, losing, trackers } from './changes.ts'
+import { PageBitmap, type StoreMarks } from '@godwit/core'
+import type { Change, WrongAdapter } from './changes.ts'
+import { guests, marksOf, losing, trackers } from './changes.ts'
 
 export const wrongTrackers: readonly WrongAdapter[] = [
   ['tracker/shape', 'none for a region', guests(() => ({ trackers: [] }))],
@@ -96,4 +96,33 @@ export const wrongTrackers: readonly WrongAdapter[] = [
     'pages that hold something',
     trackers(() => ({ addUntouched: (into) => into.addAll() })),
   ],
+  ['tracker/marks', 'a page is never marked', marked((page) => page === 77)],
+  [
+    'tracker/marks',
+    'a look clears them',
+    guests((guest) => {
+      const marks = marksOf(guest)
+      const findUnmarked: StoreMarks['findUnmarked'] = (pageBytes) => {
+        const found = marks.findUnmarked(pageBytes)
+        marks.begin()
+        return found
+      }
+      return { marks: { ...marks, findUnmarked } }
+    }),
+  ],
 ]
+
+/** Marks that lack what `isLost` says. */
+function marked(isLost: (page: number) => boolean): Change {
+  return guests((guest) => {
+    const marks = marksOf(guest)
+    const findUnmarked: StoreMarks['findUnmarked'] = (pageBytes) => {
+      const found = marks.findUnmarked(pageBytes)!
+      for (const unmarked of found) {
+        for (let page = 0; page < unmarked.pageCount; page++) if (isLost(page)) unmarked.add(page)
+      }
+      return found
+    }
+    return { marks: { ...marks, findUnmarked } }
+  })
+}

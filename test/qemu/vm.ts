@@ -11,11 +11,13 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { once } from 'node:events'
 import {
   accessSync,
+  closeSync,
   constants,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -96,14 +98,14 @@ export function linux(fill: (root: string) => void = () => {}): Boot {
     copyFileSync(fileURLToPath(new URL('./init', import.meta.url)), join(root, 'init'))
     fill(root)
     const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).toSorted()
-    const archive = execFileSync(busybox, ['cpio', '-o', '-H', 'newc'], {
+    const initramfs = join(folder, 'initramfs')
+    const archive = openSync(initramfs, 'w')
+    execFileSync(busybox, ['cpio', '-o', '-H', 'newc'], {
       cwd: root,
       input: `${names.join('\n')}\n`,
-      stdio: ['pipe', 'pipe', 'ignore'],
-      maxBuffer: 64 * MIB,
+      stdio: ['pipe', archive, 'ignore'],
     })
-    const initramfs = join(folder, 'initramfs')
-    writeFileSync(initramfs, archive)
+    closeSync(archive)
     // pti=on: without it QEMU 7.2 loses dirty pages of its own migrations under TCG.
     const append = ['-append', 'console=ttyS0 quiet panic=-1 pti=on']
     return ['-kernel', kernelPath() ?? `a kernel (${wanted})`, '-initrd', initramfs, ...append]

@@ -266,11 +266,14 @@ async function moveOnce(
   })
   const { migration } = run
   run.entry?.leaves(migration.sessionId)
-  if (migration.trackerReason !== undefined && settings.quiet !== true) {
-    note(`the pagemap tracker is not used: ${migration.trackerReason}`)
+  const { trackerReason } = migration
+  const tell = (reason: string | undefined): void => {
+    if (reason !== undefined && settings.quiet !== true) note(reason)
   }
+  tell(trackerReason)
   progress = showProgress(settings, () => migration.progress)
   const report = await migration.run(asked.signal).finally(() => progress.stop())
+  if (trackerReason === undefined) tell(migration.trackerReason)
   const competing = beside?.read()
   if (competing !== undefined) report.competing = competing
   if (staysHere.has(exitCodeOf(report))) run.entry?.stays()

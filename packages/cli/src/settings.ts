@@ -30,7 +30,7 @@ import {
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { TrackerChoice } from 'godwit'
-import { LANES_MAX } from 'godwit'
+import { LANES_MAX, TRACKERS } from 'godwit'
 import type { SteeringSettings } from './steering-option.ts'
 import { addSteeringOptions } from './steering-option.ts'
 
@@ -202,7 +202,7 @@ function addEncodingOptions(command: Command): Command {
     )
     .addOption(
       new Option('--tracker <NAME>', 'how stores are found: by the kernel, marks, or a scan')
-        .choices(['auto', 'pagemap', 'barrier', 'scan'])
+        .choices(TRACKERS)
         .default('auto'),
     )
     .option(

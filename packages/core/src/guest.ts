@@ -15,6 +15,7 @@
 import type { PageBitmap } from './bitmap.ts'
 import type { DemandPager } from './demand-pager.ts'
 import type { PageClasses } from './page-classes.ts'
+import type { StoreMarks } from './store-marks.ts'
 import { KIB } from './units.ts'
 
 /**
@@ -139,6 +140,11 @@ export interface Guest {
    * this looks is told, or found, the next time.
    */
   addUntouched?(pageBytes: number, region: number, into: PageBitmap): void
+  /**
+   * Which pages were stored to since a migration began, where somebody marks them; for guests
+   * without trackers: only marked pages are compared with what was sent.
+   */
+  readonly marks?: StoreMarks
   /** What the guest can do without; for page selector `classes`, which needs it. */
   readonly classes?: PageClasses
   /**

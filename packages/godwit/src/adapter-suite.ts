@@ -8,6 +8,7 @@ import { Stand } from './adapter/stand.ts'
 import type { AdapterUnderTest } from './adapter/under-test.ts'
 import { guestTrials } from './adapter/guest-trials.ts'
 import { hostTrials } from './adapter/host-trials.ts'
+import { marksTrials } from './adapter/marks-trials.ts'
 import { moveTrials } from './adapter/move-trials.ts'
 import { stateTrials } from './adapter/state-trials.ts'
 import { throttleTrials } from './adapter/throttle-trials.ts'
@@ -34,6 +35,7 @@ export interface AdapterCase {
 const trials = [
   ...guestTrials,
   ...trackerTrials,
+  ...marksTrials,
   ...stateTrials,
   ...throttleTrials,
   ...hostTrials,

@@ -14,7 +14,7 @@ import {
   toHex,
 } from '@godwit/core'
 import { loadDescriptorCalls, loadSystemCalls } from '@godwit/linux'
-import { parseReverse, parseTimeout } from '@godwit/policy'
+import { parseReverse, parseTimeout, SELECT_DEFAULT } from '@godwit/policy'
 import type { SourceOptions, SourceProgress } from '@godwit/source'
 import { SourceMigration, runWithin } from '@godwit/source'
 import type { TlsCredentials } from '@godwit/transport'
@@ -154,7 +154,7 @@ export interface Migration {
   readonly canCancel: boolean
   readonly state: string
   readonly progress: SourceProgress
-  /** Why `auto` did not take the pagemap tracker, where it did not. */
+  /** What `auto` could not take to find stores, and why; or why that went wrong meanwhile. */
   readonly trackerReason: string | undefined
 }
 
@@ -182,6 +182,7 @@ export async function createMigration(
   const past = new OfferedPast(options.static ?? {})
   const chosen = await chooseTrackers(moved, choice, pageBytes)
   const decided = rulesFor(rules, moved, chosen.trackers)
+  checkMarked(choice, decided.select)
   const urgent = await urgentOf(rules.mode, lanes)
   const capture = beginOrClose(options, chosen)
   const session = randomBytes(SESSION_ID_BYTES)
@@ -198,7 +199,7 @@ export async function createMigration(
     ...decided,
     ...(linkUse === undefined ? {} : { linkUse }),
     verify: options.verify ?? 'fingerprints',
-    trackers: chosen.trackers,
+    ...foundBy(chosen),
     pageBytes,
     ...lanes,
     ...urgent,
@@ -206,13 +207,24 @@ export async function createMigration(
   }
   const close = (): void => endAll(chosen, capture)
   const migration = createOrClose(settings, close)
+  const run = async (signal = options.signal): Promise<Report> => {
+    const report = await runWithin(migration, timeout, systemClock, signal).finally(close)
+    await past.end(report, moved, pageBytes)
+    return report
+  }
+  return handleOf(migration, toHex(session), run, chosen)
+}
+
+/** What its owner gets. */
+function handleOf(
+  migration: SourceMigration,
+  sessionId: string,
+  run: Migration['run'],
+  chosen: ChosenTrackers,
+): Migration {
   return {
-    sessionId: toHex(session),
-    async run(signal = options.signal) {
-      const report = await runWithin(migration, timeout, systemClock, signal).finally(close)
-      await past.end(report, moved, pageBytes)
-      return report
-    },
+    sessionId,
+    run,
     cancel: () => migration.cancel(),
     limitBandwidth: (bytesPerSecond) => migration.limitBandwidth(bytesPerSecond),
     switchToPostCopy: () => migration.switchToPostCopy(),
@@ -231,8 +243,28 @@ export async function createMigration(
     get progress() {
       return migration.progress
     },
-    trackerReason: chosen.reason,
+    get trackerReason() {
+      return chosen.reason ?? lossOf(chosen)
+    },
   }
+}
+
+/** @throws {GodwitError} `USAGE`: rounds that leave pages out compare all of them */
+function checkMarked(choice: TrackerChoice, select: SourceOptions['select']): void {
+  if (choice !== 'soft-dirty' || (select?.text ?? SELECT_DEFAULT) === SELECT_DEFAULT) return
+  const text = `tracker soft-dirty: every round has all dirty pages then, not those of select`
+  throw new GodwitError('USAGE', `${text} ${select!.text}; use scan`)
+}
+
+/** How the source finds stores. */
+function foundBy({ trackers, marks }: ChosenTrackers): Pick<SourceOptions, 'trackers' | 'marks'> {
+  return marks === undefined ? { trackers } : { trackers, marks }
+}
+
+/** Marks of stores that do not count any more. */
+function lossOf({ marks }: ChosenTrackers): string | undefined {
+  if (marks?.lost === undefined) return undefined
+  return `${marks.name} bits are not used: ${marks.lost}`
 }
 
 function endAll(chosen: ChosenTrackers, capture: AgentCapture | undefined): void {

@@ -98,6 +98,29 @@ describe('ScanTracker', () => {
     )
   })
 
+  it('leaves out what it is told to be as it was sent, but for zeros', () => {
+    const page = fc.record({ isZero: fc.boolean(), isKept: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(page, { minLength: 1, maxLength: 300 }), (pages) => {
+        const bytes = new Uint8Array(pages.length * pageBytes).fill(7)
+        const { tracker, send, pageCount } = scanOf(bytes)
+        send([...pages.keys()])
+        const [zeros, kept] = [new PageBitmap(pageCount), new PageBitmap(pageCount)]
+        for (const [index, { isZero, isKept }] of pages.entries()) {
+          bytes.fill(isZero ? 0 : 1, index * pageBytes, (index + 1) * pageBytes)
+          if (isZero) zeros.add(index)
+          if (isKept) kept.add(index)
+        }
+        const all = [...pages.keys()]
+        Object.assign(tracker, { kept })
+        expect(collectAll(tracker, pageCount)).toEqual(all.filter((index) => !kept.has(index)))
+        Object.assign(tracker, { zeros })
+        const wanted = all.filter((index) => zeros.has(index) || !kept.has(index))
+        expect(collectAll(tracker, pageCount)).toEqual(wanted)
+      }),
+    )
+  })
+
   it('looks at the pages asked for only', () => {
     const bytes = new Uint8Array(10 * pageBytes)
     const { tracker } = scanOf(bytes)

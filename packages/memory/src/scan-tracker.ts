@@ -50,6 +50,8 @@ export class ScanTracker implements DirtyTracker {
    * until this is changed again.
    */
   zeros: PageBitmap | undefined
+  /** Pages that hold what was sent of them, as whoever scans knows, but for those in `zeros`. */
+  kept: PageBitmap | undefined
   readonly addUntouched?: (into: PageBitmap) => void
   readonly #bytes: Uint8Array
   readonly #pageBytes: number
@@ -75,7 +77,7 @@ export class ScanTracker implements DirtyTracker {
 
   collect(firstPage: number, pageCount: number, into: PageBitmap): number {
     const end = Math.min(this.#pageCount, firstPage + pageCount)
-    const { zeros } = this
+    const { zeros, kept } = this
     let found = 0
     for (let page = firstPage; page < end; ) {
       if (zeros?.has(page) === true) {
@@ -84,8 +86,14 @@ export class ScanTracker implements DirtyTracker {
         page = zeroEnd
         continue
       }
+      if (kept?.has(page) === true) {
+        const keptEnd = kept.nextClear(page, end)
+        page = zeros === undefined ? keptEnd : zeros.nextSet(page, keptEnd)
+        continue
+      }
       const most = Math.min(page + chunkPagesMax, end)
-      const chunkEnd = zeros === undefined ? most : zeros.nextSet(page, most)
+      const zero = zeros === undefined ? most : zeros.nextSet(page, most)
+      const chunkEnd = kept === undefined ? zero : kept.nextSet(page, zero)
       found += this.#collectChunk(page, chunkEnd - page, into)
       page = chunkEnd
     }

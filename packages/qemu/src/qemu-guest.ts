@@ -11,6 +11,7 @@ import {
   type GuestIdentity,
   type PageBitmap,
   type Region,
+  type StoreMarks,
 } from '@godwit/core'
 import { loadFileMemory, type SystemCalls } from '@godwit/linux'
 import { type Capability, resetCapabilities, setCapabilities } from './capabilities.ts'
@@ -21,6 +22,7 @@ import { askMigration, isUnderWay } from './migration-info.ts'
 import { QmpClient } from './qmp.ts'
 import { type QemuPlace, qemuIdentity } from './qemu-spec.ts'
 import { RamFile } from './ram-file.ts'
+import { type OpenMarks, openMarks } from './soft-dirty-bits.ts'
 import { packState } from './state-package.ts'
 
 /** Of a disk that is slow to take what is under way. */
@@ -33,6 +35,7 @@ interface Parts {
   readonly reader: StateReader
   readonly capabilities: readonly Capability[]
   readonly keeps: boolean
+  readonly marks: OpenMarks
 }
 
 /** A VM that somebody started; it goes on when this object is gone. */
@@ -41,6 +44,7 @@ export class QemuFileGuest implements Guest {
   readonly regions: readonly Region[]
   /** QEMU's threads store to it. */
   readonly isForeign = true
+  readonly marks: StoreMarks
   /** Resolves, with the reason, when QEMU ends; else never. */
   readonly failed: Promise<GodwitError>
   readonly #qmp: QmpClient
@@ -48,11 +52,12 @@ export class QemuFileGuest implements Guest {
   readonly #reader: StateReader
   readonly #capabilities: readonly Capability[]
   readonly #keeps: boolean
+  readonly #marks: OpenMarks
   #pausing: Promise<void> | undefined
   #state: Promise<Uint8Array> | undefined
   #isOver = false
 
-  private constructor({ qmp, ram, facts, reader, capabilities, keeps }: Parts) {
+  private constructor({ qmp, ram, facts, reader, capabilities, keeps, marks }: Parts) {
     this.identity = qemuIdentity(facts)
     this.regions = ram.regions
     this.#qmp = qmp
@@ -60,6 +65,8 @@ export class QemuFileGuest implements Guest {
     this.#reader = reader
     this.#capabilities = capabilities
     this.#keeps = keeps
+    this.#marks = marks
+    this.marks = marks.marks
     this.failed = new Promise((resolve) => {
       void qmp.closed.then((error) => {
         if (!this.#isOver) resolve(error)
@@ -78,16 +85,19 @@ export class QemuFileGuest implements Guest {
     const qmp = await QmpClient.connect(path)
     let ram: RamFile | undefined
     let reader: StateReader | undefined
+    let marks: OpenMarks | undefined
     try {
       await checkRunning(qmp)
       const opened = await openRam(calls, qmp, file)
       const { facts } = opened
       ram = opened.ram
+      marks = await openMarks(qmp, ram)
       reader = await StateReader.listen(qmp)
       const capabilities = await setCapabilities(qmp, 'source')
-      return new QemuFileGuest({ qmp, ram, facts, reader, capabilities, keeps })
+      return new QemuFileGuest({ qmp, ram, facts, reader, capabilities, keeps, marks })
     } catch (error) {
       reader?.close()
+      marks?.close()
       ram?.close()
       qmp.close()
       throw error
@@ -155,6 +165,7 @@ export class QemuFileGuest implements Guest {
     this.#isOver = true
     this.#qmp.close()
     this.#reader.close()
+    this.#marks.close()
     this.#ram.close()
   }
 

@@ -17,7 +17,7 @@ import {
   systemClock,
   yieldTo,
 } from '@godwit/core'
-import { FileMemory, type SystemCalls } from '@godwit/linux'
+import { FileMemory, SoftDirtyMarks, type SystemCalls } from '@godwit/linux'
 import { allocateRegion, REGION_BYTES_MAX } from '@godwit/memory'
 import { cutLengths } from './block-regions.ts'
 
@@ -39,6 +39,7 @@ export class RamFile {
   readonly regions: readonly Region[]
   readonly #file: number
   readonly #memories: readonly FileMemory[]
+  readonly #kernelPageBytes: number
   #isOpen = true
 
   /**
@@ -49,6 +50,7 @@ export class RamFile {
   private constructor(calls: SystemCalls, path: string, file: number, newBytes?: number) {
     this.path = path
     this.#file = file
+    this.#kernelPageBytes = calls.kernelPageBytes
     this.byteLength = newBytes ?? fstatSync(file).size
     const memories: FileMemory[] = []
     this.#memories = memories
@@ -130,6 +132,21 @@ export class RamFile {
   /** See `Guest.addUntouched`. */
   addUntouched(pageBytes: number, region: number, into: PageBitmap): void {
     this.#memories[region]?.addHoles(pageBytes, into)
+  }
+
+  /**
+   * What the kernel marks of stores of the only other process that has the file in its memory; to
+   * be closed before this is.
+   *
+   * @returns or why there is nothing
+   */
+  openMarks(): SoftDirtyMarks | { readonly reason: string } {
+    return SoftDirtyMarks.open({
+      path: this.path,
+      file: this.#file,
+      regionBytes: this.regions.map(({ bytes }) => bytes.length),
+      kernelPageBytes: this.#kernelPageBytes,
+    })
   }
 
   /** Whether QEMU's mem-path is this very file. */

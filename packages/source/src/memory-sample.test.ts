@@ -1,5 +1,5 @@
-import type { Clock, PageBitmap } from '@godwit/core'
-import { systemClock } from '@godwit/core'
+import type { Clock } from '@godwit/core'
+import { PageBitmap, systemClock } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
 import type { OnLook } from './made-up-memory.ts'
 import { createMemory } from './made-up-memory.ts'
@@ -29,7 +29,7 @@ describe('a sample', () => {
     for (const page of pages) store(0, page)
     const errors = await Promise.all(
       [0, 1, 2, 3].map(async (turn) => {
-        const { dirtyPages } = await sampleMemory(scan(), turn, systemClock, undefined)
+        const { dirtyPages } = await sampleMemory(scan(), turn, systemClock, undefined, undefined)
         return Math.abs(dirtyPages - pages.length)
       }),
     )
@@ -40,14 +40,14 @@ describe('a sample', () => {
 
   it('is exact where all pages are dirty, and where none is', async () => {
     const { store, scan, takeLooks } = counted([CHUNK_PAGES + 70, 5])
-    const none = await sampleMemory(scan(), 0, systemClock, undefined)
+    const none = await sampleMemory(scan(), 0, systemClock, undefined, undefined)
     expect(none.dirtyPages).toBe(0)
     expect(none.hot.map((hits) => [...hits])).toEqual([[0, 0], [0]])
     // Of 32 pages each, the last 6 of the one region, and the 5 of the other.
     expect(takeLooks()).toHaveLength(16 + 3 + 1)
     for (let page = 0; page < CHUNK_PAGES + 70; page++) store(0, page)
     for (let page = 0; page < 5; page++) store(1, page)
-    const all = await sampleMemory(scan(), 0, systemClock, undefined)
+    const all = await sampleMemory(scan(), 0, systemClock, undefined, undefined)
     expect(all.dirtyPages).toBe(CHUNK_PAGES + 75)
     expect(all.hot.map((hits) => [...hits])).toEqual([[16, 3], [1]])
   })
@@ -55,7 +55,7 @@ describe('a sample', () => {
   it('looks at no more memory once it is over', async () => {
     const { scan, takeLooks } = counted([pageCount])
     let isOver = false
-    const sampling = sampleMemory(scan(), 0, systemClock, undefined, () => isOver)
+    const sampling = sampleMemory(scan(), 0, systemClock, undefined, undefined, () => isOver)
     expect(takeLooks()).toHaveLength(LOOKS_PER_TURN)
     isOver = true
     await sampling
@@ -65,11 +65,11 @@ describe('a sample', () => {
   it('looks at fewer pages where nothing was dirty the last time', async () => {
     const { store, scan, takeLooks } = counted([pageCount])
     for (let page = 7 * CHUNK_PAGES; page < 8 * CHUNK_PAGES; page++) store(0, page)
-    const first = await sampleMemory(scan(), 0, systemClock, undefined)
+    const first = await sampleMemory(scan(), 0, systemClock, undefined, undefined)
     expect([first.dirtyPages, first.hot[0]![7]]).toEqual([CHUNK_PAGES, 16])
     expect(takeLooks()).toHaveLength(pageCount / SAMPLED_PAGES)
     for (let page = 0; page < CHUNK_PAGES; page++) store(0, page)
-    const second = await sampleMemory(scan(), 1, systemClock, first.hot)
+    const second = await sampleMemory(scan(), 1, systemClock, undefined, first.hot)
     expect(takeLooks()).toHaveLength(16 + (chunks - 1) * 2)
     // One page stands for as many as it was taken of.
     expect([second.dirtyPages, second.hot[0]![0]]).toEqual([2 * CHUNK_PAGES, 2])
@@ -77,9 +77,9 @@ describe('a sample', () => {
 
   it('is of other pages every time', async () => {
     const { scan, takeLooks } = counted([pageCount])
-    await sampleMemory(scan(), 0, systemClock, undefined)
+    await sampleMemory(scan(), 0, systemClock, undefined, undefined)
     const first = new Set(takeLooks())
-    await sampleMemory(scan(), 1, systemClock, undefined)
+    await sampleMemory(scan(), 1, systemClock, undefined, undefined)
     const again = takeLooks().filter((page) => first.has(page))
     // One of 32 by chance.
     expect(again.length).toBeLessThan((2 * first.size) / SAMPLED_PAGES)
@@ -91,10 +91,23 @@ describe('a sample', () => {
     const addZeros = (_region: number, into: PageBitmap): void => {
       for (let page = 0; page < CHUNK_PAGES; page++) into.add(page)
     }
-    const { dirtyPages } = await sampleMemory(scan(addZeros), 0, systemClock, undefined)
+    const { dirtyPages } = await sampleMemory(scan(addZeros), 0, systemClock, undefined, undefined)
     expect(dirtyPages).toBe(0)
     const pages = takeLooks().map((name) => Number(name.split('/')[1]))
     expect([pages.length, Math.min(...pages) >= CHUNK_PAGES]).toEqual([16, true])
+  })
+
+  it('does not look at what is known to be what was sent', async () => {
+    const { store, scan, takeLooks } = counted([2 * CHUNK_PAGES])
+    for (const page of [0, CHUNK_PAGES]) store(0, page)
+    const kept = [new PageBitmap(2 * CHUNK_PAGES)]
+    for (let page = 0; page < CHUNK_PAGES; page++) kept[0]!.add(page)
+    for (let turn = 0; turn < 40; turn++) {
+      const { hot } = await sampleMemory(scan(), turn, systemClock, kept, undefined)
+      expect(hot[0]![0]).toBe(0)
+    }
+    const pages = takeLooks().map((name) => Number(name.split('/')[1]))
+    expect([pages.length, Math.min(...pages) >= CHUNK_PAGES]).toEqual([40 * 16, true])
   })
 
   it('lets others have their turn', async () => {
@@ -104,7 +117,7 @@ describe('a sample', () => {
       systemClock.soon(task)
     }
     const { scan } = createMemory([pageCount])
-    await sampleMemory(scan(), 0, { ...systemClock, soon }, undefined)
+    await sampleMemory(scan(), 0, { ...systemClock, soon }, undefined, undefined)
     // 16 looks in each chunk, 512 a turn.
     expect(turns).toBe((chunks * 16) / 512)
   })
@@ -122,8 +135,20 @@ describe('the time of a look at all memory', () => {
       slow(region, page)
     })
     const advance = (ms: number): void => void (nowMs += ms)
-    return { ms: () => timePass(scan(), clock), looks: () => looks, advance }
+    const ms = (kept?: readonly PageBitmap[]): number => timePass(scan(), clock, kept)
+    return { ms, looks: () => looks, advance }
   }
+
+  it('is that of the pages only that are looked at', () => {
+    const { ms, looks } = timed([pageCount])
+    const kept = new PageBitmap(pageCount)
+    for (let page = pageCount / 4; page < pageCount; page++) kept.add(page)
+    expect(ms([kept])).toBe(pageCount / 4 / 64)
+    // As long as what there is to look at is known, it matters not where that is.
+    expect(looks()).toBe(8 * CHUNK_PAGES)
+    kept.addAll()
+    expect(ms([kept])).toBe(0)
+  })
 
   it('is told by eight stretches of it, wherever they are', () => {
     const { ms, looks } = timed([pageCount])

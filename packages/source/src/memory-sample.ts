@@ -28,8 +28,10 @@ const timedChunks = 8
 
 /**
  * What one thread will take to look at all of memory, milliseconds, by a few stretches of it.
+ *
+ * @param kept - per region: pages that are not looked at
  */
-export function timePass(scan: MemoryScan, clock: Clock): number {
+export function timePass(scan: MemoryScan, clock: Clock, kept: readonly PageBitmap[] = []): number {
   const zeros = scan.findZeros()
   const counts = zeros.map(({ pageCount }) => chunkCountOf(pageCount))
   const allChunks = counts.reduce((sum, count) => sum + count, 0)
@@ -39,6 +41,8 @@ export function timePass(scan: MemoryScan, clock: Clock): number {
     const timed = Math.max(1, Math.round((timedChunks * chunks) / allChunks))
     const into = new PageBitmap(zeros[region]!.pageCount)
     tracker.zeros = zeros[region]!
+    // Those are not spread evenly, and take no time.
+    tracker.kept = undefined
     for (let i = 0; i < timed; i++) {
       const startMs = clock.nowMs()
       tracker.collect(Math.floor((i * chunks) / timed) * CHUNK_PAGES, CHUNK_PAGES, into)
@@ -47,7 +51,18 @@ export function timePass(scan: MemoryScan, clock: Clock): number {
   }
   // Somebody else had the processor in the longest ones.
   const usual = times.toSorted((a, b) => a - b).slice(0, Math.ceil((times.length * 3) / 4))
-  return (usual.reduce((sum, ms) => sum + ms, 0) / usual.length) * allChunks
+  const allMs = (usual.reduce((sum, ms) => sum + ms, 0) / usual.length) * allChunks
+  const pages = zeros.reduce((sum, { pageCount, size }) => sum + pageCount - size, 0)
+  const keptPages = kept.reduce((sum, bitmap, region) => {
+    return sum + sizeWithout(bitmap, zeros[region]!)
+  }, 0)
+  return pages === 0 ? 0 : allMs * (1 - keptPages / pages)
+}
+
+function sizeWithout(bitmap: PageBitmap, others: PageBitmap): number {
+  const rest = new PageBitmap(bitmap.pageCount, bitmap.words.slice())
+  rest.removeAll(others)
+  return rest.size
 }
 
 /**
@@ -55,6 +70,7 @@ export function timePass(scan: MemoryScan, clock: Clock): number {
  * 32 n in all, give or take 32 times the root of n.
  *
  * @param turn - number of the sample
+ * @param kept - per region: pages that are not dirty
  * @param last - where there was something the last time; elsewhere fewer pages are looked at
  * @param isOver - asked after others had their turn: memory is not touched any more then
  */
@@ -62,6 +78,7 @@ export async function sampleMemory(
   scan: MemoryScan,
   turn: number,
   clock: Clock,
+  kept: readonly PageBitmap[] | undefined,
   last: readonly Uint16Array[] | undefined,
   isOver: () => boolean = () => false,
 ): Promise<MemorySample> {
@@ -73,6 +90,7 @@ export async function sampleMemory(
     const { pageCount } = allZeros[region]!
     const into = new PageBitmap(pageCount)
     tracker.zeros = allZeros[region]!
+    tracker.kept = kept?.[region]
     for (let chunk = 0; chunk < hot[region]!.length; chunk++) {
       const step = last?.[region]![chunk] === 0 ? quietPages : SAMPLED_PAGES
       const end = Math.min((chunk + 1) * CHUNK_PAGES, pageCount)

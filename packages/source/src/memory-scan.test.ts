@@ -1,4 +1,4 @@
-import type { PageHasher, Region } from '@godwit/core'
+import type { PageHasher, Region, StoreMarks } from '@godwit/core'
 import { FingerprintTable, PageBitmap, systemClock } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
 import { createMemory } from './made-up-memory.ts'
@@ -94,6 +94,39 @@ describe('MemoryScan', () => {
   })
 })
 
+describe('pages whose stores are marked', () => {
+  it('are not looked at where they are not marked, and what is lacking is', async () => {
+    const { regions, seen, scans, into, found } = setUp()
+    const unmarked = [new PageBitmap(5000), new PageBitmap(2)]
+    let begins = 0
+    let lost: string | undefined
+    const marks: StoreMarks = {
+      name: 'made-up',
+      lacking: undefined,
+      get lost() {
+        return lost
+      },
+      begin: () => void begins++,
+      findUnmarked: () => (lost === undefined ? unmarked : undefined),
+    }
+    const scan = scans[0]!
+    expect([scan.isMarked, scan.findKept(into)]).toEqual([false, undefined])
+    scan.mark(marks)
+    scan.mark(marks)
+    expect([scan.isMarked, begins]).toEqual([true, 1])
+    for (const page of [0, 3, 4, 4999]) regions[0]!.bytes[page * pageBytes] = 9
+    for (let page = 3; page < 5000; page++) unmarked[0]!.add(page)
+    unmarked[1]!.add(0)
+    into[0]!.add(4)
+    await scan.run(scan.begin(into), systemClock)
+    expect(found()).toEqual(['0/0', '0/4'])
+    expect(seen[0]!.toSorted((a, b) => a - b)).toEqual([-2, 0, 1, 2, 4])
+    lost = 'made up'
+    await scan.run(scan.begin(into), systemClock)
+    expect([found(), scan.isMarked]).toEqual([['0/0', '0/3', '0/4', '0/4999'], false])
+  })
+})
+
 describe('a look at a chunk', () => {
   /** Chunks of 512 pages; the second one of the first region is the first that is looked at. */
   function chunked(addZeros?: (region: number, into: PageBitmap) => void) {
@@ -102,7 +135,12 @@ describe('a look at a chunk', () => {
     const scan = memory.scan(addZeros)
     const dirty = [PageBitmap.shared(1500), PageBitmap.shared(20)]
     const hot = [Uint16Array.of(0, 1, 0), Uint16Array.of(0)]
-    const { sweep, pieces } = createSweep(dirty, scan.findZeros(), hot, false)
+    const { sweep, pieces } = createSweep(
+      dirty,
+      { zeros: scan.findZeros(), kept: undefined },
+      hot,
+      false,
+    )
     const look = (): boolean => scan.look({ dirty, pieces }, sweep)
     return { ...memory, dirty, look, takeLooks: () => looks.splice(0) }
   }
@@ -138,7 +176,12 @@ describe('a look at a chunk', () => {
     const dirty = [PageBitmap.shared(600)]
     const one = scan()
     const lookAtAll = (): number => {
-      const { sweep, pieces } = createSweep(dirty, one.findZeros(), undefined, false)
+      const { sweep, pieces } = createSweep(
+        dirty,
+        { zeros: one.findZeros(), kept: undefined },
+        undefined,
+        false,
+      )
       expect(dirty[0]!.size).toBe(600)
       while (one.look({ dirty, pieces }, sweep));
       return dirty[0]!.size
@@ -158,6 +201,20 @@ describe('a look at a chunk', () => {
     look()
     expect(takeLooks()).toHaveLength(509)
     expect([512, 600, 1023].map((page) => dirty[0]!.has(page))).toEqual([false, true, false])
+  })
+
+  it('is none where a page is known to be what was sent', () => {
+    const { scan, store } = createMemory([1000])
+    const dirty = [PageBitmap.shared(1000)]
+    const kept = [PageBitmap.shared(1000)]
+    for (const page of [0, 600, 601]) store(0, page)
+    for (let page = 1; page < 1000; page++) if (page !== 601) kept[0]!.add(page)
+    const looker = scan()
+    const known = { zeros: looker.findZeros(), kept }
+    const { sweep, pieces } = createSweep(dirty, known, undefined, false)
+    while (looker.look({ dirty, pieces }, sweep));
+    expect([0, 600, 601].map((page) => dirty[0]!.has(page))).toEqual([true, false, true])
+    expect(dirty[0]!.size).toBe(2)
   })
 
   it('has a fingerprint of any page', () => {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock, FingerprintTable, PageHasher, Region } from '@godwit/core'
+import type { Clock, FingerprintTable, PageHasher, Region, StoreMarks } from '@godwit/core'
 import { PageBitmap, allocateShared, yieldTo } from '@godwit/core'
 import { type SentPages, zeroPagesEnd } from '@godwit/codec'
 import { ScanTracker } from '@godwit/memory'
@@ -17,6 +17,8 @@ import { lookedAt, takeChunk } from './sweep.ts'
 export interface ScanJob {
   /** Per region: pages that hold zero bytes, as is known without a look at them. */
   readonly zeros: readonly PageBitmap[]
+  /** Per region: pages that hold what was sent, known without a look, too. */
+  readonly kept: readonly PageBitmap[] | undefined
   /** Per region: gets the dirty pages. Threads store to words of their own. */
   readonly into: readonly PageBitmap[]
   /** One word: the first chunk, over all regions, that nobody has taken. */
@@ -40,6 +42,7 @@ export class MemoryScan {
   readonly #sent: readonly SentPages[]
   readonly #hashers: readonly PageHasher[]
   readonly #zeros: readonly PageBitmap[]
+  #marks: StoreMarks | undefined
   /** Per region: what a look finds, before others see it. Empty between looks. */
   readonly #found: readonly PageBitmap[]
 
@@ -76,9 +79,37 @@ export class MemoryScan {
     return zeroPagesEnd(this.#hashers[region]!, bytes, this.#pageBytes, page, end)
   }
 
-  /** A pass that begins now. */
+  /**
+   * Stores are marked from now on, once for all: nothing was looked at yet. Every page is to be
+   * sent after this, or to be told to {@link findKept}.
+   */
+  mark(marks: StoreMarks): void {
+    if (this.#marks !== undefined) return
+    this.#marks = marks
+    marks.begin()
+  }
+
+  /** Whether somebody marks stores, and the marks count. */
+  get isMarked(): boolean {
+    return this.#marks !== undefined && this.#marks.lost === undefined
+  }
+
+  /** A pass that begins now. @param into - what is lacking is in it already */
   begin(into: readonly PageBitmap[]): ScanJob {
-    return { zeros: this.findZeros(), into, next: new Int32Array(allocateShared(4).buffer) }
+    const next = new Int32Array(allocateShared(4).buffer)
+    return { zeros: this.findZeros(), kept: this.findKept(into), into, next }
+  }
+
+  /**
+   * Per region: pages that hold what was sent of them, by their marks; undefined where nobody
+   * knows.
+   *
+   * @param lacking - per region: pages that the destination lacks whatever they hold
+   */
+  findKept(lacking: readonly PageBitmap[]): readonly PageBitmap[] | undefined {
+    const kept = this.#marks?.findUnmarked(this.#pageBytes)
+    kept?.forEach((unmarked, region) => unmarked.removeAll(lacking[region]!))
+    return kept
   }
 
   /** Per region: pages that hold zero bytes now. The same bitmaps every time. */
@@ -113,6 +144,7 @@ export class MemoryScan {
     const tracker = this.trackers[region]!
     const found = this.#found[region]!.words
     tracker.zeros = sweep.zeros[region]!
+    tracker.kept = sweep.kept?.[region]
     tracker.collect(first, end - first, this.#found[region]!)
     const { words } = dirty[region]!
     let isDirty = 0
@@ -127,12 +159,13 @@ export class MemoryScan {
   }
 
   /** Takes one chunk after the other, until none is left. */
-  async run({ zeros, into, next }: ScanJob, clock: Clock): Promise<void> {
+  async run({ zeros, kept, into, next }: ScanJob, clock: Clock): Promise<void> {
     let mine = Atomics.add(next, 0, 1)
     let first = 0
     for (const [region, tracker] of this.trackers.entries()) {
       const { collectPagesMax } = tracker
       tracker.zeros = zeros[region]!
+      tracker.kept = kept?.[region]
       const end = first + Math.ceil(this.pageCounts[region]! / collectPagesMax)
       for (; mine < end; mine = Atomics.add(next, 0, 1)) {
         tracker.collect((mine - first) * collectPagesMax, collectPagesMax, into[region]!)

@@ -21,6 +21,9 @@ export class OpenRounds {
   /** Where pages come by themselves. */
   readonly #arrivals: Arrivals | undefined
   readonly #ownedPages: number
+  /** Where stores are marked. */
+  readonly #scan: MemoryScan | undefined
+  readonly #marks: SourceOptions['marks']
 
   /**
    * @param areAllDirty - rounds have everything that is dirty: others know their sets beforehand
@@ -32,12 +35,24 @@ export class OpenRounds {
     trackers: readonly DirtyTracker[],
     scan: MemoryScan | undefined,
   ) {
-    const { guest, clock } = options
+    const { guest, clock, marks } = options
+    if (areAllDirty) [this.#scan, this.#marks] = [scan, marks]
     const isLarge = memoryBytesOf(options) > EXACT_BYTES_MAX
     if (scan && isLarge && areAllDirty) this.sweeps = new Sweeps(scan, clock)
     const nextPages = areAllDirty ? guest.nextPages?.bind(guest) : undefined
     if (nextPages) this.#arrivals = new Arrivals(nextPages, trackers, options)
     this.#ownedPages = nextPages ? ARRIVING_OWNED_PAGES : OWNED_PAGES
+  }
+
+  /** Before anything of the guest's memory is looked at; once or more. */
+  prepare(): void {
+    if (this.#marks) this.#scan?.mark(this.#marks)
+    this.sweeps?.prepare()
+  }
+
+  /** Whose marks of stores were of use, as long as they are. */
+  get marksName(): string | undefined {
+    return this.#scan?.isMarked === true ? this.#marks?.name : undefined
   }
 
   /** Whether the set of a round is not known when it begins. */

@@ -16,6 +16,7 @@ import type {
   OwnerStore,
   Region,
   StageReport,
+  StoreMarks,
   UsageMeter,
   VerifyMode,
 } from '@godwit/core'
@@ -101,6 +102,8 @@ export interface SourceOptions {
   readonly images?: readonly ImageKey[]
   /** One per region; without them the source scans, comparing with what it sent. */
   readonly trackers: readonly DirtyTracker[] | undefined
+  /** What only such a scan goes by, where the rounds have everything that is dirty. */
+  readonly marks?: StoreMarks
   readonly pageBytes: number
   /** Data channels to ask for; the destination may agree to fewer. Default 1. */
   readonly lanes?: number

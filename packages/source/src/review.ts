@@ -124,7 +124,7 @@ export class Review {
     const decided = await foreseen
     if (decided?.next !== 'switch-over' || this.#foreseen !== foreseen) return undefined
     const arrivingMs = (onTheWayBytes / log.bandwidth) * 1e3
-    const lookMs = sweeps.passMs / (threads + 1)
+    const lookMs = sweeps.passMs(threads)
     return Math.max(0, arrivingMs - (clock.nowMs() - sentMs) - lookMs)
   }
 

@@ -90,6 +90,11 @@ export class RoundPages {
     return this.#dirty.findUntouched()
   }
 
+  /** Per region: the set that the next round has, as far as it is known. */
+  get pending(): readonly PageBitmap[] {
+    return this.#dirty.pending
+  }
+
   /** Pages of the set that the next round has. */
   get size(): number {
     return this.#dirty.pages

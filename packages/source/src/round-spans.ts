@@ -44,6 +44,7 @@ export interface RoundSpans {
 export interface SweepSpans {
   readonly states: Int32Array
   readonly zeros: readonly Uint32Array[]
+  readonly kept: readonly Uint32Array[] | undefined
 }
 
 /** The same for whoever only looks. */
@@ -55,6 +56,7 @@ export interface LookSpans extends Pick<RoundSpans, 'dirty' | 'pieces'> {
 export interface ScanSpans {
   /** Words of the bitmaps. */
   readonly zeros: readonly Uint32Array[]
+  readonly kept: readonly Uint32Array[] | undefined
   readonly into: readonly Uint32Array[]
   readonly next: Int32Array
 }
@@ -114,16 +116,16 @@ export function workOfSpans(spans: RoundSpans, sent: readonly SentPages[]): Roun
   return { ...rest, dirty: bitmapsOf(dirty, sent), ...marks, sweep: looked, push: pushed }
 }
 
-function spansOfSweep({ states, zeros }: Sweep): SweepSpans {
-  return { states, zeros: wordsOf(zeros) }
+function spansOfSweep({ states, zeros, kept }: Sweep): SweepSpans {
+  return { states, zeros: wordsOf(zeros), kept: kept && wordsOf(kept) }
 }
 
-function sweepOfSpans({ states, zeros }: SweepSpans, sent: readonly SentPages[]): Sweep {
-  return { states, zeros: bitmapsOf(zeros, sent) }
+function sweepOfSpans({ states, zeros, kept }: SweepSpans, sent: readonly SentPages[]): Sweep {
+  return { states, zeros: bitmapsOf(zeros, sent), kept: kept && bitmapsOf(kept, sent) }
 }
 
-export function spansOfScan({ zeros, into, next }: ScanJob): ScanSpans {
-  return { zeros: wordsOf(zeros), into: wordsOf(into), next }
+export function spansOfScan({ zeros, kept, into, next }: ScanJob): ScanSpans {
+  return { zeros: wordsOf(zeros), kept: kept && wordsOf(kept), into: wordsOf(into), next }
 }
 
 export function spansOfLook({ dirty, pieces, sweep }: LookWork): LookSpans {
@@ -138,8 +140,9 @@ export function lookOfSpans(spans: LookSpans, sent: readonly SentPages[]): LookW
 
 /** The other end of {@link spansOfScan}. */
 export function scanOfSpans(spans: ScanSpans, sent: readonly SentPages[]): ScanJob {
-  const { zeros, into, next } = spans
-  return { zeros: bitmapsOf(zeros, sent), into: bitmapsOf(into, sent), next }
+  const { zeros, kept, into, next } = spans
+  const known = { zeros: bitmapsOf(zeros, sent), kept: kept && bitmapsOf(kept, sent) }
+  return { ...known, into: bitmapsOf(into, sent), next }
 }
 
 export function spansOfPush({ left, board, fetch }: PushWork): PushSpans {

@@ -40,7 +40,7 @@ export type AgreedTerms = Omit<LaneTerms, 'count' | 'memoryBytes'>
 /** All rounds of one migration. */
 export class Rounds {
   readonly log: RoundLog
-  readonly trackerName: string
+  readonly #trackerName: string
   /** Of the connection there is, or was last. */
   lanes: SourceLanes
   /** As agreed with the destination. */
@@ -84,7 +84,7 @@ export class Rounds {
     this.static = new StaticAgreement(options, session.session)
     this.#seed = session.seed
     const { sent, trackers, scan } = trackPages(options, hasher, session.seed)
-    this.trackerName = trackers[0]?.name ?? 'none'
+    this.#trackerName = trackers[0]?.name ?? 'none'
     this.pages = new RoundPages(options, trackers, scan && ((into) => this.#share(scan, into)))
     const memoryBytes = memoryBytesOf(options)
     this.#open = new OpenRounds(options, this.pages.areAllDirty, trackers, scan)
@@ -117,12 +117,17 @@ export class Rounds {
     this.lanes = this.#createLanes(0)
   }
 
+  /** How stores are found. */
+  get trackerName(): string {
+    return this.#open.marksName ?? this.#trackerName
+  }
+
   /** Makes ready to send, while the destination reserves memory. */
   prepare(memoryBytes: number): void {
     this.lanes.prepare({ ...this.terms, count: this.terms.lanes, memoryBytes })
     this.steering.pace()
     this.#postCopy?.prepare(memoryBytes)
-    this.#open.sweeps?.prepare()
+    this.#open.prepare()
     if (this.terms.findsStatic) this.static.lookAhead(this.pages.findUntouched(), this.#seed)
   }
 
@@ -313,7 +318,7 @@ export class Rounds {
     this.#review.sent({ round, pages: this.#pages, heldPages, startMs, sent })
     this.pages.addLeft(work.left ?? [])
     // The link has something to do until the destination has acknowledged the round.
-    if (kind !== 'final') sweeps?.estimate()
+    if (kind !== 'final') sweeps?.estimate(this.pages.pending)
     if (kind === 'final') this.#review.ended(true)
   }
 

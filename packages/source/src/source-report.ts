@@ -216,6 +216,8 @@ export class SourceReport {
   finish(state: SourceState, terms: SourceTerms, log: RoundLog): Report {
     this.#addRounds(log)
     this.#addTimes()
+    // What was to tell of stores may have turned out to be of no use.
+    if (this.#report.tracker !== 'none') this.#report.tracker = this.#rounds.trackerName
     this.#stepMeter.end()
     const { samples } = this.#stepMeter
     if (samples.length > 0) this.#report.steps = [...samples]

@@ -36,7 +36,7 @@ function setUp(pageCounts: readonly number[], settings: Settings = {}): Round {
   const looker = memory.scan()
   const dirty = pageCounts.map((pageCount) => PageBitmap.shared(pageCount))
   const hits = hot?.map((chunks) => Uint16Array.from(chunks))
-  const parts = createSweep(dirty, looker.findZeros(), hits, owned)
+  const parts = createSweep(dirty, { zeros: looker.findZeros(), kept: undefined }, hits, owned)
   const { sweep } = parts
   const marks = { untouched: undefined, again: undefined, leavesAgain: false, left: undefined }
   const facts = { round: 3, known: true, mayLack: true, arriving: undefined, push: undefined }

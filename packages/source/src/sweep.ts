@@ -25,6 +25,8 @@ export interface Sweep {
   readonly states: Int32Array
   /** Per region: pages that hold zero bytes, as is known without a look at them. */
   readonly zeros: readonly PageBitmap[]
+  /** Per region: pages that hold what was sent of them, as is known without a look, too. */
+  readonly kept: readonly PageBitmap[] | undefined
 }
 
 /** What is of its own in a round with a sweep. */
@@ -42,7 +44,7 @@ export interface SweepWork extends Pick<RoundWork, 'pieces' | 'taken' | 'ownedPa
  */
 export function createSweep(
   dirty: readonly PageBitmap[],
-  zeros: readonly PageBitmap[],
+  { zeros, kept }: Pick<Sweep, 'zeros' | 'kept'>,
   hot: readonly Uint16Array[] | undefined,
   owned: boolean,
 ): SweepWork {
@@ -63,7 +65,7 @@ export function createSweep(
   // What nobody has looked at yet counts as dirty: it may be on its way before long.
   for (const bitmap of dirty) bitmap.addAll()
   const ownedPages = owned ? CHUNK_PAGES : 0
-  return { pieces, taken: takenWords(count), ownedPages, sweep: { states, zeros } }
+  return { pieces, taken: takenWords(count), ownedPages, sweep: { states, zeros, kept } }
 }
 
 /** Chunks in a region of so many pages. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock } from '@godwit/core'
+import type { Clock, PageBitmap } from '@godwit/core'
 import { MIB, yieldTo } from '@godwit/core'
 import type { MemorySample } from './memory-sample.ts'
 import { sampleMemory, timePass } from './memory-sample.ts'
@@ -39,6 +39,8 @@ export class Sweeps {
   #looking: Promise<void> | undefined
   /** What a look at all of memory takes all threads together; 0 as long as there was none. */
   #passMs = 0
+  /** What it takes to find out which pages need no look, this thread. */
+  #keptMs = 0
   /** The last round, where somebody looks before it begins. */
   #early: (SweepWork & LookWork) | undefined
 
@@ -63,9 +65,13 @@ export class Sweeps {
     if (this.#early) endSweep(this.#early.sweep)
   }
 
-  /** What a look at all of memory takes, all threads together, milliseconds. */
-  get passMs(): number {
-    return this.#passMs
+  /**
+   * What a look at all of memory takes, milliseconds.
+   *
+   * @param threads - that look, beside this one
+   */
+  passMs(threads: number): number {
+    return this.#keptMs + this.#passMs / (threads + 1)
   }
 
   /** By the last sample. */
@@ -73,12 +79,18 @@ export class Sweeps {
     return this.#sample?.dirtyPages ?? 0
   }
 
-  /** Finds out how many pages are dirty, about, while others wait for something else. */
-  estimate(): void {
-    this.#passMs ||= timePass(this.#scan, this.#clock)
+  /**
+   * Finds out how many pages are dirty, about, while others wait for something else.
+   *
+   * @param lacking - per region: pages that the destination lacks whatever they hold
+   */
+  estimate(lacking: readonly PageBitmap[]): void {
+    const kept = this.#findKept(lacking)
+    // What is known of the last pass is of what was marked then.
+    if (kept || this.#passMs === 0) this.#passMs = timePass(this.#scan, this.#clock, kept)
     const last = this.#sample?.hot ?? this.#watched
     const isOver = (): boolean => this.#isOver
-    this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, last, isOver)
+    this.#sampling = sampleMemory(this.#scan, this.#samples++, this.#clock, kept, last, isOver)
     // Told to whoever asks for it.
     this.#sampling.catch(() => {})
   }
@@ -99,9 +111,8 @@ export class Sweeps {
     threads: number,
     { bandwidth, pageBytes }: Pick<RoundLog, 'bandwidth' | 'pageBytes'>,
   ): number {
-    const passMs = this.#passMs / (threads + 1)
     const sendMs = bandwidth > 0 ? ((this.dirtyPages * pageBytes) / bandwidth) * 1e3 : 0
-    return Math.max(0, passMs - sendMs)
+    return Math.max(0, this.passMs(threads) - sendMs)
   }
 
   /**
@@ -125,7 +136,16 @@ export class Sweeps {
 
   #create(dirty: RoundSet['dirty'], lanes: number, looks: boolean): SweepWork {
     const zeros = this.#scan.findZeros()
-    return createSweep(dirty, zeros, this.#sample?.hot, looks && lanes > 1)
+    const kept = this.#findKept(dirty)
+    this.#lookMs += kept === undefined ? 0 : this.#keptMs
+    return createSweep(dirty, { zeros, kept }, this.#sample?.hot, looks && lanes > 1)
+  }
+
+  #findKept(lacking: readonly PageBitmap[]): readonly PageBitmap[] | undefined {
+    const startMs = this.#clock.nowMs()
+    const kept = this.#scan.findKept(lacking)
+    this.#keptMs = kept === undefined ? 0 : this.#clock.nowMs() - startMs
+    return kept
   }
 
   /** The guest stands: this thread looks already, and others may. @param set - of the last round */

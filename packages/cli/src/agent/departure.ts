@@ -149,9 +149,7 @@ export class Departure {
     table.change(entry, 'leaving', { peer: asked.to, session, role: 'source' })
     const facts = { guest: entry.name, session, peer: asked.to }
     log.info({ ...facts, mode: asked.mode, preset: asked.preset }, 'migration began')
-    if (trackerReason !== undefined) {
-      log.debug({ ...facts, reason: trackerReason }, 'the pagemap tracker is not used')
-    }
+    if (trackerReason !== undefined) log.debug(facts, trackerReason)
     try {
       const report = await this.migration.run(signal)
       const competing = beside?.read()

@@ -1,4 +1,4 @@
-import type { Guest } from '@godwit/core'
+import { type Guest, noMarks } from '@godwit/core'
 import { describe, expect, it } from 'vitest'
 import { hookedGuest } from './hooked-guest.ts'
 
@@ -11,6 +11,7 @@ function wholeGuest(): { guest: Required<Guest>; asked: string[] } {
     regions: [],
     trackers: [],
     isForeign: true,
+    marks: noMarks('none', 'made up'),
     classes: {} as Required<Guest>['classes'],
     addUntouched: () => ask('addUntouched'),
     nextRound: () => {

@@ -15,6 +15,7 @@ export function hookedGuest(guest: Guest, inPause: () => Promise<void>): Guest {
     identity: guest.identity,
     regions: guest.regions,
     ...(guest.trackers === undefined ? {} : { trackers: guest.trackers }),
+    ...(guest.marks === undefined ? {} : { marks: guest.marks }),
     ...(guest.classes === undefined ? {} : { classes: guest.classes }),
     ...(guest.nextRound === undefined ? {} : { nextRound: () => guest.nextRound!() }),
     ...(guest.nextPages === undefined ? {} : { nextPages: () => guest.nextPages!() }),
