@@ -37,8 +37,12 @@ function open(): SoftDirtyMarks {
 async function start(): Promise<ChildProcess> {
   const url = new URL('./marks-storer.ts', import.meta.url)
   const child = fork(url, [path, `${byteLength}`])
-  child.once('exit', (code, signal) => console.log('EXIT', code, signal))
-  await once(child, 'message')
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the process that stores has ended: ${code} ${signal}`)
+  })
+  await Promise.race([once(child, 'message'), ended])
+  // Later ones are the test's own doing.
+  ended.catch(() => {})
   return child
 }
 

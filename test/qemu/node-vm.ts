@@ -54,7 +54,7 @@ export async function runInVm(
   const folder = mkdtempSync(join(tmpdir(), 'godwit-node-vm-'))
   try {
     const boot = linux((root) => fill(root, module, options))(folder)
-    const machine = ['-accel', 'tcg', '-machine', 'q35', '-cpu', 'max', '-smp', '2']
+    const machine = ['-accel', 'tcg,thread=single', '-machine', 'q35', '-cpu', 'max']
     const serial = ['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot']
     const args = [...machine, '-m', options.memory, ...serial, ...boot]
     const { stdout } = await promisify(execFile)(emulator, args, { timeout: 300_000 })

@@ -142,7 +142,7 @@ describe(`a VM of QEMU${needs}`, () => {
   it('refuses trackers that see no stores of QEMU', async () => {
     const guest = await attach()
     const sent = send(guest, { to: '127.0.0.1:1', tracker: 'pagemap' })
-    await expect(sent).rejects.toThrow(/Another process stores .* use scan or auto/)
+    await expect(sent).rejects.toThrow(/Another process stores .* use soft-dirty, scan or auto/)
     await guest.stop()
   })
 
