@@ -10,6 +10,7 @@
  * @module
  */
 import { MIB } from '@godwit/core'
+import { STREAM_PAGE_BYTES } from './stream-format.ts'
 
 /** Bytes of pages that are worth a round: more follow while it goes on. */
 export const ROUND_BYTES: number = MIB / 2
@@ -38,4 +39,28 @@ export function readAheadBytes(remainingBytes: number, stands: boolean): number 
 /** Whether it is not worth a round of its own, once the machine stands. */
 export function isLittle(remainingBytes: number): boolean {
   return remainingBytes < littleBytes
+}
+
+/**
+ * What QEMU has left of a pass. What came since it last said so is not left any more: pages count,
+ * not bytes of the stream. Those of zero bytes are little of that, and QEMU counts them as left.
+ */
+export class PassLeft {
+  #remainingBytes = 0
+  #pages = 0
+
+  /**
+   * Notes what QEMU says.
+   *
+   * @param pages - records of pages that had come when it was asked
+   */
+  say(remainingBytes: number, pages: number): void {
+    this.#remainingBytes = remainingBytes
+    this.#pages = pages
+  }
+
+  /** @param pages - that have come by now */
+  leftBytes(pages: number): number {
+    return Math.max(0, this.#remainingBytes - (pages - this.#pages) * STREAM_PAGE_BYTES)
+  }
 }

@@ -37,6 +37,13 @@ function* cutsOf({ length }: Uint8Array): Generator<number> {
   for (let cut = 1; cut < length; cut += isNear(cut) ? 1 : 97) yield cut
 }
 
+/** A page of zeros, of the block of the record before. */
+function zeroRecord(address: number): Uint8Array {
+  const head = Buffer.alloc(9)
+  head.writeBigUInt64BE(BigInt(address) | 0x22n)
+  return head
+}
+
 /** A page full of a byte. @param name - of its block; undefined: that of the record before */
 function record(address: number, name: string | undefined, byte: number): Uint8Array {
   const head = Buffer.alloc(8)
@@ -108,6 +115,17 @@ describe('a stream', () => {
     const { bytes } = goodStreams[2]!
     const read = new ReadStream().read(bytes)
     expect(read.reader.markedPages).toBe(2)
+  })
+
+  test('counts its pages, those of zeros and those that came before, too', () => {
+    const { reader } = new ReadStream()
+    const blocks = [{ name: 'pc.ram', byteLength: 4 * 4096 }]
+    reader.push(writeHead({ machine: 'pc-q35-7.2', blocks }))
+    reader.push(Uint8Array.of(2, 0, 0, 0, 2))
+    reader.push(record(0, 'pc.ram', 1))
+    reader.push(zeroRecord(4096))
+    reader.push(record(0, undefined, 2))
+    expect([reader.pages, reader.markedPages]).toEqual([3, 1])
   })
 })
 

@@ -34,6 +34,8 @@ type Place = 'start' | 'configuration' | 'section' | 'footer' | 'records' | 'siz
 export class StreamReader {
   /** Pages that are marked since somebody took this number down; to be set by whoever clears. */
   markedPages = 0
+  /** Records of pages so far, those of zero bytes too. */
+  pages = 0
   readonly #begin: (setup: StreamSetup) => BlockParts
   #place: Place = 'start'
   #machine = ''
@@ -58,9 +60,7 @@ export class StreamReader {
   readonly #rest: Uint8Array[] = []
   #restBytes = 0
 
-  /**
-   * @param begin - hears what there is, once, and gives the memory of all blocks: as long as said
-   */
+  /** @param begin - hears what there is, once, and gives all blocks' memory: as long as said */
   constructor(begin: (setup: StreamSetup) => BlockParts) {
     this.#begin = begin
   }
@@ -322,11 +322,13 @@ export class StreamReader {
           throw new StreamError('zero', offset + at - from, `a page of bytes ${bytes[next]!}`)
         }
         this.#clear(part, pageAt)
+        this.pages++
         at = next + 1
         continue
       }
       this.#pageAt = pageAt
       this.#pageLeft = STREAM_PAGE_BYTES
+      this.pages++
       at = this.#goOnWithPage(bytes, next)
       if (this.#pageLeft > 0) return at
     }

@@ -22,7 +22,7 @@ import { askMigration, isUnderWay, type MigrationInfo } from './migration-info.t
 import type { QmpClient } from './qmp.ts'
 import { type BlockParts, STREAM_PAGE_BYTES, type StreamSetup } from './stream-format.ts'
 import type { MarksTaken } from './stream-memory.ts'
-import { PAGES_BYTES, ROUND_BYTES, isLittle, readAheadBytes } from './stream-pace.ts'
+import { PAGES_BYTES, PassLeft, ROUND_BYTES, isLittle, readAheadBytes } from './stream-pace.ts'
 import { StreamReader } from './stream-reader.ts'
 import { type AppliedSettings, applySettings } from './stream-settings.ts'
 
@@ -66,9 +66,7 @@ export class StreamRun implements MarksTaken {
   #isUnlimited = false
   #isEnded = false
   #hasAll = false
-  /** Of the stream so far, and how far it was when QEMU last said what it has left. */
-  #readBytes = 0
-  #said = { remainingBytes: 0, readBytes: 0 }
+  readonly #left = new PassLeft()
   #stoppedMs: number | undefined
   #passes = 0
   /** Who waits for so many bytes of pages. */
@@ -206,10 +204,8 @@ export class StreamRun implements MarksTaken {
     return readAheadBytes(this.#leftBytes, this.#stoppedMs !== undefined)
   }
 
-  /** What was read since QEMU said what it has left is not left any more. */
   get #leftBytes(): number {
-    const { remainingBytes, readBytes } = this.#said
-    return Math.max(0, remainingBytes - (this.#readBytes - readBytes))
+    return this.#left.leftBytes(this.#reader.pages)
   }
 
   #accept(accepted: Socket): void {
@@ -254,7 +250,6 @@ export class StreamRun implements MarksTaken {
   }
 
   #take(chunk: Uint8Array): void {
-    this.#readBytes += chunk.length
     try {
       this.#reader.push(chunk)
     } catch (thrown) {
@@ -362,10 +357,10 @@ export class StreamRun implements MarksTaken {
     const { signal } = this.#over
     try {
       while (!signal.aborted) {
-        const readBytes = this.#readBytes
+        const { pages } = this.#reader
         const info = await askMigration(this.#qmp)
         if (failures.has(info.status ?? '')) return this.#fail(endedAs(info))
-        this.#said = { remainingBytes: info.ram?.remaining ?? 0, readBytes }
+        this.#left.say(info.ram?.remaining ?? 0, pages)
         this.#goOn()
         await sleep(progressMs, undefined, { signal })
       }
