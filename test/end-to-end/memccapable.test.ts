@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { closeClients } from './memcached-client.ts'
 import { endRelayed, hop, startRelayed } from './memcached-hops.ts'
 import { isInstalled } from './process.ts'
 
 const run = promisify(execFile)
 
-afterEach(async () => {
+afterAll(async () => {
   closeClients()
   await endRelayed()
 })
@@ -27,7 +27,8 @@ async function complaints(port: number): Promise<readonly string[]> {
   return passed === testCount ? others : [...others, `${passed} of ${testCount} passed`]
 }
 
-describe('memccapable', () => {
+// Most of its time it waits for keys to expire.
+describe.concurrent('memccapable', () => {
   it.skipIf(!isInstalled('memccapable')).each([1, 2])(
     'passes by threads=%d in all of a migration (needs apt-get install libmemcached-tools)',
     async (threads) => {

@@ -7,17 +7,18 @@ import { canary } from './targets/canary.ts'
 const seed = 20_251_121
 /** So many, however long they take: what is reached must not depend on how busy a machine is. */
 const isLong = process.env['GODWIT_LONG'] !== undefined
-/** Machines take long ways, and little time. */
 /** What takes milliseconds is tried less often. */
 const fewer: Readonly<Record<string, number>> = {
   capture: 300,
   'urgent-requests': 400,
+  'relay-frames': 800,
   'plain-batches': 1200,
   'lz4-block': 1200,
   zstd: 1200,
   'destination-machine': 2500,
   'machine-pair': 2500,
 }
+/** Machines take long ways, and little time. */
 const inputsMaxOf = (name: string): number => {
   return fewer[name] ?? (name.includes('machine') ? 5000 : 2500)
 }

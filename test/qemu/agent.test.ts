@@ -11,6 +11,7 @@ import type { AgentProcess } from '../end-to-end/agents.ts'
 import { guestsOf, guestWhen, logOf, startAgent, writeHook } from '../end-to-end/agents.ts'
 import { endCommandLines, runCommandLine } from '../end-to-end/command-lines.ts'
 import { endProcesses, freshPath, readReport } from '../end-to-end/process.ts'
+import { isLong } from '../end-to-end/variants.ts'
 import { complaints, countsOn, isImpossible, needs, statusOf, Vm, Yard } from './vm.ts'
 
 const longMs = 240_000
@@ -144,7 +145,8 @@ describe.skipIf(isImpossible)(`a VM under agents${needs}`, () => {
   )
 })
 
-describe.skipIf(isImpossible)(`a VM of a kind that an agent has${needs}`, () => {
+// Guests of Godwit's own are tried like that in every run; these take half a minute.
+describe.runIf(isLong && !isImpossible)(`a VM of a kind that an agent has${needs}`, () => {
   it(
     'brings along only what is its own, and back only what is new',
     async () => {

@@ -9,6 +9,7 @@ import { type IncomingQemu, parseQemuHost, QemuHost, QemuStreamGuest } from '@go
 import { type Receiver, receive, send } from 'godwit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { endProcesses, startGodwit } from '../end-to-end/process.ts'
+import { isLong } from '../end-to-end/variants.ts'
 import {
   complaints,
   consoleLine,
@@ -256,7 +257,10 @@ const largeBytes: number = 4 * GIB + 256 * MIB
 /** The guest's, here once more, and where that is not on a disk at the destination. */
 const isRoomy = isMust || process.availableMemory() > 3 * largeBytes
 
-describe.skipIf(isImpossible || !isRoomy)(`a VM with more than 4 GiB in one block${needs}`, () => {
+const isLarge = isLong && isRoomy && !isImpossible
+
+// A minute, most of it for pages that are looked at here.
+describe.runIf(isLarge)(`a VM with more than 4 GiB in one block${needs}`, () => {
   it(
     'goes on where it was, with all of it',
     async () => {

@@ -6,6 +6,7 @@ import { receive, send } from 'godwit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../end-to-end/free-port.ts'
 import { closeClients, type TextClient } from '../end-to-end/memcached-client.ts'
+import { isLong } from '../end-to-end/variants.ts'
 import { cardAt, clientOf, clockOf, memcachedVm, needsMemcached } from './memcached-vm.ts'
 import { complaints, consoleLine, isImpossible, isMust, lastTick, needs, Vm, Yard } from './vm.ts'
 
@@ -15,6 +16,12 @@ const keyCount = 5000
 const atOnce = 250
 /** A machine that does much else may have its VM wait for its turn. */
 const clockToleranceS = 5
+
+/** The second one in long runs only. */
+const ways = [
+  ['in a file', 'file'],
+  ['by its stream', 'stream'],
+] as const
 
 const keyOf = (i: number): string => `key:${i}`
 const valueOf = (i: number): string => `value ${i} `.repeat(1 + ((i * 37) % 90))
@@ -83,10 +90,7 @@ describe.skipIf(isImpossible || (needsMemcached !== '' && !isMust))(
       return receiver.address
     }
 
-    it.each([
-      ['in a file', 'file'],
-      ['by its stream', 'stream'],
-    ] as const)(
+    it.each(isLong ? ways : ways.slice(0, 1))(
       'moves with its keys, and its clock goes on: RAM %s',
       async (_, attach) => {
         const [before, after] = [await freePort(), await freePort()]

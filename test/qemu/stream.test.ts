@@ -14,6 +14,7 @@ import {
   runGodwit,
   startGodwit,
 } from '../end-to-end/process.ts'
+import { isLong } from '../end-to-end/variants.ts'
 import {
   complaints,
   consoleLine,
@@ -28,6 +29,12 @@ import {
 } from './vm.ts'
 
 const longMs = 180_000
+/** The first of them always, all of them in long runs. */
+const ways = [
+  ['lanes-and-auto', { lanes: 2, encode: 'auto' }, 'guest'],
+  ['as-it-is', {}, 'guest'],
+  ['stopped-first', { mode: 'stop-copy' }, 'mode'],
+] as const
 let yard: Yard
 let vm: Vm | undefined
 const receivers: Receiver[] = []
@@ -90,11 +97,7 @@ async function stays(guest: QemuStreamGuest, options: SendOptions): Promise<Repo
 }
 
 describe.skipIf(isImpossible)(`a VM that nobody prepared${needs}`, () => {
-  it.each([
-    ['as-it-is', {}, 'guest'],
-    ['lanes-and-auto', { lanes: 2, encode: 'auto' }, 'guest'],
-    ['stopped-first', { mode: 'stop-copy' }, 'mode'],
-  ] as const)(
+  it.each(isLong ? ways : ways.slice(0, 1))(
     'goes on where it was, with all of its memory: %s',
     async (name, options, rule) => {
       // In a file only so that it can be looked at when QEMU has let go of it.
