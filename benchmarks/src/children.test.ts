@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { expect, it } from 'vitest'
-import { endChildren, failure, interruptBenchmark, start } from './children.ts'
+import { afterEach, expect, it } from 'vitest'
+import { beginBenchmark, endChildren, failure, interruptBenchmark, start } from './children.ts'
 import { firstLine } from './process.ts'
 
 /** Says that it is there, and goes on for ever. */
@@ -9,6 +9,9 @@ function startNode(onTerm: string) {
   const script = `${told}; setInterval(() => {}, 1e6); console.log('here')`
   return start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
 }
+
+// Tests of other files have this module, too.
+afterEach(beginBenchmark)
 
 it('processes are asked to end, then made to', async () => {
   const children = [startNode('process.exit(7)'), startNode('')]
@@ -30,4 +33,7 @@ it('what waits for a process that an interrupt ended tells of that alone', async
   await once(child, 'spawn')
   const [outcome] = await Promise.allSettled([said, interruptBenchmark()])
   expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CANCELLED' } })
+  expect(failure('it broke')).toMatchObject({ code: 'CANCELLED' })
+  beginBenchmark()
+  expect(failure('it broke')).toMatchObject({ message: 'it broke' })
 })

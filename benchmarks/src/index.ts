@@ -24,7 +24,7 @@ import { staticPages } from './static.ts'
 import { tracker } from './tracker.ts'
 
 export type { Benchmark, BenchOptions } from './benchmark.ts'
-export { interruptBenchmark } from './children.ts'
+export { beginBenchmark, interruptBenchmark } from './children.ts'
 export type { BenchResult, Case, Series } from './result.ts'
 export { formatResult } from './result.ts'
 export type { LinkKind } from './paper/shaped-link.ts'

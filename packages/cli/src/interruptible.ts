@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { interruptBenchmark } from '@godwit/benchmarks'
+import { beginBenchmark, interruptBenchmark } from '@godwit/benchmarks'
 import { GodwitError } from '@godwit/core'
 import { ExitCode as Exit } from './exit-code.ts'
 import { listenToInterrupts } from './interrupt.ts'
@@ -20,6 +20,7 @@ const tidyMs = 5000
  */
 export async function interruptible<T>(work: () => Promise<T>): Promise<T> {
   const interrupts = listenToInterrupts()
+  beginBenchmark()
   const done = work()
   const isTidy = done.then(
     () => true,
