@@ -259,7 +259,7 @@ const isRoomy = isMust || process.availableMemory() > 3 * largeBytes
 
 const isLarge = isLong && isRoomy && !isImpossible
 
-// A minute, most of it for pages that are looked at here.
+// It takes a minute; that such blocks are cut and put together is tried without a VM, too.
 describe.runIf(isLarge)(`a VM with more than 4 GiB in one block${needs}`, () => {
   it(
     'goes on where it was, with all of it',
